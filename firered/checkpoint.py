@@ -1,0 +1,101 @@
+"""Model directories in the published layout, loaded so that a checkpoint cannot run code."""
+
+import pickle
+import zipfile
+from argparse import Namespace
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from firered.errors import ModelError
+
+CHECKPOINT = "model.pth.tar"
+
+
+def model_files(directory: Path, *names: str) -> list[Path]:
+    """Paths of the files that a model directory must hold.
+
+    Raises:
+        ModelError: the directory or one of them is missing; the message names all that are.
+    """
+    if not directory.is_dir():
+        raise ModelError(f"{directory}: no such model directory")
+    missing = [name for name in names if not (directory / name).is_file()]
+    if missing:
+        raise ModelError(f"{directory}: not a complete model directory, {', '.join(missing)} missing")
+    return [directory / name for name in names]
+
+
+def load_checkpoint(path: Path) -> tuple[Namespace, dict[str, Tensor]]:
+    """`args` and `model_state_dict` of a published checkpoint; beside tensors only argparse.Namespace is let through.
+
+    Raises:
+        ModelError: not a checkpoint, not of this layout, or one whose pickle asks for anything else.
+    """
+    try:
+        with torch.serialization.safe_globals([Namespace]):
+            package = torch.load(path, map_location="cpu", weights_only=True, mmap=zipfile.is_zipfile(path))
+    except pickle.UnpicklingError as error:
+        raise ModelError(f"{path}: refused, it is damaged or holds more than tensors ({_first_line(error)})") from error
+    except (RuntimeError, EOFError, ValueError, KeyError, TypeError, AttributeError) as error:
+        raise ModelError(f"{path}: not a readable checkpoint ({_first_line(error)})") from error
+    return _parts(path, package)
+
+
+def _parts(path: Path, package: Any) -> tuple[Namespace, dict[str, Tensor]]:  # noqa: ANN401 - whatever was pickled
+    args = package.get("args") if isinstance(package, dict) else None
+    state = package.get("model_state_dict") if isinstance(package, dict) else None
+    if not isinstance(args, Namespace) or not isinstance(state, dict):
+        raise ModelError(f"{path}: not a checkpoint of this layout (`args` and `model_state_dict` expected)")
+    if not all(isinstance(value, Tensor) for value in state.values()):
+        raise ModelError(f"{path}: model_state_dict holds more than tensors")
+    return args, state
+
+
+def load_weights(model: nn.Module, state: dict[str, Tensor], path: Path, *, may_lack: tuple[str, ...] = ()) -> None:
+    """Put a state dict into a model, name by name.
+
+    Args:
+        model: its parameters carry the released names.
+        state: the checkpoint's tensors.
+        path: of the checkpoint, for messages.
+        may_lack: names that may be on one side only, because they can be computed.
+
+    Raises:
+        ModelError: a name or shape differs; the message lists the first few.
+    """
+    wanted = model.state_dict()
+    missing = [n for n in wanted if n not in state and n not in may_lack]
+    unknown = [n for n in state if n not in wanted and n not in may_lack]
+    shapes = [
+        f"{n} is {tuple(state[n].shape)}, expected {tuple(wanted[n].shape)}"
+        for n in wanted
+        if n in state and state[n].shape != wanted[n].shape
+    ]
+    faults = [f"missing: {n}" for n in missing] + [f"unknown: {n}" for n in unknown] + shapes
+    if faults:
+        more = f" and {len(faults) - 5} more" if len(faults) > 5 else ""
+        raise ModelError(f"{path}: weights of another model ({'; '.join(faults[:5])}{more})")
+    model.load_state_dict({n: t for n, t in state.items() if n in wanted}, strict=False)
+
+
+def pick_device(name: str) -> torch.device:
+    """The device an option names; `auto` is CUDA where there is one.
+
+    Raises:
+        ModelError: there is no such device here.
+    """
+    if name == "auto":
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    try:
+        device = torch.device(name)
+        torch.empty(0, device=device)
+    except (RuntimeError, AssertionError) as error:
+        raise ModelError(f"device {name!r} cannot be used here: {_first_line(error)}") from error
+    return device
+
+
+def _first_line(error: Exception) -> str:
+    return (str(error).strip().splitlines() or [type(error).__name__])[0]

@@ -1,0 +1,46 @@
+"""Live audio on standard input: events printed the moment they are known."""
+
+import json
+import os
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from firered.datadir import write_lines
+from firered.options import write_settings
+
+if TYPE_CHECKING:
+    from firered.vad import StreamVad
+
+_READ_BYTES = 16000  # at most half a second at a time; whatever has arrived is worked on at once
+
+
+def listen(detector: "StreamVad", out: Path) -> None:
+    """Read 16-bit mono PCM at 16 kHz until it ends; print events, and write OUT/vad.jsonl and posteriors at the end."""
+    from firered.kaldi_io import MatrixWriter
+    from firered.results import StreamVadResult
+
+    out.mkdir(parents=True, exist_ok=True)
+    stream, events, probs = detector.stream(), [], []
+    rest = b""
+    try:
+        while data := os.read(sys.stdin.fileno(), _READ_BYTES):
+            data = rest + data
+            whole = len(data) // 2 * 2
+            rest = data[whole:]
+            for event in stream.accept(np.frombuffer(data[:whole], "<i2")):
+                print(json.dumps(event.to_json()), flush=True)
+                events.append(event)
+            probs.append(stream.probs)
+    except KeyboardInterrupt:
+        pass  # the usual way to end live audio; what was heard is written
+    posteriors = np.concatenate([np.zeros(0, np.float32), *probs])[:, None]
+    result = StreamVadResult("stdin", round(stream.duration_s, 3), stream.timestamps(), posteriors, events)
+    write_lines(out / "vad.jsonl", [json.dumps(result.to_json())])
+    if len(posteriors):
+        with MatrixWriter(out / "probs.ark") as writer:
+            place, _ = writer.write("stdin", [posteriors])
+        write_lines(out / "probs.scp", [f"stdin {place}"])
+    write_settings(out / "config.yaml", "firered-stream-vad", detector.config)

@@ -1,0 +1,112 @@
+"""Every module's options: names and defaults are those of the published system's library where it has them."""
+
+from dataclasses import dataclass
+
+from firered.errors import OptionError
+from firered.options import Options, option
+
+
+@dataclass(frozen=True)
+class AudioConfig(Options):
+    """How recordings are read."""
+
+    channel: str = option(
+        "mix",
+        "of several channels: 'mix' averages them, a number takes that one (from 1), 'each' makes every one "
+        "a recording of its own (<id>-A, <id>-B, ...)",
+    )
+    pipes: bool = option(True, "run the commands of wav.scp lines that end in '|'; --no-pipes refuses them")
+    allow_truncated: bool = option(False, "take what is there of a file that is cut short, with a warning")
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.channel not in ("mix", "each") and not (self.channel.isdigit() and int(self.channel) > 0):
+            raise OptionError(f"channel: {self.channel!r} is not 'mix', 'each' or a number from 1")
+
+
+@dataclass(frozen=True)
+class ComputeConfig(Options):
+    """What a model runs on."""
+
+    device: str = option("auto", "cpu, cuda, cuda:N, or auto: cuda where there is one")
+    num_threads: int = option(1, "processor threads; several jobs (run.sh --nj) gain more than several threads", low=1)
+
+
+@dataclass(frozen=True)
+class JobConfig(Options):
+    """How a command goes through its recordings or utterances."""
+
+    resume: bool = option(True, "go on where a killed run with the same settings stopped")
+    keep_going: bool = option(False, "exit 0 even if some inputs failed (they are still listed in OUT/failed)")
+
+
+@dataclass(frozen=True)
+class FbankConfig(Options):
+    """Filterbank archives."""
+
+    compress: bool = option(False, "store features in Kaldi's 8-bit format (a quarter of the size, rounded)")
+
+
+@dataclass(frozen=True)
+class VadConfig(Options):
+    """Voice segments of whole recordings. Frames are 10 ms."""
+
+    smooth_window_size: int = option(5, "frames of the moving average over posteriors", low=1)
+    speech_threshold: float = option(0.4, "a frame at or above it is speech", low=0, high=1)
+    min_speech_frame: int = option(20, "frames of speech that start a segment", low=1)
+    max_speech_frame: int = option(2000, "longer segments are cut where speech is least likely", low=2)
+    min_silence_frame: int = option(20, "frames of silence that end a segment", low=1)
+    merge_silence_frame: int = option(0, "gaps shorter than this are filled", low=0)
+    extend_speech_frame: int = option(0, "frames added on both sides of every segment", low=0)
+
+
+@dataclass(frozen=True)
+class MvadConfig(Options):
+    """Segments of speech, singing and music, each found on its own. Frames are 10 ms."""
+
+    smooth_window_size: int = option(5, "frames of the moving average over posteriors", low=1)
+    speech_threshold: float = option(0.4, "a frame at or above it is speech", low=0, high=1)
+    singing_threshold: float = option(0.5, "a frame at or above it is singing", low=0, high=1)
+    music_threshold: float = option(0.5, "a frame at or above it is music", low=0, high=1)
+    min_event_frame: int = option(20, "frames of an event that start a segment", low=1)
+    max_event_frame: int = option(2000, "longer segments are cut where the event is least likely", low=2)
+    min_silence_frame: int = option(20, "frames without the event that end a segment", low=1)
+    merge_silence_frame: int = option(0, "gaps shorter than this are filled", low=0)
+    extend_speech_frame: int = option(0, "frames added on both sides of every segment", low=0)
+
+
+# The streaming detector's presets: 0 finds most speech, 3 raises fewest false alarms.
+STREAM_MODES = (
+    {"speech_threshold": 0.3, "min_speech_frame": 8, "min_silence_frame": 20},
+    {"speech_threshold": 0.5, "min_speech_frame": 10, "min_silence_frame": 15},
+    {"speech_threshold": 0.7, "min_speech_frame": 15, "min_silence_frame": 10},
+    {"speech_threshold": 0.9, "min_speech_frame": 20, "min_silence_frame": 5},
+)
+
+
+@dataclass(frozen=True)
+class StreamVadConfig(Options):
+    """Starts and ends of speech while it is heard. Frames are 10 ms."""
+
+    smooth_window_size: int = option(5, "frames of the moving average over posteriors", low=1)
+    speech_threshold: float = option(0.5, "a frame at or above it is speech", low=0, high=1)
+    pad_start_frame: int = option(5, "frames a start lies before the first frame of speech", low=0)
+    min_speech_frame: int = option(8, "frames of speech that start a segment", low=1)
+    max_speech_frame: int = option(2000, "after so many frames an end is forced and a new segment starts", low=2)
+    min_silence_frame: int = option(20, "frames of silence that end a segment", low=1)
+
+    @classmethod
+    def mode(cls, number: int) -> "StreamVadConfig":
+        """Preset 0 to 3, from most sensitive to strictest."""
+        if not 0 <= number < len(STREAM_MODES):
+            raise OptionError(f"mode: {number} is not one of 0, 1, 2, 3")
+        return cls(**STREAM_MODES[number])
+
+
+@dataclass(frozen=True)
+class VadOutputConfig(Options):
+    """What else the VAD commands write."""
+
+    save_segments: str | None = option(None, "cut every segment into a wav file in this folder")
+    textgrid: bool = option(False, "write a Praat TextGrid a recording into OUT/textgrid")
+    plot: str | None = option(None, "draw waveform, posteriors and segments of every recording into this folder (png)")

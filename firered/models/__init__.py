@@ -1,0 +1,1 @@
+"""Neural networks; parameter names are those of the released checkpoints."""

@@ -1,0 +1,85 @@
+#!/usr/bin/env bash
+# Recordings through the whole system, stage by stage; every stage reads and writes Kaldi data directories under $exp.
+
+set -euo pipefail
+TOP=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
+
+stage=-1
+stop_stage=1
+data=
+models=pretrained_models
+exp=exp
+nj=1
+cmd=$TOP/utils/run.py
+vad_config=
+channel=mix
+pipes=true
+keep_going=false
+
+help_message="Usage: bash run.sh [options] [--data] <data-dir|wav.scp|folder|audio-file...>
+
+Stages: -1 data directory, 0 filterbank + CMVN statistics, 1 VAD
+        (2 LID, 3 decoding, 4 alignment, 5 punctuation, 6 scoring: not there yet)
+
+  --stage N, --stop-stage N    first and last stage to run            [$stage, $stop_stage]
+  --data PATH                  what to work on                        [the recordings in tests/data/wav]
+  --models DIR                 holds FireRedVAD/VAD                   [$models]
+  --exp DIR                    where everything is written            [$exp]
+  --nj N                       jobs side by side                      [$nj]
+  --cmd CMD                    launcher: utils/run.py, Kaldi's run.pl [utils/run.py]
+  --vad-config YAML            settings of stage 1, e.g. conf/vad_long_pauses.yaml
+  --channel mix|N|each         what to do with several channels       [$channel]
+  --pipes true|false           may wav.scp run commands               [$pipes]
+  --keep-going true|false      exit 0 even if some recordings failed  [$keep_going]
+  --config FILE                these options from a file of name=value lines"
+
+# shellcheck source=utils/parse_options.sh
+. "$TOP/utils/parse_options.sh"
+
+"$TOP/utils/setup.sh"
+export PATH=$TOP/.venv/bin:$TOP/utils:$PATH
+
+if [ -n "$data" ]; then set -- "$data" "$@"; fi
+if [ $# -eq 0 ]; then set -- "$TOP/tests/data/wav"; fi
+audio=(--channel "$channel")
+if [ "$pipes" = false ]; then audio+=(--no-pipes); fi
+
+# on_parts <source dir> <output dir> <command...>: the command on nj parts of a data directory, and its outputs joined.
+on_parts() {
+  local src=$1 out=$2 jobs
+  shift 2
+  jobs=$(split_data.py "$src" "$nj" "$out/split")
+  # A recording that fails is listed and does not stop the others; what stops a job stops the stage.
+  $cmd JOB=1:"$jobs" "$out/log/${1#firered-}.JOB.log" "$@" --keep-going "$out/split/JOB" "$out/parts/JOB"
+  # shellcheck disable=SC2046 # numbers
+  combine_data.py "$out" $(seq -f "$out/parts/%g" 1 "$jobs")
+}
+
+if [ "$stage" -le -1 ] && [ "$stop_stage" -ge -1 ]; then
+  echo "stage -1: data directory of $* -> $exp/data"
+  firered-prepare-data "${audio[@]}" --keep-going "$@" "$exp/data"
+  validate_data_dir.py --no-text --no-feats --no-spk-sort "$exp/data"
+fi
+
+if [ "$stage" -le 0 ] && [ "$stop_stage" -ge 0 ]; then
+  echo "stage 0: filterbank and CMVN statistics -> $exp/fbank"
+  on_parts "$exp/data" "$exp/fbank" firered-fbank "${audio[@]}"
+  firered-cmvn "$exp/fbank" "$exp/fbank"
+fi
+
+if [ "$stage" -le 1 ] && [ "$stop_stage" -ge 1 ]; then
+  echo "stage 1: voice activity detection -> $exp/vad"
+  on_parts "$exp/fbank" "$exp/vad" firered-vad --model "$models" "${audio[@]}" ${vad_config:+--config "$vad_config"}
+fi
+
+if [ "$stop_stage" -ge 2 ]; then
+  echo "run.sh: stages 2 to 6 do not exist yet; stopped after stage 1" >&2
+  exit 1
+fi
+
+cat "$exp"/{data,fbank,vad}/failed 2>/dev/null >"$exp/failed" || true
+if [ -s "$exp/failed" ]; then
+  echo "run.sh: $(wc -l <"$exp/failed") failed, with reasons in $exp/failed:" >&2
+  head -n 5 "$exp/failed" >&2
+  if [ "$keep_going" = false ]; then exit 1; fi
+fi
