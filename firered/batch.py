@@ -10,6 +10,7 @@ from typing import Any
 
 from firered.config import JobConfig
 from firered.errors import FireRedError, Problem
+from firered.inputs import Inputs
 from firered.options import Options
 from firered.version import __version__
 
@@ -76,7 +77,7 @@ class Job:
         if not path.exists():
             return []
         lines = []
-        for text in path.read_text(encoding="utf-8", errors="replace").splitlines():
+        for text in path.read_text(encoding="utf-8", errors="replace").split("\n")[:-1]:
             try:
                 lines.append(json.loads(text))
             except json.JSONDecodeError:
@@ -86,9 +87,13 @@ class Job:
             return []
         return lines[1:]
 
-    def expect(self, total: int) -> None:
-        """Say how many recordings or utterances there are, for progress."""
-        self._total = total
+    def take(self, inputs: Inputs) -> None:
+        """Take on the utterances of a run; what of the input cannot be used has failed already."""
+        self._total = len(inputs.utterances)
+        wanted = {one.id for one in inputs.utterances}
+        self.results = {key: result for key, result in self.results.items() if key in wanted}
+        for problem in inputs.problems:
+            self.fail(problem.key, problem.reason)
 
     def done(self, key: str, result: Any, audio_s: float, mark: int = 0) -> None:  # noqa: ANN401 - any JSON value
         """Note a result (any JSON value), the seconds of audio behind it, and the archive's size after it."""

@@ -1,6 +1,7 @@
 """Model directories in the published layout, loaded so that a checkpoint cannot run code."""
 
 import pickle
+import struct
 import zipfile
 from argparse import Namespace
 from pathlib import Path
@@ -12,6 +13,9 @@ from torch import Tensor, nn
 from firered.errors import ModelError
 
 CHECKPOINT = "model.pth.tar"
+# What torch's reader runs into in files that are damaged.
+_DAMAGE = (RuntimeError, EOFError, ValueError, LookupError, TypeError, AttributeError, AssertionError, OverflowError)
+_DAMAGE += (struct.error, zipfile.BadZipFile)
 
 
 def model_files(directory: Path, *names: str) -> list[Path]:
@@ -39,7 +43,7 @@ def load_checkpoint(path: Path) -> tuple[Namespace, dict[str, Tensor]]:
             package = torch.load(path, map_location="cpu", weights_only=True, mmap=zipfile.is_zipfile(path))
     except pickle.UnpicklingError as error:
         raise ModelError(f"{path}: refused, it is damaged or holds more than tensors ({_first_line(error)})") from error
-    except (RuntimeError, EOFError, ValueError, KeyError, TypeError, AttributeError) as error:
+    except _DAMAGE as error:
         raise ModelError(f"{path}: not a readable checkpoint ({_first_line(error)})") from error
     return _parts(path, package)
 

@@ -110,3 +110,57 @@ class VadOutputConfig(Options):
     save_segments: str | None = option(None, "cut every segment into a wav file in this folder")
     textgrid: bool = option(False, "write a Praat TextGrid a recording into OUT/textgrid")
     plot: str | None = option(None, "draw waveform, posteriors and segments of every recording into this folder (png)")
+
+
+@dataclass(frozen=True)
+class AsrConfig(Options):
+    """Recognition with the attention encoder-decoder."""
+
+    beam_size: int = option(3, "hypotheses kept an utterance", low=1)
+    nbest: int = option(1, "hypotheses written to nbest.jsonl an utterance, at most beam_size", low=1)
+    decode_max_len: int = option(0, "tokens of an utterance at most; 0: its number of encoder frames", low=0)
+    softmax_smoothing: float = option(1.25, "logits are divided by this: above 1 is less sure", low=0.01)
+    aed_length_penalty: float = option(0.6, "scores are divided by ((5 + length) / 6) to this power in the ranking")
+    eos_penalty: float = option(1.0, "the log-probability of the end is multiplied by this: above 1 ends later", low=0)
+    elm_dir: str | None = option(None, "directory of an external LSTM language model (model.pth.tar)")
+    elm_weight: float = option(0.0, "weight of its log-probabilities")
+    confidence: str = option(
+        "mean",
+        "of an utterance: arithmetic mean of its tokens' probabilities, or geometric",
+        choices=("mean", "geometric"),
+    )
+    timestamps: str = option(
+        "none",
+        "word times from the CTC head: as published (pauses swallowed), or with pauses",
+        choices=("none", "reference", "pauses"),
+    )
+    batch_seconds: float = option(120.0, "seconds of a batch, padded to its longest utterance; bounds memory", low=0.1)
+    window_seconds: float = option(60.0, "longer utterances are decoded in windows cut at quiet places", low=2)
+    dtype: str = option(
+        "float32",
+        "float32, bfloat16, float16 (CUDA), or int8 (CPU: dynamic, weights of the linear layers)",
+        choices=("float32", "bfloat16", "float16", "int8"),
+    )
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.nbest > self.beam_size:
+            raise OptionError(f"nbest: {self.nbest} hypotheses are more than the beam of {self.beam_size}")
+
+
+@dataclass(frozen=True)
+class AlignConfig(Options):
+    """Forced alignment of given text by the CTC head."""
+
+    timestamps: str = option(
+        "pauses", "word times as published (pauses swallowed), or with pauses", choices=("reference", "pauses")
+    )
+    batch_seconds: float = option(120.0, "seconds of a batch, padded to its longest utterance; bounds memory", low=0.1)
+    window_seconds: float = option(
+        60.0, "longer utterances go through the encoder in windows cut at quiet places", low=2
+    )
+    dtype: str = option(
+        "float32",
+        "float32, bfloat16, float16 (CUDA), or int8 (CPU: dynamic, weights of the linear layers)",
+        choices=("float32", "bfloat16", "float16", "int8"),
+    )

@@ -5,6 +5,7 @@ What comes out is the recording as it is, in blocks: native rate, all channels, 
 """
 
 import contextlib
+import logging
 import re
 import shutil
 import struct
@@ -20,8 +21,12 @@ import soundfile
 
 from firered.errors import AudioError
 
+log = logging.getLogger(__name__)
+
 BLOCK_S = 20.0  # seconds read at a time
-_STREAMED_SIZES = (0, 0x7FFFFFFF, 0x7FFFFFFF - 36, 0xFFFFFFFF, 0xFFFFFFFF - 36)  # what pipes write for "not known yet"
+# Just below 2 or 4 GiB: what pipes write for "not known yet" (sox 0x7FFFF000, ffmpeg 0xFFFFFFFF).
+_STREAMED_SIZES = (range(0x7FFF0000, 0x80000000), range(0xFFFF0000, 0x100000000))
+_EXACT_SUBTYPES = ("PCM", "FLOAT", "DOUBLE", "ULAW", "ALAW", "ALAC")
 _STDERR_TAIL = 300  # characters of another program's complaint that are passed on
 
 
@@ -32,6 +37,7 @@ class Decoded:
     rate: int
     channels: int
     duration_s: float | None  # as the header states it; None where that takes reading
+    lossy: bool  # went through a codec that leaves parts of the spectrum out
     blocks: Iterator[np.ndarray]
     notes: list[str]
 
@@ -46,7 +52,10 @@ def open_recording(
         AudioError: nothing there, not audio, cut short (unless allowed), a failing or refused pipe.
     """
     with contextlib.ExitStack() as stack:
-        source = _resolve(rxfilename.strip(), pipes, stack)
+        try:
+            source = _resolve(rxfilename.strip(), pipes, stack)
+        except OSError as error:
+            raise AudioError(f"{rxfilename}: {error.strerror}") from error
         span = (start_s, end_s)
         yield _open_soundfile(source, span, allow_truncated, stack) or _open_ffmpeg(source, span, stack)
 
@@ -97,6 +106,8 @@ def _open_soundfile(
         file = stack.enter_context(soundfile.SoundFile(source))
     except (soundfile.LibsndfileError, TypeError, RuntimeError):
         return None
+    if file.format == "MP3" and not _states_length(source):
+        return None  # libsndfile would guess it from the first frame, and lose or promise audio
     notes = []
     missing = _missing_bytes(source)
     if missing:
@@ -105,33 +116,69 @@ def _open_soundfile(
             raise AudioError(f"{complaint} (--allow-truncated takes what is there)")
         notes.append(complaint)
     duration_s = file.frames / file.samplerate
-    return Decoded(
-        file.samplerate, file.channels, duration_s, _soundfile_blocks(file, source, span, allow_truncated), notes
-    )
+    lossy = not file.subtype.startswith(_EXACT_SUBTYPES)
+    blocks = _soundfile_blocks(file, source, span, allow_truncated)
+    return Decoded(file.samplerate, file.channels, duration_s, lossy, blocks, notes)
 
 
 def _soundfile_blocks(
     file: soundfile.SoundFile, source: Path | BytesIO, span: tuple[float, float], allow_truncated: bool
 ) -> Iterator[np.ndarray]:
     start, end = (min(round(t * file.samplerate), file.frames) if np.isfinite(t) else file.frames for t in span)
+    wanted, size = end - start, int(BLOCK_S * file.samplerate)
+    at = 0 if file.format in ("MP3", "OGG") else start  # after a seek their first samples are not those of the whole
     try:
-        file.seek(start)
-        wanted, size = end - start, int(BLOCK_S * file.samplerate)
+        file.seek(at)
+        file.seekable = lambda: False  # else soundfile seeks, to where it is already, after every read
+        while at < start and (passed := len(file.read(min(size, start - at), dtype="float32"))):
+            at += passed
         while wanted > 0:
-            block = file.read(min(size, wanted), dtype="float32", always_2d=True)
-            if len(block) == 0:
-                if allow_truncated:
-                    return
-                raise AudioError(f"{_name(source)}: ends {wanted} samples before the length that its header states")
-            wanted -= len(block)
+            block, complaint = _read(file, min(size, wanted))
+            if not len(block) and not complaint:
+                complaint = f"ends {wanted} samples before the length that its header states"
+            if complaint and not allow_truncated:
+                raise AudioError(f"{_name(source)}: {complaint}")
             yield block
+            if complaint:
+                log.warning("%s: %s", _name(source), complaint)
+                return
+            wanted -= len(block)
     except soundfile.LibsndfileError as error:
         raise AudioError(f"{_name(source)}: damaged ({error.error_string})") from error
 
 
+def _read(file: soundfile.SoundFile, count: int) -> tuple[np.ndarray, str]:
+    """At most `count` samples (n, channels), and what was wrong after them."""
+    block = np.full((count, file.channels), np.nan, np.float32)  # NaN where libsndfile, when it fails, wrote nothing
+    try:
+        return file.read(out=block), ""
+    except soundfile.LibsndfileError as error:
+        return block[: np.isfinite(block).all(1).cumprod().sum()], f"damaged ({error.error_string})"
+
+
+def _states_length(source: Path | BytesIO) -> bool:
+    """Whether an MP3 holds its number of frames (a Xing, Info or VBRI header in its first frame)."""
+    with _opened(source) as file:
+        head = file.read(1 << 16)
+    if head[:3] == b"ID3" and len(head) >= 10:
+        size = sum(byte << shift for byte, shift in zip(head[6:10], (21, 14, 7, 0), strict=True))
+        with _opened(source) as file:
+            file.seek(size + 10)
+            head = file.read(1 << 12)
+    return any(name in head[: 1 << 12] for name in (b"Xing", b"Info", b"VBRI"))
+
+
+def _opened(source: Path | BytesIO) -> contextlib.AbstractContextManager:
+    """A file for reading from its start on; one in memory stays open."""
+    if isinstance(source, Path):
+        return source.open("rb")
+    source.seek(0)
+    return contextlib.nullcontext(source)
+
+
 def _missing_bytes(source: Path | BytesIO) -> int:
     """Bytes that the data chunk of a RIFF wav promises beyond the end of the file; 0 for other formats."""
-    with source.open("rb") if isinstance(source, Path) else contextlib.nullcontext(source) as file:
+    with _opened(source) as file:
         size = file.seek(0, 2)
         file.seek(0)
         if file.read(4) != b"RIFF":
@@ -140,7 +187,8 @@ def _missing_bytes(source: Path | BytesIO) -> int:
         while len(head := file.read(8)) == 8:
             name, length = struct.unpack("<4sI", head)
             if name == b"data":
-                return 0 if length in _STREAMED_SIZES else max(0, length - (size - file.tell()))
+                streamed = any(length in sizes for sizes in _STREAMED_SIZES)
+                return 0 if streamed else max(0, length - (size - file.tell()))
             file.seek(length + length % 2, 1)
         return 0
 
@@ -151,14 +199,15 @@ def _open_ffmpeg(source: Path | BytesIO, span: tuple[float, float], stack: conte
     if not (shutil.which("ffmpeg") and shutil.which("ffprobe")):
         raise AudioError(f"{source}: not wav, flac, ogg or mp3; install ffmpeg to read other formats")
     rate, channels = _probe(source)
-    limits = ["-ss", f"{span[0]:.6f}"] if span[0] > 0 else []
-    limits += ["-t", f"{span[1] - span[0]:.6f}"] if np.isfinite(span[1]) else []
-    command = ["ffmpeg", "-nostdin", "-v", "error", "-protocol_whitelist", "file,pipe", *limits, "-i", f"file:{source}"]
-    command += ["-map", "0:a:0", "-f", "f32le", "-c:a", "pcm_f32le", "pipe:1"]
+    command = ["ffmpeg", "-nostdin", "-v", "error", "-protocol_whitelist", "file,pipe", "-i", f"file:{source}"]
+    # Decoded from its start on and counted in samples: seeking is some milliseconds off in many formats.
+    end = f":end_sample={round(span[1] * rate)}" if np.isfinite(span[1]) else ""
+    command += ["-map", "0:a:0", "-af", f"atrim=start_sample={round(span[0] * rate)}{end}"]
+    command += ["-f", "f32le", "-c:a", "pcm_f32le", "pipe:1"]
     errors = stack.enter_context(tempfile.TemporaryFile())  # noqa: SIM115 - on the stack
     process = stack.enter_context(subprocess.Popen(command, stdout=subprocess.PIPE, stderr=errors))
     stack.callback(process.kill)
-    return Decoded(rate, channels, None, _ffmpeg_blocks(process, source, rate, channels, errors), [])
+    return Decoded(rate, channels, None, True, _ffmpeg_blocks(process, source, rate, channels, errors), [])
 
 
 def _probe(path: Path) -> tuple[int, int]:

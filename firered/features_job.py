@@ -26,9 +26,7 @@ def prepare(paths: Sequence[str], out: Path, audio: AudioConfig, config: JobConf
     """Exit status of making a data directory of `paths`: recordings that cannot be opened are listed and left out."""
     inputs = resolve(paths, audio, by_segment=False)
     with Job(out, fingerprint("firered-prepare-data", audio), replace(config, resume=False)) as job:
-        job.expect(len(inputs.utterances))
-        for problem in inputs.problems:
-            job.fail(problem.key, problem.reason)
+        job.take(inputs)
         for one in inputs.utterances:
             try:
                 job.done(one.id, _duration(one, audio), 0.0)
@@ -55,9 +53,7 @@ def make_fbank(paths: Sequence[str], out: Path, audio: AudioConfig, fbank: Fbank
     """Exit status of writing feats.scp, utt2num_frames and utt2dur of all utterances beside their tables."""
     inputs = resolve(paths, audio, by_segment=True)
     with Job(out, fingerprint("firered-fbank", audio, fbank), config, "utterances") as job:
-        job.expect(len(inputs.utterances))
-        for problem in inputs.problems:
-            job.fail(problem.key, problem.reason)
+        job.take(inputs)
         ark = out / "feats.ark"
         with MatrixWriter(ark, fbank.compress, job.mark if job.mark else None) as writer:
             for one in inputs.utterances:

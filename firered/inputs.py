@@ -11,16 +11,15 @@ from pathlib import Path
 
 from firered.audio import header
 from firered.config import AudioConfig
-from firered.datadir import DataDir, read_table, spk2utt_of, write_table
+from firered.datadir import DataDir, Segment, format_segment, read_table, spk2utt_of, utt2spk_of, write_table
 from firered.errors import AudioError, DataError, Problem
 from firered.partition import subset
 
 log = logging.getLogger(__name__)
 
-AUDIO_SUFFIXES = frozenset(
-    ".wav .flac .ogg .oga .opus .mp3 .m4a .aac .wma .amr .aiff .aif .au .sph .caf "
-    ".mp4 .m4v .mkv .mov .avi .webm".split()  # the sound of a video will do
-)
+_SOUND = ("wav", "flac", "ogg", "oga", "opus", "mp3", "m4a", "aac", "wma", "amr", "aiff", "aif", "au", "sph", "caf")
+_VIDEO = ("mp4", "m4v", "mkv", "mov", "avi", "webm")
+AUDIO_SUFFIXES = frozenset(f".{name}" for name in (*_SOUND, *_VIDEO))
 
 
 @dataclass(frozen=True)
@@ -48,14 +47,19 @@ class Inputs:
 
     def write_tables(self, keys: Iterable[str], out: Path) -> None:
         """Write a data directory of the utterances `keys`: all tables the source has, or wav.scp and speakers."""
-        kept = {key: one for one in self.utterances if (key := one.id) in set(keys)}
+        wanted = set(keys)  # may be of segments, where the utterances here are whole recordings
+        kept = {one.id: one for one in self.utterances if one.id in wanted}
+        known = wanted.intersection(self.data.utterances() if self.data else ())
         if self.data is not None:
-            subset(self.data, [key for key in kept if key in set(self.data.utterances())], out)
+            subset(self.data, sorted(known), out)
         if self.data is None or any(one.channel for one in kept.values()):
             write_table(out / "wav.scp", {one.recording: one.rxfilename for one in kept.values()})
             write_channels(out, kept.values())
-        if self.data is None or self.data.utt2spk is None:
-            utt2spk = {key: one.speaker or key for key, one in kept.items()}
+        cut = {key: Segment(one.recording, one.start_s, one.end_s) for key, one in kept.items() if key != one.recording}
+        if cut and wanted - known:
+            write_table(out / "segments", {key: format_segment(part) for key, part in cut.items()})
+        if self.data is None or None in (self.data.utt2spk, self.data.spk2utt) or wanted - known:
+            utt2spk = {key: (kept[key].speaker if key in kept else "") or key for key in sorted(wanted)}
             write_table(out / "utt2spk", utt2spk)
             write_table(out / "spk2utt", spk2utt_of(utt2spk))
 
@@ -108,7 +112,7 @@ def _from_data_dir(path: Path, by_segment: bool, found: Inputs) -> None:
     feats = (data.feats_scp or {}) if by_segment or data.segments is None else {}
     tables = ("utt2dur",) if segments is not None else ("reco2dur",) if data.segments else ("reco2dur", "utt2dur")
     durations = {key: value for name in tables for key, value in _seconds(data.table(name)).items()}
-    speakers = data.utt2spk or {}
+    speakers = data.utt2spk or utt2spk_of(data.spk2utt or {})
     if segments is None:
         for key in sorted(wav_scp.keys() | feats.keys()):
             found.utterances.append(
@@ -171,7 +175,11 @@ def _from_files(paths: Sequence[str], found: Inputs) -> None:
             found.problems.append(Problem(make_id(path.stem), f"{path}: no such file"))
     taken = {one.id for one in found.utterances}
     for key, path in unique_ids(files).items():
-        if key in taken:
+        printable = str(path).encode(errors="replace").decode()
+        if printable != str(path) or {"\n", "\r"} & set(printable):
+            name = make_id(Path(printable).stem)
+            found.problems.append(Problem(name, f"{printable!r}: rename it, the name is not UTF-8 or breaks the line"))
+        elif key in taken:
             found.problems.append(Problem(key, f"{path}: another input has this id already"))
         else:
             found.utterances.append(Utterance(key, key, str(path.absolute()), speaker=key))
@@ -222,6 +230,9 @@ def _free_id(path: Path, taken: set[str]) -> str:
 
 
 def _per_channel(utterance: Utterance, config: AudioConfig, problems: list[Problem]) -> Iterator[Utterance]:
+    if utterance.channel is not None or not utterance.rxfilename:
+        yield utterance  # one channel already, or only features
+        return
     try:
         count, _ = header(utterance.rxfilename, config)
     except AudioError as error:
@@ -231,8 +242,9 @@ def _per_channel(utterance: Utterance, config: AudioConfig, problems: list[Probl
         yield utterance
         return
     for channel in range(1, count + 1):
-        key = f"{utterance.id}-{channel_name(channel)}"
-        yield Utterance(key, key, utterance.rxfilename, channel, utterance.start_s, utterance.end_s, speaker=key)
+        name = channel_name(channel)
+        key, recording = f"{utterance.id}-{name}", f"{utterance.recording}-{name}"
+        yield Utterance(key, recording, utterance.rxfilename, channel, utterance.start_s, utterance.end_s, key)
 
 
 def channel_name(channel: int) -> str:

@@ -8,6 +8,7 @@ from typing import BinaryIO
 
 import kaldiio
 import numpy as np
+from kaldiio import matio
 
 from firered.errors import DataError
 
@@ -27,14 +28,20 @@ def read_matrix(rxfilename: str) -> np.ndarray:
     matrix = _load(rxfilename)
     if not isinstance(matrix, np.ndarray) or matrix.dtype.kind != "f" or matrix.ndim not in (1, 2):
         raise DataError(f"{rxfilename}: not a Kaldi matrix of numbers")
-    return matrix.reshape(len(matrix), -1)
+    return matrix[:, None] if matrix.ndim == 1 else matrix
 
 
 def _load(rxfilename: str) -> object:
     if rxfilename.rstrip().endswith("|") or rxfilename.lstrip().startswith("|"):
         raise DataError(f"{rxfilename}: pipes are not read here; write the matrices to an archive first")
     try:
-        return kaldiio.load_mat(rxfilename)
+        # Opened here: by itself kaldiio would run `command |:0` or `command |[0:9]`, and unpickle what is marked so.
+        path, offset, ranges = matio._parse_arkpath(rxfilename)
+        with Path(path).open("rb") as file:
+            file.seek(offset or 0)
+            if file.peek(3)[:3] == b"PKL":
+                raise DataError(f"{rxfilename}: a Python pickle, not read here: it could run code")
+            return matio._load_mat(file, None, ranges)
     except OSError as error:
         raise DataError(f"{rxfilename}: {error.strerror or error}") from error
     except (ValueError, RuntimeError, AssertionError, struct.error, IndexError, EOFError, MemoryError) as error:
@@ -59,7 +66,7 @@ def _map_plain(rxfilename: str) -> np.ndarray | None:
         path, offset = rxfilename, "0"
     if not Path(path).is_file():
         return None
-    with open(path, "rb") as file:
+    with Path(path).open("rb") as file:
         file.seek(int(offset))
         head = file.read(_HEADER.size)
         if len(head) < _HEADER.size:
@@ -87,6 +94,9 @@ class MatrixWriter:
         self.compress = compress
         self._file: BinaryIO = ark.open("wb" if append_at is None else "r+b")
         if append_at is not None:
+            if self._file.seek(0, 2) < append_at:
+                self._file.close()
+                raise DataError(f"{ark}: shorter than an earlier run left it (--no-resume starts afresh)")
             self._file.truncate(append_at)
             self._file.seek(append_at)
 

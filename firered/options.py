@@ -68,6 +68,8 @@ def _checked_type(name: str, value: object, annotation: object) -> object:
         return None
     if kind is float and isinstance(value, int) and not isinstance(value, bool):
         return float(value)
+    if kind is str and type(value) is int:
+        return str(value)  # YAML's `channel: 2`
     if type(value) is not kind:
         raise OptionError(f"{name}: {value!r} is not a value of type {kind.__name__}")
     return value

@@ -37,6 +37,35 @@ class _OnTape:
     error: Exception | None = None
 
 
+class _Held:
+    """Posteriors of a stretch of the tape, in one array that doubles as it grows.
+
+    A list of small arrays would do, but over hours they pin the memory between the blocks that pass by.
+    """
+
+    def __init__(self, events: int) -> None:
+        self._rows = np.empty((4096, events), np.float32)
+        self._begin = 0  # of the rows, on the tape
+        self.end = 0
+
+    def append(self, probs: np.ndarray) -> None:
+        """Take in the next frames (T, events)."""
+        used = self.end - self._begin
+        if used + len(probs) > len(self._rows):
+            self._rows = np.concatenate([self._rows, np.empty((used + len(probs), self._rows.shape[1]), np.float32)])
+        self._rows[used : used + len(probs)] = probs
+        self.end += len(probs)
+
+    def take(self, start: int, end: int) -> np.ndarray:
+        """Posteriors from `start` to `end` on the tape; everything before `end` is let go."""
+        used = self.end - self._begin
+        taken = self._rows[start - self._begin : end - self._begin].copy()
+        rest = self._rows[end - self._begin : used].copy()
+        self._rows = np.concatenate([rest, np.empty((4096, rest.shape[1]), np.float32)])
+        self._begin = end
+        return taken
+
+
 class FrameClassifier:
     """A DFSMN with its normalisation: posteriors of recordings of any number and length at bounded memory.
 
@@ -78,16 +107,12 @@ class FrameClassifier:
     def posteriors(self, recordings: Iterable[Frames]) -> Iterator[tuple[Frames, np.ndarray | Exception]]:
         """Each recording with its posteriors (T, events), or with the error that ended its reading; in order."""
         places: deque[_OnTape] = deque()
-        chunks: list[np.ndarray] = []
-        begin = end = 0  # of the chunks, on the tape
+        held = _Held(self.model.config.odim)
         for probs in self._run(self._tape(recordings, places)):
-            chunks.append(probs)
-            end += len(probs)
-            while places and places[0].complete and places[0].end <= end:
+            held.append(probs)
+            while places and places[0].complete and places[0].end <= held.end:
                 place = places.popleft()
-                held = np.concatenate(chunks)
-                chunks, taken = [held[place.end - begin :]], held[place.start - begin : place.end - begin]
-                begin = place.end
+                taken = held.take(place.start, place.end)
                 yield place.frames, place.error or taken
 
     def _tape(self, recordings: Iterable[Frames], places: deque[_OnTape]) -> Iterator[tuple[Tensor, Tensor]]:
@@ -130,30 +155,6 @@ def _blocks_of(tape: Iterable[tuple[Tensor, Tensor]], size: int) -> Iterator[tup
 
 def _joined(pieces: list[tuple[Tensor, Tensor]]) -> tuple[Tensor, Tensor]:
     return torch.cat([x for x, _ in pieces]), torch.cat([mask for _, mask in pieces])
-
-
-def _segment_rules(config: VadConfig) -> SegmentRules:
-    return SegmentRules(
-        threshold=config.speech_threshold,
-        smooth_window_size=config.smooth_window_size,
-        min_speech_frame=config.min_speech_frame,
-        max_speech_frame=config.max_speech_frame,
-        min_silence_frame=config.min_silence_frame,
-        merge_silence_frame=config.merge_silence_frame,
-        extend_speech_frame=config.extend_speech_frame,
-    )
-
-
-def _event_rules(config: MvadConfig, event: str) -> SegmentRules:
-    return SegmentRules(
-        threshold=getattr(config, f"{event}_threshold"),
-        smooth_window_size=config.smooth_window_size,
-        min_speech_frame=config.min_event_frame,
-        max_speech_frame=config.max_event_frame,
-        min_silence_frame=config.min_silence_frame,
-        merge_silence_frame=config.merge_silence_frame,
-        extend_speech_frame=config.extend_speech_frame,
-    )
 
 
 Audio = str | Path | np.ndarray
@@ -220,8 +221,21 @@ class Vad(_Detector[VadConfig, VadResult]):
 
     _CONFIG = VadConfig
 
+    def rules(self) -> SegmentRules:
+        """The config as post-processing rules."""
+        config = self.config
+        return SegmentRules(
+            threshold=config.speech_threshold,
+            smooth_window_size=config.smooth_window_size,
+            min_speech_frame=config.min_speech_frame,
+            max_speech_frame=config.max_speech_frame,
+            min_silence_frame=config.min_silence_frame,
+            merge_silence_frame=config.merge_silence_frame,
+            extend_speech_frame=config.extend_speech_frame,
+        )
+
     def _result(self, frames: Frames, probs: np.ndarray) -> VadResult:
-        found = segment(probs[:, 0], _segment_rules(self.config))
+        found = segment(probs[:, 0], self.rules())
         spans = to_seconds(found, len(probs), frames.duration_s)
         return VadResult(frames.key, round(frames.duration_s, 3), spans, probs)
 
@@ -232,10 +246,23 @@ class Mvad(_Detector[MvadConfig, MvadResult]):
     _CONFIG = MvadConfig
     _EVENTS = len(EVENTS)
 
+    def rules(self, event: str) -> SegmentRules:
+        """The config as post-processing rules of one event."""
+        config = self.config
+        return SegmentRules(
+            threshold=getattr(config, f"{event}_threshold"),
+            smooth_window_size=config.smooth_window_size,
+            min_speech_frame=config.min_event_frame,
+            max_speech_frame=config.max_event_frame,
+            min_silence_frame=config.min_silence_frame,
+            merge_silence_frame=config.merge_silence_frame,
+            extend_speech_frame=config.extend_speech_frame,
+        )
+
     def _result(self, frames: Frames, probs: np.ndarray) -> MvadResult:
         spans, ratios = {}, {}
         for column, event in enumerate(EVENTS):
-            rules = _event_rules(self.config, event)
+            rules = self.rules(event)
             spans[event] = to_seconds(segment(probs[:, column], rules), len(probs), frames.duration_s)
             ratios[event] = round(float(np.mean(probs[:, column] >= rules.threshold)), 3)
         return MvadResult(frames.key, round(frames.duration_s, 3), spans, ratios, probs)

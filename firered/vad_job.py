@@ -46,9 +46,7 @@ def run_detector(
     groups = (detector.config, audio)
     identity = fingerprint(command, *groups, model / CHECKPOINT, model / "cmvn.ark")
     with Job(out, identity, config) as job:
-        job.expect(len(inputs.utterances))
-        for problem in inputs.problems:
-            job.fail(problem.key, problem.reason)
+        job.take(inputs)
         probs_scp = _detect_all(detector, inputs, audio, job)
         _write_data_dir(out, inputs, job)
         write_table(out / "probs.scp", probs_scp)
@@ -59,8 +57,6 @@ def run_detector(
 
 def _detect_all(detector: Detector, inputs: Inputs, audio: AudioConfig, job: Job) -> dict[str, str]:
     """Detect in what no earlier run has done; probs.scp lines of all."""
-    wanted = {one.id for one in inputs.utterances}
-    job.results = {key: result for key, result in job.results.items() if key in wanted}
     todo = [one for one in inputs.utterances if one.id not in job.results]
     ark = job.out / "probs.ark"
     with MatrixWriter(ark, append_at=job.mark if job.mark else None) as probs:

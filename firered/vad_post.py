@@ -40,7 +40,10 @@ def smooth(probs: np.ndarray, window: int) -> np.ndarray:
     total = np.zeros(len(probs))
     for shift in range(min(window, len(probs))):
         total[shift:] += probs[: len(probs) - shift]
-    return total / np.minimum(np.arange(1, len(probs) + 1), window)
+    started = min(window, len(probs))
+    total[:started] /= np.arange(1, started + 1)
+    total[started:] /= window
+    return total
 
 
 def runs(decisions: np.ndarray) -> Iterator[tuple[bool, int, int]]:

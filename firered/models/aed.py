@@ -1,0 +1,209 @@
+"""The attention encoder-decoder models: speech recognition, with its CTC head, and language identification."""
+
+from argparse import Namespace
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import TypeVar
+
+import torch
+from torch import Tensor, nn
+
+from firered.checkpoint import load_checkpoint, load_weights
+from firered.errors import ModelError
+from firered.models.attention import PositionTable, prepare
+from firered.models.conformer import ConformerEncoder
+from firered.models.transformer import DecoderCache, TransformerDecoder
+
+# d_model, layers of encoder and of decoder; heads are of 64 dimensions (FireRedASR paper, table 1)
+SIZES = {"XS": (512, 12), "S": (768, 16), "M": (1024, 16), "L": (1280, 16)}
+
+Model = TypeVar("Model", bound="EncoderDecoder")
+
+
+@dataclass(frozen=True)
+class AedConfig:
+    """Sizes, rates and ids under their released names; `lid_odim` is the number of labels of a language model."""
+
+    odim: int
+    d_model: int
+    n_head: int
+    n_layers_enc: int
+    n_layers_dec: int
+    idim: int = 80
+    residual_dropout: float = 0.1
+    dropout_rate: float = 0.1
+    kernel_size: int = 33
+    pe_maxlen: int = 5000
+    sos_id: int = 3
+    eos_id: int = 4
+    pad_id: int = 2
+    lid_odim: int | None = None
+
+    @classmethod
+    def from_args(cls, args: Namespace) -> "AedConfig":
+        """Config of a checkpoint's `args`; fields this code does not know are ignored.
+
+        Raises:
+            ModelError: sizes are missing or do not fit together.
+        """
+        known = {f.name: getattr(args, f.name) for f in fields(cls) if hasattr(args, f.name)}
+        missing = {"odim", "d_model", "n_head", "n_layers_enc", "n_layers_dec"} - known.keys()
+        if missing:
+            raise ModelError(f"these are not the arguments of an AED: {', '.join(sorted(missing))} not given")
+        config = cls(**known)
+        if config.d_model % (2 * config.n_head) or config.kernel_size % 2 == 0:
+            raise ModelError(
+                f"AED with d_model={config.d_model}, n_head={config.n_head}, kernel_size={config.kernel_size}: "
+                "an even number of dimensions a head and an odd kernel are needed"
+            )
+        return config
+
+    @classmethod
+    def of_size(cls, size: str, odim: int) -> "AedConfig":
+        """One of the published sizes, XS, S, M or L, for a vocabulary.
+
+        Raises:
+            ModelError: there is no such size.
+        """
+        if size not in SIZES:
+            raise ModelError(f"AED size {size!r}: known are {', '.join(SIZES)}")
+        d_model, layers = SIZES[size]
+        return cls(odim=odim, d_model=d_model, n_head=d_model // 64, n_layers_enc=layers, n_layers_dec=layers)
+
+    def encoder(self) -> ConformerEncoder:
+        """A new encoder."""
+        return ConformerEncoder(
+            idim=self.idim,
+            d_model=self.d_model,
+            n_layers=self.n_layers_enc,
+            n_head=self.n_head,
+            kernel_size=self.kernel_size,
+            residual_dropout=self.residual_dropout,
+            dropout_rate=self.dropout_rate,
+        )
+
+    def decoder(self, odim: int) -> TransformerDecoder:
+        """A new decoder over `odim` tokens."""
+        return TransformerDecoder(
+            odim=odim,
+            d_model=self.d_model,
+            n_layers=self.n_layers_dec,
+            n_head=self.n_head,
+            residual_dropout=self.residual_dropout,
+            dropout_rate=self.dropout_rate,
+            pad_id=self.pad_id,
+        )
+
+
+class EncoderDecoder(nn.Module):
+    """What recognition and language identification share: the encoder, loading and saving, and the pass by steps."""
+
+    decoder_name: str  # of the decoder's parameters in checkpoints
+
+    def __init__(self, config: AedConfig, odim: int) -> None:
+        super().__init__()
+        self.config = config
+        self.encoder = config.encoder()
+        self.add_module(self.decoder_name, config.decoder(odim))
+
+    @classmethod
+    def for_state(cls: type[Model], config: AedConfig, state: dict[str, Tensor]) -> Model:
+        """A new model with the parts that a checkpoint's state dict is of."""
+        return cls(config)
+
+    @classmethod
+    def load(cls: type[Model], path: Path) -> Model:
+        """The model of a published checkpoint, in evaluation mode on the processor; see also `prepare`.
+
+        Raises:
+            ModelError: it cannot be read or is of another kind.
+        """
+        args, state = load_checkpoint(path)
+        config = AedConfig.from_args(args)
+        with torch.device("meta"):  # all weights come from the file: none are made up first
+            model = cls.for_state(config, state)
+        model.to_empty(device="cpu")
+        load_weights(model, state, path, may_lack=tuple(model.position_tables()))
+        return model.eval()
+
+    def prepare(self: Model) -> Model:
+        """The model itself, made ready for inference; `train()` undoes it."""
+        return prepare(self)
+
+    def position_tables(self) -> dict[str, PositionTable]:
+        """The modules that stand for tensors of checkpoints, by the tensors' names."""
+        tables = {name: module for name, module in self.named_modules() if isinstance(module, PositionTable)}
+        return {f"{name}.pe": module for name, module in tables.items()}
+
+    def checkpoint(self) -> dict[str, object]:
+        """What to `torch.save` as a checkpoint in the published layout, position tables included."""
+        tables = {n: t.released(self.config.pe_maxlen)[None] for n, t in self.position_tables().items()}
+        values = {f.name: getattr(self.config, f.name) for f in fields(self.config)}
+        args = Namespace(**{name: value for name, value in values.items() if value is not None})
+        return {"args": args, "model_state_dict": {**self.state_dict(), **tables}}
+
+    def forward(self, feats: Tensor, lengths: Tensor, tokens: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Logits (N, U, odim) of the tokens after (N, U), encoder output (N, T', d_model) and lengths (N,)."""
+        encoder_out, encoder_lengths = self.encoder(feats, lengths)
+        return self._decoder(tokens, encoder_out, encoder_lengths), encoder_out, encoder_lengths
+
+    def start(self, encoder_out: Tensor, encoder_lengths: Tensor, beams: int, max_len: int) -> DecoderCache:
+        """What beam search steps through: see TransformerDecoder.start."""
+        return self._decoder.start(encoder_out, encoder_lengths, beams, max_len)
+
+    @property
+    def _decoder(self) -> TransformerDecoder:
+        return self.get_submodule(self.decoder_name)
+
+
+class Ctc(nn.Module):
+    """One linear layer from encoder frames to the vocabulary, with blank."""
+
+    def __init__(self, d_model: int, odim: int) -> None:
+        super().__init__()
+        self.ctc_lo = nn.Linear(d_model, odim)
+
+    def forward(self, encoder_out: Tensor) -> Tensor:
+        """(N, T, odim) logits."""
+        return self.ctc_lo(encoder_out)
+
+
+class Aed(EncoderDecoder):
+    """Speech recognition. Checkpoints of the first generation have no CTC head: `has_ctc` is then False."""
+
+    decoder_name = "decoder"
+
+    def __init__(self, config: AedConfig, *, ctc: bool = True) -> None:
+        super().__init__(config, config.odim)
+        self.ctc = Ctc(config.d_model, config.odim) if ctc else None
+
+    @classmethod
+    def for_state(cls, config: AedConfig, state: dict[str, Tensor]) -> "Aed":
+        """A new model, with a CTC head if the state dict has one."""
+        return cls(config, ctc=any(name.startswith("ctc.") for name in state))
+
+    @property
+    def has_ctc(self) -> bool:
+        """Whether there is a CTC head, and so time stamps."""
+        return self.ctc is not None
+
+    def ctc_log_probs(self, encoder_out: Tensor) -> Tensor:
+        """(N, T, odim) float32 log posteriors of the CTC head.
+
+        Raises:
+            ModelError: this model has none.
+        """
+        if self.ctc is None:
+            raise ModelError("this model has no CTC head (a checkpoint of the first generation?)")
+        return self.ctc(encoder_out).float().log_softmax(-1)
+
+
+class Lid(EncoderDecoder):
+    """Language identification: the same network over language labels."""
+
+    decoder_name = "lid_decoder"
+
+    def __init__(self, config: AedConfig) -> None:
+        if config.lid_odim is None:
+            raise ModelError("these are not the arguments of a language identification model: lid_odim not given")
+        super().__init__(config, config.lid_odim)

@@ -1,0 +1,235 @@
+"""The Conformer encoder of recognition, language identification and the LLM variant (FireRedASR2S paper, section 3).
+
+Gulati et al., Conformer, Interspeech 2020, with relative positions after Dai et al., Transformer-XL, ACL 2019.
+"""
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from firered.models.attention import Derived, PositionTable, key_bias, padding_mask
+
+SUBSAMPLING = 4  # feature frames (10 ms) per encoder frame
+_CONTEXT = 6  # frames after its first that an encoder frame sees
+_CHANNELS = 32
+_LN_EPS = 1e-5
+
+
+class InputPreprocessor(nn.Module):
+    """Two 3x3 convolutions of stride 2 and a projection: a quarter of the frames."""
+
+    def __init__(self, idim: int, d_model: int) -> None:
+        super().__init__()
+        self.conv = nn.Sequential(
+            nn.Conv2d(1, _CHANNELS, 3, stride=2), nn.ReLU(), nn.Conv2d(_CHANNELS, _CHANNELS, 3, stride=2), nn.ReLU()
+        )
+        self.out = nn.Linear(_CHANNELS * (((idim - 1) // 2 - 1) // 2), d_model)
+
+    def forward(self, feats: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
+        """(N, T, idim) -> (N, T', d_model) and the lengths in encoder frames."""
+        # Zeros after the end of every utterance, as it has on its own: what a batch is padded with must not count.
+        padding = padding_mask(lengths, feats.shape[1])
+        if padding is not None:
+            feats = feats.masked_fill(padding[:, :, None], 0.0)
+        # Frames of no utterance keep the convolution defined where there are no frames at all.
+        feats = F.pad(feats, (0, 0, 0, max(_CONTEXT, _CONTEXT + 1 - feats.shape[1])))
+        x = self.conv(feats.unsqueeze(1))  # (N, C, T', F')
+        x = self.out(x.transpose(1, 2).flatten(2))  # channel-major: c * F' + f
+        return x, (lengths + SUBSAMPLING - 1) // SUBSAMPLING
+
+
+class FeedForward(nn.Module):
+    """LayerNorm, expansion by four, swish, projection; without the residual."""
+
+    def __init__(self, d_model: int, dropout: float, residual_dropout: float) -> None:
+        super().__init__()
+        self.net = nn.Sequential(
+            nn.LayerNorm(d_model, eps=_LN_EPS),
+            nn.Linear(d_model, 4 * d_model),
+            nn.SiLU(inplace=True),
+            nn.Dropout(dropout),
+            nn.Linear(4 * d_model, d_model),
+            nn.Dropout(residual_dropout),
+        )
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(..., d_model) -> (..., d_model), what is to be added to x."""
+        return self.net(x)
+
+
+class RelativeAttention(Derived):
+    """Self-attention with Transformer-XL's relative positions; q, k and v each normalise the input on their own."""
+
+    # Scores of a block of queries are held at a time, which bounds memory: entries of (N, heads, block, keys).
+    _BLOCK_ENTRIES = 16 << 20
+
+    def __init__(self, n_head: int, d_model: int, dropout: float, residual_dropout: float) -> None:
+        super().__init__()
+        self.n_head, self.d_k = n_head, d_model // n_head
+        self.scale = self.d_k**-0.5
+        self.pos_bias_u = nn.Parameter(torch.empty(n_head, self.d_k))
+        self.pos_bias_v = nn.Parameter(torch.empty(n_head, self.d_k))
+        nn.init.xavier_uniform_(self.pos_bias_u)
+        nn.init.xavier_uniform_(self.pos_bias_v)
+        for name in "qkv":
+            self.add_module(f"w_{name}s", nn.Linear(d_model, d_model, bias=False))
+            self.add_module(f"layer_norm_{name}", nn.LayerNorm(d_model, eps=_LN_EPS))
+        self.fc = nn.Linear(d_model, d_model, bias=False)
+        self.linear_pos = nn.Linear(d_model, d_model, bias=False)
+        self.dropout = dropout
+        self.residual_dropout = nn.Dropout(residual_dropout)
+
+    def derive(self) -> tuple[Tensor, ...]:
+        """Weight (3d, d) and bias (3d,) of q, k and v as one layer over the input normalised without weights."""
+        norms = (self.layer_norm_q, self.layer_norm_k, self.layer_norm_v)
+        layers = (self.w_qs, self.w_ks, self.w_vs)
+        weight = torch.cat([layer.weight * norm.weight for norm, layer in zip(norms, layers, strict=True)])
+        bias = torch.cat([layer.weight @ norm.bias for norm, layer in zip(norms, layers, strict=True)])
+        return weight, bias
+
+    def _project(self, x: Tensor) -> list[Tensor]:
+        """q, k and v, each (N, T, H, d_k)."""
+        fused = self.derived()
+        if fused is None:
+            parts = [self.w_qs(self.layer_norm_q(x)), self.w_ks(self.layer_norm_k(x)), self.w_vs(self.layer_norm_v(x))]
+        else:
+            weight, bias = fused
+            parts = F.linear(F.layer_norm(x, x.shape[-1:], eps=_LN_EPS), weight, bias).chunk(3, -1)
+        return [part.unflatten(-1, (self.n_head, self.d_k)) for part in parts]
+
+    def forward(self, x: Tensor, positions: Tensor, keys: Tensor | None) -> Tensor:
+        """What is to be added to x.
+
+        Args:
+            x: (N, T, d_model).
+            positions: relative position vectors T down to -T, (2T+1, d_model).
+            keys: added to the scores of every query, (N, 1, 1, T), -inf on padding; None: nothing is padded.
+        """
+        n, size, _ = x.shape
+        q, k, v = self._project(x)
+        k, v = k.transpose(1, 2), v.transpose(1, 2)  # (N, H, T, d_k)
+        table = self.linear_pos(positions).view(-1, self.n_head, self.d_k).permute(1, 2, 0)  # (H, d_k, 2T+1)
+        block = self._block(n, size)
+        out = []
+        for start in range(0, size, block):
+            part = q[:, start : start + block]
+            bias = self._position_scores(part, table, start, size)
+            if keys is not None:
+                bias = bias + keys if torch.is_grad_enabled() else bias.add_(keys)
+            query = (part + self.pos_bias_u).transpose(1, 2)  # (N, H, C, d_k)
+            drop = self.dropout if self.training else 0.0
+            y = F.scaled_dot_product_attention(query, k, v, bias, dropout_p=drop, scale=self.scale)
+            out.append(y.transpose(1, 2).flatten(2))
+        return self.residual_dropout(self.fc(out[0] if len(out) == 1 else torch.cat(out, 1)))
+
+    def _block(self, n: int, size: int) -> int:
+        block = max(1, self._BLOCK_ENTRIES // (n * self.n_head * size))
+        return min(size, max(64, block // 64 * 64))
+
+    def _position_scores(self, q: Tensor, table: Tensor, start: int, size: int) -> Tensor:
+        """(N, H, C, T): (q_i + v) . p_(i-j) for the queries i from `start` on and all keys j."""
+        n, count = q.shape[:2]
+        # Row m of the table is position T - m. These queries meet start + count down to start - T + 1; the first of
+        # these is one too many, so that a step from row to row is never shorter than a row of the result.
+        table = table[:, :, size - start - count : 2 * size - start]  # (H, d_k, T + C)
+        q = (q + self.pos_bias_v) * self.scale
+        q = q.permute(2, 0, 1, 3).flatten(1, 2)  # (H, N * C, d_k)
+        scores = torch.bmm(q, table).view(self.n_head, n, -1)  # (H, N, C * (T + C))
+        # Key j of query i lies at column C - i + j: each row starts one place earlier than the one before, so reading
+        # on with a step one shorter than a row shifts them into place without moving anything.
+        step = size + count - 1
+        scores = scores[:, :, count : count + count * step].view(self.n_head, n, count, step)
+        return scores[..., :size].transpose(0, 1)
+
+
+class ConvolutionModule(nn.Module):
+    """Pointwise convolution and gate, depthwise convolution over time, LayerNorm, swish, pointwise convolution."""
+
+    def __init__(self, d_model: int, kernel_size: int, residual_dropout: float) -> None:
+        super().__init__()
+        self.pre_layer_norm = nn.LayerNorm(d_model, eps=_LN_EPS)
+        self.pointwise_conv1 = nn.Conv1d(d_model, 4 * d_model, 1, bias=False)
+        self.depthwise_conv = nn.Conv1d(2 * d_model, 2 * d_model, kernel_size, groups=2 * d_model, bias=False)
+        self.batch_norm = nn.LayerNorm(2 * d_model, eps=_LN_EPS)  # the released name; it is a LayerNorm
+        self.pointwise_conv2 = nn.Conv1d(2 * d_model, d_model, 1, bias=False)
+        self.residual_dropout = nn.Dropout(residual_dropout)
+
+    def forward(self, x: Tensor, padding: Tensor | None) -> Tensor:
+        """(N, T, d_model) -> (N, T, d_model), what is to be added to x; padding is (N, T), True on padded frames."""
+        x = self.pre_layer_norm(x)
+        if padding is not None:
+            x = x.masked_fill(padding[:, :, None], 0.0)
+        x = F.glu(F.linear(x, self.pointwise_conv1.weight.squeeze(2)))  # (N, T, 2d)
+        x = F.silu(self.batch_norm(self._depthwise(x)), inplace=True)
+        # The published model clears padded frames here once more. Nothing reads them: attention masks them as keys,
+        # and the line above clears them before frames mix again.
+        return self.residual_dropout(F.linear(x, self.pointwise_conv2.weight.squeeze(2)))
+
+    def _depthwise(self, x: Tensor) -> Tensor:
+        weight = self.depthwise_conv.weight.unsqueeze(2)  # (2d, 1, 1, K)
+        # One row of a channels-last image: the depthwise kernel takes it as it lies in memory.
+        image = x.unsqueeze(1).permute(0, 3, 1, 2)  # (N, 2d, 1, T)
+        y = F.conv2d(image, weight, padding=(0, weight.shape[3] // 2), groups=weight.shape[0])
+        return y.permute(0, 2, 3, 1).squeeze(1)
+
+
+class ConformerBlock(nn.Module):
+    """Half a feed-forward, attention, convolution, the other half, LayerNorm."""
+
+    def __init__(self, d_model: int, n_head: int, kernel_size: int, dropout: float, residual_dropout: float) -> None:
+        super().__init__()
+        self.ffn1 = FeedForward(d_model, dropout, residual_dropout)
+        self.mhsa = RelativeAttention(n_head, d_model, dropout, residual_dropout)
+        self.conv = ConvolutionModule(d_model, kernel_size, residual_dropout)
+        self.ffn2 = FeedForward(d_model, dropout, residual_dropout)
+        self.layer_norm = nn.LayerNorm(d_model, eps=_LN_EPS)
+
+    def forward(self, x: Tensor, positions: Tensor, padding: Tensor | None, keys: Tensor | None) -> Tensor:
+        """(N, T, d_model) -> (N, T, d_model)."""
+        x = torch.add(x, self.ffn1(x), alpha=0.5)
+        x = x + self.mhsa(x, positions, keys)
+        x = x + self.conv(x, padding)
+        x = torch.add(x, self.ffn2(x), alpha=0.5)
+        return self.layer_norm(x)
+
+
+class ConformerEncoder(nn.Module):
+    """Normalised filterbank frames in, one vector every 40 ms out."""
+
+    def __init__(
+        self,
+        *,
+        idim: int,
+        d_model: int,
+        n_layers: int,
+        n_head: int,
+        kernel_size: int,
+        residual_dropout: float,
+        dropout_rate: float,
+    ) -> None:
+        super().__init__()
+        self.input_preprocessor = InputPreprocessor(idim, d_model)
+        self.positional_encoding = PositionTable(d_model, relative=True)
+        self.dropout = nn.Dropout(residual_dropout)
+        self.layer_stack = nn.ModuleList(
+            ConformerBlock(d_model, n_head, kernel_size, dropout_rate, residual_dropout) for _ in range(n_layers)
+        )
+
+    def forward(self, feats: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
+        """Encoder frames and their number; those of an utterance are the same in any batch and of any padding.
+
+        Args:
+            feats: (N, T, idim) features after mean and variance normalisation, 10 ms apart.
+            lengths: (N,) frames of each utterance, on the same device.
+
+        Returns:
+            (N, T', d_model) with T' = ceil(T / 4), of no meaning beyond an utterance's end, and its (N,) lengths.
+        """
+        x, lengths = self.input_preprocessor(feats, lengths)
+        x = self.dropout(x)
+        positions = self.dropout(self.positional_encoding(x.shape[1] + 1, x))  # (2T'+1, d_model)
+        padding = padding_mask(lengths, x.shape[1])
+        keys = key_bias(padding, x.dtype)
+        for block in self.layer_stack:
+            x = block(x, positions, padding, keys)
+        return x, lengths

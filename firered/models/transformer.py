@@ -1,0 +1,285 @@
+"""The Transformer decoder of speech recognition and language identification (FireRedASR2S paper, section 3).
+
+Two passes over the same weights: whole token sequences at once, for training and scoring, and one token at a time
+for many hypotheses of many utterances, with everything kept that can be.
+"""
+
+import math
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from firered.models.attention import Derived, PositionTable, few_rows, key_bias, padding_mask
+
+_LN_EPS = 1e-5
+
+
+class Attention(Derived):
+    """Multi-head attention with biases on all projections but that of the keys."""
+
+    def __init__(self, n_head: int, d_model: int, dropout: float) -> None:
+        super().__init__()
+        self.n_head, self.d_k = n_head, d_model // n_head
+        self.w_qs = nn.Linear(d_model, d_model)
+        self.w_ks = nn.Linear(d_model, d_model, bias=False)
+        self.w_vs = nn.Linear(d_model, d_model)
+        self.fc = nn.Linear(d_model, d_model)
+        self.dropout = dropout
+
+    def derive(self) -> tuple[Tensor, ...]:
+        """Weight (3d, d) and bias (3d,) of q, k and v as one layer."""
+        weight = torch.cat([self.w_qs.weight, self.w_ks.weight, self.w_vs.weight])
+        bias = torch.cat([self.w_qs.bias, torch.zeros_like(self.w_qs.bias), self.w_vs.bias])
+        return weight, bias
+
+    def heads(self, x: Tensor) -> Tensor:
+        """(N, T, d_model) -> (N, H, T, d_k)."""
+        return x.unflatten(-1, (self.n_head, self.d_k)).transpose(1, 2)
+
+    def forward(self, x: Tensor, memory: Tensor, bias: Tensor) -> Tensor:
+        """(N, U, d_model) from queries x (N, U, d_model) over memory (N, T, d_model); bias is added to the scores."""
+        q, k, v = self.heads(self.w_qs(x)), self.heads(self.w_ks(memory)), self.heads(self.w_vs(memory))
+        y = F.scaled_dot_product_attention(q, k, v, bias, dropout_p=self.dropout if self.training else 0.0)
+        return self.fc(y.transpose(1, 2).flatten(2))
+
+    def project(self, x: Tensor) -> list[Tensor]:
+        """q, k and v (rows, d_model) of a step's rows."""
+        fused = self.derived()
+        if fused is None:
+            return [few_rows(x, layer.weight, layer.bias) for layer in (self.w_qs, self.w_ks, self.w_vs)]
+        return list(few_rows(x, *fused).chunk(3, -1))
+
+    def attend(self, q: Tensor, k: Tensor, v: Tensor, bias: Tensor | None) -> Tensor:
+        """(N * B, d_model): the B rows q of each utterance over its keys and values (N, H, T, d_k)."""
+        q = self.heads(q.view(k.shape[0], -1, q.shape[-1]))  # (N, H, B, d_k)
+        y = F.scaled_dot_product_attention(q, k, v, bias)
+        return few_rows(y.transpose(1, 2).flatten(2).flatten(0, 1), self.fc.weight, self.fc.bias)
+
+
+class Mlp(nn.Module):
+    """Expansion by four, exact GELU, projection."""
+
+    def __init__(self, d_model: int, dropout: float) -> None:
+        super().__init__()
+        self.w_1 = nn.Linear(d_model, 4 * d_model)
+        self.w_2 = nn.Linear(4 * d_model, d_model)
+        self.dropout = nn.Dropout(dropout)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(..., d_model) -> (..., d_model)."""
+        return self.w_2(self.dropout(F.gelu(self.w_1(x))))
+
+    def step(self, x: Tensor) -> Tensor:
+        """The same for a step's few rows, (rows, d_model)."""
+        return few_rows(F.gelu(few_rows(x, self.w_1.weight, self.w_1.bias)), self.w_2.weight, self.w_2.bias)
+
+
+class DecoderLayer(nn.Module):
+    """Self-attention, attention to the encoder and MLP, each normalised first and added to its input."""
+
+    def __init__(self, n_head: int, d_model: int, residual_dropout: float, dropout: float) -> None:
+        super().__init__()
+        self.self_attn_norm = nn.LayerNorm(d_model, eps=_LN_EPS)
+        self.self_attn = Attention(n_head, d_model, dropout)
+        self.cross_attn_norm = nn.LayerNorm(d_model, eps=_LN_EPS)
+        self.cross_attn = Attention(n_head, d_model, dropout)
+        self.mlp_norm = nn.LayerNorm(d_model, eps=_LN_EPS)
+        self.mlp = Mlp(d_model, dropout)
+        self.dropout = nn.Dropout(residual_dropout)
+
+    def forward(self, x: Tensor, encoder_out: Tensor, causal: Tensor, cross: Tensor | None) -> Tensor:
+        """(N, U, d_model) -> (N, U, d_model)."""
+        y = self.self_attn_norm(x)
+        x = x + self.dropout(self.self_attn(y, y, causal))
+        x = x + self.dropout(self.cross_attn(self.cross_attn_norm(x), encoder_out, cross))
+        return x + self.dropout(self.mlp(self.mlp_norm(x)))
+
+
+class TransformerDecoder(nn.Module):
+    """Tokens and encoder frames in, logits of the next tokens out; the output projection is the embedding."""
+
+    def __init__(
+        self,
+        *,
+        odim: int,
+        d_model: int,
+        n_layers: int,
+        n_head: int,
+        residual_dropout: float,
+        dropout_rate: float,
+        pad_id: int,
+    ) -> None:
+        super().__init__()
+        self.pad_id, self.scale = pad_id, math.sqrt(d_model)
+        self.tgt_word_emb = nn.Embedding(odim, d_model, padding_idx=pad_id)
+        nn.init.normal_(self.tgt_word_emb.weight, std=1 / self.scale)  # unit vectors in, logits of order one out
+        self.positional_encoding = PositionTable(d_model, relative=False)
+        self.dropout = nn.Dropout(residual_dropout)
+        self.layer_stack = nn.ModuleList(
+            DecoderLayer(n_head, d_model, residual_dropout, dropout_rate) for _ in range(n_layers)
+        )
+        self.layer_norm_out = nn.LayerNorm(d_model, eps=_LN_EPS)
+        self.tgt_word_prj = nn.Linear(d_model, odim, bias=False)
+        self.tgt_word_prj.weight = self.tgt_word_emb.weight
+
+    def _apply(self, *args, **kwargs) -> "TransformerDecoder":  # noqa: ANN002, ANN003 - torch's own signature
+        super()._apply(*args, **kwargs)
+        self.tgt_word_prj.weight = self.tgt_word_emb.weight  # to_empty() makes two of them
+        return self
+
+    def forward(self, tokens: Tensor, encoder_out: Tensor, encoder_lengths: Tensor) -> Tensor:
+        """Logits of the token after each of the given ones, all at once (teacher forcing).
+
+        Args:
+            tokens: (N, U) ids beginning with sos, padded with pad.
+            encoder_out: (N, T, d_model).
+            encoder_lengths: (N,) frames.
+
+        Returns:
+            (N, U, odim) logits; row u has seen tokens up to u, no pad, and no encoder frame beyond the length.
+        """
+        size = tokens.shape[1]
+        x = self.dropout(self.tgt_word_emb(tokens) * self.scale + self.positional_encoding(size, encoder_out))
+        future = torch.ones(size, size, dtype=torch.bool, device=tokens.device).triu(1)
+        hidden = future | (tokens == self.pad_id)[:, None, None]  # (N, 1, U, U)
+        causal = torch.zeros_like(hidden, dtype=encoder_out.dtype).masked_fill_(hidden, -torch.inf)
+        cross = key_bias(padding_mask(encoder_lengths, encoder_out.shape[1]), encoder_out.dtype)
+        for layer in self.layer_stack:
+            x = layer(x, encoder_out, causal, cross)
+        return self.tgt_word_prj(self.layer_norm_out(x))
+
+    def start(self, encoder_out: Tensor, encoder_lengths: Tensor, beams: int, max_len: int) -> "DecoderCache":
+        """What steps over these utterances need: see DecoderCache.
+
+        Args:
+            encoder_out: (N, T, d_model).
+            encoder_lengths: (N,) frames.
+            beams: hypotheses of each utterance.
+            max_len: steps that will be taken at most.
+        """
+        return DecoderCache(self, encoder_out, encoder_lengths, beams, max_len)
+
+    def step(self, tokens: Tensor, cache: "DecoderCache") -> Tensor:
+        """(N * B, odim) logits of the next tokens, given each hypothesis' last (N * B,), sos in the first step."""
+        x = self.tgt_word_emb(tokens) * self.scale + cache.position()  # (N * B, d_model)
+        bias = cache.advance()
+        for index, layer in enumerate(self.layer_stack):
+            q, k, v = layer.self_attn.project(layer.self_attn_norm(x))
+            keys, values = cache.append(index, k, v)
+            x = x + layer.self_attn.attend(q, keys, values, bias)
+            cross = layer.cross_attn
+            q = few_rows(layer.cross_attn_norm(x), cross.w_qs.weight, cross.w_qs.bias)
+            x = x + cross.attend(q, *cache.encoder(index), cache.encoder_bias)
+            x = x + layer.mlp.step(layer.mlp_norm(x))
+        return few_rows(self.layer_norm_out(x), self.tgt_word_prj.weight, None)
+
+
+class DecoderCache:
+    """Keys and values of N utterances with B hypotheses each; row n * B + b is hypothesis b of utterance n.
+
+    The encoder frames are projected once an utterance, and its hypotheses are so many queries of one attention. The
+    tokens of all its hypotheses lie in one pool a layer, B more each step, and stay where they are: re-ordering changes
+    only `_lineage`, which says which of the pool's tokens a hypothesis goes back to, and costs no copy of the cache.
+    """
+
+    _FIRST_STEPS = 64  # room to begin with; it doubles when it is full
+
+    def __init__(
+        self, decoder: TransformerDecoder, encoder_out: Tensor, encoder_lengths: Tensor, beams: int, max_len: int
+    ) -> None:
+        self.decoder, self.beams, self.max_len = decoder, beams, max_len
+        self._frames = encoder_lengths.clamp(min=1).tolist()
+        self.size, self.steps = len(self._frames), 0  # utterances still in, tokens of each hypothesis
+        self._encoder = [self._project(layer.cross_attn, encoder_out) for layer in decoder.layer_stack]
+        self.encoder_bias = key_bias(padding_mask(encoder_lengths, encoder_out.shape[1]), encoder_out.dtype)
+        shape = self._encoder[0][0].shape  # (N, H, T, d_k)
+        room = min(max_len, self._FIRST_STEPS) * beams
+        self._pool = [
+            (encoder_out.new_empty(*shape[:2], room, shape[3]), encoder_out.new_empty(*shape[:2], room, shape[3]))
+            for _ in decoder.layer_stack
+        ]
+        self._lineage = encoder_out.new_full((self.size, 1, beams, room), -torch.inf)
+        self._own = torch.full_like(self._lineage[0, 0, :, :beams], -torch.inf).fill_diagonal_(0.0)  # (B, B)
+
+    @staticmethod
+    def _project(attention: Attention, encoder_out: Tensor) -> tuple[Tensor, Tensor]:
+        """Keys and values (N, H, T, d_k), each head's in one piece: they are read at every step."""
+        return (
+            attention.heads(attention.w_ks(encoder_out)).contiguous(),
+            attention.heads(attention.w_vs(encoder_out)).contiguous(),
+        )
+
+    def step(self, tokens: Tensor) -> Tensor:
+        """(N * B, odim) logits; see TransformerDecoder.step."""
+        return self.decoder.step(tokens, self)
+
+    def position(self) -> Tensor:
+        """(d_model,) position vector of the tokens of this step."""
+        table = self.decoder.positional_encoding(max(self.max_len, self.steps + 1), self._pool[0][0])
+        return table[self.steps]
+
+    def advance(self) -> Tensor | None:
+        """Begin a step: (N, 1, B, S) to be added to the scores of the S tokens in the pool, this step's included."""
+        used = self.steps * self.beams
+        self.steps += 1
+        if used + self.beams > self._lineage.shape[3]:
+            self._grow()
+        self._lineage[..., used : used + self.beams] = self._own
+        return self._lineage[..., : used + self.beams] if self.beams > 1 else None
+
+    def append(self, layer: int, k: Tensor, v: Tensor) -> tuple[Tensor, Tensor]:
+        """Put this step's keys and values (N * B, d_model) into a layer's pool; all of it, (N, H, S, d_k) each."""
+        used, pool = self.steps * self.beams, self._pool[layer]
+        attention = self.decoder.layer_stack[layer].self_attn
+        for room, new in zip(pool, (k, v), strict=True):
+            room[:, :, used - self.beams : used] = attention.heads(new.view(self.size, self.beams, -1))
+        return pool[0][:, :, :used], pool[1][:, :, :used]
+
+    def encoder(self, layer: int) -> tuple[Tensor, Tensor]:
+        """A layer's keys and values (N, H, T, d_k) of the encoder frames."""
+        return self._encoder[layer]
+
+    def _grow(self) -> None:
+        room = min(2 * self._lineage.shape[3], max(self.max_len, self.steps) * self.beams) - self._lineage.shape[3]
+        self._pool = [(_longer(k, room), _longer(v, room)) for k, v in self._pool]
+        self._lineage = F.pad(self._lineage, (0, room), value=-torch.inf)
+
+    def reorder(self, index: Tensor) -> None:
+        """Make row i go on from what was row index[i], a row of the same utterance; index is (N * B,)."""
+        if self.beams > 1:
+            lineage = self._lineage[:, 0, :, : self.steps * self.beams].flatten(0, 1)
+            self._lineage[:, 0, :, : self.steps * self.beams] = lineage[index].view(self.size, self.beams, -1)
+
+    def select(self, kept: list[int]) -> None:
+        """Keep these utterances, in this order; the others cost nothing more.
+
+        Where those that move come from beyond the first n, as when the last fill the gaps, only they are copied.
+        """
+        self._encoder = [(_pick(k, kept), _pick(v, kept)) for k, v in self._encoder]
+        self._pool = [(_pick(k, kept), _pick(v, kept)) for k, v in self._pool]
+        self._lineage = _pick(self._lineage, kept)
+        self.size, self._frames = len(kept), [self._frames[i] for i in kept]
+        if self.encoder_bias is None:
+            return
+        frames = max(self._frames, default=1)
+        self._encoder = [(k[:, :, :frames], v[:, :, :frames]) for k, v in self._encoder]
+        padded = min(self._frames, default=frames) < frames
+        self.encoder_bias = _pick(self.encoder_bias, kept)[..., :frames] if padded else None
+
+
+def _longer(x: Tensor, room: int) -> Tensor:
+    """A copy of (N, H, S, d_k) with room for more behind."""
+    longer = x.new_empty(*x.shape[:2], x.shape[2] + room, x.shape[3])
+    longer[:, :, : x.shape[2]] = x
+    return longer
+
+
+def _pick(x: Tensor, kept: list[int]) -> Tensor:
+    """Rows of x in this order, in its own memory if possible."""
+    moves = [(place, row) for place, row in enumerate(kept) if place != row]
+    if any(row < len(kept) for _, row in moves):
+        return x[kept]
+    for place, row in moves:
+        x[place] = x[row]
+    return x[: len(kept)]

@@ -1,0 +1,47 @@
+"""Every block of the README is run as it stands, in a folder with the recordings and models it speaks of."""
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+TOP = Path(__file__).resolve().parents[1]
+BLOCKS = re.findall(r"```(bash|python)\n(.*?)```", (TOP / "README.md").read_text(encoding="utf-8"), re.DOTALL)
+
+
+@pytest.fixture(scope="module")
+def workspace(tmp_path_factory):
+    from conftest import SHARED
+
+    if not (SHARED / "models/FireRedVAD").is_dir():
+        pytest.skip("the released models and sample recordings are not beside the repository")
+    folder = tmp_path_factory.mktemp("readme")
+    for name in ("utils", "conf", "tests"):
+        (folder / name).symlink_to(TOP / name)
+    (folder / "audio").symlink_to(SHARED / "audio/firered")
+    (folder / "pretrained_models").symlink_to(SHARED / "models")
+    return folder
+
+
+@pytest.mark.parametrize(("language", "block"), BLOCKS, ids=[f"{n}-{kind}" for n, (kind, _) in enumerate(BLOCKS)])
+def test_block(language, block, workspace):
+    if "tests/bench/" in block:
+        pytest.importorskip("kaldi_native_fbank")
+    code = block.replace("bash tests/run.sh\n", "")  # that is what runs this test
+    code = code.replace("bash run.sh", f"bash {TOP}/run.sh")  # outputs go to the folder, not into the repository
+    command = ["bash", "-euo", "pipefail", "-c", code] if language == "bash" else [sys.executable, "-c", code]
+    env = {**os.environ, "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"}
+    done = subprocess.run(command, cwd=workspace, env=env, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    expected = re.search(r"# (hello_zh-.*)", block)
+    assert expected is None or expected[1] in done.stdout
+
+
+def test_every_command_is_in_the_table():
+    readme = (TOP / "README.md").read_text(encoding="utf-8")
+    scripts = re.findall(r"^(firered-[\w-]+) = ", (TOP / "pyproject.toml").read_text(encoding="utf-8"), re.MULTILINE)
+    assert len(scripts) >= 6
+    assert [name for name in scripts if f"| `{name} " not in readme] == []

@@ -1,0 +1,144 @@
+"""run.sh and its options, stages and failures."""
+
+import shutil
+import subprocess
+from pathlib import Path
+
+import kaldiio
+import numpy as np
+import pytest
+import soundfile
+
+TOP = Path(__file__).resolve().parents[1]
+
+
+def recipe(*args: object, cwd: Path = TOP) -> subprocess.CompletedProcess:
+    return subprocess.run(["bash", TOP / "run.sh", *map(str, args)], capture_output=True, text=True, cwd=cwd)
+
+
+@pytest.fixture(autouse=True)
+def installed():
+    if not (TOP / ".venv/bin/firered-vad").exists():
+        pytest.skip("run.sh works in .venv, which is not set up here")
+
+
+def test_two_jobs_give_what_one_gives(shared, tmp_path):
+    for nj in (1, 2):
+        done = recipe(
+            "--data", shared("audio/firered"), "--models", shared("models"), "--nj", nj, "--exp", tmp_path / f"nj{nj}"
+        )
+        assert done.returncode == 0, done.stderr
+        assert "stage -1" in done.stdout
+        assert "stage 1" in done.stdout
+    one, two = tmp_path / "nj1", tmp_path / "nj2"
+    names = {
+        "data": ["wav.scp", "utt2spk", "spk2utt", "reco2dur"],
+        "fbank": ["wav.scp", "utt2num_frames", "utt2dur", "cmvn.ark", "failed", "config.yaml"],
+        "vad": [
+            "wav.scp",
+            "segments",
+            "utt2spk",
+            "spk2utt",
+            "utt2dur",
+            "reco2dur",
+            "rttm",
+            "vad.jsonl",
+            "failed",
+            "config.yaml",
+        ],
+    }
+    for folder, files in names.items():
+        for name in files:
+            assert (one / folder / name).read_bytes() == (two / folder / name).read_bytes(), f"{folder}/{name}"
+    for scp in ("fbank/feats.scp", "vad/probs.scp"):
+        left, right = kaldiio.load_scp(str(one / scp)), kaldiio.load_scp(str(two / scp))
+        assert sorted(left) == sorted(right)
+        assert all(np.abs(left[key] - right[key]).max() < 1e-5 for key in left)
+    assert len(list((two / "vad/log").glob("vad.*.log"))) == 2
+    assert "hello_zh-0000440-0001820 hello_zh 0.440 1.820\n" in (one / "vad/segments").read_text()
+
+
+@pytest.mark.parametrize("form", ["data directory", "wav.scp", "folder", "files"])
+def test_forms_of_data(form, tmp_path):
+    folder = tmp_path / "my audio"
+    folder.mkdir()
+    for name in ("一", "b c"):
+        soundfile.write(
+            folder / f"{name}.wav", (np.random.default_rng(0).standard_normal(16000) * 900).astype(np.int16), 16000
+        )
+    scp = tmp_path / "data/wav.scp"
+    scp.parent.mkdir()
+    scp.write_text(f"b_c {folder / 'b c.wav'}\n一 {folder / '一.wav'}\n")
+    args = {
+        "data directory": ["--data", scp.parent],
+        "wav.scp": ["--data", scp],
+        "folder": ["--data", folder],
+        "files": [folder / "b c.wav", folder / "一.wav"],
+    }[form]
+    done = recipe("--stop-stage", -1, "--exp", tmp_path / "exp", *args)
+    assert done.returncode == 0, done.stderr
+    assert (tmp_path / "exp/data/reco2dur").read_text() == "b_c 1\n一 1\n"
+    assert f"一 {folder / '一.wav'}\n" in (tmp_path / "exp/data/wav.scp").read_text()
+
+
+def test_one_stage_alone_and_a_stage_that_is_not_there(tiny_vad_models, tmp_path):
+    args = ["--models", tiny_vad_models, "--exp", tmp_path / "exp"]
+    assert recipe("--stop-stage", 0, *args).returncode == 0
+    assert not (tmp_path / "exp/vad").exists()
+    done = recipe("--stage", 1, *args)
+    assert done.returncode == 0, done.stderr
+    assert "stage 0" not in done.stdout
+    assert (tmp_path / "exp/vad/segments").exists()
+    later = recipe("--stage", 3, "--stop-stage", 3, *args)
+    assert later.returncode == 1
+    assert "do not exist yet" in later.stderr
+
+
+def test_failures_are_gathered_and_tell_in_the_exit_status(tiny_vad_models, tmp_path):
+    folder = tmp_path / "in"
+    folder.mkdir()
+    soundfile.write(
+        folder / "good.wav", (np.random.default_rng(0).standard_normal(16000) * 900).astype(np.int16), 16000
+    )
+    soundfile.write(folder / "zero.wav", np.zeros(16000, np.int16), 16000)
+    (folder / "text.wav").write_text("no audio")
+    args = ["--models", tiny_vad_models, "--exp", tmp_path / "exp", "--data", folder]
+    done = recipe(*args)
+    assert done.returncode == 1
+    failed = (tmp_path / "exp/failed").read_text().splitlines()
+    assert [line.split()[0] for line in failed] == ["text", "zero"]
+    assert "2 failed" in done.stderr
+    assert (tmp_path / "exp/vad/vad.jsonl").read_text().count("good") == 1
+    assert recipe("--stage", 1, *args, "--keep-going", "true").returncode == 0
+
+
+def test_missing_models_are_named_with_the_command_that_gets_them(tmp_path):
+    done = recipe("--exp", tmp_path / "exp", "--models", tmp_path / "nothing")
+    assert done.returncode == 1
+    assert "hf download FireRedTeam/FireRedVAD" in done.stderr
+
+
+def test_options(tmp_path):
+    assert "--stop-stage" in recipe("--help").stdout
+    unknown = recipe("--no-such-option", 1)
+    assert unknown.returncode == 1
+    assert "--stage" in unknown.stderr
+    assert recipe("--nj=2").returncode == 1
+
+
+def test_kaldis_own_launcher_drops_in(tiny_vad_models, tmp_path):
+    """Whatever follows run.pl's calling convention can stand in for it."""
+    launcher = tmp_path / "run.pl"
+    launcher.write_text(f'#!/bin/sh\necho "$@" >>{tmp_path}/calls\nexec {TOP}/utils/run.py "$@"\n')
+    launcher.chmod(0o755)
+    done = recipe("--models", tiny_vad_models, "--exp", tmp_path / "exp", "--cmd", f"{launcher} --mem 1G", "--nj", 2)
+    assert done.returncode == 0, done.stderr
+    calls = (tmp_path / "calls").read_text().splitlines()
+    assert len(calls) == 2
+    assert all(call.startswith("--mem 1G JOB=1:2 ") for call in calls)
+
+
+def test_set_up_is_done_once():
+    assert shutil.which("bash")
+    done = subprocess.run([TOP / "utils/setup.sh"], capture_output=True, text=True)
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")

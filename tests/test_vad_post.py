@@ -1,0 +1,186 @@
+"""Post-processing as tables: decisions written as text, one character a frame."""
+
+import numpy as np
+import pytest
+
+from firered.config import StreamVadConfig, VadConfig
+from firered.vad import Vad
+from firered.vad_post import (
+    StreamSegmenter,
+    confirm,
+    cut_long,
+    grow,
+    join,
+    runs,
+    segment,
+    smooth,
+    to_seconds,
+)
+
+
+def probs_of(picture: str) -> np.ndarray:
+    """'#' is speech for sure, '.' silence; digits are tenths."""
+    return np.array([{"#": 0.99, ".": 0.01}.get(c) or int(c) / 10 for c in picture], dtype=np.float32)
+
+
+def picture(intervals: list[tuple[int, int]], total: int) -> str:
+    frames = ["."] * total
+    for start, end in intervals:
+        frames[start:end] = "#" * (end - start)
+    return "".join(frames)
+
+
+@pytest.mark.parametrize(
+    ("decisions", "min_speech", "min_silence", "expected"),
+    [
+        # a run must go on for min_speech frames after its first
+        ("..##..", 2, 2, "......"),
+        ("..###.....", 2, 2, "..#####..."),
+        # silence of exactly min_silence frames does not end a segment; one more does, and min_silence of them stay
+        ("###..###", 2, 2, "########"),
+        ("###...###", 2, 2, "#####.###"),
+        # a short burst in a silence that is not confirmed yet belongs to the segment
+        ("###..#..###", 2, 2, "###########"),
+        # a short burst after confirmed silence does not
+        ("###....#....", 2, 2, "#####......."),
+        # open at the end
+        ("....###", 2, 2, "....###"),
+        ("###..", 2, 2, "#####"),
+        ("", 2, 2, ""),
+        ("...", 2, 2, "..."),
+    ],
+)
+def test_confirm(decisions, min_speech, min_silence, expected):
+    found = confirm(np.array([c == "#" for c in decisions], dtype=bool), min_speech, min_silence)
+    assert picture(found, len(decisions)) == expected
+
+
+def test_runs_cover_everything_once():
+    decisions = np.array([True, True, False, True])
+    assert list(runs(decisions)) == [(True, 0, 2), (False, 2, 3), (True, 3, 4)]
+    assert list(runs(np.zeros(0, bool))) == []
+
+
+@pytest.mark.parametrize(
+    ("intervals", "gap", "expected"),
+    [
+        ([(0, 3), (3, 5)], 0, [(0, 5)]),
+        ([(0, 3), (4, 5)], 0, [(0, 3), (4, 5)]),
+        ([(0, 3), (5, 6)], 2, [(0, 6)]),
+        ([(0, 9), (2, 4)], 0, [(0, 9)]),
+        ([], 5, []),
+    ],
+)
+def test_join(intervals, gap, expected):
+    assert join(intervals, gap) == expected
+
+
+def test_grow_stays_inside_and_joins_what_meets():
+    assert grow([(1, 3), (6, 8)], 2, 2, 9) == [(0, 9)]
+    assert grow([(3, 4)], 1, 0, 9) == [(2, 4)]
+
+
+def test_smooth_averages_what_has_been_heard():
+    assert smooth(np.array([1.0, 0.0, 0.5, 1.0]), 2).tolist() == [1.0, 0.5, 0.25, 0.75]
+    assert smooth(np.array([0.5, 1.0]), 5).tolist() == [0.5, 0.75]
+    assert smooth(np.array([0.5, 1.0]), 1).tolist() == [0.5, 1.0]
+    assert len(smooth(np.zeros(0), 5)) == 0
+
+
+def test_smooth_does_not_depend_on_what_lies_outside_the_window():
+    rng = np.random.default_rng(0)
+    probs = rng.random(1000).astype(np.float32)
+    assert np.array_equal(smooth(probs, 5)[504:], smooth(probs[500:], 5)[4:])
+
+
+def test_long_segments_lose_their_least_likely_frame():
+    #             0123456789
+    probs = probs_of("#####4###3#")
+    # of at most 6: the first cut lies in [3, 6), the second (from 6 on) is not needed
+    assert cut_long([(0, 11)], probs, 6) == [(0, 5), (6, 11)]
+    # the first of equal minima wins, and only the second half of each stretch is looked at
+    assert cut_long([(0, 8)], probs_of("1#######"), 4) == [(0, 2), (3, 5), (6, 8)]
+    assert cut_long([(2, 6)], probs_of("########"), 4) == [(2, 6)]
+
+
+def rules(**options: object):
+    return Vad(None, VadConfig(**options)).rules()  # the rules need no network
+
+
+def test_segment_moves_starts_back_by_the_window():
+    probs = probs_of("." * 30 + "#" * 40 + "." * 60)
+    # smoothed over 5 frames at 0.4 the run is frames 32 (2.96/5 above) to 71; it starts 5 earlier, ends 20 later
+    (found,) = segment(probs, rules())
+    smoothed = smooth(probs, 5) >= 0.4
+    first = int(np.argmax(smoothed))
+    after = len(smoothed) - int(np.argmax(smoothed[::-1]))
+    assert found == (first - 5, after + 20)
+
+
+@pytest.mark.parametrize(("merge", "count"), [(0, 2), (28, 2), (29, 1)])
+def test_gaps_shorter_than_merge_are_filled(merge, count):
+    probs = probs_of("." * 20 + "#" * 40 + "." * 49 + "#" * 40 + "." * 60)
+    plain = segment(probs, rules(smooth_window_size=1))
+    gap = plain[1][0] - plain[0][1]
+    assert gap == 28  # 49 silent frames, 20 kept as speech, the next start one earlier
+    found = segment(probs, rules(smooth_window_size=1, merge_silence_frame=merge))
+    assert len(found) == count
+
+
+def test_extend_adds_on_both_sides():
+    probs = probs_of("." * 50 + "#" * 40 + "." * 90)
+    (plain,) = segment(probs, rules())
+    (wider,) = segment(probs, rules(extend_speech_frame=7))
+    assert wider == (plain[0] - 7, plain[1] + 7)
+
+
+def test_seconds_end_with_the_audio():
+    # 100 frames: 1.015 s of whole windows; the last frame stands for 25 ms after its shift, but not beyond the audio
+    assert to_seconds([(3, 50), (60, 100)], 100, 1.02) == [(0.03, 0.5), (0.6, 1.02)]
+    assert to_seconds([(60, 100)], 100, 1.5) == [(0.6, 1.025)]
+    assert to_seconds([(0, 1)], 100, 1.5) == [(0.0, 0.01)]
+
+
+def events_of(picture: str, **options: object) -> list[tuple]:
+    segmenter = StreamSegmenter(StreamVadConfig(smooth_window_size=1, **options))
+    found = [e for prob in probs_of(picture).tolist() for e in segmenter.accept(prob)]
+    return [(e.kind, e.frame, e.start_frame, e.end_frame) for e in found], segmenter.timestamps()
+
+
+def test_stream_start_and_end():
+    #        frame 1..5 silence, 6..17 speech, then silence
+    events, stamps = events_of(
+        "....." + "#" * 12 + "." * 10, min_speech_frame=8, min_silence_frame=5, pad_start_frame=2
+    )
+    assert events == [("start", 13, 4, -1), ("end", 22, 4, 22)]
+    assert stamps == [(0.03, 0.21)]
+
+
+def test_stream_start_never_overlaps_the_segment_before():
+    events, _ = events_of("#" * 10 + "." * 5 + "#" * 10, min_speech_frame=4, min_silence_frame=5, pad_start_frame=9)
+    assert events == [("start", 4, 1, -1), ("end", 15, 1, 15), ("start", 19, 16, -1)]
+
+
+def test_stream_forces_an_end_and_starts_again_at_once():
+    events, stamps = events_of("#" * 25, min_speech_frame=4, max_speech_frame=10, pad_start_frame=3)
+    assert events == [
+        ("start", 4, 1, -1),
+        ("end", 10, 1, 10),
+        ("start", 11, 11, -1),
+        ("end", 20, 11, 20),
+        ("start", 21, 21, -1),
+    ]
+    assert stamps == [(0.0, 0.09), (0.1, 0.19), (0.2, 0.24)]  # the open one ends at the last frame
+
+
+def test_stream_event_times():
+    segmenter = StreamSegmenter(StreamVadConfig(smooth_window_size=1, pad_start_frame=1, min_speech_frame=3))
+    (event,) = [e for prob in probs_of("..#####").tolist() for e in segmenter.accept(prob)]
+    assert event.to_json() == {
+        "event": "speech_start",
+        "time": 0.01,
+        "known_at": 0.065,
+        "frame": 5,
+        "start_frame": 2,
+        "end_frame": -1,
+    }
