@@ -109,7 +109,7 @@ def array_blocks(samples: np.ndarray, rate: int = SAMPLE_RATE) -> Iterator[np.nd
         AudioError: as for recordings.
     """
     samples = np.asarray(samples)
-    if samples.ndim not in (1, 2) or samples.dtype.kind not in "if":
+    if samples.ndim not in (1, 2) or not (samples.dtype.kind == "f" or samples.dtype in (np.int8, np.int16, np.int32)):
         raise AudioError(f"expected samples (n,) or (n, channels), got {samples.dtype} of shape {samples.shape}")
     if samples.size == 0:
         raise AudioError("holds no samples")

@@ -10,7 +10,7 @@ from typing import Any
 
 from firered.config import JobConfig
 from firered.errors import FireRedError, Problem
-from firered.inputs import Inputs
+from firered.inputs import Inputs, Utterance
 from firered.options import Options
 from firered.version import __version__
 
@@ -35,6 +35,16 @@ def _identity(part: Options | Path) -> str:
     return json.dumps(part.to_dict(), sort_keys=True)
 
 
+def source_of(one: Utterance) -> str:
+    """What an utterance is made of: a result holds only as long as this stays the same."""
+    stretch = f"{one.feats} {one.rxfilename} {one.channel} {one.start_s} {one.end_s}"
+    try:
+        state = Path(one.rxfilename).stat()
+    except OSError:  # a pipe, or a place in an archive
+        return stretch
+    return f"{stretch} {state.st_size} {state.st_mtime_ns}"
+
+
 class Job:
     """What is done, what failed and what is left of one run into the folder `out`.
 
@@ -48,6 +58,8 @@ class Job:
         self.problems: dict[str, Problem] = {}
         self.mark = 0  # size up to which the run's archive is complete
         self._config, self._unit = config, unit
+        self._sources: dict[str, str] = {}  # what each utterance is made of, now and in the journal of an earlier run
+        self._old_sources: dict[str, str] = {}
         self._audio_s = 0.0
         self._begun = self._reported = time.monotonic()
         self._total = 0
@@ -62,6 +74,7 @@ class Job:
         lines = self._old_lines(path, identity) if self._config.resume else []
         for line in lines:
             self.results[line["key"]] = line["result"]
+            self._old_sources[line["key"]] = line["source"]
             self.mark = line["mark"]
         if lines:
             log.info("goes on after %d %s of an earlier run (--no-resume starts afresh)", len(lines), self._unit)
@@ -90,15 +103,17 @@ class Job:
     def take(self, inputs: Inputs) -> None:
         """Take on the utterances of a run; what of the input cannot be used has failed already."""
         self._total = len(inputs.utterances)
-        wanted = {one.id for one in inputs.utterances}
-        self.results = {key: result for key, result in self.results.items() if key in wanted}
+        self._sources = {one.id: source_of(one) for one in inputs.utterances}
+        same = {key for key, source in self._sources.items() if self._old_sources.get(key) in (None, source)}
+        self.results = {key: result for key, result in self.results.items() if key in same}
         for problem in inputs.problems:
             self.fail(problem.key, problem.reason)
 
     def done(self, key: str, result: Any, audio_s: float, mark: int = 0) -> None:  # noqa: ANN401 - any JSON value
         """Note a result (any JSON value), the seconds of audio behind it, and the archive's size after it."""
         self.results[key] = result
-        self._journal.write(json.dumps({"key": key, "result": result, "mark": mark}, ensure_ascii=False) + "\n")
+        line = {"key": key, "source": self._sources.get(key), "result": result, "mark": mark}
+        self._journal.write(json.dumps(line, ensure_ascii=False) + "\n")
         self._journal.flush()
         self._audio_s += audio_s
         self._report()

@@ -27,6 +27,8 @@ BLOCK_S = 20.0  # seconds read at a time
 # Just below 2 or 4 GiB: what pipes write for "not known yet" (sox 0x7FFFF000, ffmpeg 0xFFFFFFFF).
 _STREAMED_SIZES = (range(0x7FFF0000, 0x80000000), range(0xFFFF0000, 0x100000000))
 _EXACT_SUBTYPES = ("PCM", "FLOAT", "DOUBLE", "ULAW", "ALAW", "ALAC")
+_EXACT_CODECS = ("pcm_", "flac", "alac", "wavpack", "tta", "ape")
+_HEADER_BYTES = 512  # more than the header of an empty wav
 _STDERR_TAIL = 300  # characters of another program's complaint that are passed on
 
 
@@ -108,6 +110,13 @@ def _open_soundfile(
         return None
     if file.format == "MP3" and not _states_length(source):
         return None  # libsndfile would guess it from the first frame, and lose or promise audio
+    if (
+        file.frames == 0
+        and isinstance(source, Path)
+        and source.stat().st_size > _HEADER_BYTES
+        and shutil.which("ffmpeg")
+    ):
+        return None  # a recorder that was killed left a length of 0; ffmpeg reads what follows
     notes = []
     missing = _missing_bytes(source)
     if missing:
@@ -198,7 +207,7 @@ def _open_ffmpeg(source: Path | BytesIO, span: tuple[float, float], stack: conte
         raise AudioError("the archive entry is not a wav that can be read")
     if not (shutil.which("ffmpeg") and shutil.which("ffprobe")):
         raise AudioError(f"{source}: not wav, flac, ogg or mp3; install ffmpeg to read other formats")
-    rate, channels = _probe(source)
+    codec, rate, channels = _probe(source)
     command = ["ffmpeg", "-nostdin", "-v", "error", "-protocol_whitelist", "file,pipe", "-i", f"file:{source}"]
     # Decoded from its start on and counted in samples: seeking is some milliseconds off in many formats.
     end = f":end_sample={round(span[1] * rate)}" if np.isfinite(span[1]) else ""
@@ -207,20 +216,27 @@ def _open_ffmpeg(source: Path | BytesIO, span: tuple[float, float], stack: conte
     errors = stack.enter_context(tempfile.TemporaryFile())  # noqa: SIM115 - on the stack
     process = stack.enter_context(subprocess.Popen(command, stdout=subprocess.PIPE, stderr=errors))
     stack.callback(process.kill)
-    return Decoded(rate, channels, None, True, _ffmpeg_blocks(process, source, rate, channels, errors), [])
+    return Decoded(
+        rate,
+        channels,
+        None,
+        not codec.startswith(_EXACT_CODECS),
+        _ffmpeg_blocks(process, source, rate, channels, errors),
+        [],
+    )
 
 
-def _probe(path: Path) -> tuple[int, int]:
-    """Sample rate and channels of the first audio stream of a file."""
+def _probe(path: Path) -> tuple[str, int, int]:
+    """Codec, sample rate and channels of the first audio stream of a file."""
     command = ["ffprobe", "-v", "error", "-protocol_whitelist", "file,pipe", "-select_streams", "a:0"]
-    command += ["-show_entries", "stream=sample_rate,channels", "-of", "csv=p=0", f"file:{path}"]
+    command += ["-show_entries", "stream=codec_name,sample_rate,channels", "-of", "csv=p=0", f"file:{path}"]
     done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, check=False)
     fields = done.stdout.decode().strip().split("\n")[0].split(",")
     if done.returncode != 0:
         raise AudioError(f"{path}: not audio that soundfile or ffmpeg can read{_tail(done.stderr)}")
-    if len(fields) < 2 or not all(f.isdigit() and int(f) > 0 for f in fields[:2]):
+    if len(fields) < 3 or not all(f.isdigit() and int(f) > 0 for f in fields[1:3]):
         raise AudioError(f"{path}: holds no audio stream")
-    return int(fields[0]), int(fields[1])
+    return fields[0], int(fields[1]), int(fields[2])
 
 
 def _ffmpeg_blocks(

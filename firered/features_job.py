@@ -24,29 +24,31 @@ log = logging.getLogger(__name__)
 
 def prepare(paths: Sequence[str], out: Path, audio: AudioConfig, config: JobConfig) -> int:
     """Exit status of making a data directory of `paths`: recordings that cannot be opened are listed and left out."""
-    inputs = resolve(paths, audio, by_segment=False)
+    inputs = resolve(paths, audio, by_segment=True)
     with Job(out, fingerprint("firered-prepare-data", audio), replace(config, resume=False)) as job:
         job.take(inputs)
+        checked: dict[str, float | AudioError | None] = {}  # by recording: many segments may come from one
         for one in inputs.utterances:
-            try:
-                job.done(one.id, _duration(one, audio), 0.0)
-            except AudioError as error:
-                job.fail(one.id, error)
-        if inputs.data is None or inputs.data.segments is None:
-            keys = list(job.results)
-        else:
-            keys = [key for key, part in inputs.data.segments.items() if part.recording in job.results]
-        inputs.write_tables(keys, out)
-        known = {key: seconds(value) for key, value in job.results.items() if value is not None}
-        write_table(out / "reco2dur", known)
+            if one.recording not in checked:
+                checked[one.recording] = _duration(one, audio)
+                if isinstance(checked[one.recording], AudioError):
+                    job.fail(one.recording, checked[one.recording])
+            if not isinstance(checked[one.recording], AudioError):
+                job.done(one.id, None, 0.0)
+        inputs.write_tables(job.results, out)
+        kept = {one.recording for one in inputs.utterances if one.id in job.results}
+        write_table(out / "reco2dur", {key: seconds(checked[key]) for key in kept if checked[key] is not None})
         return job.finish()
 
 
-def _duration(one: Utterance, audio: AudioConfig) -> float | None:
-    """Seconds, as far as they can be had without reading the recording through or running its pipe."""
+def _duration(one: Utterance, audio: AudioConfig) -> float | AudioError | None:
+    """Seconds of the recording, as far as they can be had without reading it through or running its pipe."""
     if not one.rxfilename or one.rxfilename.endswith("|"):
         return None
-    return header(one.rxfilename, audio)[1]
+    try:
+        return header(one.rxfilename, audio)[1]
+    except AudioError as error:
+        return error
 
 
 def make_fbank(paths: Sequence[str], out: Path, audio: AudioConfig, fbank: FbankConfig, config: JobConfig) -> int:

@@ -8,9 +8,10 @@ import pytest
 from conftest import noise, write_wav
 
 from firered.audio import read
-from firered.config import AudioConfig
+from firered.config import AudioConfig, JobConfig
 from firered.errors import AudioError, DataError
 from firered.feats import NUM_BINS, fbank
+from firered.features_job import prepare
 from firered.frames import of_samples, of_utterance
 from firered.inputs import Inputs, Utterance, audio_files, channel_name, make_id, resolve, unique_ids
 from firered.kaldi_io import MatrixWriter
@@ -502,3 +503,12 @@ def test_frames_are_read_when_they_are_asked_for():
 def test_tables_of_nothing(tmp_path):
     Inputs().write_tables([], tmp_path)
     assert set(tables(tmp_path).values()) == {""}
+
+
+def test_prepared_channels_of_segments_can_be_worked_on(tmp_path):
+    write_wav(tmp_path / "call.wav", noise((8000, 2)))
+    data_dir(tmp_path / "in", wav_scp=f"call {tmp_path}/call.wav\n", segments="u1 call 0 0.2\nu2 call 0.2 0.5\n")
+    assert prepare([str(tmp_path / "in")], tmp_path / "out", EACH, JobConfig()) == 0
+    assert validate(tmp_path / "out", text=False, feats=False) == []
+    assert (tmp_path / "out/reco2dur").read_text() == "call-A 0.5\ncall-B 0.5\n"
+    assert names(found_in(tmp_path / "out")) == ["u1-A", "u1-B", "u2-A", "u2-B"]
