@@ -18,6 +18,8 @@ from firered import __version__, config
 from firered.cli import flags
 from firered.config import (
     STREAM_MODES,
+    AlignConfig,
+    AsrConfig,
     AudioConfig,
     ComputeConfig,
     FbankConfig,
@@ -41,6 +43,8 @@ COMMANDS = {
     "firered-vad": [VadConfig, VadOutputConfig, AudioConfig, ComputeConfig, JobConfig],
     "firered-mvad": [MvadConfig, VadOutputConfig, AudioConfig, ComputeConfig, JobConfig],
     "firered-stream-vad": [StreamVadConfig, VadOutputConfig, AudioConfig, ComputeConfig, JobConfig],
+    "firered-asr": [AsrConfig, AudioConfig, ComputeConfig, JobConfig],
+    "firered-align": [AlignConfig, AudioConfig, ComputeConfig, JobConfig],
 }
 
 

@@ -89,7 +89,7 @@ def test_one_stage_alone_and_a_stage_that_is_not_there(tiny_vad_models, tmp_path
     assert done.returncode == 0, done.stderr
     assert "stage 0" not in done.stdout
     assert (tmp_path / "exp/vad/segments").exists()
-    later = recipe("--stage", 3, "--stop-stage", 3, *args)
+    later = recipe("--stage", 5, "--stop-stage", 6, *args)
     assert later.returncode == 1
     assert "do not exist yet" in later.stderr
 
@@ -142,3 +142,29 @@ def test_set_up_is_done_once():
     assert shutil.which("bash")
     done = subprocess.run([TOP / "utils/setup.sh"], capture_output=True, text=True)
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+
+
+def test_recognition_and_alignment(shared, tmp_path):
+    """Stages 0, 1, 3 and 4 with the golden model; on real speech it talks nonsense, in the right files and order."""
+    models = tmp_path / "models"
+    models.mkdir()
+    (models / "FireRedVAD").symlink_to(shared("models/FireRedVAD"))
+    (models / "FireRedASR2-AED").symlink_to(shared("goldens/tiny/FireRedASR2-AED"))
+    settings = tmp_path / "asr.yaml"
+    settings.write_text("decode_max_len: 20\n")
+    args = ["--data", shared("audio/firered"), "--models", models, "--exp", tmp_path / "exp", "--asr-config", settings]
+    done = recipe("--stop-stage", 4, "--nj", 2, "--keep-going", "true", *args)
+    assert done.returncode == 0, done.stderr
+    assert "stage 2" in done.stdout
+    asr, align = tmp_path / "exp/asr", tmp_path / "exp/align"
+    utterances = [line.split()[0] for line in (tmp_path / "exp/vad/segments").read_text().splitlines()]
+    for name in ("text", "token", "utt2conf", "segments", "utt2spk"):
+        assert [line.split()[0] for line in (asr / name).read_text().splitlines()] == utterances, name
+    assert (asr / "asr.jsonl").read_text().count("\n") == len(utterances)
+    failed = [line.split()[0] for line in (align / "failed").read_text().splitlines()]
+    aligned = [line.split()[0] for line in (align / "utt2score").read_text().splitlines()]
+    assert sorted(failed + aligned) == utterances
+    ctm = [line.split() for line in (align / "ctm").read_text().splitlines()]
+    assert ctm == sorted(ctm, key=lambda fields: (fields[0], fields[1], float(fields[2])))
+    words = sum(len(line.split(" ", 1)[1].replace(" ", "")) > 0 for line in (align / "text").read_text().splitlines())
+    assert words == len(aligned)

@@ -147,6 +147,11 @@ class EncoderDecoder(nn.Module):
         encoder_out, encoder_lengths = self.encoder(feats, lengths)
         return self._decoder(tokens, encoder_out, encoder_lengths), encoder_out, encoder_lengths
 
+    @property
+    def dtype(self) -> torch.dtype:
+        """What features have to be cast to."""
+        return self.encoder.input_preprocessor.out.weight.dtype
+
     def start(self, encoder_out: Tensor, encoder_lengths: Tensor, beams: int, max_len: int) -> DecoderCache:
         """What beam search steps through: see TransformerDecoder.start."""
         return self._decoder.start(encoder_out, encoder_lengths, beams, max_len)

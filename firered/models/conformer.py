@@ -8,6 +8,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from firered.models.attention import Derived, PositionTable, key_bias, padding_mask
+from firered.models.int8 import Int8Linear, Int8Weight
 
 SUBSAMPLING = 4  # feature frames (10 ms) per encoder frame
 _CONTEXT = 6  # frames after its first that an encoder frame sees
@@ -94,7 +95,8 @@ class RelativeAttention(Derived):
             parts = [self.w_qs(self.layer_norm_q(x)), self.w_ks(self.layer_norm_k(x)), self.w_vs(self.layer_norm_v(x))]
         else:
             weight, bias = fused
-            parts = F.linear(F.layer_norm(x, x.shape[-1:], eps=_LN_EPS), weight, bias).chunk(3, -1)
+            x = F.layer_norm(x, x.shape[-1:], eps=_LN_EPS)
+            parts = (weight(x) if isinstance(weight, Int8Weight) else F.linear(x, weight, bias)).chunk(3, -1)
         return [part.unflatten(-1, (self.n_head, self.d_k)) for part in parts]
 
     def forward(self, x: Tensor, positions: Tensor, keys: Tensor | None) -> Tensor:
@@ -159,11 +161,11 @@ class ConvolutionModule(nn.Module):
         x = self.pre_layer_norm(x)
         if padding is not None:
             x = x.masked_fill(padding[:, :, None], 0.0)
-        x = F.glu(F.linear(x, self.pointwise_conv1.weight.squeeze(2)))  # (N, T, 2d)
+        x = F.glu(_pointwise(self.pointwise_conv1, x))  # (N, T, 2d)
         x = F.silu(self.batch_norm(self._depthwise(x)), inplace=True)
         # The published model clears padded frames here once more. Nothing reads them: attention masks them as keys,
         # and the line above clears them before frames mix again.
-        return self.residual_dropout(F.linear(x, self.pointwise_conv2.weight.squeeze(2)))
+        return self.residual_dropout(_pointwise(self.pointwise_conv2, x))
 
     def _depthwise(self, x: Tensor) -> Tensor:
         weight = self.depthwise_conv.weight.unsqueeze(2)  # (2d, 1, 1, K)
@@ -171,6 +173,11 @@ class ConvolutionModule(nn.Module):
         image = x.unsqueeze(1).permute(0, 3, 1, 2)  # (N, 2d, 1, T)
         y = F.conv2d(image, weight, padding=(0, weight.shape[3] // 2), groups=weight.shape[0])
         return y.permute(0, 2, 3, 1).squeeze(1)
+
+
+def _pointwise(layer: nn.Conv1d | Int8Linear, x: Tensor) -> Tensor:
+    """A convolution over one frame, on (N, T, C)."""
+    return layer(x) if isinstance(layer, Int8Linear) else F.linear(x, layer.weight.squeeze(2))
 
 
 class ConformerBlock(nn.Module):
