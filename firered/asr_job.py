@@ -39,9 +39,11 @@ def run_asr(paths: Sequence[str], out: Path, model: Path, asr: Asr, audio: Audio
 
 
 def write_asr(out: Path, records: dict[str, dict[str, Any]], config: AsrConfig) -> None:
-    """text, token, utt2conf, asr.jsonl and, if asked for, nbest.jsonl."""
+    """text, token, token_conf, utt2conf, asr.jsonl and, if asked for, nbest.jsonl."""
     write_table(out / "text", {key: one["json"]["text"] for key, one in records.items()})
     write_table(out / "token", {key: " ".join(one["tokens"]) for key, one in records.items()})
+    confidences = {key: " ".join(f"{prob:.3f}" for prob in one["token_confidence"]) for key, one in records.items()}
+    write_table(out / "token_conf", confidences)
     write_table(out / "utt2conf", {key: f"{one['json']['confidence']:.3f}" for key, one in records.items()})
     write_lines(out / "asr.jsonl", [_json(one["json"]) for _, one in sorted(records.items())])
     if config.nbest > 1:

@@ -17,7 +17,9 @@ UTTERANCE, RECORDING, SPEAKER, EITHER, LINES = "utterance", "recording", "speake
 # What each known file is keyed by; subset, split, combine and the validator all follow this table.
 # RECORDING means utterances too where there is no `segments`; LINES are free-form lines that `line_key` reads.
 KNOWN_FILES = {
-    **dict.fromkeys(("segments", "text", "token", "utt2spk", "utt2dur", "utt2num_frames", "utt2uniq"), UTTERANCE),
+    **dict.fromkeys(
+        ("segments", "text", "token", "token_conf", "utt2spk", "utt2dur", "utt2num_frames", "utt2uniq"), UTTERANCE
+    ),
     **dict.fromkeys(
         ("utt2lang", "utt2lang_conf", "utt2conf", "utt2score", "feats.scp", "vad.scp", "ali.scp"), UTTERANCE
     ),
@@ -26,7 +28,7 @@ KNOWN_FILES = {
     **dict.fromkeys(("spk2utt", "spk2gender", "cmvn.scp"), SPEAKER),
     **dict.fromkeys(("rttm", "ctm", "failed", "*.jsonl"), LINES),
 }
-EMPTY_VALUE_OK = frozenset({"text", "token"})  # nothing was said
+EMPTY_VALUE_OK = frozenset({"text", "token", "token_conf"})  # nothing was said
 _FRAME_SHIFT_S = 0.01
 
 # Only these separate fields: in the C locale a full-width or no-break space is text like any other.

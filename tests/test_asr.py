@@ -245,6 +245,11 @@ def test_command_on_a_data_directory(tiny, tmp_path):
     assert list(text) == sorted(text)
     assert text["long_utt05"] == FOX
     assert tokens["long_utt00"].split() == list(text["long_utt00"])
+    token_conf = table(tmp_path / "a/token_conf")
+    assert all(len(token_conf[key].split()) == len(tokens[key].split()) for key in tokens)
+    assert np.mean([float(p) for p in token_conf["long_utt00"].split()]) == pytest.approx(
+        float(table(tmp_path / "a/utt2conf")["long_utt00"]), abs=2e-3
+    )
     confidences = table(tmp_path / "a/utt2conf")
     results = [json.loads(line) for line in (tmp_path / "a/asr.jsonl").read_text().splitlines()]
     assert [one["uttid"] for one in results] == sorted(text)

@@ -22,7 +22,9 @@ def workspace(tmp_path_factory):
     for name in ("utils", "conf", "tests"):
         (folder / name).symlink_to(TOP / name)
     (folder / "audio").symlink_to(SHARED / "audio/firered")
-    (folder / "pretrained_models").symlink_to(SHARED / "models")
+    (folder / "pretrained_models").mkdir()
+    (folder / "pretrained_models/FireRedVAD").symlink_to(SHARED / "models/FireRedVAD")
+    (folder / "pretrained_models/FireRedASR2-AED").symlink_to(SHARED / "goldens/tiny/FireRedASR2-AED")
     return folder
 
 
