@@ -10,12 +10,11 @@ from torch import Tensor
 
 from firered.aed_runtime import LoadedAed
 from firered.align import Word, align, word_times
-from firered.audio import array_blocks, read_blocks
 from firered.beam import BeamConfig, Hypothesis, beam_search
 from firered.checkpoint import CHECKPOINT, model_files
-from firered.config import AsrConfig, AudioConfig
+from firered.config import AsrConfig
 from firered.feats import FRAME_SHIFT_S, SAMPLE_RATE
-from firered.frames import of_samples
+from firered.frames import Audio, of_audio
 from firered.models.lstm_lm import LstmLm
 from firered.results import AsrResult, NBest
 from firered.text import join_texts
@@ -51,18 +50,13 @@ class Asr:
         lm = LstmLm.load(model_files(Path(config.elm_dir), CHECKPOINT)[0]) if config.elm_dir else None
         return cls(LoadedAed.load(Path(model_dir), config.dtype, device), config, lm)
 
-    def __call__(self, audio: str | Path | np.ndarray, uttid: str = "", sample_rate: int = SAMPLE_RATE) -> AsrResult:
+    def __call__(self, audio: Audio, uttid: str = "", sample_rate: int = SAMPLE_RATE) -> AsrResult:
         """Result for one utterance of any length: a path, a Kaldi extended file name, or samples as `Vad` takes them.
 
         Raises:
             AudioError: it cannot be read or holds nothing to recognise.
         """
-        if isinstance(audio, np.ndarray):
-            samples = array_blocks(audio, sample_rate)
-        else:
-            samples = read_blocks(str(audio), AudioConfig())
-            uttid = uttid or Path(audio).stem
-        (result,) = self.transcribe([Speech.of(of_samples(uttid, samples))])
+        (result,) = self.transcribe([Speech.of(of_audio(audio, uttid, sample_rate))])
         if isinstance(result, Exception):
             raise result
         return result

@@ -12,7 +12,6 @@ import torch
 from torch import Tensor
 
 from firered.errors import OptionError
-from firered.options import Options, option
 
 
 class Stepper(Protocol):
@@ -29,21 +28,18 @@ class Stepper(Protocol):
 
 
 @dataclass(frozen=True)
-class BeamConfig(Options):
-    """How beam search weighs and ranks."""
+class BeamConfig:
+    """How beam search weighs and ranks; `firered.config.AsrConfig` says what each number does."""
 
-    beam_size: int = option(3, "hypotheses kept an utterance", low=1)
-    nbest: int = option(1, "hypotheses given out an utterance, at most beam_size", low=1)
-    softmax_smoothing: float = option(1.25, "logits are divided by this: above 1 is less sure")
-    length_penalty: float = option(0.6, "scores are divided by ((5 + length) / 6) to this power in the ranking; 0: not")
-    eos_penalty: float = option(1.0, "the log-probability of the end is multiplied by this: above 1 ends later", low=0)
-    elm_weight: float = option(
-        0.0, "weight of the external language model's log-probabilities; 0 or less: it is not used"
-    )
+    beam_size: int = 3
+    nbest: int = 1
+    softmax_smoothing: float = 1.25
+    length_penalty: float = 0.6
+    eos_penalty: float = 1.0
+    elm_weight: float = 0.0
 
     def __post_init__(self) -> None:
-        super().__post_init__()
-        if self.nbest > self.beam_size:
+        if not 1 <= self.nbest <= self.beam_size:
             raise OptionError(f"nbest: {self.nbest} hypotheses asked of a beam of {self.beam_size}")
         if self.softmax_smoothing <= 0:
             raise OptionError(f"softmax_smoothing: {self.softmax_smoothing} is not above 0")

@@ -17,12 +17,9 @@ UTTERANCE, RECORDING, SPEAKER, EITHER, LINES = "utterance", "recording", "speake
 # What each known file is keyed by; subset, split, combine and the validator all follow this table.
 # RECORDING means utterances too where there is no `segments`; LINES are free-form lines that `line_key` reads.
 KNOWN_FILES = {
-    **dict.fromkeys(
-        ("segments", "text", "token", "token_conf", "utt2spk", "utt2dur", "utt2num_frames", "utt2uniq"), UTTERANCE
-    ),
-    **dict.fromkeys(
-        ("utt2lang", "utt2lang_conf", "utt2conf", "utt2score", "feats.scp", "vad.scp", "ali.scp"), UTTERANCE
-    ),
+    **dict.fromkeys(("segments", "text", "token", "token_conf", "feats.scp", "vad.scp", "ali.scp"), UTTERANCE),
+    **dict.fromkeys(("utt2spk", "utt2dur", "utt2num_frames", "utt2uniq", "utt2score"), UTTERANCE),
+    **dict.fromkeys(("utt2lang", "utt2lang_conf", "utt2conf"), UTTERANCE),
     **dict.fromkeys(("wav.scp", "reco2dur", "reco2file_and_channel"), RECORDING),
     "probs.scp": EITHER,  # a VAD writes it for what it listened to: whole recordings, beside the segments it found
     **dict.fromkeys(("spk2utt", "spk2gender", "cmvn.scp"), SPEAKER),

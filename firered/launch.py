@@ -18,6 +18,7 @@ import functools
 import os
 import re
 import shlex
+import shutil
 import signal
 import subprocess
 import sys
@@ -213,7 +214,9 @@ def visible_gpus() -> list[str]:
     """Return the GPUs that jobs may use: the user's CUDA_VISIBLE_DEVICES when set, else all that nvidia-smi lists."""
     if (listed := os.environ.get("CUDA_VISIBLE_DEVICES")) is not None:
         return [device.strip() for device in listed.split(",") if device.strip()]
-    listing = subprocess.run("nvidia-smi -L 2>/dev/null", shell=True, stdout=subprocess.PIPE, text=True).stdout
+    if shutil.which("nvidia-smi") is None:
+        return []
+    listing = subprocess.run(["nvidia-smi", "-L"], capture_output=True, text=True, check=False).stdout
     return re.findall(r"^GPU (\d+)", listing, re.MULTILINE)
 
 

@@ -83,11 +83,22 @@ def run_utterances(
         speech = [one for one in loaded if isinstance(one, Speech)]
         for key, error in (one for one in loaded if not isinstance(one, Speech)):
             job.fail_with(key, error)
-        for one, result in zip(speech, process(speech) if speech else [], strict=True):
+        for one, result in zip(speech, _isolated(process, speech) if speech else [], strict=True):
             if isinstance(result, Exception):
                 job.fail_with(one.key, result)
             else:
                 job.done(one.key, result.to_record(), one.duration_s)
+
+
+def _isolated(process: Callable[[list[Speech]], Sequence[Record | Exception]], batch: list[Speech]) -> list:
+    """Results of a batch; where it fails as a whole, each is tried alone, so that only the culprit is lost."""
+    try:
+        return list(process(batch))
+    except Exception as error:  # reported with the utterance's id by the caller
+        if len(batch) == 1:
+            return [error]
+        log.warning("a batch of %d utterances failed (%s); each is tried alone", len(batch), error)
+        return [result for one in batch for result in _isolated(process, [one])]
 
 
 def length_s(one: Utterance, audio: AudioConfig) -> float:

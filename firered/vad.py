@@ -10,12 +10,12 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from firered.audio import INT16_SCALE, array_blocks, read_blocks
+from firered.audio import INT16_SCALE
 from firered.checkpoint import CHECKPOINT, load_checkpoint, load_weights, model_files, pick_device
-from firered.config import AudioConfig, MvadConfig, StreamVadConfig, VadConfig
+from firered.config import MvadConfig, StreamVadConfig, VadConfig
 from firered.errors import ModelError
 from firered.feats import SAMPLE_RATE, Cmvn, Fbank
-from firered.frames import Frames, of_samples
+from firered.frames import Audio, Frames, of_audio
 from firered.models.dfsmn import Dfsmn, DfsmnCache, DfsmnConfig
 from firered.results import MvadResult, StreamVadResult, VadResult
 from firered.vad_post import SegmentRules, StreamEvent, StreamSegmenter, segment, to_seconds
@@ -157,9 +157,6 @@ def _joined(pieces: list[tuple[Tensor, Tensor]]) -> tuple[Tensor, Tensor]:
     return torch.cat([x for x, _ in pieces]), torch.cat([mask for _, mask in pieces])
 
 
-Audio = str | Path | np.ndarray
-
-
 class _Detector(Generic[Config, Result]):
     """What the three detectors share: a classifier, a config, and one recording or many."""
 
@@ -194,12 +191,7 @@ class _Detector(Generic[Config, Result]):
         Raises:
             AudioError: it cannot be read or holds nothing to analyse.
         """
-        if isinstance(audio, np.ndarray):
-            samples = array_blocks(audio, sample_rate)
-        else:
-            samples = read_blocks(str(audio), AudioConfig())
-            uttid = uttid or Path(audio).stem
-        ((_, result),) = self.detect([of_samples(uttid, samples)])
+        ((_, result),) = self.detect([of_audio(audio, uttid, sample_rate)])
         if isinstance(result, Exception):
             raise result
         return result
@@ -216,6 +208,18 @@ class _Detector(Generic[Config, Result]):
 Detector = TypeVar("Detector", bound=_Detector)
 
 
+def _rules(config: VadConfig | MvadConfig, threshold: float, shortest: int, longest: int) -> SegmentRules:
+    return SegmentRules(
+        threshold=threshold,
+        smooth_window_size=config.smooth_window_size,
+        min_speech_frame=shortest,
+        max_speech_frame=longest,
+        min_silence_frame=config.min_silence_frame,
+        merge_silence_frame=config.merge_silence_frame,
+        extend_speech_frame=config.extend_speech_frame,
+    )
+
+
 class Vad(_Detector[VadConfig, VadResult]):
     """Voice (speech or singing) segments of whole recordings."""
 
@@ -224,15 +228,7 @@ class Vad(_Detector[VadConfig, VadResult]):
     def rules(self) -> SegmentRules:
         """The config as post-processing rules."""
         config = self.config
-        return SegmentRules(
-            threshold=config.speech_threshold,
-            smooth_window_size=config.smooth_window_size,
-            min_speech_frame=config.min_speech_frame,
-            max_speech_frame=config.max_speech_frame,
-            min_silence_frame=config.min_silence_frame,
-            merge_silence_frame=config.merge_silence_frame,
-            extend_speech_frame=config.extend_speech_frame,
-        )
+        return _rules(config, config.speech_threshold, config.min_speech_frame, config.max_speech_frame)
 
     def _result(self, frames: Frames, probs: np.ndarray) -> VadResult:
         found = segment(probs[:, 0], self.rules())
@@ -249,15 +245,7 @@ class Mvad(_Detector[MvadConfig, MvadResult]):
     def rules(self, event: str) -> SegmentRules:
         """The config as post-processing rules of one event."""
         config = self.config
-        return SegmentRules(
-            threshold=getattr(config, f"{event}_threshold"),
-            smooth_window_size=config.smooth_window_size,
-            min_speech_frame=config.min_event_frame,
-            max_speech_frame=config.max_event_frame,
-            min_silence_frame=config.min_silence_frame,
-            merge_silence_frame=config.merge_silence_frame,
-            extend_speech_frame=config.extend_speech_frame,
-        )
+        return _rules(config, getattr(config, f"{event}_threshold"), config.min_event_frame, config.max_event_frame)
 
     def _result(self, frames: Frames, probs: np.ndarray) -> MvadResult:
         spans, ratios = {}, {}

@@ -200,6 +200,32 @@ def test_out_of_memory_halves_the_batch():
         halving([1], lambda items: (_ for _ in ()).throw(RuntimeError("another fault")))
 
 
+def test_a_batch_that_fails_loses_only_the_culprit(tmp_path):
+    from firered.batch import Job
+    from firered.config import JobConfig
+    from firered.inputs import resolve
+    from firered.results import AsrResult
+    from firered.utterance_job import run_utterances
+
+    for name in "abc":
+        soundfile.write(
+            tmp_path / f"{name}.wav", (np.random.default_rng(0).standard_normal(16000) * 99).astype(np.int16), 16000
+        )
+    inputs = resolve([str(tmp_path)], AudioConfig(), by_segment=True)
+
+    def process(batch: list[Speech]) -> list[AsrResult]:
+        if any(one.key == "b" for one in batch):
+            raise ValueError("nobody foresaw this")
+        return [AsrResult(one.key, "x", 1.0, one.duration_s, ["x"], [1.0]) for one in batch]
+
+    with Job(tmp_path / "out", "x", JobConfig()) as job:
+        job.take(inputs)
+        run_utterances(inputs.utterances, AudioConfig(), job, 100.0, process)
+        assert job.results.keys() == {"a", "c"}
+        assert job.problems["b"].reason == "unexpected ValueError: nobody foresaw this"
+        assert job.finish() == 1
+
+
 def test_long_audio_is_decoded_in_windows(tiny, caplog):
     asr = recogniser(tiny, timestamps="pauses", window_seconds=7, decode_max_len=30)
     speech = speech_of(tiny / "wav/long.wav")

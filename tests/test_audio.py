@@ -3,6 +3,7 @@ import os
 import shutil
 import struct
 import subprocess
+import time
 from itertools import pairwise
 
 import kaldiio
@@ -383,7 +384,9 @@ def test_reading_may_be_given_up(tmp_path, monkeypatch):
     monkeypatch.setattr(decode, "BLOCK_S", 0.1)
     blocks = read_blocks(str(tmp_path / "a.m4a"), MIX)
     next(blocks)
+    begun = time.monotonic()
     blocks.close()  # must not wait for ffmpeg, which waits for someone to read
+    assert time.monotonic() - begun < 20
 
 
 @needs_ffmpeg
