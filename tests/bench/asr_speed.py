@@ -48,7 +48,7 @@ class PrefixSteps:
         self.tokens, self.encoded, self.lengths = self.tokens[rows], self.encoded[rows], self.lengths[rows]
 
 
-@torch.inference_mode()
+@torch.no_grad()
 def make_model(size: str) -> Aed:
     """A model with random weights, quickly."""
     with torch.device("meta"):
