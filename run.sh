@@ -46,6 +46,8 @@ export PATH=$TOP/.venv/bin:$TOP/utils:$PATH
 if [ -n "$data" ]; then set -- "$data" "$@"; fi
 if [ $# -eq 0 ]; then set -- "$TOP/tests/data/wav"; fi
 audio=(--channel "$channel")
+threads=(--num-threads 0)
+if [ "$nj" -gt 1 ]; then threads=(--num-threads 1); fi # jobs side by side share the cores better than threads do
 if [ "$pipes" = false ]; then audio+=(--no-pipes); fi
 
 # on_parts <source dir> <output dir> <command...>: the command on nj parts of a data directory, and its outputs joined.
@@ -76,8 +78,8 @@ fi
 
 if [ "$stage" -le 1 ] && [ "$stop_stage" -ge 1 ]; then
   echo "stage 1: voice activity detection -> $exp/vad"
-  on_parts "$exp/fbank" "$exp/vad" firered-vad --model "$models" "${audio[@]}" ${vad_config:+--config "$vad_config"} \
-    @in @out
+  on_parts "$exp/fbank" "$exp/vad" firered-vad --model "$models" "${threads[@]}" "${audio[@]}" \
+    ${vad_config:+--config "$vad_config"} @in @out
 fi
 
 if [ "$stage" -le 2 ] && [ "$stop_stage" -ge 2 ]; then
@@ -86,13 +88,13 @@ fi
 
 if [ "$stage" -le 3 ] && [ "$stop_stage" -ge 3 ]; then
   echo "stage 3: recognition ($asr_type) -> $exp/asr"
-  on_parts "$exp/vad" "$exp/asr" firered-asr --type "$asr_type" --model "$models" "${audio[@]}" \
+  on_parts "$exp/vad" "$exp/asr" firered-asr --type "$asr_type" --model "$models" "${threads[@]}" "${audio[@]}" \
     ${asr_config:+--config "$asr_config"} @in @out
 fi
 
 if [ "$stage" -le 4 ] && [ "$stop_stage" -ge 4 ]; then
   echo "stage 4: word times -> $exp/align"
-  on_parts "$exp/asr" "$exp/align" firered-align --model "$models" "${audio[@]}" @in @in/text @out
+  on_parts "$exp/asr" "$exp/align" firered-align --model "$models" "${threads[@]}" "${audio[@]}" @in @in/text @out
 fi
 
 if [ "$stop_stage" -ge 5 ]; then

@@ -29,7 +29,7 @@ class ComputeConfig(Options):
     """What a model runs on."""
 
     device: str = option("auto", "cpu, cuda, cuda:N, or auto: cuda where there is one")
-    num_threads: int = option(1, "processor threads; several jobs (run.sh --nj) gain more than several threads", low=1)
+    num_threads: int = option(0, "processor threads; 0: one a core", low=0)
 
 
 @dataclass(frozen=True)
@@ -126,7 +126,7 @@ class AsrConfig(Options):
     elm_weight: float = option(0.0, "weight of its log-probabilities")
     confidence: str = option(
         "mean",
-        "of an utterance: arithmetic mean of its tokens' probabilities, or geometric",
+        "of an utterance: arithmetic or geometric mean of its tokens' probabilities",
         choices=("mean", "geometric"),
     )
     timestamps: str = option(
@@ -138,7 +138,7 @@ class AsrConfig(Options):
     window_seconds: float = option(60.0, "longer utterances are decoded in windows cut at quiet places", low=2)
     dtype: str = option(
         "float32",
-        "float32, bfloat16, float16 (CUDA), or int8 (CPU: dynamic, weights of the linear layers)",
+        "number format: float16 is for CUDA, int8 for the processor",
         choices=("float32", "bfloat16", "float16", "int8"),
     )
 
@@ -161,6 +161,6 @@ class AlignConfig(Options):
     )
     dtype: str = option(
         "float32",
-        "float32, bfloat16, float16 (CUDA), or int8 (CPU: dynamic, weights of the linear layers)",
+        "number format: float16 is for CUDA, int8 for the processor",
         choices=("float32", "bfloat16", "float16", "int8"),
     )

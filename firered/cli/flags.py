@@ -45,7 +45,8 @@ def _flag(f: Field) -> inspect.Parameter:
     name = "--" + f.name.replace("_", "-")
     names = [f"{name}/--no-{name[2:]}"] if kind is bool else [name]
     shown = f.default if kind is not bool else name[2:] if f.default else f"no-{name[2:]}"
-    text = f.metadata["help"] + ("" if f.default is None else f" [default: {shown}]")
+    choices = f" ({', '.join(f.metadata['choices'])})" if f.metadata["choices"] else ""
+    text = f.metadata["help"] + choices + ("" if f.default is None else f" [default: {shown}]")
     info = typer.Option(*names, help=text, show_default=False)
     return inspect.Parameter(
         f.name, inspect.Parameter.KEYWORD_ONLY, default=None, annotation=Annotated[kind | None, info]
@@ -118,7 +119,8 @@ def use_threads(compute: ComputeConfig) -> None:
     """Limit torch to the threads asked for, before it starts any."""
     import torch
 
-    torch.set_num_threads(compute.num_threads)
+    if compute.num_threads:
+        torch.set_num_threads(compute.num_threads)
 
 
 def run(command: Callable[..., Any], preset: Callable[..., dict[str, Any]] | None = None) -> None:
