@@ -5,14 +5,17 @@ set -euo pipefail
 TOP=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 
 stage=-1
-stop_stage=1
+stop_stage=5
 data=
 models=pretrained_models
 exp=exp
 nj=1
 cmd=$TOP/utils/run.py
 vad_config=
+lid_config=
 asr_config=
+punc_config=
+vad=true
 asr_type=aed
 channel=mix
 pipes=true
@@ -20,18 +23,20 @@ keep_going=false
 
 help_message="Usage: bash run.sh [options] [--data] <data-dir|wav.scp|folder|audio-file...>
 
-Stages: -1 data directory, 0 filterbank + CMVN statistics, 1 VAD, 3 decoding, 4 alignment
-        (2 LID, 5 punctuation, 6 scoring: not there yet)
+Stages: -1 data directory, 0 filterbank + CMVN statistics, 1 VAD, 2 LID, 3 decoding, 4 alignment, 5 punctuation
+        (6 scoring: not there yet)
 
   --stage N, --stop-stage N    first and last stage to run            [$stage, $stop_stage]
   --data PATH                  what to work on                        [the recordings in tests/data/wav]
-  --models DIR                 holds FireRedVAD/VAD, FireRedASR2-AED  [$models]
+  --models DIR                 holds FireRedVAD/VAD, FireRedLID, FireRedASR2-AED, FireRedPunc [$models]
   --exp DIR                    where everything is written            [$exp]
   --nj N                       jobs side by side                      [$nj]
   --cmd CMD                    launcher: utils/run.py, Kaldi's run.pl [utils/run.py]
   --vad-config YAML            settings of stage 1, e.g. conf/vad_long_pauses.yaml
-  --asr-type aed               kind of recognition model              [$asr_type]
-  --asr-config YAML            settings of stage 3, e.g. conf/asr_aed.yaml
+  --vad true|false             false: the utterances of --data are worked on as they are, not cut [$vad]
+  --asr-type aed|llm           kind of recognition model; llm needs FireRedASR2-LLM in --models, too [$asr_type]
+  --lid-config, --asr-config, --punc-config YAML
+                               the same of stages 2, 3 (e.g. conf/asr_aed.yaml, conf/asr_llm.yaml) and 5
   --channel mix|N|each         what to do with several channels       [$channel]
   --pipes true|false           may wav.scp run commands               [$pipes]
   --keep-going true|false      exit 0 even if some recordings failed  [$keep_going]
@@ -50,19 +55,11 @@ threads=(--num-threads 0)
 if [ "$nj" -gt 1 ]; then threads=(--num-threads 1); fi # jobs side by side share the cores better than threads do
 if [ "$pipes" = false ]; then audio+=(--no-pipes); fi
 
-# on_parts <source dir> <output dir> <command...>: the command on nj parts of a data directory, and its outputs joined.
-# Words of the command that begin with @in and @out stand for a part's source and output directory.
-on_parts() {
-  local src=$1 out=$2 jobs
-  shift 2
-  jobs=$(split_data.py "$src" "$nj" "$out/split")
-  # A recording that fails is listed and does not stop the others; what stops a job stops the stage.
-  set -- "${@/#@in/$out/split/JOB}"
-  set -- "${@/#@out/$out/parts/JOB}"
-  $cmd JOB=1:"$jobs" "$out/log/${1#firered-}.JOB.log" "$@" --keep-going
-  # shellcheck disable=SC2046 # numbers
-  combine_data.py "$out" $(seq -f "$out/parts/%g" 1 "$jobs")
-}
+speech=$exp/vad
+if [ "$vad" = false ]; then speech=$exp/data; fi
+
+# shellcheck source=utils/on_parts.sh
+. "$TOP/utils/on_parts.sh"
 
 if [ "$stage" -le -1 ] && [ "$stop_stage" -ge -1 ]; then
   echo "stage -1: data directory of $* -> $exp/data"
@@ -70,25 +67,27 @@ if [ "$stage" -le -1 ] && [ "$stop_stage" -ge -1 ]; then
   validate_data_dir.py --no-text --no-feats --no-spk-sort "$exp/data"
 fi
 
-if [ "$stage" -le 0 ] && [ "$stop_stage" -ge 0 ]; then
+if [ "$stage" -le 0 ] && [ "$stop_stage" -ge 0 ] && [ "$vad" = true ]; then
   echo "stage 0: filterbank and CMVN statistics -> $exp/fbank"
   on_parts "$exp/data" "$exp/fbank" firered-fbank "${audio[@]}" @in @out
-  firered-cmvn "$exp/fbank" "$exp/fbank"
+  if $fresh; then firered-cmvn "$exp/fbank" "$exp/fbank"; fi
 fi
 
-if [ "$stage" -le 1 ] && [ "$stop_stage" -ge 1 ]; then
+if [ "$stage" -le 1 ] && [ "$stop_stage" -ge 1 ] && [ "$vad" = true ]; then
   echo "stage 1: voice activity detection -> $exp/vad"
   on_parts "$exp/fbank" "$exp/vad" firered-vad --model "$models" "${threads[@]}" "${audio[@]}" \
     ${vad_config:+--config "$vad_config"} @in @out
 fi
 
 if [ "$stage" -le 2 ] && [ "$stop_stage" -ge 2 ]; then
-  echo "stage 2: language identification does not exist yet, passed over"
+  echo "stage 2: language identification -> $exp/lid"
+  on_parts "$speech" "$exp/lid" firered-lid --model "$models" "${threads[@]}" "${audio[@]}" \
+    ${lid_config:+--config "$lid_config"} @in @out
 fi
 
 if [ "$stage" -le 3 ] && [ "$stop_stage" -ge 3 ]; then
   echo "stage 3: recognition ($asr_type) -> $exp/asr"
-  on_parts "$exp/vad" "$exp/asr" firered-asr --type "$asr_type" --model "$models" "${threads[@]}" "${audio[@]}" \
+  on_parts "$speech" "$exp/asr" firered-asr --type "$asr_type" --model "$models" "${threads[@]}" "${audio[@]}" \
     ${asr_config:+--config "$asr_config"} @in @out
 fi
 
@@ -97,12 +96,18 @@ if [ "$stage" -le 4 ] && [ "$stop_stage" -ge 4 ]; then
   on_parts "$exp/asr" "$exp/align" firered-align --model "$models" "${threads[@]}" "${audio[@]}" @in @in/text @out
 fi
 
-if [ "$stop_stage" -ge 5 ]; then
-  echo "run.sh: stages 5 and 6 do not exist yet; stopped after stage 4" >&2
+if [ "$stage" -le 5 ] && [ "$stop_stage" -ge 5 ]; then
+  echo "stage 5: punctuation -> $exp/punc"
+  on_parts "$exp/asr" "$exp/punc" firered-punc --model "$models" "${threads[@]}" --ctm "$exp/align/ctm" \
+    ${punc_config:+--config "$punc_config"} @in/text @out
+fi
+
+if [ "$stop_stage" -ge 6 ]; then
+  echo "run.sh: stage 6 does not exist yet; stopped after stage 5" >&2
   exit 1
 fi
 
-cat "$exp"/{data,fbank,vad,asr,align}/failed 2>/dev/null >"$exp/failed" || true
+cat "$exp"/{data,fbank,vad,lid,asr,align,punc}/failed 2>/dev/null >"$exp/failed" || true
 if [ -s "$exp/failed" ]; then
   echo "run.sh: $(wc -l <"$exp/failed") failed, with reasons in $exp/failed:" >&2
   head -n 5 "$exp/failed" >&2

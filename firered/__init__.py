@@ -6,19 +6,27 @@ from typing import TYPE_CHECKING, Any
 from firered.version import __version__
 
 if TYPE_CHECKING:
-    from firered.aligner import Aligner
-    from firered.asr import Asr
-    from firered.vad import Mvad, StreamVad, Vad
+    from firered.align.aligner import Aligner
+    from firered.asr.aed import Asr
+    from firered.asr.llm import LlmAsr
+    from firered.lid.identify import Lid
+    from firered.punc.punctuate import Punc
+    from firered.system.system import System
+    from firered.vad.detect import Mvad, StreamVad, Vad
 
-__all__ = ["Aligner", "Asr", "Mvad", "StreamVad", "Vad", "__version__"]
+__all__ = ["Aligner", "Asr", "Lid", "LlmAsr", "Mvad", "Punc", "StreamVad", "System", "Vad", "__version__"]
 
 # Loaded on first use: torch takes seconds, and commands must answer --help at once.
 _HOME = {
-    "Asr": "firered.asr",
-    "Aligner": "firered.aligner",
-    "Vad": "firered.vad",
-    "StreamVad": "firered.vad",
-    "Mvad": "firered.vad",
+    "Asr": "firered.asr.aed",
+    "LlmAsr": "firered.asr.llm",
+    "Aligner": "firered.align.aligner",
+    "Lid": "firered.lid.identify",
+    "Punc": "firered.punc.punctuate",
+    "System": "firered.system.system",
+    "Vad": "firered.vad.detect",
+    "StreamVad": "firered.vad.detect",
+    "Mvad": "firered.vad.detect",
 }
 
 

@@ -1,14 +1,14 @@
 """What the modules return: plain dataclasses, with the published JSON fields."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from firered.vad_post import StreamEvent
+from firered.vad.post import StreamEvent
 
 if TYPE_CHECKING:
-    from firered.align import Word
+    from firered.align.ctc import Word
 
 Seconds = tuple[float, float]
 
@@ -63,7 +63,63 @@ class StreamVadResult(VadResult):
 
 
 @dataclass
-class NBest:
+class LanguageGuess:
+    """One of an utterance's likeliest languages; of Chinese also its likeliest dialects with their probabilities."""
+
+    language: str
+    probability: float
+    dialects: dict[str, float] = field(default_factory=dict)
+
+    def to_json(self) -> dict[str, Any]:
+        """All fields, `dialects` only where there are any; probabilities rounded to 4 decimals."""
+        out: dict[str, Any] = {"language": self.language, "probability": round(self.probability, 4)}
+        if self.dialects:
+            out["dialects"] = {name: round(probability, 4) for name, probability in self.dialects.items()}
+        return out
+
+
+@dataclass
+class LidResult:
+    """The language of one utterance: `lang` as decoded, such as `zh mandarin`, and what else it may have been."""
+
+    uttid: str
+    lang: str
+    language: str
+    dialect: str | None
+    confidence: float
+    dur_s: float
+    top: list[LanguageGuess]
+
+    def to_json(self) -> dict[str, Any]:
+        """The published fields, language and dialect apart, and the likeliest languages."""
+        return {
+            "uttid": self.uttid,
+            "lang": self.lang,
+            "language": self.language,
+            "dialect": self.dialect,
+            "confidence": round(self.confidence, 3),
+            "dur_s": round(self.dur_s, 3),
+            "top": [guess.to_json() for guess in self.top],
+        }
+
+    to_record = to_json
+
+
+class _Hypothesis:
+    """What is the same about hypotheses, whatever parts their scores have."""
+
+    def to_json(self) -> dict[str, Any]:
+        """All fields, numbers rounded to 4 decimals (confidence to 3, as everywhere)."""
+        values = {f.name: getattr(self, f.name) for f in fields(self)}
+        return {name: _rounded(name, value) if isinstance(value, float) else value for name, value in values.items()}
+
+
+def _rounded(name: str, value: float) -> float:
+    return round(value, 3 if name == "confidence" else 4)
+
+
+@dataclass
+class NBest(_Hypothesis):
     """One of an utterance's best hypotheses with the parts of its score: (aed + lm) / length."""
 
     text: str
@@ -74,10 +130,17 @@ class NBest:
     length: float
     confidence: float
 
-    def to_json(self) -> dict[str, Any]:
-        """All fields, numbers rounded to 4 decimals (confidence to 3, as everywhere)."""
-        parts = {name: round(getattr(self, name), 4) for name in ("score", "aed", "lm", "length")}
-        return {"text": self.text, "tokens": self.tokens, **parts, "confidence": round(self.confidence, 3)}
+
+@dataclass
+class LlmNBest(_Hypothesis):
+    """One of the LLM variant's best hypotheses with the parts of its score: llm / length."""
+
+    text: str
+    tokens: list[str]
+    score: float
+    llm: float
+    length: float
+    confidence: float
 
 
 @dataclass
@@ -85,7 +148,8 @@ class AsrResult:
     """What was said in one utterance.
 
     `words` are in seconds from its start, None where no time stamps were asked for; `nbest` is empty for an utterance
-    that was decoded in windows.
+    that was decoded in windows. `flags` are reasons to doubt the text (see `firered.asr.guard`); `dropped` is the text
+    itself where it was taken out for them; `ctc_text` what a CTC head reads in the utterance, where one was asked.
     """
 
     uttid: str
@@ -95,10 +159,13 @@ class AsrResult:
     tokens: list[str]
     token_confidence: list[float]
     words: "list[Word] | None" = None
-    nbest: list[NBest] = field(default_factory=list)
+    nbest: list[NBest] | list[LlmNBest] = field(default_factory=list)
+    flags: list[str] = field(default_factory=list)
+    dropped: str = ""
+    ctc_text: str | None = None
 
     def to_json(self) -> dict[str, Any]:
-        """The published fields; `timestamp` only where time stamps were asked for."""
+        """The published fields; `timestamp` only where time stamps were asked for, `flags` where there are any."""
         out = {
             "uttid": self.uttid,
             "text": self.text,
@@ -107,6 +174,10 @@ class AsrResult:
         }
         if self.words is not None:
             out["timestamp"] = [[word.text, word.start_s, word.end_s] for word in self.words]
+        if self.flags:
+            out["flags"] = self.flags
+        if self.dropped:
+            out["dropped"] = self.dropped
         return out
 
     def to_record(self) -> dict[str, Any]:
@@ -117,3 +188,37 @@ class AsrResult:
             "token_confidence": [round(prob, 3) for prob in self.token_confidence],
             "nbest": [hypothesis.to_json() for hypothesis in self.nbest],
         }
+
+
+@dataclass
+class Sentence:
+    """A punctuated sentence and when it was said: from its first word's start to its last word's end."""
+
+    text: str
+    start_s: float
+    end_s: float
+
+    def to_json(self) -> dict[str, Any]:
+        """The published fields."""
+        return {"punc_text": self.text, "start_s": self.start_s, "end_s": self.end_s}
+
+
+@dataclass
+class PuncResult:
+    """A text with punctuation; of words with times also its `sentences`, else None."""
+
+    uttid: str
+    origin_text: str
+    punc_text: str
+    sentences: list[Sentence] | None = None
+
+    def to_json(self) -> dict[str, Any]:
+        """The published fields, which are the text or the sentences."""
+        if self.sentences is None:
+            return {"punc_text": self.punc_text, "origin_text": self.origin_text, "uttid": self.uttid}
+        return {"punc_sentences": [one.to_json() for one in self.sentences], "uttid": self.uttid}
+
+    def to_record(self) -> dict[str, Any]:
+        """Everything that the output files are written from."""
+        sentences = self.sentences and [{"text": s.text, "start": s.start_s, "end": s.end_s} for s in self.sentences]
+        return {"text": self.punc_text, "sentences": sentences}

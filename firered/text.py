@@ -14,3 +14,11 @@ def join_texts(texts: Iterable[str]) -> str:
     for text in filter(None, texts):
         joined += (" " if joined and is_latin(joined[-1]) and is_latin(text[0]) else "") + text
     return joined
+
+
+def join_sentences(sentences: Iterable[str]) -> str:
+    """Punctuated texts one after the other, with a space where half-width text meets half-width text."""
+    joined = ""
+    for text in filter(None, sentences):
+        joined += (" " if joined and joined[-1].isascii() and text[0].isascii() else "") + text
+    return joined

@@ -9,9 +9,9 @@ import pytest
 import soundfile
 import torch
 
-from firered.checkpoint import CHECKPOINT
-from firered.feats import NUM_BINS
-from firered.kaldi_io import write_matrix
+from firered.audio.feats import NUM_BINS
+from firered.data.kaldi_io import write_matrix
+from firered.models.checkpoint import CHECKPOINT
 from firered.models.dfsmn import Dfsmn, DfsmnConfig
 
 # As the commands have it; and where tests share few cores with other work, torch's threads wait for each other.

@@ -5,9 +5,9 @@ import pytest
 import soundfile
 import torch
 
-from firered.beam import BeamConfig, beam_search
+from firered.asr.beam import BeamConfig, beam_search
+from firered.audio.feats import Cmvn, fbank
 from firered.errors import ModelError
-from firered.feats import Cmvn, fbank
 from firered.models.aed import SIZES, Aed, AedConfig, Lid
 from firered.models.lstm_lm import LstmLm, LstmLmConfig
 
@@ -123,7 +123,7 @@ def test_positions_beyond_the_released_table(model):
 
 
 def test_released_position_tables(golden):
-    from firered.checkpoint import load_checkpoint
+    from firered.models.checkpoint import load_checkpoint
 
     _, state = load_checkpoint(golden / "FireRedASR2-AED/model.pth.tar")
     tables = Aed.load(golden / "FireRedASR2-AED/model.pth.tar").checkpoint()["model_state_dict"]

@@ -9,7 +9,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from firered.align import (
+from firered.align.ctc import (
     Alignment,
     NotAligned,
     Word,

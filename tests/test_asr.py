@@ -14,14 +14,14 @@ import pytest
 import soundfile
 import torch
 
-from firered.aligner import Aligner
-from firered.asr import Asr
-from firered.audio import read_blocks
+from firered.align.aligner import Aligner
+from firered.asr.aed import Asr
+from firered.audio.frames import of_samples
+from firered.audio.load import read_blocks
 from firered.config import AlignConfig, AsrConfig, AudioConfig
 from firered.errors import AudioError, ModelError
-from firered.frames import of_samples
+from firered.jobs.utterances import Speech, halving, part_of, plan, windows
 from firered.text import join_texts
-from firered.utterance_job import Speech, halving, part_of, plan, windows
 
 BIN = Path(sys.executable).parent
 
@@ -202,11 +202,11 @@ def test_out_of_memory_halves_the_batch():
 
 
 def test_a_batch_that_fails_loses_only_the_culprit(tmp_path):
-    from firered.batch import Job
     from firered.config import JobConfig
-    from firered.inputs import resolve
+    from firered.data.inputs import resolve
+    from firered.jobs.batch import Job
+    from firered.jobs.utterances import run_utterances
     from firered.results import AsrResult
-    from firered.utterance_job import run_utterances
 
     for name in "abc":
         soundfile.write(

@@ -12,8 +12,8 @@ import pytest
 import soundfile
 from conftest import needs_ffmpeg, needs_sox, noise, sine, write_wav
 
-from firered import decode
-from firered.audio import array_blocks, header, read, read_blocks
+from firered.audio import decode
+from firered.audio.load import array_blocks, header, read, read_blocks
 from firered.config import AudioConfig
 from firered.errors import AudioError
 

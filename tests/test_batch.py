@@ -5,12 +5,12 @@ import os
 import pytest
 from conftest import write_wav
 
-from firered import batch
-from firered.batch import Job, fingerprint
+from firered.audio.job import make_fbank
 from firered.config import AudioConfig, FbankConfig, JobConfig
+from firered.data.inputs import Inputs, Utterance
 from firered.errors import AudioError, DataError, FireRedError, Problem
-from firered.features_job import make_fbank
-from firered.inputs import Inputs, Utterance
+from firered.jobs import batch
+from firered.jobs.batch import Job, fingerprint
 
 GO_ON, AFRESH = JobConfig(), JobConfig(resume=False)
 

@@ -6,7 +6,7 @@ import math
 import pytest
 import torch
 
-from firered.beam import BeamConfig, beam_search
+from firered.asr.beam import BeamConfig, beam_search
 from firered.errors import OptionError
 
 SOS, EOS = 0, 1

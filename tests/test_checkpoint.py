@@ -12,8 +12,8 @@ import pytest
 import torch
 from torch import nn
 
-from firered.checkpoint import load_checkpoint, load_weights, model_files, pick_device
 from firered.errors import ModelError
+from firered.models.checkpoint import load_checkpoint, load_weights, model_files, pick_device
 from firered.models.dfsmn import Dfsmn, DfsmnConfig
 
 ARGS = argparse.Namespace(idim=80, R=8, name="体", nested=argparse.Namespace(betas=(0.9, 0.98), none=None))

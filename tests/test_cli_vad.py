@@ -13,6 +13,8 @@ import numpy as np
 import pytest
 import soundfile
 
+from firered.data.kaldi_io import read_matrix
+
 BIN = Path(sys.executable).parent
 
 
@@ -113,6 +115,25 @@ def test_features_give_the_result_of_audio(shared, tmp_path):
             assert (tmp_path / f"{name}-a" / file).read_text() == (tmp_path / f"{name}-f" / file).read_text(), file
 
 
+def test_segments_of_stored_features_are_ranges_of_them(shared, tmp_path):
+    """What later stages read is what they would compute from the segment's audio, without opening the audio again."""
+    model = ["--model", shared("models")]
+    assert command("fbank", shared("audio/firered"), tmp_path / "f").returncode == 0
+    assert command("vad", tmp_path / "f", tmp_path / "a", *model).returncode == 0
+    assert command("vad", shared("audio/firered"), tmp_path / "b", *model).returncode == 0
+    assert not (tmp_path / "b/feats.scp").exists()
+    assert command("fbank", tmp_path / "b", tmp_path / "cut").returncode == 0
+    segments = [line.split()[0] for line in (tmp_path / "a/segments").read_text().splitlines()]
+    ranges, cut = table(tmp_path / "a/feats.scp"), kaldiio.load_scp(str(tmp_path / "cut/feats.scp"))
+    assert sorted(ranges) == sorted(cut) == segments
+    for key, rxfilename in ranges.items():
+        np.testing.assert_array_equal(read_matrix(rxfilename), cut[key])
+    assert (tmp_path / "a/utt2num_frames").read_text() == (tmp_path / "cut/utt2num_frames").read_text()
+    # Run again from audio alone, nothing of the features is left.
+    assert command("vad", shared("audio/firered"), tmp_path / "a", *model).returncode == 0
+    assert not (tmp_path / "a/feats.scp").exists()
+
+
 def test_output_passes_the_validator_and_feeds_the_next_command(tiny_vad_models, tmp_path):
     good_files(tmp_path / "in")
     out = tmp_path / "out"
@@ -207,7 +228,7 @@ def test_a_missing_model_says_how_to_get_it(name, tmp_path):
     good_files(tmp_path / "in", 1)
     done = command(name, tmp_path / "in", tmp_path / "out", "--model", tmp_path / "nowhere")
     assert done.returncode == 1
-    assert "hf download FireRedTeam/FireRedVAD --local-dir pretrained_models/FireRedVAD" in done.stderr
+    assert f"firered-download FireRedVAD --to {tmp_path / 'nowhere'}\n" in done.stderr
     assert "Traceback" not in done.stderr
 
 

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from firered.datadir import (
+from firered.data.datadir import (
     DataDir,
     Segment,
     format_segment,
@@ -20,8 +20,8 @@ from firered.datadir import (
     write_lines,
     write_table,
 )
+from firered.data.partition import combine, current_split, known_files, split, subset
 from firered.errors import DataError, OptionError, Problem
-from firered.partition import combine, current_split, known_files, split, subset
 
 UTILS = Path(__file__).resolve().parent.parent / "utils"
 

@@ -7,10 +7,10 @@ import pytest
 import torch
 from conftest import TESTS, noise, sine
 
-from firered.audio import read
+from firered.audio.feats import NUM_BINS, Cmvn, CmvnStats, Fbank, fbank, fbank_blocks, num_frames
+from firered.audio.load import read
+from firered.data.kaldi_io import write_matrix
 from firered.errors import ModelError
-from firered.feats import NUM_BINS, Cmvn, CmvnStats, Fbank, fbank, fbank_blocks, num_frames
-from firered.kaldi_io import write_matrix
 
 # The oracles transform in float32: a bin is right to some 1e-7 of the strongest one of its frame. In nats below that
 # peak, half of float32's 2 ** -24 is reached at about 16; a bin 20 and more below (87 dB; tones have such bins, voice

@@ -7,15 +7,15 @@ import numpy as np
 import pytest
 from conftest import noise, write_wav
 
-from firered.audio import read
+from firered.audio.feats import NUM_BINS, fbank
+from firered.audio.frames import of_samples, of_utterance
+from firered.audio.job import prepare
+from firered.audio.load import read
 from firered.config import AudioConfig, JobConfig
+from firered.data.inputs import Inputs, Utterance, audio_files, channel_name, make_id, resolve, unique_ids
+from firered.data.kaldi_io import MatrixWriter
+from firered.data.validate import validate
 from firered.errors import AudioError, DataError
-from firered.feats import NUM_BINS, fbank
-from firered.features_job import prepare
-from firered.frames import of_samples, of_utterance
-from firered.inputs import Inputs, Utterance, audio_files, channel_name, make_id, resolve, unique_ids
-from firered.kaldi_io import MatrixWriter
-from firered.validate import validate
 
 MIX, EACH = AudioConfig(), AudioConfig(channel="each")
 
@@ -113,6 +113,22 @@ def test_nothing_to_work_on(tmp_path):
         found_in(tmp_path)
     with pytest.raises(DataError, match="nothing to work on"):
         found_in(data_dir(tmp_path / "empty", wav_scp=""))
+
+
+def test_data_directories_among_other_inputs(tmp_path):
+    for name in ("one", "two"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "wav.scp").write_text(f"{name} /{name}.wav\nboth /{name}-both.wav\n")
+    (tmp_path / "one/segments").write_text("one-a one 0.5 1.5\n")
+    write_wav(tmp_path / "c.wav")
+    paths = [str(tmp_path / name) for name in ("one", "two", "c.wav")]
+    whole = resolve(paths, AudioConfig(), by_segment=False)
+    assert [(one.id, one.rxfilename) for one in whole.utterances] == [
+        ("both", "/one-both.wav"), ("c", f"{tmp_path}/c.wav"), ("one", "/one.wav"), ("two", "/two.wav")
+    ]  # fmt: skip
+    assert problems(whole) == {"both": f"{tmp_path}/two: another input has this id already"}
+    parts = resolve(paths, AudioConfig(), by_segment=True)
+    assert [(one.id, one.start_s) for one in parts.utterances] == [("both", 0), ("c", 0), ("one-a", 0.5), ("two", 0)]
 
 
 def test_an_id_that_a_wav_scp_has_already(tmp_path):

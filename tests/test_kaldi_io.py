@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 from conftest import noise
 
+from firered.audio.feats import Cmvn, CmvnStats
+from firered.data.kaldi_io import MatrixWriter, feature_blocks, read_matrix, read_matrix_blocks, rows_of, write_matrix
 from firered.errors import DataError
-from firered.feats import Cmvn, CmvnStats
-from firered.kaldi_io import MatrixWriter, feature_blocks, read_matrix, read_matrix_blocks, write_matrix
 
 
 def matrix(rows, cols=80, seed=0):
@@ -86,6 +86,27 @@ def test_ranges_of_rows_and_columns(tmp_path):
     np.testing.assert_array_equal(read_matrix(f"{place}[3:7]"), whole[3:8])  # Kaldi counts the last one in
     np.testing.assert_array_equal(read_matrix(f"{place}[:,1:2]"), whole[:, 1:3])
     np.testing.assert_array_equal(np.concatenate(list(read_matrix_blocks(f"{place}[3:7]"))), whole[3:8])
+
+
+@pytest.mark.parametrize("compress", [False, True])
+def test_a_range_of_rows_in_blocks(tmp_path, compress):
+    matrix = noise((30, 4))
+    with MatrixWriter(tmp_path / "f.ark", compress) as writer:
+        writer.write("before", [noise((9, 4), seed=1)])
+        place, _ = writer.write("a", [matrix])
+    part = rows_of(place, 5, 20)
+    assert part == f"{place}[5:24]"
+    blocks = list(read_matrix_blocks(part, 8))
+    assert [len(block) for block in blocks] == [8, 8, 4]
+    np.testing.assert_allclose(np.concatenate(blocks), matrix[5:25], atol=0.02 if compress else 0)
+    np.testing.assert_array_equal(np.concatenate(blocks), read_matrix(part))
+
+
+def test_a_range_beyond_the_matrix(tmp_path):
+    with MatrixWriter(tmp_path / "f.ark") as writer:
+        place, _ = writer.write("a", [noise((30, 4))])
+    with pytest.raises(DataError, match="no such range, the matrix has 30 rows"):
+        list(read_matrix_blocks(rows_of(place, 20, 11)))
 
 
 def test_compressed_is_a_quarter_and_within_quantisation(tmp_path):

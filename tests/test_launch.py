@@ -11,7 +11,8 @@ from pathlib import Path
 import pytest
 
 from firered.errors import FireRedError, OptionError
-from firered.launch import Call, devices_of, failure_report, log_exit_code, main, parse_call, pick_jobs, shell_word
+from firered.jobs.launch import Call, failure_report, log_exit_code, main, parse_call, pick_jobs, shell_word
+from firered.jobs.local import devices_of, run_jobs
 
 RUN = Path(__file__).resolve().parent.parent / "utils" / "run.py"
 DATE = r"\w{3} \w{3} [ \d]\d \d\d:\d\d:\d\d \S+ \d{4}"
@@ -88,7 +89,7 @@ def test_range_of_one_job_and_no_range():
 
 @pytest.mark.parametrize("word", ["JOB=0:3", "JOB=3:1", "JOB=0", "JOB=1:x", "JOB=-1:2", "JOB=", "JOB=1:2:3", "JOB=1,2"])
 def test_bad_range_exits_255(word, capsys):
-    assert main("run.py", [word, "t.JOB.log", "echo"]) == 255
+    assert main("run.py", [word, "t.JOB.log", "echo"], run_jobs) == 255
     assert capsys.readouterr().err.startswith(f"run.py: {word}: ")
     assert not list(Path().iterdir())
 
@@ -129,7 +130,7 @@ def test_unknown_option_takes_one_argument_with_a_note():
     "words", ["--max-jobs-run 0", "-tc x", "--gpu -1", "--gpu 1.5", "--pick some", "--gpu=1", "--gpu", "-pe smp", "-l"]
 )
 def test_bad_option_exits_255(words):
-    assert main("run.py", words.split()) == 255
+    assert main("run.py", words.split(), run_jobs) == 255
     with pytest.raises(OptionError, match=re.escape(words.split()[0])):
         parse_call(words.split())
 
@@ -248,6 +249,14 @@ ENDS = {
 }
 
 
+def test_a_job_that_was_not_started_does_not_look_done():
+    """Its log of an earlier call is gone: or --pick would pass over it."""
+    run("JOB=1:2", "t.JOB.log", "true")
+    run("--max-jobs-run", "1", "JOB=1:2", "t.JOB.log", "kill", "$PPID", ";", "sleep", "9")
+    assert not Path("t.2.log").exists()
+    assert pick_jobs(parse_call(["--pick", "incomplete", "JOB=1:2", "t.JOB.log", "true"])) == [1, 2]
+
+
 def test_end_lines_of_both_kinds_of_log():
     for job, text in ENDS.items():
         Path(f"t.{job}.log").write_text(text)
@@ -262,7 +271,7 @@ def test_end_lines_of_both_kinds_of_log():
 
 def test_only_the_end_of_a_long_log_is_read():
     Path("t.log").write_text("x" * 10**6 + "\nlast\n# Finished at D with status 1\n")
-    assert failure_report(Call("t.log", "x"), [1], 1).splitlines()[1:] == [
+    assert failure_report(Call("t.log", "x"), {1: "exit code 1"}, 1).splitlines()[1:] == [
         "t.log (exit code 1) ends with:",
         "    " + "x" * 300,
         "    last",

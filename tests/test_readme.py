@@ -24,7 +24,8 @@ def workspace(tmp_path_factory):
     (folder / "audio").symlink_to(SHARED / "audio/firered")
     (folder / "pretrained_models").mkdir()
     (folder / "pretrained_models/FireRedVAD").symlink_to(SHARED / "models/FireRedVAD")
-    (folder / "pretrained_models/FireRedASR2-AED").symlink_to(SHARED / "goldens/tiny/FireRedASR2-AED")
+    for name in ("FireRedASR2-AED", "FireRedLID", "FireRedPunc"):
+        (folder / "pretrained_models" / name).symlink_to(SHARED / "goldens/tiny" / name)
     return folder
 
 
@@ -33,7 +34,8 @@ def test_block(language, block, workspace):
     if "tests/bench/" in block:
         pytest.importorskip("kaldi_native_fbank")
     code = block.replace("bash tests/run.sh\n", "")  # that is what runs this test
-    code = code.replace("bash run.sh", f"bash {TOP}/run.sh")  # outputs go to the folder, not into the repository
+    # Outputs go to the folder, not into the repository; not all that the tiny models say can be aligned.
+    code = code.replace("bash run.sh", f"bash {TOP}/run.sh --keep-going true")
     command = ["bash", "-euo", "pipefail", "-c", code] if language == "bash" else [sys.executable, "-c", code]
     env = {**os.environ, "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"}
     done = subprocess.run(command, cwd=workspace, env=env, capture_output=True, text=True)

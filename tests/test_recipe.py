@@ -1,5 +1,6 @@
 """run.sh and its options, stages and failures."""
 
+import json
 import shutil
 import subprocess
 from pathlib import Path
@@ -8,6 +9,9 @@ import kaldiio
 import numpy as np
 import pytest
 import soundfile
+
+from firered.config import AsrConfig
+from firered.system.system import System
 
 TOP = Path(__file__).resolve().parents[1]
 
@@ -25,7 +29,8 @@ def installed():
 def test_two_jobs_give_what_one_gives(shared, tmp_path):
     for nj in (1, 2):
         done = recipe(
-            "--data", shared("audio/firered"), "--models", shared("models"), "--nj", nj, "--exp", tmp_path / f"nj{nj}"
+            *("--data", shared("audio/firered"), "--models", shared("models")),
+            *("--stop-stage", 1, "--nj", nj, "--exp", tmp_path / f"nj{nj}"),
         )
         assert done.returncode == 0, done.stderr
         assert "stage -1" in done.stdout
@@ -85,13 +90,13 @@ def test_one_stage_alone_and_a_stage_that_is_not_there(tiny_vad_models, tmp_path
     args = ["--models", tiny_vad_models, "--exp", tmp_path / "exp"]
     assert recipe("--stop-stage", 0, *args).returncode == 0
     assert not (tmp_path / "exp/vad").exists()
-    done = recipe("--stage", 1, *args)
+    done = recipe("--stage", 1, "--stop-stage", 1, *args)
     assert done.returncode == 0, done.stderr
     assert "stage 0" not in done.stdout
     assert (tmp_path / "exp/vad/segments").exists()
-    later = recipe("--stage", 5, "--stop-stage", 6, *args)
+    later = recipe("--stage", 6, "--stop-stage", 6, *args)
     assert later.returncode == 1
-    assert "do not exist yet" in later.stderr
+    assert "stage 6 does not exist yet" in later.stderr
 
 
 def test_failures_are_gathered_and_tell_in_the_exit_status(tiny_vad_models, tmp_path):
@@ -102,7 +107,7 @@ def test_failures_are_gathered_and_tell_in_the_exit_status(tiny_vad_models, tmp_
     )
     soundfile.write(folder / "zero.wav", np.zeros(16000, np.int16), 16000)
     (folder / "text.wav").write_text("no audio")
-    args = ["--models", tiny_vad_models, "--exp", tmp_path / "exp", "--data", folder]
+    args = ["--stop-stage", 1, "--models", tiny_vad_models, "--exp", tmp_path / "exp", "--data", folder]
     done = recipe(*args)
     assert done.returncode == 1
     failed = (tmp_path / "exp/failed").read_text().splitlines()
@@ -131,7 +136,8 @@ def test_kaldis_own_launcher_drops_in(tiny_vad_models, tmp_path):
     launcher = tmp_path / "run.pl"
     launcher.write_text(f'#!/bin/sh\necho "$@" >>{tmp_path}/calls\nexec {TOP}/utils/run.py "$@"\n')
     launcher.chmod(0o755)
-    done = recipe("--models", tiny_vad_models, "--exp", tmp_path / "exp", "--cmd", f"{launcher} --mem 1G", "--nj", 2)
+    args = ["--stop-stage", 1, "--models", tiny_vad_models, "--exp", tmp_path / "exp"]
+    done = recipe(*args, "--cmd", f"{launcher} --mem 1G", "--nj", 2)
     assert done.returncode == 0, done.stderr
     calls = (tmp_path / "calls").read_text().splitlines()
     assert len(calls) == 2
@@ -144,18 +150,24 @@ def test_set_up_is_done_once():
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
 
 
-def test_recognition_and_alignment(shared, tmp_path):
-    """Stages 0, 1, 3 and 4 with the golden model; on real speech it talks nonsense, in the right files and order."""
+def test_every_stage(shared, tmp_path):
+    """Stages 0 to 5 with the golden models; on real speech they talk nonsense, in the right files and order.
+
+    On what they were made for, the recipe's files say what `System` says.
+    """
     models = tmp_path / "models"
     models.mkdir()
     (models / "FireRedVAD").symlink_to(shared("models/FireRedVAD"))
-    (models / "FireRedASR2-AED").symlink_to(shared("goldens/tiny/FireRedASR2-AED"))
+    for name in ("FireRedLID", "FireRedASR2-AED", "FireRedPunc"):
+        (models / name).symlink_to(shared("goldens/tiny") / name)
     settings = tmp_path / "asr.yaml"
     settings.write_text("decode_max_len: 20\n")
-    args = ["--data", shared("audio/firered"), "--models", models, "--exp", tmp_path / "exp", "--asr-config", settings]
-    done = recipe("--stop-stage", 4, "--nj", 2, "--keep-going", "true", *args)
+    inputs = [shared("audio/firered"), shared("goldens/tiny/wav")]
+    args = ["--models", models, "--exp", tmp_path / "exp", "--asr-config", settings]
+    done = recipe("--stop-stage", 5, "--nj", 2, "--keep-going", "true", *args, *inputs)
     assert done.returncode == 0, done.stderr
-    assert "stage 2" in done.stdout
+    for stage in range(-1, 6):
+        assert f"stage {stage}: " in done.stdout
     asr, align = tmp_path / "exp/asr", tmp_path / "exp/align"
     utterances = [line.split()[0] for line in (tmp_path / "exp/vad/segments").read_text().splitlines()]
     for name in ("text", "token", "utt2conf", "segments", "utt2spk"):
@@ -168,3 +180,34 @@ def test_recognition_and_alignment(shared, tmp_path):
     assert ctm == sorted(ctm, key=lambda fields: (fields[0], fields[1], float(fields[2])))
     words = sum(len(line.split(" ", 1)[1].replace(" ", "")) > 0 for line in (align / "text").read_text().splitlines())
     assert words == len(aligned)
+    langs = [line.split() for line in (tmp_path / "exp/lid/utt2lang").read_text().splitlines()]
+    assert [key for key, _ in langs] == utterances
+    punctuated = [line.partition(" ") for line in (tmp_path / "exp/punc/text").read_text().splitlines()]
+    assert [key for key, _, _ in punctuated] == utterances
+    sentences = [json.loads(line) for line in (tmp_path / "exp/punc/sentences.jsonl").read_text().splitlines()]
+    assert {one["uttid"] for one in sentences} == set(utterances)
+    for folder in ("lid", "punc"):
+        assert (tmp_path / "exp" / folder / "segments").read_text() == (tmp_path / "exp/vad/segments").read_text()
+    system = System.from_pretrained(models, device="cpu", asr=AsrConfig(timestamps="pauses", decode_max_len=20))
+    for path in sorted(inputs[1].glob("*.wav")):
+        assert_same(system(path), tmp_path / "exp")
+
+
+def assert_same(transcript, exp):
+    """A recording's transcript and what the recipe wrote of it."""
+    segments = [line.split() for line in (exp / "vad/segments").read_text().splitlines()]
+    spans = [(start, end) for _, recording, start, end in segments if recording == transcript.uttid]
+    assert transcript.vad_segments_ms == [
+        (round(1000 * float(start)), round(1000 * float(end))) for start, end in spans
+    ]
+    ctm = [line.split() for line in (exp / "align/ctm").read_text().splitlines()]
+    ctm = [fields for fields in ctm if fields[0] == transcript.uttid]
+    assert [word.text for word in transcript.words] == [fields[4] for fields in ctm]
+    starts = [1000 * float(fields[2]) for fields in ctm]
+    assert [word.start_ms for word in transcript.words] == pytest.approx(starts, abs=1.5)
+    sentences = [json.loads(line) for line in (exp / "punc/sentences.jsonl").read_text().splitlines()]
+    of_segment = [one for one in sentences if one["uttid"].startswith(f"{transcript.uttid}-")]
+    assert [one.text for one in transcript.sentences] == [s["text"] for one in of_segment for s in one["sentences"]]
+    languages = (exp / "lid/utt2lang").read_text().splitlines()
+    found = {line.split()[1] for line in languages if line.startswith(f"{transcript.uttid}-")}
+    assert {one.lang.replace(" ", "-") for one in transcript.sentences} == found

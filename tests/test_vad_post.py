@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from firered.config import StreamVadConfig, VadConfig
-from firered.vad import Vad
-from firered.vad_post import (
+from firered.vad.detect import Vad
+from firered.vad.post import (
     StreamSegmenter,
     confirm,
     cut_long,

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from firered.validate import validate
+from firered.data.validate import validate
 
 SCRIPT = Path(__file__).resolve().parent.parent / "utils" / "validate_data_dir.py"
 

@@ -5,7 +5,7 @@ from itertools import pairwise
 import numpy as np
 import pytest
 
-from firered.write import rttm, seconds, segment_id, textgrid
+from firered.data.write import rttm, seconds, segment_id, textgrid
 
 
 @pytest.mark.parametrize(

@@ -7,8 +7,8 @@ from typing import Annotated
 
 import typer
 
+from firered.data.partition import combine
 from firered.errors import FireRedError
-from firered.partition import combine
 
 NAME = "combine_data.py"
 

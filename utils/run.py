@@ -4,11 +4,11 @@
 import sys
 from pathlib import Path
 
-sys.path.insert(
-    0, str(Path(__file__).resolve().parent.parent)
-)  # any python3 does: the launcher needs only the standard library
+# Any python3 does: launchers need only the standard library.
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from firered.launch import main
+from firered.jobs.launch import main
+from firered.jobs.local import run_jobs
 
 if __name__ == "__main__":
-    sys.exit(main("run.py", sys.argv[1:]))
+    sys.exit(main("run.py", sys.argv[1:], run_jobs))

@@ -7,9 +7,9 @@ from typing import Annotated
 
 import typer
 
-from firered.datadir import DataDir
+from firered.data.datadir import DataDir
+from firered.data.partition import current_split, split
 from firered.errors import FireRedError
-from firered.partition import current_split, split
 
 NAME = "split_data.py"
 

@@ -7,8 +7,8 @@ from typing import Annotated
 
 import typer
 
+from firered.data.validate import validate
 from firered.errors import FireRedError
-from firered.validate import validate
 
 NAME = "validate_data_dir.py"
 

@@ -1,5 +1,6 @@
 """Command-line flags made from option dataclasses, and the frame every command runs in."""
 
+import argparse
 import functools
 import inspect
 import logging
@@ -79,8 +80,11 @@ _VERSION_FLAG = inspect.Parameter(
 )
 
 
+Preset = Callable[..., dict[str, Any]]
+
+
 def takes_options(
-    command: Callable[..., Any], preset: Callable[..., dict[str, Any]] | None = None
+    command: Callable[..., Any], preset: Preset | None = None, **kinds: type[Options]
 ) -> Callable[..., Any]:
     """The command with every parameter whose type is an Options class replaced by that class's flags and `--config`.
 
@@ -90,13 +94,16 @@ def takes_options(
     Args:
         command: its other parameters stay as they are, in front.
         preset: called with the command's other arguments; gives options between defaults and the file.
+        kinds: Options classes that stand in for those which these parameters are declared with.
     """
-    hints = get_type_hints(command, include_extras=True)
+    hints = get_type_hints(command, include_extras=True) | kinds
     groups = {n: kind for n, kind in hints.items() if isinstance(kind, type) and issubclass(kind, Options)}
     plain = [p for n, p in inspect.signature(command).parameters.items() if n not in groups]
     plain = [p.replace(annotation=hints[p.name]) for p in plain]
-    flags = [_flag(f) for kind in groups.values() for f in fields(kind)]
-    known = {parameter.name for parameter in flags}
+    # An option that several groups have under one name, such as dtype, is one flag for all of them.
+    shared = {f.name: f for kind in groups.values() for f in fields(kind)}
+    flags = [_flag(f) for f in shared.values()]
+    known = shared.keys()
 
     @functools.wraps(command)
     def with_flags(config_file: Path | None = None, version: bool = False, **given: Any) -> None:  # noqa: ANN401
@@ -115,6 +122,13 @@ def takes_options(
     return with_flags
 
 
+def flag_value(flag: str) -> str | None:
+    """What the command line says after a flag that decides which other flags there are."""
+    parser = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
+    parser.add_argument(flag, dest="value", nargs="?")
+    return parser.parse_known_args()[0].value
+
+
 def use_threads(compute: ComputeConfig) -> None:
     """Limit torch to the threads asked for, before it starts any."""
     import torch
@@ -123,7 +137,7 @@ def use_threads(compute: ComputeConfig) -> None:
         torch.set_num_threads(compute.num_threads)
 
 
-def run(command: Callable[..., Any], preset: Callable[..., dict[str, Any]] | None = None) -> None:
+def run(command: Callable[..., Any], preset: Preset | None = None, **kinds: type[Options]) -> None:
     """Run a function as a console command: parse, log to stderr, and turn mistakes into one line and exit status 1."""
     logging.basicConfig(
         stream=sys.stderr, level=logging.INFO, format=f"{Path(sys.argv[0]).name}: %(levelname)s %(message)s"
@@ -138,7 +152,7 @@ def run(command: Callable[..., Any], preset: Callable[..., dict[str, Any]] | Non
         rich_markup_mode=None,
         context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 120},
     )
-    app.command()(takes_options(command, preset))
+    app.command()(takes_options(command, preset, **kinds))
     try:
         app()
     except (FireRedError, OSError) as error:
@@ -147,3 +161,13 @@ def run(command: Callable[..., Any], preset: Callable[..., dict[str, Any]] | Non
         sys.exit(1)
     except KeyboardInterrupt:
         sys.exit(INTERRUPTED)
+
+
+def script(command: Callable[..., Any], preset: Preset | None = None) -> Callable[[], None]:
+    """The function as a console script; its docstring is the command's one line in lists of commands."""
+
+    @functools.wraps(command)
+    def console() -> None:
+        run(command, preset)
+
+    return console

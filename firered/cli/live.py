@@ -8,18 +8,18 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from firered.datadir import write_lines
+from firered.data.datadir import write_lines
 from firered.options import write_settings
 
 if TYPE_CHECKING:
-    from firered.vad import StreamVad
+    from firered.vad.detect import StreamVad
 
 _READ_BYTES = 16000  # at most half a second at a time; whatever has arrived is worked on at once
 
 
 def listen(detector: "StreamVad", out: Path) -> None:
     """Read 16-bit mono PCM at 16 kHz until it ends; print events, and write OUT/vad.jsonl and posteriors at the end."""
-    from firered.kaldi_io import MatrixWriter
+    from firered.data.kaldi_io import MatrixWriter
     from firered.results import StreamVadResult
 
     out.mkdir(parents=True, exist_ok=True)

@@ -6,8 +6,7 @@ from typing import Annotated, Any
 
 import typer
 
-from firered.cli.flags import Paths, run, split_paths, use_threads
-from firered.cli.models import MODELS, find_model
+from firered.cli.flags import Paths, script, split_paths, use_threads
 from firered.config import (
     STREAM_MODES,
     AudioConfig,
@@ -18,6 +17,7 @@ from firered.config import (
     VadConfig,
     VadOutputConfig,
 )
+from firered.pretrained import MODELS, find_model
 
 
 def vad_command(
@@ -33,8 +33,8 @@ def vad_command(
     inputs, out = split_paths(paths)
     directory = find_model(model, "FireRedVAD/VAD")
 
-    from firered.vad import Vad
-    from firered.vad_job import run_detector
+    from firered.vad.detect import Vad
+    from firered.vad.job import run_detector
 
     use_threads(compute)
     detector = Vad.from_pretrained(directory, config, compute.device)
@@ -54,8 +54,8 @@ def mvad_command(
     inputs, out = split_paths(paths)
     directory = find_model(model, "FireRedVAD/AED")
 
-    from firered.vad import Mvad
-    from firered.vad_job import run_detector
+    from firered.vad.detect import Mvad
+    from firered.vad.job import run_detector
 
     use_threads(compute)
     detector = Mvad.from_pretrained(directory, config, compute.device)
@@ -82,8 +82,8 @@ def stream_vad_command(
     inputs, out = split_paths(paths)
     directory = find_model(model, "FireRedVAD/Stream-VAD")
 
-    from firered.vad import StreamVad
-    from firered.vad_job import run_detector
+    from firered.vad.detect import StreamVad
+    from firered.vad.job import run_detector
 
     use_threads(compute)
     detector = StreamVad.from_pretrained(directory, config, compute.device)
@@ -99,16 +99,6 @@ def _stream_preset(mode: int | None = None, **_: Any) -> dict[str, Any]:  # noqa
     return {} if mode is None else STREAM_MODES[mode]
 
 
-def vad() -> None:
-    """Console script."""
-    run(vad_command)
-
-
-def mvad() -> None:
-    """Console script."""
-    run(mvad_command)
-
-
-def stream_vad() -> None:
-    """Console script."""
-    run(stream_vad_command, _stream_preset)
+vad = script(vad_command)
+mvad = script(mvad_command)
+stream_vad = script(stream_vad_command, _stream_preset)

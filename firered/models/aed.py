@@ -8,9 +8,9 @@ from typing import TypeVar
 import torch
 from torch import Tensor, nn
 
-from firered.checkpoint import load_checkpoint, load_weights
 from firered.errors import ModelError
 from firered.models.attention import PositionTable, prepare
+from firered.models.checkpoint import load_checkpoint, load_weights
 from firered.models.conformer import ConformerEncoder
 from firered.models.transformer import DecoderCache, TransformerDecoder
 
@@ -103,6 +103,7 @@ class EncoderDecoder(nn.Module):
     def __init__(self, config: AedConfig, odim: int) -> None:
         super().__init__()
         self.config = config
+        self.odim = odim
         self.encoder = config.encoder()
         self.add_module(self.decoder_name, config.decoder(odim))
 

@@ -7,8 +7,8 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
-from firered.checkpoint import load_checkpoint, load_weights
 from firered.errors import ModelError
+from firered.models.checkpoint import load_checkpoint, load_weights
 
 
 @dataclass(frozen=True)

@@ -21,12 +21,12 @@ import soundfile
 import torch
 from torch.nn import functional
 
-from firered.audio import read, read_blocks
+from firered.audio.feats import SAMPLE_RATE
+from firered.audio.frames import of_samples
+from firered.audio.load import read, read_blocks
 from firered.config import AudioConfig
-from firered.feats import SAMPLE_RATE
-from firered.frames import of_samples
-from firered.vad import Vad
-from firered.vad_post import segment, to_seconds
+from firered.vad.detect import Vad
+from firered.vad.post import segment, to_seconds
 
 HERE = Path(__file__).resolve().parent
 Detect = Callable[[list[Path]], object]

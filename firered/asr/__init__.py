@@ -1,0 +1,1 @@
+"""Recognition with the attention encoder-decoder and with the large language model."""

@@ -1,0 +1,150 @@
+"""Speech recognition on the released models: `Asr`."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from firered.align.ctc import Word, align, word_times
+from firered.asr.aed_runtime import Loaded, need_ctc
+from firered.asr.beam import BeamConfig, Hypothesis, beam_search
+from firered.asr.guard import Guard, ctc_texts
+from firered.asr.tokenizer import EOS_ID, SOS_ID
+from firered.asr.windowed import WindowedRecogniser
+from firered.audio.feats import FRAME_SHIFT_S
+from firered.config import AsrConfig
+from firered.jobs.utterances import Speech
+from firered.models.aed import Aed
+from firered.models.checkpoint import CHECKPOINT, model_files
+from firered.models.lstm_lm import LstmLm
+from firered.results import AsrResult, NBest
+from firered.text import join_texts
+
+
+@dataclass(frozen=True)
+class _Decoded:
+    """One window's hypotheses, best first, its words in seconds from its start, and what the CTC head reads in it."""
+
+    hypotheses: list[Hypothesis]
+    words: list[Word] | None = None
+    ctc_text: str | None = None
+
+
+class Asr(WindowedRecogniser[_Decoded]):
+    """The attention encoder-decoder with beam search, confidence and CTC time stamps."""
+
+    def __init__(
+        self, loaded: Loaded[Aed], config: AsrConfig, lm: LstmLm | None = None, guard: Guard | None = None
+    ) -> None:
+        if config.timestamps != "none":
+            need_ctc(loaded, "time stamps")
+        self.loaded, self.config = loaded, config
+        self.lm = None if lm is None else lm.to(loaded.device)
+        self.guard = guard or Guard(config)
+
+    @classmethod
+    def from_pretrained(cls, model_dir: str | Path, config: AsrConfig | None = None, device: str = "auto") -> "Asr":
+        """Recogniser of a published model directory (model.pth.tar, cmvn.ark, dict.txt, train_bpe1000.model).
+
+        Raises:
+            ModelError: the directory is incomplete, of another kind, or cannot do what `config` asks for.
+        """
+        config = config or AsrConfig()
+        lm = LstmLm.load(model_files(Path(config.elm_dir), CHECKPOINT)[0]) if config.elm_dir else None
+        return cls(Loaded.load(Aed, Path(model_dir), config.dtype, device), config, lm, Guard.load(config, device))
+
+    @property
+    def sources(self) -> list[Path]:
+        """All files that decide what is recognised."""
+        elm = [Path(self.config.elm_dir) / CHECKPOINT] if self.config.elm_dir else []
+        return [*self.loaded.sources, *elm, *self.guard.sources]
+
+    @property
+    def times_words(self) -> bool:
+        """Whether its results have word times."""
+        return self.config.timestamps != "none"
+
+    @torch.inference_mode()
+    def _decode(self, batch: list[Speech]) -> list[_Decoded]:
+        encoded, lengths = self.loaded.encode(batch)
+        found = self._search(encoded, lengths)
+        reads = self.guard.on and self.loaded.model.has_ctc
+        if not (self.times_words or reads):
+            return [_Decoded(hypotheses) for hypotheses in found]
+        log_probs = self.loaded.model.ctc_log_probs(encoded)
+        words = self._words(log_probs, lengths, [best[0] for best in found], batch)
+        texts = ctc_texts(log_probs, lengths, self.loaded.tokenizer.text_of) if reads else [None] * len(batch)
+        return [_Decoded(*parts) for parts in zip(found, words, texts, strict=True)]
+
+    def _search(self, encoded: Tensor, lengths: Tensor) -> list[list[Hypothesis]]:
+        config = self.config
+        limits = lengths.clamp(max=config.decode_max_len) if config.decode_max_len else lengths
+        beam = BeamConfig(
+            beam_size=config.beam_size,
+            nbest=config.nbest,
+            softmax_smoothing=config.softmax_smoothing,
+            length_penalty=config.aed_length_penalty,
+            eos_penalty=config.eos_penalty,
+            elm_weight=config.elm_weight,
+        )
+        steps = self.loaded.model.start(encoded, lengths, config.beam_size, int(limits.max()))
+        lm = self.lm.start(config.beam_size) if self.lm is not None else None
+        return beam_search(steps, limits, beam, sos=SOS_ID, eos=EOS_ID, lm=lm)
+
+    def _words(
+        self, log_probs: Tensor, lengths: Tensor, best: list[Hypothesis], batch: list[Speech]
+    ) -> list[list[Word] | None]:
+        if not self.times_words:
+            return [None] * len(batch)
+        paths = align(log_probs, lengths, [one.tokens for one in best])
+        return [
+            word_times(self.loaded.tokenizer.tokens_of(one.tokens), path, speech.duration_s, self.config.timestamps)
+            for one, path, speech in zip(best, paths, batch, strict=True)
+        ]
+
+    def _join(self, one: Speech, parts: list[tuple[Speech, _Decoded]]) -> AsrResult:
+        """One utterance's result from those of its windows."""
+        decoded = [outcome for _, outcome in parts]
+        best = [outcome.hypotheses[0] for outcome in decoded]
+        tokens = [token for hypothesis in best for token in self.loaded.tokenizer.tokens_of(hypothesis.tokens)]
+        probs = [prob for hypothesis in best for prob in hypothesis.probs]
+        return AsrResult(
+            uttid=one.key,
+            text=join_texts([self.loaded.tokenizer.text_of(hypothesis.tokens) for hypothesis in best]),
+            confidence=self._confidence(probs),
+            dur_s=one.duration_s,
+            tokens=tokens,
+            token_confidence=probs,
+            words=_on_one_axis(parts) if self.times_words else None,
+            nbest=[self._nbest(hypothesis) for hypothesis in decoded[0].hypotheses] if len(decoded) == 1 else [],
+            ctc_text=None if decoded[0].ctc_text is None else join_texts(outcome.ctc_text for outcome in decoded),
+        )
+
+    def _confidence(self, probs: list[float]) -> float:
+        if not probs:
+            return 0.0
+        return float(np.mean(probs) if self.config.confidence == "mean" else np.exp(np.mean(np.log(probs))))
+
+    def _nbest(self, hypothesis: Hypothesis) -> NBest:
+        return NBest(
+            text=self.loaded.tokenizer.text_of(hypothesis.tokens),
+            tokens=self.loaded.tokenizer.tokens_of(hypothesis.tokens),
+            score=hypothesis.score,
+            aed=hypothesis.model_score,
+            lm=hypothesis.lm_score,
+            length=hypothesis.length_factor,
+            confidence=self._confidence(list(hypothesis.probs)),
+        )
+
+
+def _on_one_axis(parts: list[tuple[Speech, _Decoded]]) -> list[Word]:
+    """The words of all windows on the time axis of their utterance."""
+    words: list[Word] = []
+    start_s = 0.0
+    for part, outcome in parts:
+        for word in outcome.words:
+            words.append(Word(word.text, round(start_s + word.start_s, 3), round(start_s + word.end_s, 3)))
+        start_s += len(part.feats) * FRAME_SHIFT_S
+    return words

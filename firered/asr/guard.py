@@ -1,0 +1,182 @@
+"""A guard against hallucinated text: reasons to doubt what a recogniser wrote, of either kind."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+import torch
+from rapidfuzz.distance import Levenshtein
+from torch import Tensor
+
+from firered.asr.tokenizer import BLANK_ID
+from firered.audio.frames import Frames
+from firered.config import GuardConfig
+from firered.jobs.utterances import Speech
+from firered.models.checkpoint import CHECKPOINT, model_files
+from firered.results import AsrResult
+from firered.scoring.tokens import is_character, mixed
+from firered.text import is_latin
+from firered.vad.detect import Vad
+
+_LONGEST_PHRASE = 20  # tokens
+_FEW = 2  # tokens that may always differ from the CTC head's: words that it hears half
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """What is known about an utterance beside its text; None where nothing is.
+
+    `speech_ratio` is the share of it that a voice detector takes for speech, `ctc_text` what a CTC head reads in it.
+    """
+
+    speech_ratio: float | None = None
+    ctc_text: str | None = None
+
+
+class Guard:
+    """Looks over what a recogniser wrote; one that is off hands it on as it is.
+
+    Args:
+        config: what to look for.
+        vad: the detector to ask for the share of speech; without it nothing is.
+    """
+
+    def __init__(self, config: GuardConfig, vad: Vad | None = None) -> None:
+        self.config, self._vad = config, vad
+
+    @classmethod
+    def load(cls, config: GuardConfig, device: str) -> "Guard":
+        """The guard with the detector that its options name.
+
+        Raises:
+            ModelError: there is no detector there.
+        """
+        wanted = config.guard_vad if config.guard != "off" else None
+        return cls(config, Vad.from_pretrained(wanted, device=device) if wanted else None)
+
+    @property
+    def sources(self) -> list[Path]:
+        """All files that decide what it says."""
+        return model_files(Path(self.config.guard_vad), CHECKPOINT, "cmvn.ark") if self._vad else []
+
+    @property
+    def on(self) -> bool:
+        """Whether it looks at all."""
+        return self.config.guard != "off"
+
+    def __call__(
+        self, utterances: Sequence[Speech], results: Sequence[AsrResult | Exception]
+    ) -> list[AsrResult | Exception]:
+        """The results with their flags; where the guard is to drop, a flagged text goes to `dropped`."""
+        if not self.on:
+            return list(results)
+        return [
+            result if isinstance(result, Exception) else self._checked(result, ratio)
+            for result, ratio in zip(results, self._speech_ratios(utterances), strict=True)
+        ]
+
+    def _checked(self, result: AsrResult, speech_ratio: float | None) -> AsrResult:
+        flags = reasons(result.text, result.dur_s, self.config, Evidence(speech_ratio, result.ctc_text))
+        if not flags or self.config.guard == "flag":
+            return replace(result, flags=flags)
+        return replace(
+            result,
+            flags=flags,
+            dropped=result.text,
+            text="",
+            confidence=0.0,
+            tokens=[],
+            token_confidence=[],
+            words=None if result.words is None else [],
+        )
+
+    def _speech_ratios(self, utterances: Sequence[Speech]) -> list[float | None]:
+        """The share of each utterance's frames that are speech to the detector."""
+        if self._vad is None:
+            return [None] * len(utterances)
+        threshold = self._vad.config.speech_threshold
+        posteriors = self._vad.classifier.posteriors(_frames(one) for one in utterances)
+        return [float(np.mean(probs >= threshold)) for _, probs in posteriors]
+
+
+def _frames(one: Speech) -> Frames:
+    return Frames(one.key, lambda _: iter([one.feats]))
+
+
+def reasons(text: str, dur_s: float, config: GuardConfig, evidence: Evidence) -> list[str]:
+    """Why a text is likely not what was said in `dur_s` seconds; nothing is held against an empty one."""
+    tokens = mixed(text.lower())
+    if not tokens:
+        return []
+    found = (
+        _repeated(tokens, config.guard_repeats),
+        _too_fast(tokens, dur_s, config.guard_chars_per_second),
+        _no_speech(evidence, config.guard_speech_ratio),
+        _disagreement(tokens, evidence.ctc_text, config.guard_ctc_distance),
+    )
+    return [reason for reason in found if reason]
+
+
+def _repeated(tokens: list[str], times: int) -> str | None:
+    """The phrase that is repeated over the longest stretch; single words may be repeated twice as often."""
+    runs = [_longest_run(tokens, size) for size in range(1, min(_LONGEST_PHRASE, len(tokens) // times) + 1)]
+    runs = [(start, size, count) for start, size, count in runs if count >= (2 * times if size == 1 else times)]
+    if not runs:
+        return None
+    start, size, count = max(runs, key=lambda run: (run[1] * run[2], -run[1]))
+    return f"repeated: {_written(tokens[start : start + size])} {count} times in a row"
+
+
+def _longest_run(tokens: list[str], size: int) -> tuple[int, int, int]:
+    """(start, size, count) of the longest row of repetitions of a phrase of so many tokens."""
+    best, run = (0, 1), 0
+    for index in range(size, len(tokens)):
+        run = run + 1 if tokens[index] == tokens[index - size] else 0
+        count = run // size + 1
+        if count > best[1]:
+            best = (index - run - size + 1, count)
+    return best[0], size, best[1]
+
+
+def _too_fast(tokens: list[str], dur_s: float, most: float) -> str | None:
+    width = sum(0.5 if is_latin(character) else 1.0 for token in tokens for character in token)
+    rate = width / max(dur_s, 1e-3)
+    return f"too fast: {rate:.1f} characters a second" if rate > most else None
+
+
+def _no_speech(evidence: Evidence, least: float) -> str | None:
+    if evidence.speech_ratio is not None and evidence.speech_ratio < least:
+        return f"no speech: the voice detector hears it in {100 * evidence.speech_ratio:.1f}% of the utterance"
+    if evidence.ctc_text is not None and not evidence.ctc_text.strip():
+        return "no speech: the CTC head reads nothing"
+    return None
+
+
+def _disagreement(tokens: list[str], ctc_text: str | None, most: float) -> str | None:
+    heard = mixed((ctc_text or "").lower())
+    if not heard:
+        return None
+    edits = Levenshtein.distance(tokens, heard)
+    share = edits / max(len(tokens), len(heard))
+    if edits <= _FEW or share <= most:
+        return None
+    return f"disagreement: {100 * share:.0f}% differs from what the CTC head reads: {_written(heard)}"
+
+
+def _written(tokens: list[str]) -> str:
+    """Tokens as a text again: words apart, characters not."""
+    return "".join(token if is_character(token) else f" {token} " for token in tokens).replace("  ", " ").strip()
+
+
+def ctc_texts(log_probs: Tensor, lengths: Tensor, text_of: Callable[[list[int]], str]) -> list[str]:
+    """What a CTC head reads, frame by frame, in each utterance of a batch.
+
+    Args:
+        log_probs: (N, T, V).
+        lengths: (N,) frames.
+        text_of: token ids to text.
+    """
+    best = log_probs.argmax(-1).cpu()
+    read = [torch.unique_consecutive(row[:length]) for row, length in zip(best, lengths.tolist(), strict=True)]
+    return [text_of(row[row != BLANK_ID].tolist()) for row in read]

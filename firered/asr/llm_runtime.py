@@ -1,0 +1,116 @@
+"""A loaded LLM variant with everything around it: normalisation, tokenizer, devices and number formats."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from torch import Tensor
+from torch.nn.utils.rnn import pad_sequence
+
+from firered.asr.llm_tokenizer import LlmTokenizer
+from firered.audio.feats import Cmvn
+from firered.config import LlmConfig
+from firered.errors import ModelError
+from firered.jobs.utterances import Speech
+from firered.models.attention import prepare
+from firered.models.checkpoint import CHECKPOINT, model_files, pick_device
+from firered.models.conformer import SUBSAMPLING
+from firered.models.numbers import cast
+from firered.models.qwen import weight_files
+from firered.models.speech_llm import SpeechLlm
+
+_FILES = (CHECKPOINT, "asr_encoder.pth.tar", "cmvn.ark")
+_LLM = "Qwen2-7B-Instruct"
+
+
+@dataclass
+class LoadedLlm:
+    """The model of a published directory, ready for inference: LoRA is merged."""
+
+    model: SpeechLlm
+    cmvn: Cmvn
+    tokenizer: LlmTokenizer
+    device: torch.device  # of encoder and adapter
+    directory: Path
+
+    @classmethod
+    def load(cls, directory: Path, config: LlmConfig, device: str) -> "LoadedLlm":
+        """The model of a directory with model.pth.tar, asr_encoder.pth.tar, cmvn.ark and a Qwen2 folder.
+
+        Raises:
+            ModelError: files are missing or do not fit together, or there is no such device.
+            OptionError: the number format is not to be had there.
+        """
+        cmvn = model_files(directory, *_FILES)[-1]
+        folder = llm_folder(directory)
+        place = pick_device(device)
+        llm_place = pick_device(config.llm_device or device)
+        spread = "auto" if config.llm_device == "auto" else llm_place
+        tokenizer = LlmTokenizer.from_dir(folder)
+        dtype = llm_dtype(config.dtype, llm_place)
+        model = SpeechLlm.load(directory, folder, tokenizer.speech_id, dtype=dtype, llm_device=spread)
+        model.merge()
+        for part in (prepare(model.encoder), model.encoder_projector):
+            cast(part, config.encoder_dtype, place)
+        return cls(model.eval(), Cmvn.read(cmvn), tokenizer, place, directory)
+
+    def speech_count(self, speech: Speech) -> int:
+        """Speech embeddings of an utterance: one for 80 ms."""
+        return -(-len(speech.feats) // SUBSAMPLING) // self.model.encoder_projector.downsample_rate
+
+    @torch.inference_mode()
+    def prompts(self, batch: list[Speech]) -> tuple[Tensor, Tensor]:
+        """What the language model is given: embeddings (N, S, d), padded on the left, and mask (N, S)."""
+        feats = pad_sequence([self.cmvn(one.feats) for one in batch], batch_first=True)
+        lengths = torch.tensor([len(one.feats) for one in batch], device=self.device)
+        dtype = self.model.encoder_projector.linear1.weight.dtype
+        speech = self.model.listen(feats.to(self.device, dtype), lengths)
+        prompts = [torch.tensor(self.tokenizer.prompt(self.speech_count(one))) for one in batch]
+        ids = pad_sequence(prompts, batch_first=True, padding_value=self.tokenizer.pad_id, padding_side="left")
+        mask = pad_sequence([torch.ones_like(one) for one in prompts], batch_first=True, padding_side="left").bool()
+        place = self.model.llm.device
+        ids, mask = ids.to(place), mask.to(place)
+        return self.model.embed(ids, speech), mask
+
+
+def model_paths(directory: Path) -> list[Path]:
+    """All files that decide what a model directory recognises.
+
+    Raises:
+        ModelError: some are missing or damaged.
+    """
+    folder = llm_folder(directory)
+    others = [path for path in sorted(folder.iterdir()) if path.suffix in (".json", ".txt")]
+    return [*model_files(directory, *_FILES), *others, *weight_files(folder)]
+
+
+def llm_folder(directory: Path) -> Path:
+    """The language model's folder inside a model directory: the released name, or the only one with a config.json.
+
+    Raises:
+        ModelError: there is none, or there are several.
+    """
+    if (directory / _LLM).is_dir():
+        return directory / _LLM
+    found = sorted(path.parent for path in directory.glob("*/config.json"))
+    if len(found) != 1:
+        names = ", ".join(path.name for path in found) or "none"
+        raise ModelError(f"{directory}: one folder of a language model is needed, such as {_LLM}; there is {names}")
+    return found[0]
+
+
+def llm_dtype(name: str, device: torch.device) -> torch.dtype:
+    """The number format of the language model; `auto` is bfloat16 wherever that is not emulated."""
+    if name != "auto":
+        return getattr(torch, name)
+    return torch.bfloat16 if device.type == "cuda" or cpu_has_bfloat16() else torch.float32
+
+
+def cpu_has_bfloat16(cpuinfo: Path = Path("/proc/cpuinfo")) -> bool:
+    """Whether this processor multiplies in bfloat16: AVX-512 BF16 or AMX, or Arm's bf16."""
+    try:
+        text = cpuinfo.read_text(encoding="utf-8")
+    except OSError:
+        return False  # no Linux
+    flags = {flag for line in text.splitlines() if line.startswith(("flags", "Features")) for flag in line.split()}
+    return not flags.isdisjoint({"avx512_bf16", "amx_bf16", "bf16"})

@@ -1,0 +1,76 @@
+"""What recognisers have in common: utterances of any length, in windows and batches."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Generic, Protocol, TypeVar
+
+from firered.asr.guard import Guard
+from firered.audio.feats import SAMPLE_RATE
+from firered.audio.frames import Audio, of_audio
+from firered.jobs.utterances import Speech, by_parts, window_parts
+from firered.results import AsrResult
+
+Decoded = TypeVar("Decoded")
+
+
+class WindowConfig(Protocol):
+    """The options that batches and windows are made by."""
+
+    batch_seconds: float
+    window_seconds: float
+
+
+class WindowedRecogniser(Generic[Decoded]):
+    """A recogniser that decodes batches of windows (`_decode`) and joins an utterance's windows (`_join`).
+
+    Its `guard` looks over what comes of it.
+    """
+
+    config: WindowConfig
+    guard: Guard
+
+    @property
+    def sources(self) -> list[Path]:
+        """All files that decide what is recognised."""
+        raise NotImplementedError
+
+    @property
+    def times_words(self) -> bool:
+        """Whether its results have word times."""
+        raise NotImplementedError
+
+    def __call__(self, audio: Audio, uttid: str = "", sample_rate: int = SAMPLE_RATE) -> AsrResult:
+        """Result for one utterance of any length: a path, a Kaldi extended file name, or samples as `Vad` takes them.
+
+        Raises:
+            AudioError: it cannot be read or holds nothing to recognise.
+        """
+        (result,) = self.transcribe([Speech.of(of_audio(audio, uttid, sample_rate))])
+        if isinstance(result, Exception):
+            raise result
+        return result
+
+    def transcribe(self, utterances: Sequence[Speech]) -> list[AsrResult | Exception]:
+        """A result, or what went wrong, for each utterance; batched by length, alone what they are in company."""
+        config = self.config
+        decoded = by_parts(
+            utterances, lambda one: window_parts(one, config.window_seconds), config.batch_seconds, self._decode
+        )
+        results = [self._joined(one, parts) for one, parts in zip(utterances, decoded, strict=True)]
+        return self.guard(utterances, self._timed(utterances, results))
+
+    def _joined(self, one: Speech, parts: list[tuple[Speech, Decoded | Exception]]) -> AsrResult | Exception:
+        errors = [outcome for _, outcome in parts if isinstance(outcome, Exception)]
+        return errors[0] if errors else self._join(one, parts)
+
+    def _timed(self, utterances: Sequence[Speech], results: list[AsrResult | Exception]) -> list[AsrResult | Exception]:
+        """The results with what is only known once windows are joined."""
+        return results
+
+    def _decode(self, batch: list[Speech]) -> list[Decoded]:
+        """What a batch of windows decodes to."""
+        raise NotImplementedError
+
+    def _join(self, one: Speech, parts: list[tuple[Speech, Decoded]]) -> AsrResult | Exception:
+        """One utterance's result from its windows and what they decoded to, or why there is none."""
+        raise NotImplementedError

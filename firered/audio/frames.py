@@ -1,0 +1,106 @@
+"""Filterbank frames of an utterance in blocks, wherever they come from: audio, an array, or a feats.scp."""
+
+import math
+from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from firered.audio.feats import FRAME_SHIFT_S, NUM_BINS, SAMPLE_RATE, fbank_blocks
+from firered.audio.load import array_blocks, read_blocks
+from firered.config import AudioConfig
+from firered.data.inputs import Utterance
+from firered.data.kaldi_io import read_matrix_blocks
+from firered.errors import AudioError, DataError
+
+_SEGMENT_TOLERANCE_S = 0.002  # a segment's end is rounded to milliseconds
+_WINDOW_REST_S = 0.015  # what the last window holds beyond its shift
+
+
+Audio = str | Path | np.ndarray
+
+
+class Frames:
+    """Iterates once over blocks (T, 80) of float32; `duration_s` is known when it is through.
+
+    Iteration raises AudioError or DataError where the utterance cannot be read to its end.
+    """
+
+    def __init__(self, key: str, blocks: Callable[["Frames"], Iterator[Tensor]]) -> None:
+        self.key = key
+        self.duration_s = 0.0
+        self.count = 0
+        self._blocks = blocks
+
+    def __iter__(self) -> Iterator[Tensor]:
+        for block in self._blocks(self):
+            self.count += len(block)
+            yield block
+
+
+def of_samples(key: str, samples: Iterable[np.ndarray]) -> Frames:
+    """Frames of a signal that comes in pieces, 16 kHz on the int16 scale."""
+
+    def counted(frames: Frames) -> Iterator[np.ndarray]:
+        total = 0
+        for piece in samples:
+            total += len(piece)
+            frames.duration_s = total / SAMPLE_RATE
+            yield piece
+
+    return Frames(key, lambda frames: fbank_blocks(counted(frames)))
+
+
+def of_audio(audio: Audio, uttid: str = "", sample_rate: int = SAMPLE_RATE) -> Frames:
+    """Frames of a recording given by path (or Kaldi extended file name) or as an array (see `array_blocks`).
+
+    Its id is a path's name without suffix where none is given.
+    """
+    if isinstance(audio, np.ndarray):
+        return of_samples(uttid, array_blocks(audio, sample_rate))
+    return of_samples(uttid or Path(audio).stem, read_blocks(str(audio), AudioConfig()))
+
+
+def of_utterance(utterance: Utterance, config: AudioConfig) -> Frames:
+    """Frames of an utterance of a data directory: stored features where there are any, else from its audio."""
+    if utterance.feats:
+        return Frames(utterance.id, lambda frames: _stored(utterance, frames))
+    samples = read_blocks(
+        utterance.rxfilename, config, channel=utterance.channel, start_s=utterance.start_s, end_s=utterance.end_s
+    )
+    return of_samples(utterance.id, _whole_segment(utterance, samples))
+
+
+def _stored(utterance: Utterance, frames: Frames) -> Iterator[Tensor]:
+    total = 0
+    for block in read_matrix_blocks(utterance.feats):
+        if block.shape[1] != NUM_BINS:
+            raise DataError(f"{utterance.feats}: {block.shape[1]} columns, filterbanks here have {NUM_BINS}")
+        if not np.isfinite(block).all():
+            raise DataError(f"{utterance.feats}: holds NaN or infinite values")
+        total += len(block)
+        yield torch.from_numpy(block)
+    if total == 0:
+        raise DataError(f"{utterance.feats}: no frames")
+    known = utterance.duration_s
+    frames.duration_s = known if math.isfinite(known) else total * FRAME_SHIFT_S + _WINDOW_REST_S
+
+
+def _whole_segment(utterance: Utterance, samples: Iterable[np.ndarray]) -> Iterator[np.ndarray]:
+    """The same pieces; a segment that ends beyond its recording is an error."""
+    total = 0
+    try:
+        for piece in samples:
+            total += len(piece)
+            yield piece
+    except AudioError as error:
+        where = f"from {utterance.start_s:.3f} s on, {utterance.recording} " if utterance.start_s > 0 else ""
+        raise AudioError(f"{where}{error}") from error
+    missing = utterance.end_s - utterance.start_s - total / SAMPLE_RATE
+    if math.isfinite(utterance.end_s) and missing > _SEGMENT_TOLERANCE_S:
+        end = utterance.start_s + total / SAMPLE_RATE
+        raise AudioError(
+            f"the segment ends at {utterance.end_s:.3f} s, the recording {utterance.recording} at {end:.3f} s"
+        )

@@ -1,0 +1,57 @@
+"""firered-punc."""
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from firered.cli.flags import script, use_threads
+from firered.config import ComputeConfig, JobConfig, PuncConfig
+from firered.errors import OptionError
+from firered.pretrained import MODELS, find_model
+
+_FORMATS = ("auto", "kaldi", "plain")
+
+
+def punc_command(
+    text: Annotated[
+        str,
+        typer.Argument(metavar="TEXT", help="Kaldi text, plain text file, or - (standard input)", show_default=False),
+    ],
+    out: Annotated[Path, typer.Argument(metavar="OUT", help="directory to write", show_default=False)],
+    config: PuncConfig,
+    compute: ComputeConfig,
+    job: JobConfig,
+    model: Annotated[Path, typer.Option(help="model directory, or one that holds FireRedPunc")] = MODELS,
+    ctm: Annotated[
+        Path | None,
+        typer.Option(help="word times of the utterances of TEXT: sentences with times are written as well"),
+    ] = None,
+    kind: Annotated[
+        str,
+        typer.Option(
+            "--format",
+            help="kaldi: an id and its text a line; plain: a text a line, whose ids are made of the file's name and "
+            "the line's number; auto: kaldi for a file named text, plain for any other and for standard input",
+        ),
+    ] = "auto",
+) -> None:
+    """Put punctuation into recognised text, and with word times cut it into sentences.
+
+    OUT/text is a Kaldi text. Of a Kaldi TEXT the tables beside it (segments, wav.scp, utt2spk, ...) are written to OUT
+    too. With --ctm, OUT/sentences.jsonl has the sentences of each utterance with start and end in seconds from the
+    start of its recording; the lines of CTM name recordings or utterances.
+    """
+    if kind not in _FORMATS:
+        raise OptionError(f"format: {kind!r} is not one of {', '.join(_FORMATS)}")
+    directory = find_model(model, "FireRedPunc")
+    use_threads(compute)
+
+    from firered.punc.job import run_punc
+    from firered.punc.punctuate import Punc
+
+    sys.exit(run_punc(text, out, directory, Punc.from_pretrained(directory, config, compute.device), job, kind, ctm))
+
+
+punc = script(punc_command)

@@ -1,0 +1,1 @@
+"""Language and Chinese dialect identification."""

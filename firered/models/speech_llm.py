@@ -1,0 +1,146 @@
+"""Encoder, adapter and language model as one: FireRedASR-LLM (FireRedASR paper, section 2.2).
+
+Parameters carry the released names: `encoder.`, `encoder_projector.`, and PEFT's below `llm.`.
+"""
+
+from pathlib import Path
+
+import torch
+from peft import PeftModel
+from torch import Tensor, nn
+from transformers import PreTrainedModel
+from transformers.modeling_outputs import CausalLMOutputWithPast
+
+from firered.errors import ModelError
+from firered.models.adapter import DOWNSAMPLE_RATE, Adapter
+from firered.models.aed import AedConfig
+from firered.models.attention import PositionTable
+from firered.models.checkpoint import load_checkpoint, load_weights
+from firered.models.conformer import ConformerEncoder
+from firered.models.qwen import load_llm, lora_shape, with_lora
+
+
+def splice(embeds: Tensor, placeholder: Tensor, speech: Tensor) -> Tensor:
+    """(N, S, d) text embeddings with speech in the places of the placeholder.
+
+    Args:
+        embeds: (N, S, d).
+        placeholder: (N, S), True where speech belongs.
+        speech: (M, d), all utterances' one after the other; as many as there are places.
+    """
+    if int(placeholder.sum()) != len(speech):
+        raise ValueError(f"{len(speech)} speech embeddings for {int(placeholder.sum())} places")
+    return embeds.masked_scatter(placeholder[..., None], speech.to(embeds))
+
+
+def positions_of(mask: Tensor) -> Tensor:
+    """(N, S) position of each token in its own sequence, whatever it is padded with; `mask` is True on tokens."""
+    return (mask.long().cumsum(1) - 1).clamp(min=0)
+
+
+class SpeechLlm(nn.Module):
+    """The three parts. They may be on devices and in number formats of their own."""
+
+    def __init__(
+        self, encoder: ConformerEncoder, adapter: Adapter, llm: PreTrainedModel | PeftModel, speech_id: int
+    ) -> None:
+        super().__init__()
+        self.encoder = encoder
+        self.encoder_projector = adapter
+        self.llm = llm
+        self.speech_id = speech_id
+
+    @classmethod
+    def load(
+        cls,
+        directory: Path,
+        llm_folder: Path,
+        speech_id: int,
+        *,
+        dtype: torch.dtype = torch.float32,
+        llm_device: torch.device | str = "cpu",
+    ) -> "SpeechLlm":
+        """The model of a published directory, LoRA unmerged; the language model in `dtype`, the rest as in the file.
+
+        The encoder's arguments are those of asr_encoder.pth.tar, its weights those of model.pth.tar where that has any.
+
+        Raises:
+            ModelError: something cannot be read, or the parts do not fit together.
+        """
+        checkpoint = directory / "model.pth.tar"
+        # Opened a second time for LoRA, so that the encoder's part of the file need not stay in memory until then.
+        encoder, adapter = _load_ears(directory / "asr_encoder.pth.tar", checkpoint)
+        llm = load_llm(llm_folder, dtype, llm_device)
+        if adapter.linear2.out_features != llm.config.hidden_size:
+            raise ModelError(
+                f"{checkpoint}: made for embeddings of {adapter.linear2.out_features} dimensions, "
+                f"{llm_folder} has {llm.config.hidden_size}"
+            )
+        return cls(encoder, adapter, _load_lora(llm, checkpoint), speech_id)
+
+    def forward(
+        self, feats: Tensor, lengths: Tensor, ids: Tensor, mask: Tensor, labels: Tensor | None = None
+    ) -> CausalLMOutputWithPast:
+        """Logits (N, S, V) and, where labels are given, the loss over those that are not -100.
+
+        Args:
+            feats: (N, T, idim) normalised features.
+            lengths: (N,) frames.
+            ids: (N, S) tokens, the placeholder repeated to as many as there are speech embeddings.
+            mask: (N, S), False on padding, on either side.
+            labels: (N, S) the tokens again, -100 where they do not count.
+        """
+        embeds = self.embed(ids, self.listen(feats, lengths))
+        return self.llm(
+            inputs_embeds=embeds, attention_mask=mask, position_ids=positions_of(mask), labels=labels, use_cache=False
+        )
+
+    def listen(self, feats: Tensor, lengths: Tensor) -> Tensor:
+        """Speech embeddings (M, d) of all utterances, one after the other, without padding."""
+        speech, counts = self.encoder_projector(*self.encoder(feats, lengths))
+        return speech[torch.arange(speech.shape[1], device=speech.device) < counts[:, None]]
+
+    def embed(self, ids: Tensor, speech: Tensor) -> Tensor:
+        """(N, S, d) embeddings of tokens, speech in the places of the placeholder, whose own is never looked up."""
+        placeholder = ids == self.speech_id
+        return splice(self.llm.get_input_embeddings()(ids.masked_fill(placeholder, 0)), placeholder, speech)
+
+    def merge(self) -> None:
+        """Add what LoRA learnt to the weights it adapts, once for all: nothing of it is left to compute."""
+        if isinstance(self.llm, PeftModel):
+            self.llm = self.llm.merge_and_unload()
+
+
+def _load_ears(encoder_path: Path, checkpoint: Path) -> tuple[ConformerEncoder, Adapter]:
+    """Encoder and adapter, in evaluation mode."""
+    args, state = load_checkpoint(checkpoint)
+    encoder_args, encoder_state = load_checkpoint(encoder_path)
+    config = AedConfig.from_args(encoder_args)
+    weights = {**_part(encoder_state, "encoder."), **_part(state, "encoder.")}
+    adapter_weights = _part(state, "encoder_projector.")
+    if "linear2.weight" not in adapter_weights:
+        raise ModelError(f"{checkpoint}: weights of another model (no encoder_projector)")
+    rate = getattr(args, "encoder_downsample_rate", DOWNSAMPLE_RATE)
+    with torch.device("meta"):  # all weights come from the files
+        encoder = config.encoder()
+        adapter = Adapter(config.d_model, len(adapter_weights["linear2.weight"]), rate)
+    tables = tuple(f"{name}.pe" for name, module in encoder.named_modules() if isinstance(module, PositionTable))
+    for module, values in ((encoder, weights), (adapter, adapter_weights)):
+        module.to_empty(device="cpu")
+        load_weights(module, values, checkpoint, may_lack=tables)
+    return encoder.eval(), adapter.eval()
+
+
+def _load_lora(llm: PreTrainedModel, checkpoint: Path) -> PreTrainedModel | PeftModel:
+    """The language model with the checkpoint's LoRA, or as it is where the checkpoint has none."""
+    state = _part(load_checkpoint(checkpoint)[1], "llm.")
+    found = lora_shape(state)
+    adapted = llm if found is None else with_lora(llm, *found).eval()
+    base = tuple(name for name in adapted.state_dict() if ".lora_" not in name)
+    load_weights(adapted, state, checkpoint, may_lack=base)
+    return adapted
+
+
+def _part(state: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:
+    """The tensors whose names begin with `prefix`, by what follows it."""
+    return {name.removeprefix(prefix): value for name, value in state.items() if name.startswith(prefix)}

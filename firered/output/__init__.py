@@ -1,0 +1,1 @@
+"""Transcripts as subtitles, tables, pages and pictures."""

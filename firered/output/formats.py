@@ -1,0 +1,120 @@
+"""A transcript in the formats that other tools read: a function each, text out."""
+
+from collections.abc import Callable, Iterable
+
+from firered.config import SubtitleConfig
+from firered.data.write import Labelled, in_turn, json_line, one_line, rttm, textgrid_of_tiers
+from firered.output.subtitles import cues
+from firered.system.transcript import Transcript
+
+_SPEECH = "speech"
+
+
+def jsonl(transcript: Transcript, _: SubtitleConfig) -> str:
+    """The published fields and `status`, as one line of JSON."""
+    return json_line(transcript.to_json()) + "\n"
+
+
+def srt(transcript: Transcript, config: SubtitleConfig) -> str:
+    """SubRip subtitles."""
+    blocks = []
+    for number, cue in enumerate(cues(transcript, config), 1):
+        text = "\n".join(cue.lines).replace("-->", "→")  # which would look like a line of times
+        blocks.append(f"{number}\n{_clock(cue.start_ms, ',')} --> {_clock(cue.end_ms, ',')}\n{text}\n\n")
+    return "".join(blocks)
+
+
+def vtt(transcript: Transcript, config: SubtitleConfig) -> str:
+    """WebVTT subtitles."""
+    blocks = ["WEBVTT\n"]
+    for cue in cues(transcript, config):
+        text = "\n".join(cue.lines).replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+        blocks.append(f"\n{_clock(cue.start_ms, '.')} --> {_clock(cue.end_ms, '.')}\n{text}\n")
+    return "".join(blocks)
+
+
+def _clock(ms: int, point: str) -> str:
+    return f"{ms // 3600000:02d}:{ms // 60000 % 60:02d}:{ms // 1000 % 60:02d}{point}{ms % 1000:03d}"
+
+
+def txt(transcript: Transcript, _: SubtitleConfig) -> str:
+    """A sentence a line."""
+    return "".join(f"{text}\n" for one in transcript.sentences if (text := one_line(one.text)))
+
+
+def tsv(transcript: Transcript, _: SubtitleConfig) -> str:
+    """Whisper's columns, a row a sentence: start and end in milliseconds, text; and the language behind them."""
+    rows = ["start\tend\ttext\tlang\n"]
+    rows += [f"{one.start_ms}\t{one.end_ms}\t{one_line(one.text)}\t{one.lang or ''}\n" for one in transcript.sentences]
+    return "".join(rows)
+
+
+def ctm(transcript: Transcript, _: SubtitleConfig) -> str:
+    """NIST CTM of the words: recording, channel, start and duration in seconds, word.
+
+    Nothing where no word times were asked for. The field of the confidence, which NIST leaves free, is not there:
+    confidences are of segments, not of words.
+    """
+    lines = [
+        f"{_field(transcript.uttid)} 1 {word.start_ms / 1000:.3f} {(word.end_ms - word.start_ms) / 1000:.3f} {text}\n"
+        for word in sorted(transcript.words, key=lambda word: word.start_ms)
+        if (text := _field(word.text))
+    ]
+    return "".join(lines)
+
+
+def to_rttm(transcript: Transcript, _: SubtitleConfig) -> str:
+    """NIST RTTM of the voice segments as `speech`, and of stretches of singing and music where they were looked for."""
+    spans = [(start, end, _SPEECH) for start, end in transcript.vad_segments_ms]
+    spans += [(one.start_ms, one.end_ms, one.kind) for one in transcript.events if one.kind != _SPEECH]
+    return rttm(_field(transcript.uttid), _in_seconds(sorted(spans)))
+
+
+def to_textgrid(transcript: Transcript, _: SubtitleConfig) -> str:
+    """Praat TextGrid: sentences, words, segments and languages; events and troubles where there are any."""
+    sentences = in_turn(((one.start_ms, one.end_ms, one) for one in transcript.sentences), 1)
+    tiers = {
+        "sentences": [(start, end, one.text) for start, end, one in sentences],
+        "words": [(one.start_ms, one.end_ms, one.text) for one in transcript.words],
+        "segments": [(start, end, _SPEECH) for start, end in transcript.vad_segments_ms],
+        "languages": [(start, end, one.lang or "") for start, end, one in sentences],
+    }
+    for one in transcript.events:
+        tiers.setdefault(one.kind, []).append((one.start_ms, one.end_ms, one.kind))
+    if transcript.troubles:
+        tiers["troubles"] = [(*span, "; ".join(reasons)) for span, reasons in _reasons(transcript).items()]
+    placed = {name: in_turn(spans, 1) for name, spans in tiers.items()}
+    last_ms = max((spans[-1][1] for spans in placed.values() if spans), default=0)
+    # Milliseconds may lie a rounding behind the last sample; that is cut off.
+    duration_s = transcript.dur_s if last_ms < 1000 * transcript.dur_s + 1 else last_ms / 1000
+    return textgrid_of_tiers(duration_s, {name: _in_seconds(spans) for name, spans in placed.items()})
+
+
+def _reasons(transcript: Transcript) -> dict[tuple[int, int], list[str]]:
+    """What went wrong with each stretch."""
+    reasons: dict[tuple[int, int], list[str]] = {}
+    for one in transcript.troubles:
+        reasons.setdefault((one.start_ms, one.end_ms), []).append(one.reason)
+    return reasons
+
+
+def _in_seconds(spans: Iterable[tuple[int, int, str]]) -> list[Labelled]:
+    return [(start / 1000, end / 1000, one_line(label)) for start, end, label in spans]
+
+
+def _field(text: str) -> str:
+    """The text as one field of a line: white space would begin the next."""
+    return one_line(text).replace(" ", "_")
+
+
+FORMATS: dict[str, Callable[[Transcript, SubtitleConfig], str]] = {
+    "jsonl": jsonl,
+    "srt": srt,
+    "vtt": vtt,
+    "textgrid": to_textgrid,
+    "ctm": ctm,
+    "rttm": to_rttm,
+    "txt": txt,
+    "tsv": tsv,
+}
+SUFFIXES = {name: ".TextGrid" if name == "textgrid" else f".{name}" for name in FORMATS}

@@ -1,0 +1,125 @@
+"""Subtitles of a transcript: its sentences cut and wrapped so that each can be read at a glance."""
+
+import math
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import accumulate, islice
+from typing import NamedTuple
+
+from firered.config import SubtitleConfig
+from firered.data.write import in_turn, one_line
+from firered.output.timed_text import columns, split_for_lines, timed_pieces
+from firered.system.transcript import Sentence, TimedWord, Transcript
+
+_SHORTEST_MS = 40  # a frame of 25 a second: players never show what is shorter
+_MARKS = tuple("，。？！、；：…,.?!;:")
+_MARK_COUNTS = 0.5  # how far from an even share, as a part of it, a cut is worth going for a mark
+_PAUSE_COUNTS_S = 0.5  # and for a pause; longer ones count no more
+
+
+class Cue(NamedTuple):
+    """One subtitle: when it is shown, and its lines."""
+
+    start_ms: int
+    end_ms: int
+    lines: list[str]
+
+
+def cues(transcript: Transcript, config: SubtitleConfig) -> list[Cue]:
+    """Subtitles in order of time, none empty, none overlapping the next.
+
+    A sentence is one subtitle where it fits the lines and the time. Else it is cut: at word times where there are words
+    and in proportion to its text where there are none, at marks and pauses where these are not far from the middle.
+    What cannot be cut, such as a long "Ah.", is taken away when its time is over.
+    """
+    limit_ms = 1000 * config.max_cue_seconds or math.inf
+    found = []
+    for sentence, pieces in zip(transcript.sentences, timed_pieces(transcript), strict=True):
+        if not one_line(sentence.text):
+            continue
+        for part in _cut_to_fit(_parts(sentence, pieces, config.max_line_width), config, limit_ms):
+            start = part[0].start_ms
+            if lines := _lines(part, config.max_line_width):
+                found.append((start, int(min(part[-1].end_ms, start + limit_ms)), lines))
+    return [Cue(*cue) for cue in in_turn(found, _SHORTEST_MS)]
+
+
+def _parts(sentence: Sentence, pieces: Sequence[TimedWord], width: int) -> list[TimedWord]:
+    """A sentence in timed parts between which a line may end; the first and last reach to the sentence's ends."""
+    whole = TimedWord(sentence.start_ms, sentence.end_ms, sentence.text)
+    characters = (one for piece in pieces or [whole] for one in _by_character(piece))
+    parts = []
+    for text in (part for unbroken in split_for_lines(sentence.text) for part in _at_most(unbroken, width)):
+        own = list(islice(characters, len(text)))
+        parts.append(TimedWord(own[0].start_ms, own[-1].end_ms, text))
+    parts[0].start_ms, parts[-1].end_ms = sentence.start_ms, sentence.end_ms
+    return parts
+
+
+def _by_character(piece: TimedWord) -> Iterator[TimedWord]:
+    """A piece's characters, each with as much of its time as it has of its columns."""
+    total, said, start = max(columns(piece.text), 1), 0, piece.start_ms
+    for character in piece.text:
+        said += columns(character)
+        end = piece.start_ms + (piece.end_ms - piece.start_ms) * said // total
+        yield TimedWord(start, end, character)
+        start = end
+
+
+def _at_most(text: str, width: int) -> list[str]:
+    """A text without a place for a line's end, cut hard where it is wider than a line."""
+    if not width or columns(text.strip()) <= width:
+        return [text]
+    parts = [""]
+    for character in text:
+        if columns(parts[-1] + character) > width:
+            parts.append("")
+        parts[-1] += character
+    return parts
+
+
+def _cut_to_fit(parts: list[TimedWord], config: SubtitleConfig, limit_ms: float) -> Iterator[list[TimedWord]]:
+    """Parts halved until what goes together fits a subtitle."""
+    short = parts[-1].end_ms - parts[0].start_ms <= limit_ms
+    if len(parts) == 1 or (short and len(_wrap(parts, config.max_line_width)) <= config.max_line_count):
+        yield parts
+        return
+    middle = _best_cut(parts, range(1, len(parts)), 2)
+    yield from _cut_to_fit(parts[:middle], config, limit_ms)
+    yield from _cut_to_fit(parts[middle:], config, limit_ms)
+
+
+def _best_cut(parts: Sequence[TimedWord], places: Iterable[int], shares: int) -> int:
+    """The one of some places to cut at whose first piece is best as one of so many shares."""
+    said = list(accumulate(columns(part.text) for part in parts))
+
+    def cost(place: int) -> float:
+        before, after = parts[place - 1], parts[place]
+        mark = _MARK_COUNTS if before.text.rstrip().endswith(_MARKS) else 0
+        pause = min((after.start_ms - before.end_ms) / 1000, _PAUSE_COUNTS_S)
+        return abs(shares * said[place - 1] / max(said[-1], 1) - 1) - mark - pause
+
+    return min(places, key=cost)
+
+
+def _lines(parts: Sequence[TimedWord], width: int) -> list[str]:
+    """The text in no more lines than the width asks for, ending at marks or of about the same length."""
+    filled = _wrap(parts, width)
+    if len(filled) > 1:
+        places = [n for n in range(1, len(filled[0]) + 1) if len(_wrap(parts[n:], width)) < len(filled)]
+        first = _best_cut(parts, places, len(filled))
+        return _lines(parts[:first], width) + _lines(parts[first:], width)
+    text = one_line("".join(part.text for part in parts))
+    return [text] if text else []
+
+
+def _wrap(parts: Iterable[TimedWord], width: int) -> list[list[TimedWord]]:
+    """The parts of lines filled one after the other."""
+    lines: list[list[TimedWord]] = [[]]
+    used = 0
+    for part in parts:
+        if width and lines[-1] and used + columns(part.text.rstrip()) > width:
+            lines.append([])
+            used = 0
+        lines[-1].append(part)
+        used += columns(part.text)
+    return lines

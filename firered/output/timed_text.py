@@ -1,0 +1,113 @@
+"""Punctuated text and its word times brought together, and text cut where a line may end."""
+
+import functools
+import unicodedata
+from bisect import bisect_left, bisect_right
+from collections.abc import Iterator, Sequence
+from difflib import SequenceMatcher
+from itertools import count, pairwise
+from operator import attrgetter
+
+from firered.system.transcript import Sentence, TimedWord, Transcript
+
+_OPENING = ("Ps", "Pi", "Sc")  # brackets, quotes and currency signs that belong to what follows
+_ZERO_WIDTH = ("Mn", "Me", "Cf")
+
+Span = tuple[int, int]  # [start, end) in a text
+
+
+def columns(text: str) -> int:
+    """How many columns a text takes: 2 a character that is wide in East Asian type, 0 a combining one, 1 any other."""
+    return sum(_column_count(character) for character in text)
+
+
+@functools.cache
+def _column_count(character: str) -> int:
+    if unicodedata.category(character) in _ZERO_WIDTH:
+        return 0
+    return 2 if unicodedata.east_asian_width(character) in "WF" else 1
+
+
+def timed_pieces(transcript: Transcript) -> list[list[TimedWord]]:
+    """For each sentence its text in pieces, one a word with the marks around it, at the word's time.
+
+    The pieces of a sentence, put together, are its text; a sentence without words has none. Words may differ from the
+    text in marks and letter case.
+    """
+    words = sorted(transcript.words, key=attrgetter("start_ms"))
+    starts = [word.start_ms for word in words]
+    found, taken = [], 0
+    for sentence in transcript.sentences:
+        first = max(taken, bisect_left(starts, sentence.start_ms))
+        near = words[first : bisect_right(starts, sentence.end_ms)]
+        spans = _places(sentence.text, near)
+        taken = first + max(spans, default=-1) + 1
+        texts = split_around(sentence.text, list(spans.values())) if spans else []
+        found.append(_in_order(sentence, texts, [near[number] for number in spans]))
+    return found
+
+
+def _places(text: str, words: Sequence[TimedWord]) -> dict[int, Span]:
+    """Where in the text each word is that can be found there, by the word's number."""
+    letters = [(place, c.casefold()) for place, c in enumerate(text) if c.isalnum()]
+    spoken = [(number, c.casefold()) for number, word in enumerate(words) for c in word.text if c.isalnum()]
+    places: dict[int, Span] = {}
+    for in_text, in_words in _matches([c for _, c in letters], [c for _, c in spoken]):
+        place, number = letters[in_text][0], spoken[in_words][0]
+        places[number] = (places.get(number, (place,))[0], place + 1)
+    return places
+
+
+def _matches(one: list[str], other: list[str]) -> Iterator[tuple[int, int]]:
+    """Places of equal letters in both, in order."""
+    # Mostly one begins with the other, and the matcher is slow on long texts.
+    same = next((n for n, (a, b) in enumerate(zip(one, other, strict=False)) if a != b), min(len(one), len(other)))
+    yield from zip(range(same), range(same), strict=True)
+    for first, second, length in SequenceMatcher(None, one[same:], other[same:], autojunk=False).get_matching_blocks():
+        yield from zip(range(same + first, same + first + length), count(same + second), strict=False)
+
+
+def _in_order(sentence: Sentence, texts: Sequence[str], words: Sequence[TimedWord]) -> list[TimedWord]:
+    """Pieces at the times of their words, within the sentence and none before the one it follows."""
+    pieces, at = [], sentence.start_ms
+    for text, word in zip(texts, words, strict=True):
+        start = min(max(word.start_ms, at), sentence.end_ms)
+        at = min(max(word.end_ms, start), sentence.end_ms)
+        pieces.append(TimedWord(start, at, text))
+    return pieces
+
+
+def split_around(text: str, spans: Sequence[Span]) -> list[str]:
+    """The whole text in one part a span, what stands between two given to the one it belongs to."""
+    cuts = [_cut(text, before[1], after[0]) for before, after in pairwise(spans)]
+    return [text[start:end] for start, end in zip([0, *cuts], [*cuts, len(text)], strict=True)]
+
+
+def _cut(text: str, start: int, end: int) -> int:
+    """Where between two words a text is cut: before what opens the second, else behind the last white space."""
+    cut = end
+    for place in range(start, end):
+        if unicodedata.category(text[place]) in _OPENING:
+            return place
+        if text[place].isspace():
+            cut = place + 1
+    return cut
+
+
+def split_for_lines(text: str) -> list[str]:
+    """The whole text in parts between which a line may end: at white space and on both sides of wide characters."""
+    return split_around(text, _unbroken(text))
+
+
+def _unbroken(text: str) -> list[Span]:
+    """Places of what no line may end in: wide letters each, and runs of narrow characters from a letter on."""
+    spans: list[Span] = []
+    in_run = False
+    for place, character in enumerate(text):
+        narrow = _column_count(character) < 2 and not character.isspace()
+        if in_run and narrow:
+            spans[-1] = (spans[-1][0], place + 1)
+        elif character.isalnum():
+            spans.append((place, place + 1))
+        in_run = narrow and (in_run or character.isalnum())
+    return spans

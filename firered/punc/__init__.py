@@ -1,0 +1,1 @@
+"""Punctuation, capitals and sentences."""

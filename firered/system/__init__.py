@@ -1,0 +1,1 @@
+"""All modules together: from recordings to transcripts."""

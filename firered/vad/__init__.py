@@ -1,0 +1,1 @@
+"""Voice activity detection: offline, streaming, and of speech, singing and music."""

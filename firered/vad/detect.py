@@ -1,0 +1,309 @@
+"""Voice activity detection on the released models: `Vad`, `Mvad` and `StreamVad`."""
+
+from collections import deque
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Generic, TypeVar
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from firered.audio.feats import SAMPLE_RATE, Cmvn, Fbank
+from firered.audio.frames import Audio, Frames, of_audio
+from firered.audio.load import INT16_SCALE
+from firered.config import MvadConfig, StreamVadConfig, VadConfig
+from firered.errors import ModelError
+from firered.models.checkpoint import CHECKPOINT, load_checkpoint, load_weights, model_files, pick_device
+from firered.models.dfsmn import Dfsmn, DfsmnCache, DfsmnConfig
+from firered.results import MvadResult, StreamVadResult, VadResult
+from firered.vad.post import SegmentRules, StreamEvent, StreamSegmenter, segment, to_seconds
+
+EVENTS = ("speech", "singing", "music")  # the outputs of the multi-label model, in order
+
+Config = TypeVar("Config")
+Result = TypeVar("Result")
+
+
+@dataclass
+class _OnTape:
+    """One recording's place among the frames that go through the network."""
+
+    frames: Frames
+    start: int
+    end: int = 0
+    complete: bool = False  # all its frames are on the tape
+    error: Exception | None = None
+
+
+class _Held:
+    """Posteriors of a stretch of the tape, in one array that doubles as it grows.
+
+    A list of small arrays would do, but over hours they pin the memory between the blocks that pass by.
+    """
+
+    def __init__(self, events: int) -> None:
+        self._rows = np.empty((4096, events), np.float32)
+        self._begin = 0  # of the rows, on the tape
+        self.end = 0
+
+    def append(self, probs: np.ndarray) -> None:
+        """Take in the next frames (T, events)."""
+        used = self.end - self._begin
+        if used + len(probs) > len(self._rows):
+            self._rows = np.concatenate([self._rows, np.empty((used + len(probs), self._rows.shape[1]), np.float32)])
+        self._rows[used : used + len(probs)] = probs
+        self.end += len(probs)
+
+    def take(self, start: int, end: int) -> np.ndarray:
+        """Posteriors from `start` to `end` on the tape; everything before `end` is let go."""
+        used = self.end - self._begin
+        taken = self._rows[start - self._begin : end - self._begin].copy()
+        rest = self._rows[end - self._begin : used].copy()
+        self._rows = np.concatenate([rest, np.empty((4096, rest.shape[1]), np.float32)])
+        self._begin = end
+        return taken
+
+
+class FrameClassifier:
+    """A DFSMN with its normalisation: posteriors of recordings of any number and length at bounded memory.
+
+    Recordings follow each other on one endless time axis, kept apart by masked frames, and pass through the network in
+    blocks of equal size: short ones share a block, long ones take several, and every frame's posterior is that of the
+    recording on its own.
+    """
+
+    # Frames per block: on a processor few enough for its caches, on a GPU enough to keep it busy.
+    _BLOCK_CPU, _BLOCK_GPU = 2048, 65536
+
+    def __init__(self, model: Dfsmn, cmvn: Cmvn, device: torch.device) -> None:
+        self.model = model.to(device).eval()
+        self.cmvn = cmvn
+        self.device = device
+        self.block = self._BLOCK_CPU if device.type == "cpu" else self._BLOCK_GPU
+
+    @classmethod
+    def load(cls, directory: Path, events: int, streaming: bool, device: str) -> "FrameClassifier":
+        """The classifier of a published model directory.
+
+        Raises:
+            ModelError: files are missing or the model is of another kind (number of events, look-ahead).
+        """
+        checkpoint, cmvn = model_files(directory, CHECKPOINT, "cmvn.ark")
+        args, state = load_checkpoint(checkpoint)
+        try:
+            config = DfsmnConfig.from_args(args)
+        except ModelError as error:
+            raise ModelError(f"{checkpoint}: {error}") from error
+        if config.odim != events or (config.N2 == 0) != streaming:
+            kind = {(1, False): "VAD", (1, True): "Stream-VAD", (3, False): "AED (mVAD)"}
+            here = kind.get((config.odim, config.N2 == 0), f"a model of {config.odim} events")
+            raise ModelError(f"{checkpoint}: this is {here}, {kind[events, streaming]} is needed here")
+        model = Dfsmn(config)
+        load_weights(model, state, checkpoint)
+        return cls(model, Cmvn.read(cmvn), pick_device(device))
+
+    def posteriors(self, recordings: Iterable[Frames]) -> Iterator[tuple[Frames, np.ndarray | Exception]]:
+        """Each recording with its posteriors (T, events), or with the error that ended its reading; in order."""
+        places: deque[_OnTape] = deque()
+        held = _Held(self.model.config.odim)
+        for probs in self._run(self._tape(recordings, places)):
+            held.append(probs)
+            while places and places[0].complete and places[0].end <= held.end:
+                place = places.popleft()
+                taken = held.take(place.start, place.end)
+                yield place.frames, place.error or taken
+
+    def _tape(self, recordings: Iterable[Frames], places: deque[_OnTape]) -> Iterator[tuple[Tensor, Tensor]]:
+        """Features (T, 80) and mask (T, 1) of all recordings, one after the other with gaps between."""
+        gap = self.model.config.gap
+        position = 0
+        for frames in recordings:
+            place = _OnTape(frames, position)
+            places.append(place)
+            try:
+                for block in frames:
+                    position += len(block)
+                    yield self.cmvn(block), torch.ones(len(block), 1)
+            except Exception as error:  # whatever is wrong with one recording stays with it; the caller reports it
+                place.error = error
+            place.end, place.complete = position, True
+            position += gap
+            yield torch.zeros(gap, self.model.config.idim), torch.zeros(gap, 1)
+
+    @torch.inference_mode()
+    def _run(self, tape: Iterable[tuple[Tensor, Tensor]]) -> Iterator[np.ndarray]:
+        """Posteriors of the whole tape, block after block."""
+        cache = DfsmnCache()
+        for x, mask, last in _blocks_of(tape, self.block):
+            logits = self.model(x[None].to(self.device), mask[None].to(self.device), cache, last)
+            yield logits[0].sigmoid().cpu().numpy()
+
+
+def _blocks_of(tape: Iterable[tuple[Tensor, Tensor]], size: int) -> Iterator[tuple[Tensor, Tensor, bool]]:
+    """The tape in blocks of at least `size` frames, and whether each is the last."""
+    held: list[tuple[Tensor, Tensor]] = []
+    for piece in tape:
+        held.append(piece)
+        if sum(len(x) for x, _ in held) >= size:
+            yield *_joined(held), False
+            held = []
+    if held:
+        yield *_joined(held), True
+
+
+def _joined(pieces: list[tuple[Tensor, Tensor]]) -> tuple[Tensor, Tensor]:
+    return torch.cat([x for x, _ in pieces]), torch.cat([mask for _, mask in pieces])
+
+
+class _Detector(Generic[Config, Result]):
+    """What the three detectors share: a classifier, a config, and one recording or many."""
+
+    _CONFIG: type
+    _EVENTS = 1
+    _STREAMING = False
+
+    def __init__(self, classifier: FrameClassifier, config: Config | None = None) -> None:
+        self.classifier = classifier
+        self.config: Config = self._CONFIG() if config is None else config
+
+    @classmethod
+    def from_pretrained(
+        cls: "type[Detector]", model_dir: str | Path, config: Config | None = None, device: str = "auto"
+    ) -> "Detector":
+        """Detector of a published model directory (model.pth.tar and cmvn.ark).
+
+        Raises:
+            ModelError: the directory is incomplete or holds a model of another kind.
+        """
+        return cls(FrameClassifier.load(Path(model_dir), cls._EVENTS, cls._STREAMING, device), config)
+
+    def __call__(self, audio: Audio, uttid: str = "", sample_rate: int = SAMPLE_RATE) -> Result:
+        """Result for one recording.
+
+        Args:
+            audio: path of any audio file, Kaldi extended file name, or samples (n,) or (n, channels): integers count
+                by the width of their type, floats have full scale 1.0.
+            uttid: id in the result; a path's name without suffix if not given.
+            sample_rate: of an array, in Hz.
+
+        Raises:
+            AudioError: it cannot be read or holds nothing to analyse.
+        """
+        ((_, result),) = self.detect([of_audio(audio, uttid, sample_rate)])
+        if isinstance(result, Exception):
+            raise result
+        return result
+
+    def detect(self, recordings: Iterable[Frames]) -> Iterator[tuple[Frames, Result | Exception]]:
+        """Each recording with its result, or with the error that ended its reading; in order."""
+        for frames, probs in self.classifier.posteriors(recordings):
+            yield frames, probs if isinstance(probs, Exception) else self._result(frames, probs)
+
+    def _result(self, frames: Frames, probs: np.ndarray) -> Result:
+        raise NotImplementedError
+
+
+Detector = TypeVar("Detector", bound=_Detector)
+
+
+def _rules(config: VadConfig | MvadConfig, threshold: float, shortest: int, longest: int) -> SegmentRules:
+    return SegmentRules(
+        threshold=threshold,
+        smooth_window_size=config.smooth_window_size,
+        min_speech_frame=shortest,
+        max_speech_frame=longest,
+        min_silence_frame=config.min_silence_frame,
+        merge_silence_frame=config.merge_silence_frame,
+        extend_speech_frame=config.extend_speech_frame,
+    )
+
+
+class Vad(_Detector[VadConfig, VadResult]):
+    """Voice (speech or singing) segments of whole recordings."""
+
+    _CONFIG = VadConfig
+
+    def rules(self) -> SegmentRules:
+        """The config as post-processing rules."""
+        config = self.config
+        return _rules(config, config.speech_threshold, config.min_speech_frame, config.max_speech_frame)
+
+    def _result(self, frames: Frames, probs: np.ndarray) -> VadResult:
+        found = segment(probs[:, 0], self.rules())
+        spans = to_seconds(found, len(probs), frames.duration_s)
+        return VadResult(frames.key, round(frames.duration_s, 3), spans, probs)
+
+
+class Mvad(_Detector[MvadConfig, MvadResult]):
+    """Segments of speech, singing and music, each found on its own."""
+
+    _CONFIG = MvadConfig
+    _EVENTS = len(EVENTS)
+
+    def rules(self, event: str) -> SegmentRules:
+        """The config as post-processing rules of one event."""
+        config = self.config
+        return _rules(config, getattr(config, f"{event}_threshold"), config.min_event_frame, config.max_event_frame)
+
+    def _result(self, frames: Frames, probs: np.ndarray) -> MvadResult:
+        spans, ratios = {}, {}
+        for column, event in enumerate(EVENTS):
+            rules = self.rules(event)
+            spans[event] = to_seconds(segment(probs[:, column], rules), len(probs), frames.duration_s)
+            ratios[event] = round(float(np.mean(probs[:, column] >= rules.threshold)), 3)
+        return MvadResult(frames.key, round(frames.duration_s, 3), spans, ratios, probs)
+
+
+class StreamVad(_Detector[StreamVadConfig, StreamVadResult]):
+    """The causal detector: whole recordings as the others, or `stream()` for audio as it comes in."""
+
+    _CONFIG = StreamVadConfig
+    _STREAMING = True
+
+    def stream(self) -> "VadStream":
+        """A new stream."""
+        return VadStream(self.classifier, self.config)
+
+    def _result(self, frames: Frames, probs: np.ndarray) -> StreamVadResult:
+        segmenter = StreamSegmenter(self.config)
+        events = [event for prob in probs[:, 0].tolist() for event in segmenter.accept(prob)]
+        return StreamVadResult(frames.key, round(frames.duration_s, 3), segmenter.timestamps(), probs, events)
+
+
+class VadStream:
+    """One stream of audio in pieces of any size; posteriors and events are those of the whole signal."""
+
+    def __init__(self, classifier: FrameClassifier, config: StreamVadConfig) -> None:
+        self._classifier = classifier
+        self._fbank = Fbank()
+        self._cache = DfsmnCache()
+        self._segmenter = StreamSegmenter(config)
+        self._samples = 0
+        self.probs = np.zeros(0, np.float32)  # of the last piece, a frame each
+
+    def accept(self, samples: np.ndarray) -> list[StreamEvent]:
+        """Events that become known with the next piece: (n,) int16, or floats with full scale 1.0, at 16 kHz."""
+        if samples.dtype.kind == "f":
+            samples = samples * INT16_SCALE
+        self._samples += len(samples)
+        feats = self._classifier.cmvn(self._fbank.accept(samples.astype(np.float32)))
+        self.probs = self._posteriors(feats)
+        return [event for prob in self.probs.tolist() for event in self._segmenter.accept(prob)]
+
+    @torch.inference_mode()
+    def _posteriors(self, feats: Tensor) -> np.ndarray:
+        if len(feats) == 0:
+            return np.zeros(0, np.float32)
+        logits = self._classifier.model(feats[None].to(self._classifier.device), cache=self._cache, last=False)
+        return logits[0, :, 0].sigmoid().cpu().numpy()
+
+    @property
+    def duration_s(self) -> float:
+        """Seconds heard so far."""
+        return self._samples / SAMPLE_RATE
+
+    def timestamps(self) -> list[tuple[float, float]]:
+        """Segments so far, in seconds; one that is still open ends at the last frame."""
+        return self._segmenter.timestamps()
