@@ -31,7 +31,7 @@ Stages: -1 data directory, 0 filterbank + CMVN statistics, 1 VAD, 2 LID, 3 decod
   --models DIR                 holds FireRedVAD/VAD, FireRedLID, FireRedASR2-AED, FireRedPunc [$models]
   --exp DIR                    where everything is written            [$exp]
   --nj N                       jobs side by side                      [$nj]
-  --cmd CMD                    launcher: utils/run.py, Kaldi's run.pl [utils/run.py]
+  --cmd CMD                    launcher: utils/run.py, utils/slurm.py, Kaldi's run.pl [utils/run.py]
   --vad-config YAML            settings of stage 1, e.g. conf/vad_long_pauses.yaml
   --vad true|false             false: the utterances of --data are worked on as they are, not cut [$vad]
   --asr-type aed|llm           kind of recognition model; llm needs FireRedASR2-LLM in --models, too [$asr_type]

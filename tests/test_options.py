@@ -47,6 +47,7 @@ COMMANDS = {
     "firered-asr": [AsrConfig, AudioConfig, ComputeConfig, JobConfig],
     "firered-lid": [LidConfig, AudioConfig, ComputeConfig, JobConfig],
     "firered-punc": [PuncConfig, ComputeConfig, JobConfig],
+    "firered-download": [],
     "firered-align": [AlignConfig, AudioConfig, ComputeConfig, JobConfig],
 }
 

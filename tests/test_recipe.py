@@ -120,7 +120,7 @@ def test_failures_are_gathered_and_tell_in_the_exit_status(tiny_vad_models, tmp_
 def test_missing_models_are_named_with_the_command_that_gets_them(tmp_path):
     done = recipe("--exp", tmp_path / "exp", "--models", tmp_path / "nothing")
     assert done.returncode == 1
-    assert "hf download FireRedTeam/FireRedVAD" in done.stderr
+    assert "firered-download FireRedVAD" in done.stderr
 
 
 def test_options(tmp_path):

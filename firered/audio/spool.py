@@ -1,5 +1,6 @@
 """Features of recordings kept on disk while their segments are worked on, so that they are computed once."""
 
+import functools
 import tempfile
 from collections.abc import Iterator
 
@@ -29,8 +30,9 @@ class Spool(Frames):
         self._file.flush()
         self.duration_s = self._source.duration_s
 
+    @functools.cached_property
     def _matrix(self) -> Tensor:
-        """(T, 80), on disk until it is used."""
+        """(T, 80) once all is written, on disk until it is used; one mapping, so that no page counts twice."""
         return torch.from_numpy(np.memmap(self._file, np.float32, "c", shape=(self.count, NUM_BINS)))
 
     def again(self) -> Frames:
@@ -38,7 +40,7 @@ class Spool(Frames):
 
         def stored(frames: Frames) -> Iterator[Tensor]:
             frames.duration_s = self.duration_s
-            yield self._matrix()
+            yield self._matrix
 
         return Frames(self.key, stored)
 
@@ -46,7 +48,7 @@ class Spool(Frames):
         """A stretch of the recording as an utterance; its features stay on disk until they are used."""
         first, count = frame_range(start_s, end_s, self.count)
         key = segment_id(self.key, start_s, end_s)
-        return Speech(key, self._matrix()[first : first + count], round(end_s - start_s, 7))
+        return Speech(key, self._matrix[first : first + count], round(end_s - start_s, 7))
 
     def close(self) -> None:
         """Remove the file."""

@@ -129,7 +129,9 @@ class System:
             lid=load(Lid, LID, lid),
             asr=load(LlmAsr, LLM, _with_times(asr, places)) if config.asr_type == "llm" else load(Asr, AED, aed),
             punc=load(Punc, PUNC, punc),
-            routes={name: Asr.from_pretrained(path, aed, device) for name, path in config.routes().items()},
+            routes={
+                name: Asr.from_pretrained(find_model(path, AED), aed, device) for name, path in config.routes().items()
+            },
         )
         return cls(modules, config)
 
