@@ -5,8 +5,9 @@ set -euo pipefail
 TOP=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 
 stage=-1
-stop_stage=5
+stop_stage=6
 data=
+ref=
 models=pretrained_models
 exp=exp
 nj=1
@@ -15,6 +16,7 @@ vad_config=
 lid_config=
 asr_config=
 punc_config=
+score_config=
 vad=true
 asr_type=aed
 channel=mix
@@ -23,11 +25,12 @@ keep_going=false
 
 help_message="Usage: bash run.sh [options] [--data] <data-dir|wav.scp|folder|audio-file...>
 
-Stages: -1 data directory, 0 filterbank + CMVN statistics, 1 VAD, 2 LID, 3 decoding, 4 alignment, 5 punctuation
-        (6 scoring: not there yet)
+Stages: -1 data directory, 0 filterbank + CMVN statistics, 1 VAD, 2 LID, 3 decoding, 4 alignment, 5 punctuation,
+        6 scoring, where there is a reference text
 
   --stage N, --stop-stage N    first and last stage to run            [$stage, $stop_stage]
   --data PATH                  what to work on                        [the recordings in tests/data/wav]
+  --ref PATH                   its text, or a directory with one      [that of --data, where it has one]
   --models DIR                 holds FireRedVAD/VAD, FireRedLID, FireRedASR2-AED, FireRedPunc [$models]
   --exp DIR                    where everything is written            [$exp]
   --nj N                       jobs side by side                      [$nj]
@@ -35,8 +38,8 @@ Stages: -1 data directory, 0 filterbank + CMVN statistics, 1 VAD, 2 LID, 3 decod
   --vad-config YAML            settings of stage 1, e.g. conf/vad_long_pauses.yaml
   --vad true|false             false: the utterances of --data are worked on as they are, not cut [$vad]
   --asr-type aed|llm           kind of recognition model; llm needs FireRedASR2-LLM in --models, too [$asr_type]
-  --lid-config, --asr-config, --punc-config YAML
-                               the same of stages 2, 3 (e.g. conf/asr_aed.yaml, conf/asr_llm.yaml) and 5
+  --lid-config, --asr-config, --punc-config, --score-config YAML
+                               the same of stages 2, 3 (e.g. conf/asr_aed.yaml, conf/asr_llm.yaml), 5 and 6
   --channel mix|N|each         what to do with several channels       [$channel]
   --pipes true|false           may wav.scp run commands               [$pipes]
   --keep-going true|false      exit 0 even if some recordings failed  [$keep_going]
@@ -102,9 +105,12 @@ if [ "$stage" -le 5 ] && [ "$stop_stage" -ge 5 ]; then
     ${punc_config:+--config "$punc_config"} @in/text @out
 fi
 
-if [ "$stop_stage" -ge 6 ]; then
-  echo "run.sh: stage 6 does not exist yet; stopped after stage 5" >&2
-  exit 1
+if [ -z "$ref" ] && [ -f "$1/text" ]; then ref=$1; fi
+if [ "$stage" -le 6 ] && [ "$stop_stage" -ge 6 ] && { [ -n "$ref" ] || [ "$stage" -eq 6 ]; }; then
+  echo "stage 6: scoring against ${ref:?run.sh: stage 6 needs a reference text: --ref} -> $exp/score"
+  by_recording=(--by-recording)
+  if [ "$vad" = false ]; then by_recording=(); fi
+  firered-score "${by_recording[@]}" ${score_config:+--config "$score_config"} "$ref" "$exp/asr" "$exp/score"
 fi
 
 cat "$exp"/{data,fbank,vad,lid,asr,align,punc}/failed 2>/dev/null >"$exp/failed" || true

@@ -96,7 +96,7 @@ def test_one_stage_alone_and_a_stage_that_is_not_there(tiny_vad_models, tmp_path
     assert (tmp_path / "exp/vad/segments").exists()
     later = recipe("--stage", 6, "--stop-stage", 6, *args)
     assert later.returncode == 1
-    assert "stage 6 does not exist yet" in later.stderr
+    assert "stage 6 needs a reference text" in later.stderr
 
 
 def test_failures_are_gathered_and_tell_in_the_exit_status(tiny_vad_models, tmp_path):
@@ -188,6 +188,16 @@ def test_every_stage(shared, tmp_path):
     assert {one["uttid"] for one in sentences} == set(utterances)
     for folder in ("lid", "punc"):
         assert (tmp_path / "exp" / folder / "segments").read_text() == (tmp_path / "exp/vad/segments").read_text()
+    texts = {}
+    for line in (asr / "text").read_text().splitlines():
+        key, _, text = line.partition(" ")
+        texts.setdefault(key.rsplit("-", 2)[0], []).append(text)
+    reference = tmp_path / "text"
+    reference.write_text("".join(f"{key} {' '.join(own)} 外\n" for key, own in sorted(texts.items())))
+    scored = recipe("--stage", 6, "--ref", reference, "--keep-going", "true", *args, *inputs)
+    assert scored.returncode == 0, scored.stderr
+    score = json.loads((tmp_path / "exp/score/score.json").read_text())
+    assert (score["errors"], score["deletions"], score["insertions"]) == (len(texts), len(texts), 0)
     system = System.from_pretrained(models, device="cpu", asr=AsrConfig(timestamps="pauses", decode_max_len=20))
     for path in sorted(inputs[1].glob("*.wav")):
         assert_same(system(path), tmp_path / "exp")

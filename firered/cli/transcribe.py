@@ -63,7 +63,9 @@ def transcribe_command(
         typer.Option("--format", help="any of jsonl,srt,vtt,textgrid,ctm,rttm,txt,tsv; result.jsonl is always written"),
     ] = "srt,txt",
     nj: Annotated[int, typer.Option(help="processes side by side; 0: one a GPU, or one", min=0)] = 0,
-    report: Annotated[bool, typer.Option("--report", help="an HTML page a recording")] = False,
+    report: Annotated[
+        bool, typer.Option("--report", help="an HTML page a recording: listen, read along, see what to check")
+    ] = False,
 ) -> None:
     """Transcribe recordings: voice, language, text, word times and punctuation, as subtitles and other files."""
     from firered.data.inputs import resolve

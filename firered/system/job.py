@@ -1,5 +1,6 @@
 """The whole system over many recordings: the files that `firered transcribe` writes."""
 
+import logging
 import multiprocessing
 import shutil
 from collections.abc import Callable, Iterator, MutableMapping, Sequence
@@ -14,15 +15,19 @@ from firered.config import AudioConfig, JobConfig, SubtitleConfig
 from firered.data.datadir import write_lines
 from firered.data.inputs import Inputs, Utterance
 from firered.data.write import json_line
+from firered.errors import FireRedError
 from firered.jobs.batch import Job, Journal
 from firered.jobs.utterances import length_s
-from firered.output.formats import FORMATS
+from firered.output.formats import FORMATS, SUFFIXES
 from firered.system.system import System
 from firered.system.transcript import Transcript
 
 RESULT = "result.jsonl"
 _MEMO = ".segments.jsonl"
 _PARTS = ".parts"
+_SHOWN = 20  # ids in a message
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -99,12 +104,17 @@ def _transcribed(inputs: Inputs, out: Path, own: Path, how: Transcription) -> It
     """The job with all recordings transcribed."""
     with Job(own, how.identity, how.job) as job:
         job.take(inputs)
+        by_id = {one.id: one for one in inputs.utterances}
         journal = Journal(own / _MEMO, how.identity, resume=how.job.resume)
         for key, result in _results(inputs.utterances, how, _Segments(journal), job):
             if isinstance(result, Exception):
                 job.fail_with(key, result)
+                continue
+            try:
+                _write(result, by_id[key], out, how)
+            except FireRedError as error:  # such as audio that could not be read a second time, for its page
+                job.fail_with(key, error)
             else:
-                _write(result, out, how)
                 job.done(key, result.to_json(), result.dur_s)
         for key, result in job.results.items():
             for trouble in result.get("troubles", ()):
@@ -142,22 +152,24 @@ def _groups(utterances: Sequence[Utterance], seconds: float, audio: AudioConfig)
         yield group
 
 
-def _write(result: Transcript, out: Path, how: Transcription) -> None:
+def _write(result: Transcript, source: Utterance, out: Path, how: Transcription) -> None:
     """The files of one recording."""
     name = result.uttid.replace("/", "_")
     for kind in how.formats:
         if kind != "jsonl":
-            write_lines(out / f"{name}.{_SUFFIX.get(kind, kind)}", FORMATS[kind](result, how.subtitles).splitlines())
+            write_lines(out / f"{name}{SUFFIXES[kind]}", FORMATS[kind](result, how.subtitles).splitlines())
     if how.report:
         from firered.output.report import report
 
-        report(result, Path(result.wav_path), out / f"{name}.html")
-
-
-_SUFFIX = {"textgrid": "TextGrid"}
+        report(result, source.rxfilename or None, out / f"{name}.html", how.audio, source.channel)
 
 
 def _finish(job: Job, out: Path) -> int:
+    for status, meaning in (("no speech", "nothing to transcribe"), ("partial", f"see `troubles` in {RESULT}")):
+        keys = sorted(key for key, result in job.results.items() if result["status"] == status)
+        if keys:
+            shown = " ".join(keys[:_SHOWN]) + " ..." * (len(keys) > _SHOWN)
+            log.warning("%d recordings are %r (%s): %s", len(keys), status, meaning, shown)
     write_lines(out / RESULT, [json_line(result) for _, result in sorted(job.results.items())])
     return job.finish()
 
