@@ -108,9 +108,10 @@ fi
 if [ -z "$ref" ] && [ -f "$1/text" ]; then ref=$1; fi
 if [ "$stage" -le 6 ] && [ "$stop_stage" -ge 6 ] && { [ -n "$ref" ] || [ "$stage" -eq 6 ]; }; then
   echo "stage 6: scoring against ${ref:?run.sh: stage 6 needs a reference text: --ref} -> $exp/score"
-  by_recording=(--by-recording)
-  if [ "$vad" = false ]; then by_recording=(); fi
-  firered-score "${by_recording[@]}" ${score_config:+--config "$score_config"} "$ref" "$exp/asr" "$exp/score"
+  scoring=()
+  if [ "$vad" = true ]; then scoring+=(--by-recording); fi
+  if [ "$keep_going" = true ]; then scoring+=(--allow-extra); fi # recordings without a reference are no error then
+  firered-score "${scoring[@]}" ${score_config:+--config "$score_config"} "$ref" "$exp/asr" "$exp/score"
 fi
 
 cat "$exp"/{data,fbank,vad,lid,asr,align,punc}/failed 2>/dev/null >"$exp/failed" || true

@@ -13,4 +13,4 @@ if command -v shellcheck >/dev/null; then
 else
   echo "tests/run.sh: shellcheck is not installed, shell scripts are not checked" >&2
 fi
-python -m pytest "$@"
+python -m pytest --numprocesses auto --dist loadfile "$@"  # a file stays together: README blocks build on each other

@@ -32,6 +32,8 @@ from firered.config import (
 )
 from firered.errors import FireRedError, OptionError
 from firered.options import Options, option, read_yaml, write_settings
+from firered.scoring.config import ErrorRateConfig, NormalizerConfig, SampleConfig, SourceConfig, TableConfig
+from firered.train.config import TokensConfig
 
 BIN = Path(sys.executable).parent
 EVERY_CONFIG = [
@@ -48,6 +50,10 @@ COMMANDS = {
     "firered-lid": [LidConfig, AudioConfig, ComputeConfig, JobConfig],
     "firered-punc": [PuncConfig, ComputeConfig, JobConfig],
     "firered-download": [],
+    "firered-score": [NormalizerConfig, ErrorRateConfig, SampleConfig, SourceConfig],
+    "firered-table": [TableConfig],
+    "firered-train": [],
+    "firered-tokens": [TokensConfig],
     "firered-align": [AlignConfig, AudioConfig, ComputeConfig, JobConfig],
 }
 

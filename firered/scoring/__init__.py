@@ -1,0 +1,1 @@
+"""Scores beside references: error rates, voice activity, languages, punctuation, and the papers' tables."""

@@ -1,0 +1,88 @@
+"""The score of a recogniser's text: everything that the reports are written from."""
+
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+
+import numpy as np
+
+from firered.scoring.bootstrap import Interval, interval, ratio
+from firered.scoring.calibration import Calibration, calibrate
+from firered.scoring.config import SampleConfig
+from firered.scoring.error_rate import Aligned, Counts, align_texts, by_kind, confusions, total
+from firered.scoring.groups import Groups, groups
+from firered.scoring.normalise import Normalizer
+from firered.scoring.sides import Side, confidences, missing_and_extra
+
+
+@dataclass
+class AsrScore:
+    """References and hypotheses, aligned, and what is counted over them.
+
+    `missing` are ids without a hypothesis, `extra` ids without a reference; `left_out` says whether the rule leaves the
+    missing ones out, as the released tool does, instead of counting them as deletions.
+    """
+
+    aligned: list[Aligned]
+    normalizer: str
+    missing: list[str]
+    extra: list[str]
+    left_out: bool
+    interval: Interval | None
+    groups: dict[str, Groups]
+    calibration: Calibration | None
+    confidences: Mapping[str, float] = field(default_factory=dict)
+
+    @cached_property
+    def total(self) -> Counts:
+        """The sum over all utterances."""
+        return total(one.counts for one in self.aligned)
+
+    @cached_property
+    def confusions(self) -> Counter[tuple[str, str]]:
+        """How often which tokens stand against each other."""
+        return confusions(self.aligned)
+
+    @cached_property
+    def kinds(self) -> dict[str, Counts]:
+        """Characters and words apart."""
+        return by_kind(self.aligned, self.confusions)
+
+    def most_common(self) -> list[tuple[tuple[str, str], int]]:
+        """Confusions, the most frequent first, equally frequent ones in order of the tokens."""
+        return sorted(self.confusions.items(), key=lambda item: (-item[1], item[0]))
+
+    @property
+    def rate_name(self) -> str:
+        """WER where the references hold no Han or kana, else CER, as tables of Chinese sets call the mixed rate."""
+        return "CER" if self.kinds["characters"].tokens else "WER"
+
+
+def score_texts(reference: Side, hypothesis: Side, rule: Normalizer, config: SampleConfig) -> AsrScore:
+    """The score of one side's texts against another's."""
+    aligned = align_texts(reference.table, hypothesis.table, rule)
+    missing, extra = missing_and_extra(reference, hypothesis)
+    probabilities = confidences(hypothesis.data, "utt2conf")
+    rows = np.array([(one.counts.errors, one.counts.tokens) for one in aligned], np.int64).reshape(-1, 2)
+    return AsrScore(
+        aligned,
+        rule.label,
+        missing,
+        extra,
+        rule.skips_missing,
+        interval(rows, ratio, config),
+        groups(aligned, reference, probabilities),
+        _calibration(aligned, probabilities),
+        probabilities,
+    )
+
+
+def _calibration(aligned: list[Aligned], probabilities: Mapping[str, float]) -> Calibration | None:
+    """Confidence of an utterance against the share of the hypothesis's tokens that are right."""
+    known = [one for one in aligned if one.key in probabilities]
+    return calibrate(
+        np.array([probabilities[one.key] for one in known], float),
+        np.array([one.counts.correct for one in known], float),
+        np.array([len(one.hypothesis) for one in known], float),
+    )

@@ -1,0 +1,89 @@
+"""Options of the scoring commands."""
+
+from dataclasses import dataclass
+
+from firered.errors import OptionError
+from firered.options import Options, option
+
+NORMALIZERS = ("firered", "firered-released", "speechio", "none")
+
+
+@dataclass(frozen=True)
+class NormalizerConfig(Options):
+    """The form of the text that is compared."""
+
+    normalizer: str = option(
+        "firered",
+        "rule for both sides: the published one, the same with its two bugs, the SpeechIO leaderboard's, or none",
+        choices=NORMALIZERS,
+    )
+    number_normalization: bool = option(
+        False, "digits to Chinese numerals before the firered rules, as in the papers' tables (needs cn2an)"
+    )
+    t2s: bool = option(False, "traditional to simplified characters on both sides (needs opencc)")
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.number_normalization and not self.normalizer.startswith("firered"):
+            raise OptionError(f"number_normalization: {self.normalizer} has its own rule for numbers, or wants none")
+
+
+@dataclass(frozen=True)
+class ErrorRateConfig(Options):
+    """What is compared, and what the error report holds."""
+
+    by_recording: bool = option(False, "join the texts of a recording's segments in order of time, where there are any")
+    page_utterances: int = option(2000, "utterances on the HTML page at most, those with most errors first", low=0)
+    confusions: int = option(30, "most frequent confusions shown in score.txt and on the page", low=0)
+
+
+@dataclass(frozen=True)
+class VadScoreConfig(Options):
+    """Frame-level scores of a voice activity detector. Frames are 10 ms."""
+
+    threshold: float = option(0.5, "a posterior at or above it is speech; the papers' tables have 0.5", low=0, high=1)
+    uem: str | None = option(None, "NIST UEM file: frames outside its stretches are not scored")
+    tier: str | None = option(None, "tier of the TextGrids that holds the labels; none: all interval tiers")
+    nonspeech: str = option(
+        "sil,silence,noise,music,nonspeech,non-speech", "labels, between commas, that do not count as speech"
+    )
+
+
+@dataclass(frozen=True)
+class LidScoreConfig(Options):
+    """Comparison of language labels."""
+
+    level: str = option("label", "the whole label such as zh-yue, or the language only", choices=("label", "language"))
+    lang_map: str | None = option(None, "file of `reference label<TAB>label to compare with`")
+
+
+@dataclass(frozen=True)
+class PuncScoreConfig(Options):
+    """Comparison of punctuation marks."""
+
+    marks: str | None = option(None, "file of `mark<TAB>class` in place of the built-in one")
+
+
+@dataclass(frozen=True)
+class SampleConfig(Options):
+    """Confidence intervals, and hypotheses without a reference."""
+
+    bootstrap: int = option(1000, "resamplings for the 95% confidence interval; 0: no interval", low=0)
+    seed: int = option(0, "of the resampling", low=0)
+    allow_extra: bool = option(False, "exit 0 even if there are hypotheses without a reference")
+
+
+@dataclass(frozen=True)
+class SourceConfig(Options):
+    """What firered-table has to know about a result."""
+
+    test_set: str | None = option(None, "name of the test set, as in the papers' tables where it is there")
+    system: str | None = option(None, "name of the system, as in the papers' tables where it is there")
+    model: str | None = option(None, "model directory or checkpoint that made the hypotheses; its SHA-256 is noted")
+
+
+@dataclass(frozen=True)
+class TableConfig(Options):
+    """The table of results."""
+
+    title: str = option("Results", "heading of the page")

@@ -1,0 +1,144 @@
+"""Labelled time: speech of recordings from Kaldi segments, NIST RTTM and UEM, Praat TextGrids, or `start end` lines."""
+
+import math
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from praatio import textgrid
+from praatio.utilities.errors import PraatioException
+
+from firered.data.datadir import DataDir, parse_segments
+from firered.errors import DataError
+from firered.scoring.config import VadScoreConfig
+
+Span = tuple[float, float]
+_RTTM_SPEECH = ("SPEAKER", "SPEECH")
+
+
+@dataclass
+class Labels:
+    """Spans of speech in seconds of each recording, and the durations that are known."""
+
+    spans: dict[str, list[Span]] = field(default_factory=dict)
+    durations: dict[str, float] = field(default_factory=dict)
+
+    def add(self, recording: str, start_s: float, end_s: float) -> None:
+        """Note one span; raises ValueError where it does not go forward."""
+        if not (math.isfinite(start_s) and end_s >= start_s >= 0):
+            raise ValueError(f"from {start_s:g} to {end_s:g} is no stretch of time")
+        self.spans.setdefault(recording, []).append((start_s, end_s))
+
+
+def read_labels(path: Path, config: VadScoreConfig) -> Labels:
+    """The speech of the recordings of a data directory, of a folder with a label file a recording, or of one file.
+
+    A data directory's `rttm` is taken before its `segments`, since it has labels; recordings that it names without any
+    speech are in the result, with no spans.
+
+    Raises:
+        DataError: there are no labels, or a line of them cannot be read.
+    """
+    labels = Labels()
+    if path.is_file():
+        _read_file(path, path.stem, labels, config)
+        return labels
+    if not path.is_dir():
+        raise DataError(f"{path}: no such file or directory")
+    data = DataDir(path)
+    tables = [path / name for name in ("rttm", "segments") if (path / name).is_file()]
+    files = tables[:1] or _label_files(path)
+    for name in ("wav.scp", "reco2dur"):
+        labels.spans.update({recording: [] for recording in data.table(name) or {}})
+    for file in files:
+        _read_file(file, file.stem, labels, config)
+    return labels
+
+
+def _label_files(folder: Path) -> list[Path]:
+    for suffix in (".TextGrid", ".rttm", ".lab", ".txt"):
+        if files := sorted(folder.rglob(f"*{suffix}")):
+            return files
+    raise DataError(
+        f"{folder}: no labels here: neither rttm nor segments, nor files *.TextGrid, *.rttm, *.lab or *.txt"
+    )
+
+
+def _read_file(file: Path, recording: str, labels: Labels, config: VadScoreConfig) -> None:
+    if file.suffix == ".TextGrid":
+        _read_textgrid(file, recording, labels, config)
+    elif file.suffix == ".rttm" or file.name == "rttm":
+        _read_lines(file, lambda fields: _add_rttm(fields, labels, config))
+    elif file.suffix in (".lab", ".txt"):
+        labels.spans.setdefault(recording, [])  # an empty file says that there is no speech
+        _read_lines(file, lambda fields: _add_span(recording, fields, labels, config))
+    else:
+        for segment in parse_segments(file).values():
+            labels.add(segment.recording, segment.start_s, segment.end_s)
+
+
+def _read_lines(file: Path, take: Callable[[list[str]], None]) -> None:
+    """Hand on the fields of each line; whatever `take` finds wrong is raised with file and line."""
+    for number, line in _lines(file):
+        try:
+            take(line.split())
+        except (ValueError, IndexError) as error:
+            raise DataError(f"{file}:{number}: {error or 'too few fields'}: {line!r}") from None
+
+
+def _lines(file: Path) -> Iterator[tuple[int, str]]:
+    try:
+        text = file.read_text(encoding="utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise DataError(f"{file}: not UTF-8: {error.reason}") from None
+    for number, line in enumerate(text.splitlines(), 1):
+        if line.strip() and not line.startswith((";;", "#")):
+            yield number, line
+
+
+def _is_speech(label: str, config: VadScoreConfig) -> bool:
+    return label.strip().lower() not in {name.strip() for name in config.nonspeech.lower().split(",")} | {""}
+
+
+def _add_rttm(fields: list[str], labels: Labels, config: VadScoreConfig) -> None:
+    kind, recording, _, start, duration = fields[:5] if len(fields) >= 8 else _too_few(fields, 8)
+    labels.spans.setdefault(recording, [])
+    if kind in _RTTM_SPEECH and _is_speech(fields[7], config):
+        labels.add(recording, float(start), float(start) + float(duration))
+
+
+def _add_span(recording: str, fields: list[str], labels: Labels, config: VadScoreConfig) -> None:
+    start, end, *label = fields if len(fields) >= 2 else _too_few(fields, 2)
+    if not label or _is_speech(" ".join(label), config):
+        labels.add(recording, float(start), float(end))
+
+
+def _too_few(fields: list[str], needed: int) -> list[str]:
+    raise ValueError(f"{len(fields)} fields where {needed} are needed")
+
+
+def _read_textgrid(file: Path, recording: str, labels: Labels, config: VadScoreConfig) -> None:
+    try:
+        grid = textgrid.openTextgrid(str(file), includeEmptyIntervals=False)
+    except (PraatioException, ValueError, IndexError, UnicodeError) as error:
+        raise DataError(f"{file}: not a readable TextGrid ({error})") from None
+    if config.tier is not None and config.tier not in grid.tierNames:
+        raise DataError(f"{file}: no tier {config.tier!r}; there are {', '.join(grid.tierNames)}")
+    labels.spans.setdefault(recording, [])
+    labels.durations[recording] = grid.maxTimestamp
+    for tier in [grid.getTier(config.tier)] if config.tier else grid.tiers:
+        for start, end, label in tier.entries if isinstance(tier, textgrid.IntervalTier) else ():
+            if _is_speech(label, config):
+                labels.add(recording, start, end)
+
+
+def read_uem(path: Path) -> dict[str, list[Span]]:
+    """The stretches of each recording that are scored, from `recording channel start end` lines."""
+    scored = Labels()
+
+    def take(fields: list[str]) -> None:
+        recording, _, start, end = fields if len(fields) == 4 else _too_few(fields, 4)
+        scored.add(recording, float(start), float(end))
+
+    _read_lines(path, take)
+    return scored.spans

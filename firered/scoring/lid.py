@@ -1,0 +1,96 @@
+"""Language labels against what a recogniser of languages found, utterance by utterance."""
+
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from firered.errors import DataError
+from firered.scoring.bootstrap import Interval, interval, ratio
+from firered.scoring.calibration import Calibration, calibrate
+from firered.scoring.config import LidScoreConfig, SampleConfig
+from firered.scoring.error_rate import percent
+from firered.scoring.sides import Side, confidences, missing_and_extra
+
+MISSING = "(missing)"
+COLUMNS = ("utterances", "correct", "recall%", "precision%", "F1%")
+
+
+@dataclass(frozen=True)
+class LidScore:
+    """How often each label was taken for which; `pairs` counts (reference, hypothesis)."""
+
+    pairs: Counter[tuple[str, str]]
+    interval: Interval | None
+    calibration: Calibration | None
+    missing: list[str]
+    extra: list[str]
+
+    @property
+    def utterances(self) -> int:
+        """All utterances of the reference."""
+        return self.pairs.total()
+
+    @property
+    def correct(self) -> int:
+        """Utterances whose label is right."""
+        return sum(times for (reference, hypothesis), times in self.pairs.items() if reference == hypothesis)
+
+    def languages(self) -> Iterator[tuple]:
+        """Of each label of the reference its name and what `COLUMNS` names."""
+        said, heard = Counter(), Counter()
+        for (reference, hypothesis), times in self.pairs.items():
+            said[reference] += times
+            heard[hypothesis] += times
+        for label in sorted(said):
+            correct = self.pairs[label, label]
+            rates = (percent(correct, said[label]), percent(correct, heard[label]))
+            yield label, said[label], correct, *rates, percent(2 * correct, said[label] + heard[label])
+
+    def matrix(self) -> tuple[list[str], list[str], np.ndarray]:
+        """Labels of the reference, of the hypothesis (the reference's first), and (rows, columns) counts."""
+        rows = sorted({reference for reference, _ in self.pairs})
+        others = sorted({hypothesis for _, hypothesis in self.pairs} - set(rows))
+        counts = np.array([[self.pairs[row, column] for column in (*rows, *others)] for row in rows])
+        return rows, [*rows, *others], counts
+
+
+def score_lid(reference: Side, hypothesis: Side, config: LidScoreConfig, sample: SampleConfig) -> LidScore:
+    """The accuracy of labels; an utterance without a hypothesis is wrong.
+
+    Raises:
+        DataError: the map of labels cannot be read.
+    """
+    renamed = _lang_map(Path(config.lang_map)) if config.lang_map else {}
+    said = {key: _at_level(renamed.get(label, label), config.level) for key, label in reference.table.items()}
+    heard = {key: _at_level(label, config.level) for key, label in hypothesis.table.items()}
+    right = {key: label == heard.get(key) for key, label in said.items()}
+    rows = np.array([(int(correct), 1) for correct in right.values()], np.int64)
+    probabilities = confidences(hypothesis.data, "utt2lang_conf")
+    known = [key for key in said if key in probabilities and key in heard]
+    calibration = calibrate(
+        np.array([probabilities[key] for key in known], float),
+        np.array([right[key] for key in known], float),
+        np.ones(len(known)),
+    )
+    pairs = Counter((label, heard.get(key, MISSING)) for key, label in said.items())
+    return LidScore(pairs, interval(rows, ratio, sample), calibration, *missing_and_extra(reference, hypothesis))
+
+
+def _at_level(label: str, level: str) -> str:
+    """`zh` or `zh-yue`, whether it is written so or, as the model has it, `zh yue`."""
+    parts = label.replace("-", " ").split()
+    return parts[0] if level == "language" and parts else "-".join(parts)
+
+
+def _lang_map(path: Path) -> dict[str, str]:
+    pairs = {}
+    for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1):
+        if line.strip() and not line.startswith("#"):
+            fields = [field.strip() for field in line.split("\t")]
+            if len(fields) != 2 or not all(fields):
+                raise DataError(f"{path}:{number}: not `label<TAB>label`: {line!r}")
+            pairs[fields[0]] = fields[1]
+    return pairs

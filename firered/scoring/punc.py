@@ -1,0 +1,149 @@
+"""Punctuation against a reference, mark by mark: the protocol of the FireRedASR2S report, section 7.4.
+
+Every token is followed by a mark or by none. Where the words of the two sides differ they are aligned first; a mark at
+a token that the other side does not have is then missed, or a false one.
+"""
+
+import re
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from firered.errors import DataError
+from firered.scoring.alignment import align
+from firered.scoring.bootstrap import Interval, interval
+from firered.scoring.config import PuncScoreConfig, SampleConfig
+from firered.scoring.error_rate import percent
+from firered.scoring.resources import text_of
+from firered.scoring.sides import Side, missing_and_extra
+from firered.scoring.tokens import CHARACTER
+
+CLASSES = ("comma", "period", "question", "exclamation")
+OVERALL = CLASSES[:3]  # exclamation marks are too rare for the papers' overall score
+RATES = ("precision%", "recall%", "F1%")
+
+# A character; a word with its apostrophes and hyphens, a number with its points; or anything else, perhaps a mark.
+_TOKEN = re.compile(
+    rf"(?P<token>{CHARACTER.pattern}|(?:(?!{CHARACTER.pattern})[^\W_]|(?<=\w)['’-](?=\w)|(?<=\d)[.,](?=\d))+)|(?P<other>\S)"
+)
+
+
+@dataclass(frozen=True)
+class MarkCounts:
+    """Marks of one class: found where they are, put where they are not, not found."""
+
+    hits: int = 0
+    false: int = 0
+    missed: int = 0
+
+    def __add__(self, other: "MarkCounts") -> "MarkCounts":
+        return MarkCounts(self.hits + other.hits, self.false + other.false, self.missed + other.missed)
+
+    @property
+    def rates(self) -> tuple[float | None, ...]:
+        """Precision, recall and F1 in percent."""
+        precision, recall = percent(self.hits, self.hits + self.false), percent(self.hits, self.hits + self.missed)
+        return precision, recall, percent(2 * self.hits, 2 * self.hits + self.false + self.missed)
+
+
+@dataclass(frozen=True)
+class PuncScore:
+    """Counts of each class over all utterances; `differing` are those whose words are not the reference's."""
+
+    classes: dict[str, MarkCounts]
+    intervals: dict[str, Interval | None]
+    utterances: int
+    differing: list[str]
+    missing: list[str]
+    extra: list[str]
+
+    @property
+    def overall(self) -> MarkCounts:
+        """All marks but exclamation marks, each of the same weight."""
+        return sum((self.classes[name] for name in OVERALL), MarkCounts())
+
+
+def score_punc(reference: Side, hypothesis: Side, config: PuncScoreConfig, sample: SampleConfig) -> PuncScore:
+    """The score of punctuated texts; an utterance without a hypothesis has no marks.
+
+    Raises:
+        DataError: the table of marks cannot be read.
+    """
+    classes = _marks(config)
+    keys = sorted(reference.table)
+    said = [tokens_and_marks(reference.table[key], classes) for key in keys]
+    heard = [tokens_and_marks(hypothesis.table.get(key, ""), classes) for key in keys]
+    hunks = align([tokens for tokens, _ in said], [tokens for tokens, _ in heard])
+    rows, sums = [], Counter()
+    for (_, right), (_, found), errors in zip(said, heard, hunks, strict=True):
+        counts = Counter(_compared(right, found, errors))
+        sums.update(counts)
+        rows.append([sum(counts[name, field] for name in OVERALL) for field in ("hits", "false", "missed")])
+    counted = {name: MarkCounts(*(sums[name, field] for field in ("hits", "false", "missed"))) for name in CLASSES}
+    intervals = {
+        name: interval(np.array(rows), lambda sums, place=place: _resampled(sums)[place], sample)
+        for place, name in enumerate(RATES)
+    }
+    missing, extra = missing_and_extra(reference, hypothesis)
+    differing = [key for key, errors in zip(keys, hunks, strict=True) if errors and key in hypothesis.table]
+    return PuncScore(counted, intervals, len(keys), differing, missing, extra)
+
+
+def _marks(config: PuncScoreConfig) -> dict[str, str]:
+    """The class of each mark."""
+    text = Path(config.marks).read_text(encoding="utf-8") if config.marks else text_of("punctuation_marks.tsv")
+    classes = {}
+    for number, line in enumerate(text.splitlines(), 1):
+        if line and not line.startswith("#"):
+            mark, _, name = line.partition("\t")
+            if len(mark) != 1 or name not in CLASSES:
+                raise DataError(f"{config.marks}:{number}: not `mark<TAB>{'|'.join(CLASSES)}`: {line!r}")
+            classes[mark] = name
+    return classes
+
+
+def tokens_and_marks(text: str, classes: Mapping[str, str]) -> tuple[list[str], list[str]]:
+    """Tokens in lower case, and the class of the mark after each ("" for none); the first mark is before all tokens.
+
+    Of several marks in a row the first that has a class counts.
+    """
+    tokens, marks = [], [""]
+    for found in _TOKEN.finditer(text):
+        if found["token"]:
+            tokens.append(found["token"].lower())
+            marks.append("")
+        else:
+            marks[-1] = marks[-1] or classes.get(found["other"], "")
+    return tokens, marks
+
+
+def _compared(right: list[str], found: list[str], errors: tuple) -> Iterator[tuple[str, str]]:
+    """(class, hits | false | missed) of every mark on either side."""
+    for mark, other in zip(*_side_by_side(right, found, errors), strict=True):
+        if mark == other:
+            if mark:
+                yield mark, "hits"
+            continue
+        if other:
+            yield other, "false"
+        if mark:
+            yield mark, "missed"
+
+
+def _side_by_side(right: list[str], found: list[str], errors: tuple) -> tuple[list[str], list[str]]:
+    """The marks of both sides in equal number, with none at tokens that only the other side has."""
+    right, found = list(right), list(found)
+    for start, end, found_start, found_end in reversed(errors):
+        if end == start:
+            right[start + 1 : start + 1] = [""] * (found_end - found_start)
+        elif found_end == found_start:
+            found[found_start + 1 : found_start + 1] = [""] * (end - start)
+    return right, found
+
+
+def _resampled(sums: np.ndarray) -> tuple[np.ndarray, ...]:
+    hits, false, missed = sums.T
+    return 100 * hits / (hits + false), 100 * hits / (hits + missed), 200 * hits / (2 * hits + false + missed)
