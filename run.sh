@@ -8,7 +8,7 @@ stage=-1
 stop_stage=6
 data=
 ref=
-models=pretrained_models
+models=
 exp=exp
 nj=1
 cmd=$TOP/utils/run.py
@@ -29,9 +29,10 @@ Stages: -1 data directory, 0 filterbank + CMVN statistics, 1 VAD, 2 LID, 3 decod
         6 scoring, where there is a reference text
 
   --stage N, --stop-stage N    first and last stage to run            [$stage, $stop_stage]
-  --data PATH                  what to work on                        [the recordings in tests/data/wav]
+  --data PATH                  what to work on                        [the bundled tour: synthetic speech in egs/mini/test]
   --ref PATH                   its text, or a directory with one      [that of --data, where it has one]
-  --models DIR                 holds FireRedVAD/VAD, FireRedLID, FireRedASR2-AED, FireRedPunc [$models]
+  --models DIR                 holds FireRedVAD/VAD, FireRedLID, FireRedASR2-AED, FireRedPunc
+                               [pretrained_models; of the bundled tour egs/mini/models]
   --exp DIR                    where everything is written            [$exp]
   --nj N                       jobs side by side                      [$nj]
   --cmd CMD                    launcher: utils/run.py, utils/slurm.py, Kaldi's run.pl [utils/run.py]
@@ -52,7 +53,12 @@ Stages: -1 data directory, 0 filterbank + CMVN statistics, 1 VAD, 2 LID, 3 decod
 export PATH=$TOP/.venv/bin:$TOP/utils:$PATH
 
 if [ -n "$data" ]; then set -- "$data" "$@"; fi
-if [ $# -eq 0 ]; then set -- "$TOP/tests/data/wav"; fi
+if [ $# -eq 0 ]; then
+  set -- "$TOP/egs/mini/test/wav"
+  ref=${ref:-$TOP/egs/mini/test}
+  models=${models:-$TOP/egs/mini/models}
+fi
+models=${models:-pretrained_models}
 audio=(--channel "$channel")
 threads=(--num-threads 0)
 if [ "$nj" -gt 1 ]; then threads=(--num-threads 1); fi # jobs side by side share the cores better than threads do
@@ -112,6 +118,7 @@ if [ "$stage" -le 6 ] && [ "$stop_stage" -ge 6 ] && { [ -n "$ref" ] || [ "$stage
   if [ "$vad" = true ]; then scoring+=(--by-recording); fi
   if [ "$keep_going" = true ]; then scoring+=(--allow-extra); fi # recordings without a reference are no error then
   firered-score "${scoring[@]}" ${score_config:+--config "$score_config"} "$ref" "$exp/asr" "$exp/score"
+  sed '/^`/q' "$exp/score/score.txt" # up to the end of its first table
 fi
 
 cat "$exp"/{data,fbank,vad,lid,asr,align,punc}/failed 2>/dev/null >"$exp/failed" || true

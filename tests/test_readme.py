@@ -24,7 +24,7 @@ def workspace(tmp_path_factory):
     (folder / "audio").symlink_to(SHARED / "audio/firered")
     (folder / "pretrained_models").mkdir()
     (folder / "pretrained_models/FireRedVAD").symlink_to(SHARED / "models/FireRedVAD")
-    for name in ("FireRedASR2-AED", "FireRedLID", "FireRedPunc"):
+    for name in ("FireRedASR2-AED", "FireRedASR2-LLM", "FireRedLID", "FireRedPunc"):
         (folder / "pretrained_models" / name).symlink_to(SHARED / "goldens/tiny" / name)
     return folder
 

@@ -16,6 +16,9 @@ from firered.system.system import System
 TOP = Path(__file__).resolve().parents[1]
 
 
+WAV = TOP / "tests/data/wav"
+
+
 def recipe(*args: object, cwd: Path = TOP) -> subprocess.CompletedProcess:
     return subprocess.run(["bash", TOP / "run.sh", *map(str, args)], capture_output=True, text=True, cwd=cwd)
 
@@ -87,7 +90,7 @@ def test_forms_of_data(form, tmp_path):
 
 
 def test_one_stage_alone_and_a_stage_that_is_not_there(tiny_vad_models, tmp_path):
-    args = ["--models", tiny_vad_models, "--exp", tmp_path / "exp"]
+    args = ["--models", tiny_vad_models, "--exp", tmp_path / "exp", "--data", WAV]
     assert recipe("--stop-stage", 0, *args).returncode == 0
     assert not (tmp_path / "exp/vad").exists()
     done = recipe("--stage", 1, "--stop-stage", 1, *args)
@@ -118,7 +121,7 @@ def test_failures_are_gathered_and_tell_in_the_exit_status(tiny_vad_models, tmp_
 
 
 def test_missing_models_are_named_with_the_command_that_gets_them(tmp_path):
-    done = recipe("--exp", tmp_path / "exp", "--models", tmp_path / "nothing")
+    done = recipe("--exp", tmp_path / "exp", "--models", tmp_path / "nothing", "--data", WAV)
     assert done.returncode == 1
     assert "firered-download FireRedVAD" in done.stderr
 
@@ -136,12 +139,25 @@ def test_kaldis_own_launcher_drops_in(tiny_vad_models, tmp_path):
     launcher = tmp_path / "run.pl"
     launcher.write_text(f'#!/bin/sh\necho "$@" >>{tmp_path}/calls\nexec {TOP}/utils/run.py "$@"\n')
     launcher.chmod(0o755)
-    args = ["--stop-stage", 1, "--models", tiny_vad_models, "--exp", tmp_path / "exp"]
+    args = ["--stop-stage", 1, "--models", tiny_vad_models, "--exp", tmp_path / "exp", "--data", WAV]
     done = recipe(*args, "--cmd", f"{launcher} --mem 1G", "--nj", 2)
     assert done.returncode == 0, done.stderr
     calls = (tmp_path / "calls").read_text().splitlines()
     assert len(calls) == 2
     assert all(call.startswith("--mem 1G JOB=1:2 ") for call in calls)
+
+
+def test_the_bundled_tour(tmp_path):
+    """What the first command of the README does: every stage on the bundled models and recordings, and their CER."""
+    done = recipe("--exp", tmp_path / "exp", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    for stage in range(-1, 7):
+        assert f"stage {stage}: " in done.stdout
+    score = json.loads((tmp_path / "exp/score/score.json").read_text())
+    assert score["tokens"] > 100
+    assert score["missing"] == 0
+    assert f"CER   {100 * score['errors'] / score['tokens']:.2f} %" in done.stdout
+    assert score["errors"] < 0.2 * score["tokens"]
 
 
 def test_set_up_is_done_once():

@@ -1,5 +1,6 @@
 """What recognisers have in common: utterances of any length, in windows and batches."""
 
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Generic, Protocol, TypeVar
@@ -20,7 +21,7 @@ class WindowConfig(Protocol):
     window_seconds: float
 
 
-class WindowedRecogniser(Generic[Decoded]):
+class WindowedRecogniser(ABC, Generic[Decoded]):
     """A recogniser that decodes batches of windows (`_decode`) and joins an utterance's windows (`_join`).
 
     Its `guard` looks over what comes of it.
@@ -30,14 +31,14 @@ class WindowedRecogniser(Generic[Decoded]):
     guard: Guard
 
     @property
+    @abstractmethod
     def sources(self) -> list[Path]:
         """All files that decide what is recognised."""
-        raise NotImplementedError
 
     @property
+    @abstractmethod
     def times_words(self) -> bool:
         """Whether its results have word times."""
-        raise NotImplementedError
 
     def __call__(self, audio: Audio, uttid: str = "", sample_rate: int = SAMPLE_RATE) -> AsrResult:
         """Result for one utterance of any length: a path, a Kaldi extended file name, or samples as `Vad` takes them.
@@ -67,10 +68,10 @@ class WindowedRecogniser(Generic[Decoded]):
         """The results with what is only known once windows are joined."""
         return results
 
+    @abstractmethod
     def _decode(self, batch: list[Speech]) -> list[Decoded]:
         """What a batch of windows decodes to."""
-        raise NotImplementedError
 
+    @abstractmethod
     def _join(self, one: Speech, parts: list[tuple[Speech, Decoded]]) -> AsrResult | Exception:
         """One utterance's result from its windows and what they decoded to, or why there is none."""
-        raise NotImplementedError
