@@ -6,7 +6,7 @@ from pathlib import Path
 from firered.errors import ModelError
 
 MODELS = Path("pretrained_models")
-_CHECKPOINT = "model.pth.tar"  # as in models.checkpoint, which would load torch just to say that there is no model
+CHECKPOINT = "model.pth.tar"  # here, so that what only looks for models need not load torch
 
 
 @dataclass(frozen=True)
@@ -24,11 +24,11 @@ class Published:
 
 
 _QWEN = "Qwen2-7B-Instruct"
-_VAD = tuple(f"{part}/{file}" for part in ("VAD", "Stream-VAD", "AED") for file in (_CHECKPOINT, "cmvn.ark"))
-_LID = (_CHECKPOINT, "cmvn.ark", "dict.txt")
+_VAD = tuple(f"{part}/{file}" for part in ("VAD", "Stream-VAD", "AED") for file in (CHECKPOINT, "cmvn.ark"))
+_LID = (CHECKPOINT, "cmvn.ark", "dict.txt")
 _AED = (*_LID, "train_bpe1000.model")
-_LLM = (_CHECKPOINT, "asr_encoder.pth.tar", "cmvn.ark", _QWEN)
-_PUNC = (_CHECKPOINT, "chinese-lert-base", "chinese-bert-wwm-ext_vocab.txt", "out_dict")
+_LLM = (CHECKPOINT, "asr_encoder.pth.tar", "cmvn.ark", _QWEN)
+_PUNC = (CHECKPOINT, "chinese-lert-base", "chinese-bert-wwm-ext_vocab.txt", "out_dict")
 
 PUBLISHED = {
     "FireRedVAD": Published("FireRedTeam/FireRedVAD", "xukaituo/FireRedVAD", _VAD),
@@ -57,7 +57,7 @@ def find_model(given: str | Path, name: str) -> Path:
     if not place.exists() and not place.is_absolute() and place.parts[0] in PUBLISHED:
         place = MODELS / place
     for path in (place, place / name.partition("/")[2], place / name):
-        if (path / _CHECKPOINT).exists():
+        if (path / CHECKPOINT).exists():
             return path
     if place.is_dir() and place.name == Path(name).name:
         return place  # incomplete: loading it names what is missing

@@ -24,7 +24,7 @@ from firered.lid.identify import Lid
 from firered.lid.labels import Grammar, dialects, labels, split_label
 from firered.models.aed import AedConfig
 from firered.models.aed import Lid as LidModel
-from firered.models.checkpoint import CHECKPOINT
+from firered.pretrained import CHECKPOINT
 
 BIN = Path(sys.executable).parent
 LABELS = ("zh", "en", "ja", "mandarin", "yue", "wu")

@@ -9,8 +9,7 @@ from conftest import write_wav
 
 from firered.cli.doctor import doctor_command
 from firered.errors import ModelError
-from firered.models.checkpoint import CHECKPOINT
-from firered.pretrained import MODELS, PUBLISHED, find_model
+from firered.pretrained import CHECKPOINT, MODELS, PUBLISHED, find_model
 
 
 @pytest.fixture(autouse=True)

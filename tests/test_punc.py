@@ -14,8 +14,8 @@ from transformers import BertConfig
 
 from firered.align.ctc import Word
 from firered.errors import ModelError, OptionError
-from firered.models.checkpoint import CHECKPOINT
 from firered.models.punc_bert import BERT_CONFIG, PuncArgs, PuncBert
+from firered.pretrained import CHECKPOINT
 from firered.punc.punctuate import TAGS, Punc
 from firered.punc.text import bare, rule_fix
 from firered.punc.tokens import VOCABULARY

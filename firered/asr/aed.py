@@ -17,8 +17,9 @@ from firered.audio.feats import FRAME_SHIFT_S
 from firered.config import AsrConfig
 from firered.jobs.utterances import Speech
 from firered.models.aed import Aed
-from firered.models.checkpoint import CHECKPOINT, model_files
+from firered.models.checkpoint import model_files
 from firered.models.lstm_lm import LstmLm
+from firered.pretrained import CHECKPOINT
 from firered.results import AsrResult, NBest
 from firered.text import join_texts
 

@@ -13,7 +13,8 @@ from firered.asr.tokenizer import BLANK_ID
 from firered.audio.frames import Frames
 from firered.config import GuardConfig
 from firered.jobs.utterances import Speech
-from firered.models.checkpoint import CHECKPOINT, model_files
+from firered.models.checkpoint import model_files
+from firered.pretrained import CHECKPOINT
 from firered.results import AsrResult
 from firered.scoring.tokens import is_character, mixed
 from firered.text import is_latin

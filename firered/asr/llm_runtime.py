@@ -13,11 +13,12 @@ from firered.config import LlmConfig
 from firered.errors import ModelError
 from firered.jobs.utterances import Speech
 from firered.models.attention import prepare
-from firered.models.checkpoint import CHECKPOINT, model_files, pick_device
+from firered.models.checkpoint import model_files, pick_device
 from firered.models.conformer import SUBSAMPLING
 from firered.models.numbers import cast
 from firered.models.qwen import weight_files
 from firered.models.speech_llm import SpeechLlm
+from firered.pretrained import CHECKPOINT
 
 _FILES = (CHECKPOINT, "asr_encoder.pth.tar", "cmvn.ark")
 _LLM = "Qwen2-7B-Instruct"

@@ -12,7 +12,6 @@ from torch import Tensor, nn
 
 from firered.errors import ModelError
 
-CHECKPOINT = "model.pth.tar"
 # What torch's reader runs into in files that are damaged.
 _DAMAGE = (RuntimeError, EOFError, ValueError, LookupError, TypeError, AttributeError, AssertionError, OverflowError)
 _DAMAGE += (struct.error, zipfile.BadZipFile)

@@ -15,8 +15,8 @@ from firered.data.write import json_line
 from firered.errors import OptionError
 from firered.jobs.batch import Job, fingerprint
 from firered.jobs.utterances import plan
-from firered.models.checkpoint import CHECKPOINT
 from firered.options import write_settings
+from firered.pretrained import CHECKPOINT
 from firered.punc.punctuate import TAGS, Punc
 from firered.punc.tokens import VOCABULARY
 from firered.results import PuncResult

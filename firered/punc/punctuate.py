@@ -12,8 +12,9 @@ from firered.asr.tokenizer import read_dict
 from firered.config import PuncConfig
 from firered.errors import ModelError, OptionError
 from firered.jobs.utterances import halving, plan
-from firered.models.checkpoint import CHECKPOINT, model_files, pick_device
+from firered.models.checkpoint import model_files, pick_device
 from firered.models.punc_bert import BERT_CONFIG, PuncBert
+from firered.pretrained import CHECKPOINT
 from firered.punc.text import build_text, rule_fix, sentence_ends, strip_marks, width
 from firered.punc.tokens import VOCABULARY, Piece, PieceTokenizer
 from firered.results import PuncResult, Sentence

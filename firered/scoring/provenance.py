@@ -6,6 +6,7 @@ from datetime import date
 from pathlib import Path
 
 from firered.errors import ModelError
+from firered.pretrained import CHECKPOINT
 from firered.scoring.config import SourceConfig
 from firered.version import __version__
 
@@ -32,8 +33,6 @@ def provenance(reference: Path, hypothesis: Path, source: SourceConfig) -> dict[
 
 def sha256_of(model: Path) -> str:
     """The SHA-256 of a checkpoint, or of the one in a model directory, as `sha256sum` prints it."""
-    from firered.models.checkpoint import CHECKPOINT  # loads torch, which nothing else here needs
-
     file = model / CHECKPOINT if model.is_dir() else model
     if not file.is_file():
         raise ModelError(f"{file}: no such checkpoint; --model is the directory or file that made the hypotheses")

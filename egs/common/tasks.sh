@@ -1,0 +1,49 @@
+# shellcheck shell=bash
+# Functions of recipes that train. They use the script's variables stage, stop_stage and nj, and write to exp/ of the
+# folder that the script has changed to.
+
+# in_stage <number> <title>: whether the stage is to be run; says so.
+in_stage() {
+  if [ "${stage:?}" -gt "$1" ] || [ "${stop_stage:?}" -lt "$1" ]; then return 1; fi
+  echo "stage $1: $2"
+}
+
+# task <name> <command...>: the command with its output in exp/log/<name>.log. A line is added to exp/seconds: name,
+# seconds, and seconds of processor time in user and system mode.
+task() {
+  local name=$1 TIMEFORMAT='%R %U %S' spent
+  shift
+  mkdir -p exp/log
+  if ! spent=$({ time "$@" >"exp/log/$name.log" 2>&1; } 2>&1); then
+    echo "$0: $name failed; $PWD/exp/log/$name.log ends with" >&2
+    tail -n 5 "exp/log/$name.log" >&2
+    return 1
+  fi
+  echo "$name $spent" >>exp/seconds
+  echo "  $name: ${spent%% *} s"
+}
+
+# both <function> <function>: the two at once, or with nj=1 one after the other.
+both() {
+  if [ "${nj:?}" -lt 2 ]; then
+    "$1"
+    "$2"
+    return
+  fi
+  local first second
+  set -m # each in a process group of its own, so that all of it can be ended
+  "$1" &
+  first=$!
+  "$2" &
+  second=$!
+  set +m
+  wait "$first"
+  wait "$second"
+}
+
+# Ends what is still running: of two at once, the one whose neighbour has failed.
+end_jobs() {
+  local job
+  for job in $(jobs -p); do kill -- "-$job" 2>/dev/null || true; done
+}
+trap end_jobs EXIT

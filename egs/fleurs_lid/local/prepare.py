@@ -1,0 +1,27 @@
+"""The test sets of FLEURS in the languages that FireRedLID knows, as one set."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from firered.corpora.corpus_set import CorpusSet, Entry
+from firered.corpora.files import present, recipe_table
+from firered.corpora.fleurs import languages_here, read_language
+from firered.corpora.prepare import prepare
+
+TABLES = Path(__file__).resolve().parents[1] / "tables"
+
+
+def read(corpus: Path) -> Iterator[CorpusSet]:
+    """Data directory of the languages of FLEURS that tables/languages.tsv names; CORPUS holds data/<language>/."""
+    codes = recipe_table(TABLES / "languages.tsv")
+    here = present(codes, languages_here(corpus), "languages")
+    found = CorpusSet("fleurs-lid", corpus / "data")
+    for language in here:
+        for one in read_language(corpus, language):
+            key = f"{language}-{one.name}"
+            found.add(Entry(key, one.path, language=codes[language], duration_s=one.duration_s))
+    yield found
+
+
+if __name__ == "__main__":
+    prepare(read)

@@ -1,0 +1,33 @@
+"""Recordings of FLEURS for which there are labels of voice activity."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from firered.corpora.corpus_set import CorpusSet, Entry
+from firered.corpora.fleurs import languages_here, read_language
+from firered.corpora.prepare import prepare
+from firered.scoring.config import VadScoreConfig
+from firered.scoring.labels import read_labels
+
+EXPECTED = 9443
+
+
+def read(corpus: Path, labels: Path) -> Iterator[CorpusSet]:
+    """Data directory of the recordings of FLEURS (CORPUS holds data/<language>/) that the files in LABELS name."""
+    spans = read_labels(labels, VadScoreConfig()).spans
+    found = CorpusSet("fleurs-vad-102", labels, EXPECTED)
+    for language in languages_here(corpus):
+        for one in read_language(corpus, language):
+            if one.name in spans:
+                found.add(
+                    Entry(
+                        one.name, one.path, language=language, duration_s=one.duration_s, speech=sorted(spans[one.name])
+                    )
+                )
+    for name in sorted(spans.keys() - found.entries.keys()):
+        found.miss(name, f"has labels and is in no test set of {corpus}/data")
+    yield found
+
+
+if __name__ == "__main__":
+    prepare(read)

@@ -1,0 +1,19 @@
+"""The dialect corpora of MagicHub."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from firered.corpora.corpus_set import CorpusSet
+from firered.corpora.magichub import read_here
+from firered.corpora.prepare import prepare
+
+TABLES = Path(__file__).resolve().parents[1] / "tables"
+
+
+def read(corpus: Path) -> Iterator[CorpusSet]:
+    """Data directories of the sets that tables/sets.tsv names; CORPUS holds a folder for each."""
+    return read_here(corpus, TABLES)
+
+
+if __name__ == "__main__":
+    prepare(read)

@@ -1,0 +1,58 @@
+"""A few recordings of the test sets, to be kept beside the code, with what is said in them and when.
+
+The paths in wav.scp count from the top of the repository, where commands are run; elsewhere they are absolute.
+"""
+
+from pathlib import Path
+from typing import Annotated
+
+import soundfile
+import typer
+
+from firered.data.datadir import DataDir, read_table, spk2utt_of, write_lines, write_table
+
+_TOP = Path(__file__).resolve().parents[3]
+_SETS = ("test", "talk_test")
+_UTTERANCES = {"zh": 5, "en": 4, "yue": 2, "cs": 2}  # of test by grammar; of the conversations all
+
+
+def chosen(data: DataDir) -> list[str]:
+    """The first utterances of each grammar, by turns of the speakers; of a set of conversations all."""
+    keys = sorted(data.wav_scp, key=lambda key: key.rpartition("-")[2])
+    if (data.path / "rttm").is_file():
+        return keys
+    return [key for name, count in _UTTERANCES.items() for key in [k for k in keys if f"-{name}-" in k][:count]]
+
+
+def main(
+    corpus: Annotated[Path, typer.Argument(help="folder of the corpus")],
+    out: Annotated[Path, typer.Argument(help="data directory to write")],
+) -> None:
+    """Write audio as FLAC into OUT/wav, and the tables of a data directory."""
+    (out / "wav").mkdir(parents=True, exist_ok=True)
+    tables: dict[str, dict[str, str]] = {name: {} for name in ("wav.scp", "text", "utt2spk", "utt2lang", "utt2dur")}
+    lines: dict[str, list[str]] = {"ctm": [], "rttm": []}
+    for name in _SETS:
+        data = DataDir(corpus / name)
+        keys = chosen(data)
+        for table, rows in tables.items():
+            found = read_table(data.path / table)
+            rows |= {key: found[key] for key in keys}
+        for file, kept in lines.items():
+            if (data.path / file).is_file():
+                found = data.lines(file)
+                kept += [line for key in sorted(keys) for line in found[key]]
+    for key, path in tables["wav.scp"].items():
+        samples, rate = soundfile.read(path, dtype="int16")
+        copy = out.resolve() / "wav" / f"{key}.flac"
+        soundfile.write(copy, samples, rate)
+        tables["wav.scp"][key] = str(copy.relative_to(_TOP) if copy.is_relative_to(_TOP) else copy)
+    for table, rows in tables.items():
+        write_table(out / table, rows)
+    write_table(out / "spk2utt", spk2utt_of(tables["utt2spk"]))
+    for file, kept in lines.items():
+        write_lines(out / file, kept)
+
+
+if __name__ == "__main__":
+    typer.run(main)

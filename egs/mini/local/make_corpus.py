@@ -1,0 +1,174 @@
+"""The corpus of egs/mini as Kaldi data directories: synthetic speech in seven languages, singing, music and noise.
+
+Sentences come from the grammars beside this folder; those of dev and test are in no training set, and the voices of
+test are heard nowhere else. The same seed and version of espeak-ng give the same corpus, on any number of processes.
+"""
+
+import random
+from collections.abc import Callable, Mapping
+from concurrent.futures import ProcessPoolExecutor
+from multiprocessing import get_context
+from pathlib import Path
+from typing import Annotated
+
+import numpy as np
+import soundfile
+import typer
+from grammar import Grammar
+from shards import Line, Recording, Task, render
+from sounds import levelled, noise
+from synth import SAMPLE_RATE, Voice
+from write_sets import has_exact_times, plain_text, write_recordings
+
+from firered.data.datadir import write_table
+
+PARTS = ("test", "dev", "train")  # in the order in which they choose their sentences
+_TRAIN_VOICES = (
+    *("f1", "f2", "f4", "m1", "m2", "m3", "m4", "m6", "m8", "adam", "anika", "belinda", "benjamin", "caleb"),
+    *("david", "john", "linda", "max", "michel", "paul", "shelby", "steph", "victor"),
+)
+VOICES = {"train": _TRAIN_VOICES, "dev": (*_TRAIN_VOICES, "m5"), "test": ("f3", "f5", "m7")}
+
+# How many utterances of each grammar, mixtures and texts
+ASR = {
+    "train": {"zh": 4400, "en": 3400, "cs": 500, "yue": 700},
+    "dev": {"zh": 80, "en": 50, "cs": 10, "yue": 15},
+    "test": {"zh": 120, "en": 80, "cs": 20, "yue": 30},
+}
+PHRASES = {"zh": 1200, "en": 1000, "yue": 300}  # for the first lessons, of the training voices
+_PHRASE_CHARACTERS = {"zh": 4, "yue": 4, "en": 16}  # at most
+LANGUAGES = ("zh", "yue", "en", "es", "fr", "de", "ru")
+LID = {"train": 250, "dev": 15, "test": 40}  # of each language
+MIXTURES = {"train": 320, "dev": 30, "test": 60}
+TALKS = {"zh": 2, "en": 2, "yue": 1, "cs": 1}  # conversations of test
+_TURNS = 6
+NOISES = 40
+PUNC = {"train": 8000, "dev": 200, "test": 400}
+LM = {"train": 20000, "dev": 300}
+_SHARD = 250  # recordings made by one process
+_MIXTURE_SECONDS = (8.0, 14.0)
+_NOISE_SECONDS, _NOISE_LEVEL = 10.0, 0.1  # root mean square against full scale
+_GRAMMARS = Path(__file__).resolve().parents[1] / "grammar"
+
+
+class Script:
+    """Sentences of the grammars for every part; what one part has, no other will get."""
+
+    def __init__(self, seed: int) -> None:
+        self._rng = random.Random(seed)
+        self._grammars = {path.stem: Grammar(path) for path in sorted(_GRAMMARS.glob("*.txt"))}
+        self._part_of: dict[str, str] = {}
+
+    def sentence(self, part: str, grammar: str) -> str:
+        """A sentence with its punctuation."""
+        while True:
+            sentence = self._grammars[grammar].sentence(self._rng)
+            if self._part_of.setdefault(plain_text(sentence), part) == part:
+                return sentence
+
+    def phrase(self, part: str, grammar: str) -> str:
+        """A short part of a sentence, which is no sentence of another part."""
+        while True:
+            phrase = self._grammars[grammar].phrase(self._rng)
+            if len(phrase) <= _PHRASE_CHARACTERS[grammar] and self._part_of.get(phrase, part) == part:
+                return phrase
+
+    def line(self, part: str, grammar: str, text: str) -> Line:
+        """A text, and somebody to say it."""
+        variant = self._rng.choice(VOICES[part])
+        voice = Voice(variant, pitch=self._rng.randint(30, 70), speed=self._rng.randint(170, 240))
+        return Line(text, "zh" if grammar == "cs" else grammar, voice)
+
+    def utterances(self, part: str, counts: Mapping[str, int], text: Callable[[str, str], str]) -> list[Task]:
+        """So many utterances of each grammar, of what `text` gives for part and grammar."""
+        tasks = []
+        for grammar, count in counts.items():
+            for number in range(count):
+                line = self.line(part, grammar, text(part, grammar))
+                tasks.append(Task(f"{line.voice.variant}-{grammar}-{number:05d}", (line,)))
+        return tasks
+
+    def mixtures(self, part: str, count: int) -> list[Task]:
+        """So many mixtures, each with sentences in several languages."""
+        tasks = []
+        for number in range(count):
+            languages = self._rng.choices(LANGUAGES, k=_TURNS)
+            lines = tuple(self.line(part, language, self.sentence(part, language)) for language in languages)
+            tasks.append(Task(f"mix-{number:05d}", lines, self._rng.uniform(*_MIXTURE_SECONDS)))
+        return tasks
+
+    def talks(self, part: str, counts: Mapping[str, int]) -> list[Task]:
+        """So many conversations in each grammar."""
+        return [
+            Task(f"talk-{grammar}-{number:05d}", tuple(self.line(part, grammar, turn) for turn in turns))
+            for grammar, count in counts.items()
+            for number in range(count)
+            for turns in [[self.sentence(part, grammar) for _ in range(_TURNS)]]
+        ]
+
+    def texts(self, part: str, count: int) -> dict[str, str]:
+        """So many sentences with their punctuation, of the languages that are recognised, by a key for each."""
+        grammars = self._rng.choices(list(ASR["train"]), weights=list(ASR["train"].values()), k=count)
+        return {f"{part}-{number:05d}": self.sentence(part, grammar) for number, grammar in enumerate(grammars)}
+
+
+def main(
+    out: Annotated[Path, typer.Argument(help="folder for the data directories and, in wav/, their audio")],
+    seed: Annotated[int, typer.Option(help="everything drawn at random follows from it", min=0)] = 1,
+    nj: Annotated[int, typer.Option(help="processes side by side", min=1)] = 2,
+    scale: Annotated[float, typer.Option(help="size of all sets, against the full ones", min=0.01)] = 1.0,
+) -> None:
+    """Write the sets: train, dev, test; lid_*, vad_*, punc_*; phrases; talk_test; lm_train, lm_dev; noise."""
+    script = Script(seed)
+    sets: dict[str, list[Task]] = {}
+    for part in PARTS:
+        sets[part] = script.utterances(part, scaled_all(ASR[part], scale), script.sentence)
+        sets[f"lid_{part}"] = script.utterances(
+            part, dict.fromkeys(LANGUAGES, scaled(LID[part], scale)), script.sentence
+        )
+        sets[f"vad_{part}"] = script.mixtures(part, scaled(MIXTURES[part], scale))
+        write_table(out / f"punc_{part}/text", script.texts(part, scaled(PUNC[part], scale)))
+        if part in LM:
+            texts = script.texts(part, scaled(LM[part], scale))
+            write_table(out / f"lm_{part}/text", {key: plain_text(text) for key, text in texts.items()})
+    write_noises(out / "noise", scaled(NOISES, scale), seed)
+    sets["phrases"] = script.utterances("train", scaled_all(PHRASES, scale), script.phrase)
+    sets["talk_test"] = script.talks("test", TALKS)
+    with ProcessPoolExecutor(nj, get_context("spawn"), max_tasks_per_child=1) as pool:
+        made = {}
+        for name, tasks in sets.items():
+            shards = (tasks[first : first + _SHARD] for first in range(0, len(tasks), _SHARD))
+            made[name] = [pool.submit(render, shard, out.absolute() / "wav" / name, seed) for shard in shards]
+        for name, futures in made.items():
+            write(out / name, [recording for future in futures for recording in future.result()])
+
+
+def write(out: Path, recordings: list[Recording]) -> None:
+    """Write a set, without the utterances in which espeak-ng does not tell the time of every word."""
+    good = [one for one in recordings if not one.words or has_exact_times(one)]
+    write_recordings(out, good)
+    hours = sum(one.seconds for one in good) / 3600
+    print(f"{out.name}: {len(good)} recordings, {hours:.2f} hours; {len(recordings) - len(good)} left out")
+
+
+def write_noises(folder: Path, count: int, seed: int) -> None:
+    """Write so many recordings of noise alone."""
+    folder.mkdir(parents=True, exist_ok=True)
+    rng = np.random.default_rng(seed)
+    for number in range(count):
+        samples = levelled(noise(rng, _NOISE_SECONDS), _NOISE_LEVEL)
+        soundfile.write(folder / f"noise-{number:03d}.wav", samples, SAMPLE_RATE, "PCM_16")
+
+
+def scaled_all(counts: Mapping[str, int], scale: float) -> dict[str, int]:
+    """So many of each."""
+    return {name: scaled(count, scale) for name, count in counts.items()}
+
+
+def scaled(count: int, scale: float) -> int:
+    """So many, but one at least."""
+    return max(1, round(count * scale))
+
+
+if __name__ == "__main__":
+    typer.run(main)

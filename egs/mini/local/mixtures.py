@@ -1,0 +1,116 @@
+"""Recordings in which speech, singing, music and noise follow and cover each other, with the exact times of each."""
+
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+from numpy.random import Generator
+from sounds import levelled, music, noise, singing
+from synth import SAMPLE_RATE, Spoken, Word
+
+Event = tuple[float, float, str]  # start and end in seconds, and what is to be heard
+
+SPEECH, SINGING, MUSIC = "speech", "singing", "music"
+_PAUSE_S = 0.2  # shorter gaps between words belong to the speech
+_MARGIN_S = 0.15  # of near silence around an utterance
+
+
+def speech_spans(words: Sequence[Word]) -> list[tuple[float, float]]:
+    """Start and end in seconds of the stretches of words without a pause."""
+    spans: list[tuple[float, float]] = []
+    for word in words:
+        if spans and word.start_s - spans[-1][1] < _PAUSE_S:
+            spans[-1] = (spans[-1][0], word.end_s)
+        else:
+            spans.append((word.start_s, word.end_s))
+    return spans
+
+
+def utterance(rng: Generator, spoken: Spoken) -> tuple[np.ndarray, list[Word]]:
+    """Samples of one utterance in a quiet room at some level, and its words."""
+    before_s, after_s = rng.uniform(0.5, 1.5, 2) * _MARGIN_S
+    samples = np.zeros(round(before_s * SAMPLE_RATE) + len(spoken.samples) + round(after_s * SAMPLE_RATE))
+    before_s = round(before_s * SAMPLE_RATE) / SAMPLE_RATE
+    _add(samples, spoken.samples, before_s, rng.uniform(-32, -18))
+    return _in_room(rng, samples), spoken.shifted(before_s)
+
+
+def conversation(rng: Generator, spoken: Sequence[Spoken]) -> tuple[np.ndarray, list[Word], list[Event]]:
+    """Samples of utterances in a quiet room, one after the other, with their words and when somebody speaks."""
+    at_s = float(rng.uniform(0.5, 1.5))
+    words: list[Word] = []
+    starts = []
+    for one in spoken:
+        starts.append(at_s)
+        words += one.shifted(at_s)
+        at_s += one.duration_s + float(rng.uniform(0.6, 2.0))
+    samples = np.zeros(round(at_s * SAMPLE_RATE))
+    level_db = rng.uniform(-28, -20)
+    for one, start_s in zip(spoken, starts, strict=True):
+        _add(samples, one.samples, start_s, level_db + rng.uniform(-3, 3))
+    return _in_room(rng, samples), words, [(start, end, SPEECH) for start, end in speech_spans(words)]
+
+
+def mixture(rng: Generator, spoken: Iterator[Spoken], seconds: float) -> tuple[np.ndarray, list[Event]]:
+    """Samples and events of a recording: things one after another, at times over music, and always over some noise.
+
+    Args:
+        rng: source of everything drawn at random.
+        spoken: what is said, as often as the recording needs it.
+        seconds: the recording's length.
+    """
+    samples = np.zeros(round(seconds * SAMPLE_RATE))
+    level_db = rng.uniform(-30, -18)
+    events: list[Event] = []
+    at_s = float(rng.uniform(0.0, 1.5))
+    while True:
+        sound, spans, label = _piece(rng, spoken)
+        if at_s + len(sound) / SAMPLE_RATE > seconds:
+            break
+        _add(samples, sound, at_s, level_db + rng.uniform(-3, 3))
+        events += [(at_s + start, at_s + end, label) for start, end in spans]
+        at_s += len(sound) / SAMPLE_RATE + float(rng.uniform(_PAUSE_S, 2.0))
+    if rng.random() < 0.4:
+        length_s = float(rng.uniform(0.3, 1.0) * seconds)
+        at_s = float(rng.uniform(0.0, seconds - length_s))
+        _add(samples, music(rng, length_s), at_s, level_db - rng.uniform(0, 12))
+        events.append((at_s, at_s + length_s, MUSIC))
+    _add(samples, noise(rng, seconds), 0.0, level_db - rng.uniform(10, 50))
+    return np.clip(samples, -1.0, 1.0).astype(np.float32), _united(events)
+
+
+def _piece(rng: Generator, spoken: Iterator[Spoken]) -> tuple[np.ndarray, list[tuple[float, float]], str]:
+    """Something to be heard, the spans in it, and their label; a burst of noise has no spans."""
+    kind = rng.choice([SPEECH, SINGING, MUSIC, "noise"], p=[0.55, 0.2, 0.15, 0.1])
+    if kind == SPEECH:
+        said = next(spoken)
+        return said.samples, speech_spans(said.words), kind
+    length_s = float(rng.uniform(1.0, 4.0))
+    sound = {SINGING: singing, MUSIC: music, "noise": noise}[kind](rng, length_s)
+    return sound, [] if kind == "noise" else [(0.0, length_s)], str(kind)
+
+
+def _in_room(rng: Generator, samples: np.ndarray) -> np.ndarray:
+    """The samples over faint noise."""
+    room = levelled(noise(rng, len(samples) / SAMPLE_RATE), _decibels(rng.uniform(-80, -55)))
+    return np.clip(samples + room[: len(samples)], -1.0, 1.0)
+
+
+def _add(samples: np.ndarray, sound: np.ndarray, at_s: float, level_db: float) -> None:
+    start = round(at_s * SAMPLE_RATE)
+    room = samples[start : start + len(sound)]
+    room += levelled(sound[: len(room)], _decibels(level_db))
+
+
+def _united(events: list[Event]) -> list[Event]:
+    """The events by label and time, those that touch made one."""
+    united: list[Event] = []
+    for start, end, label in sorted(events, key=lambda event: (event[2], event[0])):
+        if united and united[-1][2] == label and start <= united[-1][1]:
+            united[-1] = (united[-1][0], max(end, united[-1][1]), label)
+        else:
+            united.append((start, end, label))
+    return sorted(united)
+
+
+def _decibels(level_db: float) -> float:
+    return 10.0 ** (level_db / 20.0)

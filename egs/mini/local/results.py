@@ -1,0 +1,104 @@
+"""RESULTS.md of what the scoring stage has measured."""
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from firered.data.datadir import write_lines
+from firered.version import __version__
+
+
+@dataclass(frozen=True)
+class Figure:
+    """A figure, where it stands (folder of exp/score, name in its score.json), and what it should be.
+
+    An aim is a number; or the folder whose figure of this name is to be reached. Smaller is better where `falls`.
+    """
+
+    module: str
+    measure: str
+    folder: str
+    metric: str
+    aim: float | str
+    falls: bool = False
+
+
+FIGURES = (
+    Figure("VAD", "frame F1, %", "vad", "F1%", 97.0),
+    Figure("VAD, streaming", "frame F1, %", "stream_vad", "F1%", 97.0),
+    Figure("mVAD, speech", "frame F1, %", "speech", "F1%", 90.0),
+    Figure("mVAD, singing", "frame F1, %", "singing", "F1%", 90.0),
+    Figure("mVAD, music", "frame F1, %", "music", "F1%", 90.0),
+    Figure("AED", "character error rate, %", "aed", "CER%", 8.0, falls=True),
+    Figure("AED with language model", "character error rate, %", "aed_lm", "CER%", "aed", falls=True),
+    Figure("CTC", "error of word boundaries, median, ms", "align", "median ms", 60.0, falls=True),
+    Figure("Speech-LLM", "character error rate, %", "llm", "CER%", 12.0, falls=True),
+    Figure("Language identification", "accuracy, %", "lid", "accuracy%", 95.0),
+    Figure("Punctuation", "F1 over all marks, %", "punc", "F1%", 90.0),
+)
+
+
+def results(exp: Path, models: Path) -> Iterator[str]:
+    """Lines of the page."""
+    yield "# Results of egs/mini"
+    yield ""
+    yield f"Written by `run.sh` (firered {__version__}) from the scores it measured. The speech is synthetic: the"
+    yield "figures say that training and decoding work, not how well the released models hear. Sentences of the test"
+    yield "sets are in no training set, and their voices are heard nowhere else. Error rates count Chinese characters"
+    yield "and words of other languages."
+    yield ""
+    yield "| Module | Measure | Aim | Reached | |"
+    yield "|---|---|---|---|---|"
+    for figure in FIGURES:
+        yield _row(exp / "score", figure)
+    yield ""
+    size = sum(path.stat().st_size for path in models.rglob("*") if path.is_file())
+    yield f"All models together: {size / 1e6:.1f} MB."
+    yield ""
+    yield "| Step | Seconds | of processor time |"
+    yield "|---|---|---|"
+    steps = _seconds(exp / "seconds")
+    for name, (real, processor) in steps.items():
+        yield f"| {name} | {real:.0f} | {processor:.0f} |"
+    yield f"| **all** | | **{sum(processor for _, processor in steps.values()):.0f}** |"
+
+
+def _row(scores: Path, figure: Figure) -> str:
+    value = _value(scores / figure.folder, figure.metric)
+    aim = _value(scores / figure.aim, figure.metric) if isinstance(figure.aim, str) else figure.aim
+    met = value <= aim if figure.falls else value >= aim
+    sign = "≤" if figure.falls else "≥"
+    verdict = "" if met else "not reached"
+    return f"| {figure.module} | {figure.measure} | {sign} {aim:g} | **{value:.2f}** | {verdict} |"
+
+
+def _value(folder: Path, metric: str) -> float:
+    return json.loads((folder / "score.json").read_text(encoding="utf-8"))["metrics"][metric]["value"]
+
+
+def _seconds(path: Path) -> dict[str, tuple[float, float]]:
+    """Seconds, and seconds of processor time, of each step, added up over all times it was run."""
+    total: dict[str, tuple[float, float]] = {}
+    for line in path.read_text(encoding="utf-8").splitlines():
+        name, *numbers = line.split()
+        real, user, system = map(float, numbers)
+        before = total.get(name, (0.0, 0.0))
+        total[name] = (before[0] + real, before[1] + user + system)
+    return total
+
+
+def main(
+    exp: Annotated[Path, typer.Argument(help="folder with score/ and seconds")],
+    models: Annotated[Path, typer.Argument(help="folder of the models")],
+    out: Annotated[Path, typer.Argument(help="page to write")],
+) -> None:
+    """Write the page."""
+    write_lines(out, results(exp, models))
+
+
+if __name__ == "__main__":
+    typer.run(main)

@@ -1,0 +1,112 @@
+"""A small language model in the form of Qwen2, taught to write down what stands in the place of speech.
+
+It learns from the corpus' text alone: in the prompt of the speech-LLM it reads a sentence's tokens at the pace of
+speech, with gaps and with mistakes, and continues with the sentence. What is left to adapter and LoRA is to hear.
+"""
+
+import logging
+import random
+from pathlib import Path
+from typing import Annotated
+
+import torch
+import typer
+from tokenizers import Regex, Tokenizer, decoders, models, pre_tokenizers, trainers
+from torch.nn.utils.rnn import pad_sequence
+from transformers import PreTrainedTokenizerFast, Qwen2Config, Qwen2ForCausalLM
+
+from firered.asr.llm_tokenizer import BOS, EOS, PAD, PROMPT, LlmTokenizer
+from firered.data.datadir import read_table
+from firered.train.tasks.llm import clean
+from firered.train.text import NO_TARGET
+
+log = logging.getLogger("small_llm.py")
+
+_VOCABULARY = 1200  # at most
+_SIZES = {"hidden_size": 128, "intermediate_size": 256, "num_hidden_layers": 3}
+_HEADS = {"num_attention_heads": 4, "num_key_value_heads": 2}
+_LONGEST_TOKEN = 4  # embeddings of speech that stand for one token
+_MISTAKES, _GAPS = 0.1, 0.5  # shares of tokens read wrongly, and of pauses between them
+_BATCH, _LOG_STEPS = 32, 100
+
+
+def new_tokenizer(texts: list[str]) -> PreTrainedTokenizerFast:
+    """A byte-level BPE of these texts, with one token at most for each Chinese character."""
+    tokenizer = Tokenizer(models.BPE())
+    han = pre_tokenizers.Split(Regex("[\u4e00-\u9fff]"), "isolated")
+    tokenizer.pre_tokenizer = pre_tokenizers.Sequence([han, pre_tokenizers.ByteLevel(add_prefix_space=False)])
+    tokenizer.decoder = decoders.ByteLevel()
+    alphabet = pre_tokenizers.ByteLevel.alphabet()
+    trainer = trainers.BpeTrainer(
+        vocab_size=_VOCABULARY, special_tokens=[PAD, BOS, EOS], initial_alphabet=alphabet, show_progress=False
+    )
+    tokenizer.train_from_iterator([*texts, PROMPT], trainer)
+    return PreTrainedTokenizerFast(tokenizer_object=tokenizer, pad_token=PAD, eos_token=EOS)
+
+
+def as_heard(ids: list[int], blank: int, rng: random.Random) -> list[int]:
+    """A sentence's tokens at the pace of speech: each one to four times, some wrong, with blanks between."""
+    heard = [blank] * rng.randint(0, 3)
+    for token in ids:
+        read = rng.choice(ids) if rng.random() < _MISTAKES else token
+        heard += [read] * rng.randint(1, _LONGEST_TOKEN)
+        heard += [blank] * (rng.random() < _GAPS)
+    return heard
+
+
+def example(ids: list[int], tokenizer: LlmTokenizer, rng: random.Random) -> tuple[torch.Tensor, torch.Tensor]:
+    """Tokens of prompt and answer, and the same with the prompt's left out."""
+    heard = as_heard(ids, tokenizer.pad_id, rng)
+    prompt = tokenizer.prompt(len(heard))
+    at = prompt.index(tokenizer.speech_id)
+    prompt[at : at + len(heard)] = heard
+    answer = [*ids, tokenizer.eos_id]
+    return torch.tensor(prompt + answer), torch.tensor([NO_TARGET] * len(prompt) + answer)
+
+
+def train(model: Qwen2ForCausalLM, sentences: list[list[int]], tokenizer: LlmTokenizer, steps: int) -> None:
+    """Train the model on sentences drawn at random."""
+    rng = random.Random(1)
+    optimizer = torch.optim.AdamW(model.parameters(), betas=(0.9, 0.98), weight_decay=0.01)
+    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, max_lr=3e-3, total_steps=steps, pct_start=0.1)
+    for step in range(1, steps + 1):
+        pairs = [example(ids, tokenizer, rng) for ids in rng.choices(sentences, k=_BATCH)]
+        ids = pad_sequence([pair[0] for pair in pairs], batch_first=True, padding_value=tokenizer.pad_id)
+        labels = pad_sequence([pair[1] for pair in pairs], batch_first=True, padding_value=NO_TARGET)
+        loss = model(input_ids=ids, labels=labels).loss
+        loss.backward()
+        torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
+        optimizer.step()
+        schedule.step()
+        optimizer.zero_grad()
+        if step % _LOG_STEPS == 0 or step == steps:
+            log.info("step %d/%d loss %.3f", step, steps, loss.item())
+
+
+def main(
+    text: Annotated[Path, typer.Argument(help="data directory with `text`")],
+    out: Annotated[Path, typer.Argument(help="folder of the model to write")],
+    steps: Annotated[int, typer.Option(help="optimiser steps", min=1)] = 700,
+) -> None:
+    """Write tokenizer and model as a Hugging Face folder; a finished one is left as it is."""
+    logging.basicConfig(level=logging.INFO, format="%(name)s: %(message)s")
+    if (out / "model.safetensors").is_file():
+        return
+    torch.manual_seed(1)
+    torch.set_num_threads(1)
+    texts = [clean(line) for line in read_table(text / "text").values()]
+    plain = new_tokenizer(texts)
+    plain.save_pretrained(out)
+    sentences = [plain.encode(line, add_special_tokens=False) for line in texts]
+    tokenizer = LlmTokenizer.from_dir(out)
+    special = {"pad_token_id": tokenizer.pad_id, "bos_token_id": None, "eos_token_id": tokenizer.eos_id}
+    config = Qwen2Config(
+        vocab_size=len(plain), max_position_embeddings=1024, tie_word_embeddings=True, **_SIZES, **_HEADS, **special
+    )
+    model = Qwen2ForCausalLM(config)
+    train(model, sentences, tokenizer, steps)
+    model.save_pretrained(out)
+
+
+if __name__ == "__main__":
+    typer.run(main)

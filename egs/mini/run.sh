@@ -1,0 +1,134 @@
+#!/usr/bin/env bash
+# Trains every module on a small corpus of synthetic speech that it makes itself, and scores them all: half an hour on
+# two processor cores, without a network.
+
+set -euo pipefail
+here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
+TOP=$(cd "$here/../.." && pwd)
+
+stage=0
+stop_stage=7
+nj=2
+lm_weight=0.1
+quick=false
+dir=
+
+help_message="Usage: bash egs/mini/run.sh [options]
+
+Stages: 0 corpus, 1 features and dictionary, 2 training of recognition (AED), beside it of VAD, mVAD, streaming VAD,
+        punctuation and language models, 3 of CTC and language identification, beside it of the speech-LLM,
+        4 models in the published layout, 5 decoding, 6 scores, 7 RESULTS.md
+
+  --stage N, --stop-stage N    first and last stage to run; finished trainings are not done again [$stage, $stop_stage]
+  --nj N                       cores: 2 trains two models side by side                           [$nj]
+  --lm-weight W                weight of the language model in fusion                           [$lm_weight]
+  --quick true|false           a fiftieth of the corpus and a few steps: does it all run?        [$quick]
+  --dir DIR                    where data/, exp/, models/, test/ and RESULTS.md are made
+                               [this folder; with --quick true its folder quick]
+  --config FILE                these options from a file of name=value lines"
+
+# shellcheck source=utils/parse_options.sh
+. "$TOP/utils/parse_options.sh"
+
+"$TOP/utils/setup.sh"
+export PATH=$TOP/.venv/bin:$PATH
+
+scale=1
+short=() # ends a training early
+llm_steps=()
+if [ "$quick" = true ]; then
+  scale=0.02
+  short=(--set train.max_steps=6 --set train.eval_steps=3)
+  llm_steps=(--steps 6)
+  dir=${dir:-$here/quick}
+fi
+mkdir -p "${dir:=$here}"
+cd "$dir" # the paths in conf/ count from here
+
+# shellcheck source=egs/common/tasks.sh
+. "$TOP/egs/common/tasks.sh"
+
+train() { task "train_$1" firered-train "$here/conf/$1.yaml" ${short+"${short[@]}"}; }
+
+# What needs no other model.
+recognition() {
+  train aed_first
+  train aed
+}
+others() {
+  train vad
+  train mvad
+  train stream_vad
+  train punc
+  task train_small_llm python "$here/local/small_llm.py" data/lm_train exp/small_llm ${llm_steps+"${llm_steps[@]}"}
+  train lm
+}
+
+# What builds on recognition.
+heads() {
+  train ctc
+  train lid
+}
+speech_llm() { train llm; }
+
+decode() { # <name> <command...>: into exp/decode/<name>, given as the last word
+  task "decode_$1" "${@:2}" --num-threads 1 --model models "exp/decode/$1"
+}
+decode_text() {
+  decode aed firered-asr data/test
+  decode aed_lm firered-asr --elm-dir models/lm --elm-weight "$lm_weight" data/test
+  decode llm firered-asr --type llm data/test
+}
+decode_others() {
+  decode align firered-align data/test data/test/text
+  decode vad firered-vad data/vad_test
+  decode stream_vad firered-stream-vad data/vad_test
+  decode mvad firered-mvad data/vad_test
+  decode lid firered-lid data/lid_test
+  decode punc firered-punc --strip data/punc_test/text
+}
+
+score() { # <name> <command...>: into exp/score/<name>, given as the last word
+  task "score_$1" "${@:2}" "exp/score/$1"
+}
+
+if in_stage 0 "corpus -> data"; then
+  if [ "$(cat data/scale 2>/dev/null)" != "$scale" ]; then
+    task corpus python "$here/local/make_corpus.py" --nj "$nj" --scale "$scale" data
+    echo "$scale" >data/scale
+  fi
+fi
+
+if in_stage 1 "features -> fbank, dictionary -> exp/tokens"; then
+  for name in train dev phrases lid_train lid_dev vad_train vad_dev; do
+    task "fbank_$name" firered-fbank "data/$name" "fbank/$name"
+  done
+  task tokens firered-tokens data/train data/phrases exp/tokens --pieces 200
+fi
+
+if in_stage 2 "recognition; detectors, punctuation, language models -> exp"; then both recognition others; fi
+
+if in_stage 3 "CTC, language identification; speech-LLM -> exp"; then both heads speech_llm; fi
+
+if in_stage 4 "models in the published layout -> models, a few recordings -> test"; then
+  task models python "$here/local/bundle_models.py" exp models
+  task test_set python "$here/local/bundle_test.py" data test
+fi
+
+if in_stage 5 "decoding -> exp/decode"; then both decode_text decode_others; fi
+
+if in_stage 6 "scores -> exp/score"; then
+  for name in aed aed_lm llm; do score "$name" firered-score data/test "exp/decode/$name"; done
+  for name in vad stream_vad; do score "$name" firered-score vad data/vad_test "exp/decode/$name"; done
+  score speech firered-score vad --nonspeech singing,music data/vad_test exp/decode/mvad/rttm
+  score singing firered-score vad --nonspeech speech,music data/vad_test exp/decode/mvad/rttm
+  score music firered-score vad --nonspeech speech,singing data/vad_test exp/decode/mvad/rttm
+  score lid firered-score lid data/lid_test exp/decode/lid
+  score punc firered-score punc data/punc_test exp/decode/punc
+  score align python "$here/local/boundary_errors.py" data/test/ctm exp/decode/align/ctm
+fi
+
+if in_stage 7 "RESULTS.md"; then
+  python "$here/local/results.py" exp models RESULTS.md
+  cat RESULTS.md
+fi

@@ -1,0 +1,25 @@
+"""The test set of Opencpop."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from firered.corpora.corpus_set import CorpusSet, Entry
+from firered.corpora.files import need, rows
+from firered.corpora.prepare import prepare
+
+EXPECTED = 206
+COLUMNS = 7  # utterance, lyrics, phones, notes, durations of the notes, of the phones, slurs
+SINGER = "opencpop"
+
+
+def read(corpus: Path) -> Iterator[CorpusSet]:
+    """Data directory of the test set of Opencpop; CORPUS holds segments/, or is that folder."""
+    folder = corpus / "segments" if (corpus / "segments").is_dir() else corpus
+    found = CorpusSet("opencpop", folder, EXPECTED)
+    for key, lyrics, *_ in rows(need(folder / "test.txt"), COLUMNS, separator="|"):
+        found.add(Entry(key, folder / "wavs" / f"{key}.wav", SINGER, lyrics))
+    yield found
+
+
+if __name__ == "__main__":
+    prepare(read)

@@ -1,0 +1,54 @@
+"""Punctuated texts, and what a recogniser would make of them: the same words without marks."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from firered.corpora.prepare import prepare
+from firered.data.datadir import MOST_SHOWN, write_table
+from firered.data.texts import Texts, read_texts
+from firered.errors import DataError
+from firered.scoring.punc import tokens_and_marks
+from firered.text import join_texts
+
+LANGUAGES = ("zh", "en")
+
+
+@dataclass(frozen=True)
+class PunctuatedSet:
+    """Texts with punctuation; `source` is where they are from."""
+
+    name: str
+    source: Path
+    texts: Texts
+
+    def write(self, out: Path, *, allow_missing: bool) -> None:
+        """Write the texts to `text`, and without their marks to `plain/text`.
+
+        Raises:
+            DataError: there are none, or a line cannot be read and `allow_missing` does not allow it.
+        """
+        problems = [str(problem) for problem in self.texts.problems]
+        texts = {key: text for key, text in self.texts.by_id.items() if text}
+        if not texts or (problems and not allow_missing):
+            raise DataError("\n".join([f"{self.source}: no texts, or bad lines", *problems[:MOST_SHOWN]]))
+        write_table(out / "text", texts)
+        write_table(out / "plain/text", {key: without_marks(text) for key, text in texts.items()})
+
+
+def without_marks(text: str) -> str:
+    """The words of a text in lower case."""
+    return join_texts(tokens_and_marks(text, {})[0])
+
+
+def read(corpus: Path) -> Iterator[PunctuatedSet]:
+    """The texts <language>.txt (one a line) or <language>/text (Kaldi) in CORPUS, for zh and en."""
+    for language in LANGUAGES:
+        for source in (corpus / f"{language}.txt", corpus / language / "text"):
+            if source.is_file():
+                yield PunctuatedSet(f"punc-{language}", source, read_texts(str(source)))
+                break
+
+
+if __name__ == "__main__":
+    prepare(read)

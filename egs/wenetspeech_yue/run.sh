@@ -1,0 +1,9 @@
+#!/usr/bin/env bash
+# Character error rates of the test sets of WenetSpeech-Yue, Cantonese (FireRedASR2S, table 6).
+
+set -euo pipefail
+recipe=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
+sets="ws-yue-short ws-yue-long"
+# shellcheck source=egs/common/recipe.sh
+. "$recipe/../common/recipe.sh"
+recognise "$papers" "$speechio" "$simplified"

@@ -1,0 +1,40 @@
+"""Chinese dialects of KeSpeech and of the corpora of MagicHub, as one set."""
+
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+from firered.corpora import kespeech
+from firered.corpora.corpus_set import CorpusSet
+from firered.corpora.files import recipe_table
+from firered.corpora.magichub import read_here
+from firered.corpora.prepare import prepare
+
+EGS = Path(__file__).resolve().parents[2]
+
+
+def read(corpus: Path, magichub: Path) -> Iterator[CorpusSet]:
+    """Data directory of what tables/labels.tsv gives a label; CORPUS is KeSpeech, MAGICHUB as for egs/magichub."""
+    labels = recipe_table(EGS / "zh_dialects_lid/tables/labels.tsv")
+    found = CorpusSet("zh-dialects-lid", corpus)
+    for one in (kespeech.read_test(corpus, "kespeech"), *read_here(magichub, EGS / "magichub/tables")):
+        add_all(found, one, labels)
+    yield found
+
+
+def add_all(found: CorpusSet, part: CorpusSet, labels: dict[str, str]) -> None:
+    """Add a part with ids of its own: with labels of its utterances' languages, or all with that of its name."""
+    part.count()
+    found.missing += part.missing
+    for key, one in part.entries.items():
+        label = labels.get(one.language or part.name)
+        key = f"{part.name}-{key}"
+        if label is None:
+            found.leave_out(key, f"no label for {one.language or part.name}")
+        else:
+            recording = one.recording and f"{part.name}-{one.recording}"
+            found.add(replace(one, key=key, recording=recording, language=label, text=None, raw=None))
+
+
+if __name__ == "__main__":
+    prepare(read)

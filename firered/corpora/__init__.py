@@ -1,0 +1,1 @@
+"""What the recipes of egs/ share: public corpora read by their layouts, and written as Kaldi data directories."""

@@ -1,0 +1,36 @@
+"""Compressed recordings as wav, where many segments are cut from each: so that every one of them is decoded once."""
+
+import os
+from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import numpy as np
+import soundfile
+
+from firered.audio.feats import SAMPLE_RATE
+from firered.audio.load import INT16_SCALE, read_blocks
+from firered.config import AudioConfig
+
+
+def converted(recordings: Mapping[str, Path], folder: Path) -> dict[str, Path]:
+    """A wav (16 kHz, mono, 16 bit) in `folder` of each recording; those that are there are not made again.
+
+    Raises:
+        AudioError: a recording cannot be read.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    wavs = {key: folder.absolute() / f"{key}.wav" for key in recordings}
+    with ThreadPoolExecutor() as pool:
+        list(pool.map(_convert, recordings.values(), wavs.values()))
+    return wavs
+
+
+def _convert(recording: Path, wav: Path) -> None:
+    if wav.is_file():
+        return
+    unfinished = wav.with_suffix(".part")
+    with soundfile.SoundFile(unfinished, "w", SAMPLE_RATE, 1, "PCM_16", format="WAV") as out:
+        for block in read_blocks(str(recording), AudioConfig()):
+            out.write(np.clip(block / INT16_SCALE, -1.0, 1.0))
+    os.replace(unfinished, wav)  # noqa: PTH105 - the call that is atomic, by its own name

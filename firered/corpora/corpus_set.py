@@ -1,0 +1,149 @@
+"""One test set of a corpus: gathered utterance by utterance, checked, written as a Kaldi data directory."""
+
+import logging
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from firered.data.datadir import MOST_SHOWN, Segment, format_segment, spk2utt_of, write_lines, write_table
+from firered.data.validate import validate
+from firered.data.write import one_line, rttm, seconds
+from firered.errors import DataError
+
+log = logging.getLogger(__name__)
+
+SPEECH = "speech"  # label of the reference for voice activity
+_TABLES = ("wav.scp", "segments", "text", "text.raw", "utt2spk", "spk2utt", "utt2dur", "reco2dur", "utt2lang", "rttm")
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One utterance.
+
+    `span` holds its seconds where it is a stretch of `recording`; without one it is a recording. `raw` is the
+    transcript as the corpus has it, where `text` is not. `speech` holds labelled stretches of speech.
+    """
+
+    key: str
+    audio: Path
+    speaker: str = ""
+    text: str | None = None
+    raw: str | None = None
+    language: str | None = None
+    recording: str = ""
+    span: tuple[float, float] | None = None
+    duration_s: float | None = None
+    speech: Sequence[tuple[float, float]] | None = None
+
+
+@dataclass
+class CorpusSet:
+    """Utterances of a test set under the name that the papers' tables have for it.
+
+    `source` is where it is found; `expected` the number that the corpus' documentation states. `compressed`: its
+    recordings are of a kind of which cutting out a segment takes decoding all that is before it, so that they are
+    converted to wav.
+    """
+
+    name: str
+    source: Path
+    expected: int | None = None
+    compressed: bool = False
+    entries: dict[str, Entry] = field(default_factory=dict)
+    missing: list[str] = field(default_factory=list)
+    left_out: list[str] = field(default_factory=list)
+
+    def add(self, entry: Entry) -> None:
+        """Take an utterance; one whose audio is not there is noted as missing.
+
+        Raises:
+            DataError: its id is taken.
+        """
+        other = self.entries.get(entry.key)
+        if other is not None:
+            raise DataError(f"{self.name}: id {entry.key} stands for {other.audio} and for {entry.audio}")
+        if entry.audio.is_file():
+            self.entries[entry.key] = entry
+        else:
+            self.miss(entry.key, f"no audio {entry.audio}")
+
+    def miss(self, key: str, what: str) -> None:
+        """Note what ought to be there and is not."""
+        self.missing.append(f"{key} {what}")
+
+    def leave_out(self, key: str, reason: str) -> None:
+        """Note what is in the corpus and is not to be scored."""
+        self.left_out.append(f"{key} {reason}")
+
+    def count(self) -> None:
+        """Warn, with both numbers, where there are not as many utterances as expected."""
+        if self.expected not in (None, len(self.entries)):
+            log.warning("%s: expected %d utterances, found %d", self.name, self.expected, len(self.entries))
+
+    def write(self, out: Path, *, allow_missing: bool) -> None:
+        """Write the data directory, and what is not in it with reasons to `skipped.txt`.
+
+        Raises:
+            DataError: nothing is there at all, or something is missing and `allow_missing` does not allow it.
+        """
+        skipped = [*self.missing, *self.left_out]
+        write_lines(out / "skipped.txt", skipped)
+        if self.missing and not (allow_missing and self.entries):
+            shown = "\n  ".join(self.missing[:MOST_SHOWN])
+            raise DataError(
+                f"{self.name}: {len(self.missing)} of {len(self.missing) + len(self.entries)} utterances lack audio or "
+                f"transcript (--allow-missing leaves them out, as {out}/skipped.txt lists them):\n  {shown}"
+            )
+        if not self.entries:
+            raise DataError(f"{self.name}: no utterances in {self.source}; the recipe's README.md shows the layout")
+        self.count()
+        if skipped:
+            log.warning("%s: %d left out, with reasons in %s/skipped.txt", self.name, len(skipped), out)
+        self._write_tables(out)
+        errors = validate(out, feats=False, text=False, non_print=True, spk_sort=False)
+        if errors:
+            raise DataError("\n".join(errors[:MOST_SHOWN]))
+        log.info("%s: %d utterances in %s", self.name, len(self.entries), out)
+
+    def _recordings(self) -> dict[str, Path]:
+        """The audio of each recording."""
+        audio: dict[str, Path] = {}
+        for key, one in self.entries.items():
+            path = audio.setdefault(one.recording or key, one.audio.absolute())
+            if path != one.audio.absolute():
+                raise DataError(f"{self.name}: recording {one.recording or key} is {path} and {one.audio}")
+        return audio
+
+    def _write_tables(self, out: Path) -> None:
+        for name in _TABLES:
+            (out / name).unlink(missing_ok=True)  # of an earlier layout
+        entries = self.entries
+        speakers = {key: one.speaker or key for key, one in entries.items()}
+        audio = self._recordings()
+        if self.compressed:
+            from firered.corpora.convert import converted  # loads torch, which nothing else here needs
+
+            audio = converted(audio, out / "wav")
+        write_table(out / "wav.scp", {key: str(path) for key, path in audio.items()})
+        write_table(out / "utt2spk", speakers)
+        write_table(out / "spk2utt", spk2utt_of(speakers))
+        cut = any(one.span for one in entries.values())
+        columns = {
+            "segments": {key: format_segment(_segment(one)) for key, one in entries.items() if cut},
+            "text": {key: one_line(one.text) for key, one in entries.items() if one.text is not None},
+            "text.raw": {key: one_line(one.raw) for key, one in entries.items() if one.raw is not None},
+            "utt2lang": {key: one.language for key, one in entries.items() if one.language},
+            "utt2dur": {key: seconds(one.duration_s) for key, one in entries.items() if one.duration_s is not None},
+        }
+        for name, table in columns.items():
+            if table:
+                write_table(out / name, table)
+        labels = {key: [(*span, SPEECH) for span in entries[key].speech or ()] for key in sorted(entries)}
+        if any(labels.values()):
+            write_lines(out / "rttm", "".join(rttm(key, spans) for key, spans in labels.items()).splitlines())
+
+
+def _segment(one: Entry) -> Segment:
+    """An utterance's stretch of its recording; all of it where it has none."""
+    return Segment(one.recording or one.key, *(one.span or (0.0, math.inf)))

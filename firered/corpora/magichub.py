@@ -1,0 +1,74 @@
+"""MagicData's corpora of MagicHub, read sentences or conversations, told apart by what is in their folders."""
+
+import logging
+import re
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+from firered.corpora.corpus_set import CorpusSet, Entry
+from firered.corpora.files import Substitution, need, numbered_lines, recipe_table, rows, substituted, substitutions
+from firered.data.write import segment_id
+from firered.errors import DataError
+
+log = logging.getLogger(__name__)
+
+_SENTENCE_TABLES = ("UTTRANSINFO.txt", "UTTERANCEINFO.txt")
+_SENTENCE_COLUMNS = ["CHANNEL", "UTTRANS_ID", "SPEAKER_ID", "PROMPT", "TRANSCRIPTION"]
+_SECONDS = r"\s*(\d+(?:\.\d+)?)\s*"
+_TURN = re.compile(rf"\[{_SECONDS},{_SECONDS}\]\s+(\S+)\s+\S+(?:\s+(.*))?")
+_NOBODY = "G00000000"  # noise and other sounds in conversations
+
+
+def read_here(corpus: Path, tables: Path) -> Iterator[CorpusSet]:
+    """The sets that the table `sets.tsv` names, as far as their folders are in `corpus`; others with a warning.
+
+    Raises:
+        DataError: a set that is there cannot be read.
+    """
+    markers = substitutions(tables / "markers.txt")
+    for name, folder in recipe_table(tables / "sets.tsv").items():
+        if (corpus / folder).is_dir():
+            yield read_set(corpus / folder, name, markers)
+        else:
+            log.warning("%s: passed over, there is no %s; see %s", name, corpus / folder, tables / "sets.tsv")
+
+
+def read_set(folder: Path, name: str, markers: list[Substitution]) -> CorpusSet:
+    """The utterances of an unpacked corpus; what `markers` match is taken out of their texts.
+
+    Raises:
+        DataError: the folder has neither layout, or a line cannot be read.
+    """
+    found = CorpusSet(name, folder)
+    conversations = sorted((folder / "TXT").glob("*.txt"))
+    for entry in _turns(folder, conversations) if conversations else _sentences(folder):
+        text = " ".join(substituted(entry.raw, markers).split())
+        if entry.speaker == _NOBODY or not text:
+            found.leave_out(entry.key, f"nobody says anything: {entry.raw}")
+        else:
+            found.add(replace(entry, text=text))
+    return found
+
+
+def _sentences(folder: Path) -> Iterator[Entry]:
+    """Read sentences: a table of all, and a folder of wavs a speaker."""
+    table = next((folder / one for one in _SENTENCE_TABLES if (folder / one).is_file()), folder / _SENTENCE_TABLES[0])
+    lines = rows(need(table), len(_SENTENCE_COLUMNS))
+    if (heading := next(lines, None)) != _SENTENCE_COLUMNS:
+        raise DataError(f"{table}: its first line is {heading} where {_SENTENCE_COLUMNS} is expected")
+    for _, file, speaker, _, text in lines:
+        yield Entry(Path(file).stem, folder / "WAV" / speaker / file, speaker, raw=text)
+
+
+def _turns(folder: Path, conversations: list[Path]) -> Iterator[Entry]:
+    """Conversations: a wav each, and a text of timed turns."""
+    for path in conversations:
+        recording, wav = path.stem, folder / "WAV" / f"{path.stem}.wav"
+        for number, line in numbered_lines(path):
+            turn = _TURN.fullmatch(line.strip())
+            if turn is None:
+                raise DataError(f"{path}:{number}: not `[start,end] speaker gender,language text`: {line!r}")
+            span, speaker = (float(turn[1]), float(turn[2])), turn[3]
+            key = segment_id(f"{speaker}-{recording}", *span)
+            yield Entry(key, wav, speaker, raw=turn[4] or "", recording=recording, span=span)

@@ -1,0 +1,64 @@
+"""The command line of the recipes' local/prepare.py."""
+
+import inspect
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import Annotated, Protocol
+
+import typer
+
+from firered.cli.flags import run
+from firered.data.datadir import write_lines
+from firered.errors import DataError, OptionError
+
+
+class Writable(Protocol):
+    """A test set: firered.corpora.corpus_set.CorpusSet, or what a recipe has in its place."""
+
+    @property
+    def name(self) -> str:
+        """As in the papers' tables."""
+
+    def write(self, out: Path, *, allow_missing: bool) -> None:
+        """Write its tables to a folder; raises DataError where they would be incomplete."""
+
+
+def prepare(read: Callable[..., Iterable[Writable]]) -> None:
+    """Run a recipe's prepare.py: `read` finds the sets in the folders that are its parameters."""
+    sources = [name.upper() for name in inspect.signature(read).parameters]
+    usage = f"{' '.join(sources)} OUT"
+
+    def main(
+        folders: Annotated[list[Path], typer.Argument(metavar=usage, show_default=False)],
+        sets: Annotated[str, typer.Option(help="only these, between blanks", show_default=False)] = "",
+        allow_missing: Annotated[
+            bool, typer.Option("--allow-missing", help="leave out utterances that lack audio or transcript")
+        ] = False,
+    ) -> None:
+        *corpora, out = folders
+        if len(corpora) != len(sources):
+            raise OptionError(f"{len(folders)} folders given where {len(sources) + 1} are needed: {usage}")
+        for folder in corpora:
+            if not folder.is_dir():
+                raise DataError(f"{folder}: no such folder")
+        write_sets(read(*corpora), out, sets.split(), allow_missing=allow_missing)
+
+    main.__doc__ = inspect.getdoc(read)
+    run(main)
+
+
+def write_sets(found: Iterable[Writable], out: Path, wanted: list[str], *, allow_missing: bool) -> None:
+    """Write the sets wanted (none named: all that are found) to <out>/<set>/data, and their names to <out>/sets.
+
+    Raises:
+        DataError: a set has less than it should, or one that is wanted is not among them.
+    """
+    written = []
+    for one in found:
+        if not wanted or one.name in wanted:
+            one.write(out / one.name / "data", allow_missing=allow_missing)
+            written.append(one.name)
+    absent = [name for name in wanted if name not in written]
+    if absent or not written:
+        raise DataError(f"there is no set {' '.join(absent)}".rstrip() + "; the recipe's README.md says what there is")
+    write_lines(out / "sets", written)

@@ -1,0 +1,134 @@
+"""Checkpoints of one training: saved in one step, the best and the last kept, averaged."""
+
+import contextlib
+import logging
+import math
+import os
+import pickle
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from firered.errors import FireRedError, ModelError, OptionError
+from firered.train.config import TrainConfig
+
+log = logging.getLogger(__name__)
+
+FOLDER, STATE = "checkpoints", "state.pt"
+
+
+def save(path: Path, content: object) -> None:
+    """Replace `path` in one step: a full disk or a kill leaves what was there.
+
+    Raises:
+        FireRedError: it cannot be written.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".{path.name}.tmp")
+    try:
+        with temporary.open("wb") as file:
+            torch.save(content, file)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(temporary, path)  # noqa: PTH105 - the call that is atomic, by its own name
+    except (OSError, RuntimeError) as error:
+        # The writer turns a full disk into a RuntimeError; what it would still say is lost with the file.
+        with contextlib.suppress(OSError):
+            temporary.unlink(missing_ok=True)
+        kept = "; what was saved before is still there" if path.exists() else ""
+        raise FireRedError(f"{path}: cannot be saved ({str(error).splitlines()[0]}){kept}") from error
+
+
+def state_path(out: Path) -> Path:
+    """Where a training's state lies, from which it goes on."""
+    return out / FOLDER / STATE
+
+
+def load(path: Path) -> dict[str, Any]:
+    """What was saved; only tensors and plain values are let through.
+
+    Raises:
+        ModelError: it cannot be read.
+    """
+    try:
+        return torch.load(path, map_location="cpu", weights_only=True)
+    except (OSError, RuntimeError, EOFError, pickle.UnpicklingError) as error:
+        raise ModelError(f"{path}: not a readable checkpoint ({str(error).splitlines()[0]})") from error
+
+
+def average(parts: Sequence[Mapping[str, Tensor]]) -> dict[str, Tensor]:
+    """The mean of tensors of the same names, taken in double; equal ones come out as they are."""
+    mean = {name: tensor.double() for name, tensor in parts[0].items()}
+    for part in parts[1:]:
+        for name, total in mean.items():
+            total += part[name]
+    return {name: (total / len(parts)).to(parts[0][name].dtype) for name, total in mean.items()}
+
+
+class Keeper:
+    """The checkpoints of the best and the last evaluations."""
+
+    def __init__(self, out: Path, config: TrainConfig) -> None:
+        self.folder, self.config = out / FOLDER, config
+        self.scores: dict[int, float] = {}  # of all evaluations by step; higher is better
+
+    def path(self, step: int) -> Path:
+        """Where the checkpoint of a step lies."""
+        return self.folder / f"step-{step:08d}.pt"
+
+    def ranked(self) -> list[int]:
+        """Steps of the best evaluations, best first; of equal ones the earlier."""
+        return sorted(self.scores, key=lambda step: (-self.scores[step], step))[: self.config.keep_best]
+
+    def last(self) -> list[int]:
+        """Steps of the last evaluations."""
+        return sorted(self.scores)[-self.config.keep_last :]
+
+    def since_best(self) -> int:
+        """Evaluations since the best one."""
+        best = self.ranked()[0] if self.scores else 0
+        return sum(step > best for step in self.scores)
+
+    def note(self, step: int, figures: Mapping[str, float]) -> None:
+        """Take in an evaluation.
+
+        Raises:
+            OptionError: `best_by` is not a figure of this task.
+        """
+        by = self.config.best_by
+        if by not in figures:
+            raise OptionError(f"train.best_by: {by!r} is not a figure of this task; known: {', '.join(figures)}")
+        score = -figures[by] if by == "loss" else figures[by]
+        self.scores[step] = -math.inf if math.isnan(score) else score
+
+    def add(self, step: int, figures: Mapping[str, float], trained: Mapping[str, Tensor]) -> bool:
+        """Take in an evaluation and keep its checkpoint; whether the average changes with it.
+
+        Raises:
+            FireRedError: it cannot be saved.
+        """
+        before = self._averaged()
+        self.note(step, figures)
+        save(self.path(step), {"step": step, "figures": dict(figures), "trained": dict(trained)})
+        return self._averaged() != before
+
+    def prune(self) -> None:
+        """Delete the checkpoints that are no longer kept."""
+        kept = {self.path(step) for step in {*self.ranked(), *self.last()}}
+        for path in self.folder.glob("step-*.pt"):
+            if path not in kept:
+                path.unlink()
+
+    def _averaged(self) -> list[int]:
+        if self.config.average == "none":
+            return self.ranked()[:1]
+        return self.ranked() if self.config.average == "best" else self.last()
+
+    def averaged(self) -> dict[str, Tensor]:
+        """The mean of what is kept for it."""
+        steps = self._averaged()
+        log.debug("model of the mean of steps %s", " ".join(map(str, steps)))
+        return average([load(self.path(step))["trained"] for step in steps])

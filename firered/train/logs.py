@@ -1,0 +1,68 @@
+"""What a training says: the console, train.jsonl, TensorBoard, and the list of what was left out."""
+
+import json
+import logging
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from firered.data.datadir import write_lines
+from firered.errors import Problem
+
+log = logging.getLogger(__name__)
+
+CURVE, LEFT_OUT = "train.jsonl", "left_out"
+
+
+class Log:
+    """Lines of one training; those beyond the step that a resumed run starts from are taken back."""
+
+    def __init__(self, out: Path, step: int, total: int, tensorboard: bool) -> None:
+        self._path = out / CURVE
+        self._total, self._first, self._begun = total, step, time.monotonic()
+        write_lines(self._path, [line for line in _lines(self._path) if json.loads(line)["step"] <= step])
+        self._board = None
+        if tensorboard:
+            from torch.utils.tensorboard import SummaryWriter
+
+            self._board = SummaryWriter(str(out / "tensorboard"), purge_step=step + 1)
+
+    def write(self, kind: str, step: int, epoch: int, figures: Mapping[str, float]) -> None:
+        """Note the figures of a step: kind is `train` or `dev`."""
+        record: dict[str, Any] = {"kind": kind, "step": step, "epoch": epoch, **figures}
+        with self._path.open("a", encoding="utf-8") as file:
+            file.write(json.dumps(record) + "\n")
+        for name, value in figures.items():
+            if self._board is not None:
+                self._board.add_scalar(f"{kind}/{name}", value, step)
+        shown = " ".join(f"{name} {value:.4g}" for name, value in figures.items())
+        log.info("%s epoch %d step %d/%d %s%s", kind, epoch + 1, step, self._total, shown, self._left(step))
+
+    def _left(self, step: int) -> str:
+        done = step - self._first
+        if not done or step >= self._total:
+            return ""
+        seconds = (time.monotonic() - self._begun) / done * (self._total - step)
+        return f" ({100 * step // self._total}%, {seconds / 60:.0f} min left)"
+
+    def close(self) -> None:
+        """Write out what is buffered."""
+        if self._board is not None:
+            self._board.close()
+
+
+def _lines(path: Path) -> list[str]:
+    """Whole lines of a file; a killed run may have left half a one."""
+    if not path.exists():
+        return []
+    return [line for line in path.read_text(encoding="utf-8").split("\n")[:-1] if line.endswith("}")]
+
+
+def tell_left_out(out: Path, problems: Sequence[Problem]) -> None:
+    """List what is not trained or evaluated on in OUT/left_out, and say how much that is."""
+    write_lines(out / LEFT_OUT, sorted(str(problem).replace("\n", " ") for problem in problems))
+    for problem in problems[:5]:
+        log.warning("left out: %s", problem)
+    if problems:
+        log.warning("%d utterances left out, listed in %s", len(problems), out / LEFT_OUT)

@@ -1,0 +1,87 @@
+"""A training from its settings to its end."""
+
+import logging
+import shutil
+from pathlib import Path
+from typing import Any
+
+import torch
+import yaml
+from accelerate import Accelerator
+
+from firered.errors import OptionError
+from firered.options import read_yaml
+from firered.train.checkpoints import FOLDER, state_path
+from firered.train.layout import by_main
+from firered.train.logs import CURVE, tell_left_out
+from firered.train.loop import Trainer
+from firered.train.settings import Settings
+from firered.train.tasks import TASKS
+
+log = logging.getLogger(__name__)
+
+SETTINGS = "config.yaml"
+# What may change between a run and the one that goes on with it: nothing that the steps themselves depend on.
+_FREE = {"max_epochs", "max_steps", "save_steps", "log_steps", "patience", "keep_best", "keep_last", "average"}
+_FREE |= {"resume", "tensorboard", "device", "num_threads", "num_workers", "accum_grad", "gradient_checkpointing"}
+
+
+def train(settings: Settings) -> None:
+    """Train as the settings say, in every process that was started for it.
+
+    Raises:
+        FireRedError: data, options or the initial model cannot be used, or training cannot go on.
+    """
+    config = settings.train
+    if config.num_threads:
+        torch.set_num_threads(config.num_threads)
+    cpu = config.device == "cpu" or not torch.cuda.is_available()
+    accelerator = Accelerator(cpu=cpu, mixed_precision="no")  # the loop has its own number format
+    if not accelerator.is_main_process:
+        logging.getLogger().setLevel(logging.ERROR)
+    by_main(lambda: _open(settings))
+    torch.manual_seed(config.seed)  # of the initial weights
+    task = TASKS[settings.task].build(settings)
+    by_main(lambda: tell_left_out(settings.out, task.left_out))
+    trained = sum(one.numel() for one in task.objective.parameters() if one.requires_grad)
+    every = sum(one.numel() for one in task.objective.parameters())
+    log.info(
+        "%s: %d utterances, dev %d; %.2f M parameters, %.2f M trained; %d processes on %s",
+        settings.task, len(task.train.keys), len(task.dev.keys), every / 1e6, trained / 1e6,
+        accelerator.num_processes, accelerator.device,
+    )  # fmt: skip
+    Trainer(settings, task, accelerator).run()
+    accelerator.end_training()
+
+
+def _open(settings: Settings) -> None:
+    """Make the folder ready: go on with what is there, or clear it, and write the settings."""
+    out = settings.out
+    if not settings.train.resume:
+        shutil.rmtree(out / FOLDER, ignore_errors=True)
+        shutil.rmtree(out / "tensorboard", ignore_errors=True)
+        (out / CURVE).unlink(missing_ok=True)
+    elif state_path(out).exists():
+        _refuse_changes(out / SETTINGS, settings)
+    out.mkdir(parents=True, exist_ok=True)
+    (out / SETTINGS).write_text(settings.to_yaml(), encoding="utf-8")
+
+
+def _refuse_changes(path: Path, settings: Settings) -> None:
+    before, now = _fixed(read_yaml(path)), _fixed(yaml.safe_load(settings.to_yaml()))
+    changed = sorted(name for name in before.keys() | now.keys() if before.get(name) != now.get(name))
+    if changed:
+        shown = ", ".join(f"{name} {before.get(name)!r} -> {now.get(name)!r}" for name in changed[:5])
+        raise OptionError(
+            f"{path.parent}: holds a training with other settings ({shown}); give another `out`, or start afresh with "
+            "--set train.resume=false"
+        )
+
+
+def _fixed(values: dict[str, Any]) -> dict[str, object]:
+    """Settings by dotted name, without those that are free to change."""
+    found: dict[str, object] = {"task": values.get("task")}
+    for section, options in values.items():
+        if isinstance(options, dict):
+            found |= {f"{section}.{name}": value for name, value in options.items()}
+    return {name: value for name, value in found.items() if name.removeprefix("train.") not in _FREE}

@@ -1,0 +1,63 @@
+"""The post-hoc CTC head: one layer on a trained encoder, which stays as it is (FireRedASR2S paper, section 3.1)."""
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from firered.errors import OptionError
+from firered.models.aed import Aed, Ctc
+from firered.models.checkpoint import load_checkpoint, load_weights, model_files
+from firered.pretrained import CHECKPOINT
+from firered.train.config import CtcTaskConfig, SpecAugmentConfig, SpeechDataConfig
+from firered.train.layout import ENCODER, tokens_beside
+from firered.train.settings import Settings
+from firered.train.task import Outcome, Task
+from firered.train.tasks.aed import ctc_loss
+from firered.train.transcribed import ConformerObjective, corpora, text_targets
+
+
+class CtcObjective(ConformerObjective):
+    """CTC loss of the head alone."""
+
+    def forward(self, tensors: Mapping[str, Tensor]) -> Outcome:
+        """Loss summed over utterances."""
+        with torch.no_grad():
+            encoded, lengths = self.model.encoder(self.features(tensors), tensors["lengths"])
+        rate = self.strength * self.full_dropout
+        log_probs = self.model.ctc_log_probs(F.dropout(encoded, rate, self.training))
+        return Outcome(ctc_loss(log_probs, lengths, tensors), {})
+
+
+def take_encoder(model: Aed, directory: Path) -> None:
+    """Put the encoder of a speech-LLM in the place of the model's own: the fifth stage of FunAudio-ASR (section 4).
+
+    Raises:
+        ModelError: it is not there, or of other sizes.
+    """
+    weights: dict[str, Tensor] = {}
+    for path in model_files(directory, ENCODER, CHECKPOINT):  # what was trained is in the second
+        state = load_checkpoint(path)[1]
+        weights |= {name: value for name, value in state.items() if name.startswith("encoder.")}
+    tables = tuple(name.removeprefix("encoder.") for name in model.position_tables())
+    load_weights(model.encoder, {name.removeprefix("encoder."): one for name, one in weights.items()}, path,
+                 may_lack=tables)  # fmt: skip
+
+
+def build(settings: Settings) -> Task:
+    """The task of these settings."""
+    config, data = settings.section("model", CtcTaskConfig), settings.section("data", SpeechDataConfig)
+    if not config.init:
+        raise OptionError("model.init: the directory of the trained encoder-decoder is not given")
+    tokenizer = tokens_beside(settings.out, config.init, data.tokens)
+    model = Aed.load(model_files(Path(config.init), CHECKPOINT)[0]).requires_grad_(False)
+    if config.encoder:
+        take_encoder(model, Path(config.encoder))
+    if model.ctc is None:
+        model.ctc = Ctc(model.config.d_model, model.config.odim)
+    model.ctc.requires_grad_(True)
+    specaugment = settings.section("specaugment", SpecAugmentConfig)
+    train, dev, left_out = corpora(settings, text_targets(settings, tokenizer), config.init, ctc=True)
+    return Task(CtcObjective(model, config.dropout, specaugment), train, dev, data.batch_frames, left_out)

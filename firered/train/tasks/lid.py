@@ -1,0 +1,88 @@
+"""Language identification: an encoder that has learnt to recognise, a decoder from scratch over a label or two."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from firered.asr.tokenizer import DICT, SPECIAL, Tokenizer
+from firered.data.datadir import write_lines
+from firered.data.inputs import Utterance
+from firered.errors import DataError, OptionError, Problem
+from firered.models.aed import Aed, Lid
+from firered.models.checkpoint import model_files
+from firered.pretrained import CHECKPOINT
+from firered.train.config import AugmentConfig, FeatureDataConfig, LidTaskConfig, SpecAugmentConfig
+from firered.train.layout import by_main, copy_beside
+from firered.train.settings import Settings
+from firered.train.task import Task
+from firered.train.tasks.aed import EncoderDecoderObjective, sizes_of
+from firered.train.text import table_of
+from firered.train.transcribed import corpora
+
+
+def labels_of(languages: Mapping[str, str]) -> list[str]:
+    """The dictionary for these utt2lang values: special tokens, languages, then dialects, each sorted.
+
+    Raises:
+        DataError: a value is neither `language` nor `language dialect`.
+    """
+    first, second = set(), set()
+    for key, value in languages.items():
+        labels = value.split()
+        if not 1 <= len(labels) <= 2:
+            raise DataError(f"utt2lang: {key} has {value!r}, expected a language, or a language and a dialect")
+        first.add(labels[0])
+        second.update(labels[1:])
+    return [*SPECIAL, *sorted(first), *sorted(second - first)]
+
+
+def _tokenizer(settings: Settings, config: LidTaskConfig, languages: Mapping[str, str]) -> Tokenizer:
+    if config.init:
+        copy_beside(settings.out, Path(config.init) / DICT)
+    else:
+        lines = [f"{label} {number}" for number, label in enumerate(labels_of(languages))]
+        by_main(lambda: write_lines(settings.out / DICT, lines))
+    return Tokenizer.from_dir(settings.out)
+
+
+def initial_model(config: LidTaskConfig, labels: int) -> Lid:
+    """The model to train: that of `init`, or a new decoder on the encoder of `encoder`, or all new.
+
+    The vocabulary that the recognition model had stays in the arguments, as in the published model.
+    """
+    if config.init:
+        return Lid.load(model_files(Path(config.init), CHECKPOINT)[0])
+    if not config.encoder:
+        return Lid(sizes_of(config, labels, labels))
+    aed = Aed.load(model_files(Path(config.encoder), CHECKPOINT)[0])
+    explicit = {"n_layers_dec": config.n_layers_dec} if config.n_layers_dec else {}
+    rates = {"dropout_rate": config.dropout, "residual_dropout": config.dropout}
+    model = Lid(replace(aed.config, lid_odim=labels, **explicit, **rates))
+    model.encoder.load_state_dict(aed.encoder.state_dict())
+    return model
+
+
+def build(settings: Settings) -> Task:
+    """The task of these settings."""
+    config, data = settings.section("model", LidTaskConfig), settings.section("data", FeatureDataConfig)
+    if settings.section("augment", AugmentConfig).pure_noise_prob:
+        raise OptionError("augment.pure_noise_prob: noise has no language")
+    tokenizer = _tokenizer(settings, config, table_of(data.train, "utt2lang"))
+    model = initial_model(config, len(tokenizer))
+    if config.freeze_encoder:
+        model.encoder.requires_grad_(False)
+
+    def targets(utterances: Sequence[Utterance], what: str, left_out: list[Problem]) -> dict[str, list[int]]:
+        languages = table_of(getattr(data, what), "utt2lang")
+        found = {}
+        for one in utterances:
+            labels = languages.get(one.id, "").split()
+            if not labels or not set(labels) <= set(tokenizer.symbols):
+                left_out.append(Problem(one.id, f"utt2lang: {' '.join(labels)!r} is not in the dictionary"))
+            else:
+                found[one.id] = tokenizer.ids_of(labels)
+        return found
+
+    train, dev, left_out = corpora(settings, targets, config.init or config.encoder)
+    specaugment = settings.section("specaugment", SpecAugmentConfig)
+    return Task(EncoderDecoderObjective(model, config, specaugment), train, dev, data.batch_frames, left_out)

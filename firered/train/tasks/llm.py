@@ -1,0 +1,211 @@
+"""The speech-LLM: encoder, adapter and LoRA on a language model (FireRedASR paper, section 2.2)."""
+
+import os
+import re
+from argparse import Namespace
+from collections.abc import Mapping, Sequence
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+from torch.nn.utils.rnn import pad_sequence
+from transformers import AutoTokenizer, PreTrainedTokenizerBase
+
+from firered.asr.llm_runtime import llm_folder
+from firered.asr.llm_tokenizer import LlmTokenizer
+from firered.data.inputs import Utterance
+from firered.errors import OptionError, Problem
+from firered.models.adapter import Adapter
+from firered.models.aed import Aed
+from firered.models.checkpoint import model_files
+from firered.models.conformer import SUBSAMPLING
+from firered.models.qwen import load_llm, with_lora
+from firered.models.speech_llm import SpeechLlm, positions_of
+from firered.pretrained import CHECKPOINT
+from firered.train import checkpoints
+from firered.train.config import LlmDataConfig, LlmTaskConfig, SpecAugmentConfig
+from firered.train.layout import ENCODER, by_main, copy_beside
+from firered.train.settings import Settings
+from firered.train.speech import SpeechCorpus
+from firered.train.task import Batch, Outcome, Task, token_report
+from firered.train.text import NO_TARGET, table_of
+from firered.train.transcribed import SpeechObjective, Targets, corpora
+
+LLM = "Qwen2-7B-Instruct"  # the folder's released name, whatever model is in it
+_TRAINS = {
+    "all": {"encoder", "adapter", "lora"},
+    "adapter": {"adapter"},
+    "encoder_adapter": {"encoder", "adapter"},
+    "lora": {"lora"},
+}
+_PUNCTUATION = re.compile(r"[，。？！,.?!《》（）·“”、\\/]")
+_HAN = "[\u3400-\u4dbf\u4e00-\u9fff]"
+_SPACE_AT_HAN = re.compile(rf"(?<={_HAN})\s+|\s+(?={_HAN})")
+
+
+def clean(text: str) -> str:
+    """A transcript as the language model is to write it: lower case, no punctuation, spaces between Latin words."""
+    text = " ".join(_PUNCTUATION.sub("", text).split())
+    return _SPACE_AT_HAN.sub("", text).lower()
+
+
+class LlmCorpus(SpeechCorpus):
+    """Features, and prompts with the transcript after them.
+
+    Args:
+        tokenizer: of the language model.
+        rate: encoder frames of a speech embedding.
+        corpus: see SpeechCorpus.
+    """
+
+    def __init__(self, tokenizer: LlmTokenizer, rate: int, *corpus: Any) -> None:  # noqa: ANN401 - passed on
+        super().__init__(*corpus)
+        self._tokenizer, self._rate = tokenizer, rate
+
+    def collate(self, items: list[tuple[str, Tensor, list[int]]]) -> Batch:
+        """Padded features, lengths, and tokens `ids` (N, S), `mask` (N, S) and `labels` (N, S), padded on the right."""
+        tensors = self.collate_features(items)
+        ids, labels = [], []
+        for frames, (_, _, transcript) in zip(tensors["lengths"].tolist(), items, strict=True):
+            prompt = self._tokenizer.prompt(-(-frames // SUBSAMPLING) // self._rate)
+            target = [*transcript, self._tokenizer.eos_id]
+            ids.append(torch.tensor([*prompt, *target]))
+            labels.append(torch.tensor([NO_TARGET] * len(prompt) + target))
+        tensors["ids"] = pad_sequence(ids, batch_first=True, padding_value=self._tokenizer.pad_id)
+        tensors["mask"] = pad_sequence([torch.ones_like(one) for one in ids], batch_first=True).bool()
+        tensors["labels"] = pad_sequence(labels, batch_first=True, padding_value=NO_TARGET)
+        return Batch([item[0] for item in items], tensors, sum(len(item[2]) + 1 for item in items))
+
+
+class LlmObjective(SpeechObjective):
+    """Cross-entropy of the transcript and its end, and of nothing else."""
+
+    def __init__(self, model: SpeechLlm, config: LlmTaskConfig, specaugment: SpecAugmentConfig) -> None:
+        super().__init__(model, config.dropout, specaugment)
+        trains = _TRAINS[config.trains]
+        model.requires_grad_(False)
+        model.encoder.requires_grad_("encoder" in trains)
+        model.encoder_projector.requires_grad_("adapter" in trains)
+        for name, parameter in model.llm.named_parameters():
+            parameter.requires_grad_("lora" in trains and ".lora_" in name)
+        self.trains = trains
+
+    def forward(self, tensors: Mapping[str, Tensor]) -> Outcome:
+        """Loss summed over the tokens of transcripts; logits are computed from the first of these on."""
+        model, mask, labels = self.model, tensors["mask"], tensors["labels"]
+        embeds = model.embed(tensors["ids"], model.listen(self.features(tensors), tensors["lengths"]))
+        first = int((labels != NO_TARGET).any(0).nonzero()[0])
+        out = model.llm(
+            inputs_embeds=embeds,
+            attention_mask=mask,
+            position_ids=positions_of(mask),
+            use_cache=False,
+            logits_to_keep=labels.shape[1] - first + 1,
+        )
+        rows, wanted = out.logits[:, :-1].float().flatten(0, 1), labels[:, first:].flatten()
+        loss = F.cross_entropy(rows, wanted, ignore_index=NO_TARGET, reduction="sum")
+        correct = (rows.detach().argmax(-1) == wanted).sum()
+        return Outcome(loss, {"correct": correct, "tokens": (wanted != NO_TARGET).sum()})
+
+    @property
+    def width(self) -> int:
+        """The language model's width."""
+        return self.model.llm.config.hidden_size
+
+    def report(self, loss: float, counts: Mapping[str, float]) -> dict[str, float]:
+        """Perplexity and accuracy."""
+        return token_report(loss, counts)
+
+    def exported(self) -> dict[str, Tensor]:
+        """Encoder, adapter and LoRA; the language model's own weights lie in its folder."""
+        state = self.model.state_dict()
+        return {name: value for name, value in state.items() if not name.startswith("llm.") or ".lora_" in name}
+
+    def package(self, state: dict[str, Tensor]) -> dict[str, object]:
+        """The published layout."""
+        args = Namespace(
+            encoder_path="",
+            llm_dir="",
+            freeze_encoder="encoder" not in self.trains,
+            freeze_llm="lora" not in self.trains,
+            use_lora=any(".lora_" in name for name in state),
+            encoder_downsample_rate=self.model.encoder_projector.downsample_rate,
+        )
+        return {"args": args, "model_state_dict": state}
+
+
+def initial_model(config: LlmTaskConfig, folder: Path, speech_id: int) -> SpeechLlm:
+    """The model to train: that of `init`, or the encoder of `encoder` and a new adapter; with LoRA if that is trained.
+
+    Raises:
+        ModelError: a part cannot be loaded, or they do not fit together.
+    """
+    dtype = getattr(torch, config.llm_dtype)
+    if config.init:
+        model = SpeechLlm.load(Path(config.init), folder, speech_id, dtype=dtype)
+    else:
+        encoder = Aed.load(model_files(Path(config.encoder), CHECKPOINT)[0]).encoder
+        llm = load_llm(folder, dtype, "cpu")
+        adapter = Adapter(encoder.input_preprocessor.out.out_features, llm.config.hidden_size)
+        model = SpeechLlm(encoder, adapter, llm, speech_id)
+    if "lora" in _TRAINS[config.trains] and not hasattr(model.llm, "peft_config"):
+        model.llm = with_lora(model.llm, config.lora_rank)
+    return model
+
+
+def _write_beside(out: Path, config: LlmTaskConfig, folder: Path) -> None:
+    """The encoder's arguments and first weights, and a link to the language model."""
+    if config.init:
+        copy_beside(out, Path(config.init) / ENCODER)
+    else:
+        aed = Aed.load(model_files(Path(config.encoder), CHECKPOINT)[0]).checkpoint()
+        state = {name: value for name, value in aed["model_state_dict"].items() if name.startswith("encoder.")}
+        by_main(lambda: checkpoints.save(out / ENCODER, {"args": aed["args"], "model_state_dict": state}))
+    by_main(lambda: _link(out / LLM, folder))
+
+
+def _link(path: Path, folder: Path) -> None:
+    if path.is_symlink():
+        path.unlink()
+    if not path.exists():
+        path.symlink_to(os.path.relpath(folder.resolve(), path.parent.resolve()), target_is_directory=True)
+
+
+def _targets(data: LlmDataConfig, tokenizer: PreTrainedTokenizerBase) -> Targets:
+    """What gives utterances the token ids of their transcript."""
+
+    def targets(utterances: Sequence[Utterance], what: str, left_out: list[Problem]) -> dict[str, list[int]]:
+        texts, found = table_of(getattr(data, what), "text"), {}
+        for one in utterances:
+            ids = tokenizer.encode(clean(texts.get(one.id, "")), add_special_tokens=False)
+            if one.id not in texts:
+                left_out.append(Problem(one.id, "not in text"))
+            elif len(ids) > data.max_tokens:
+                reason = f"too long: {len(ids)} tokens, max_tokens is {data.max_tokens}"
+                left_out.append(Problem(one.id, reason))
+            else:
+                found[one.id] = ids
+        return found
+
+    return targets
+
+
+def build(settings: Settings) -> Task:
+    """The task of these settings."""
+    config, data = settings.section("model", LlmTaskConfig), settings.section("data", LlmDataConfig)
+    if bool(config.init) == bool(config.encoder):
+        raise OptionError("model.init or model.encoder: give one: a speech-LLM to go on with, or a recognition model")
+    if not config.init and not config.llm:
+        raise OptionError("model.llm: the folder of the language model is not given")
+    folder = Path(config.llm) if config.llm else llm_folder(Path(config.init))
+    tokenizer = LlmTokenizer.from_dir(folder)
+    model = initial_model(config, folder, tokenizer.speech_id)
+    objective = LlmObjective(model, config, settings.section("specaugment", SpecAugmentConfig))
+    _write_beside(settings.out, config, folder)
+    plain = AutoTokenizer.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
+    corpus = partial(LlmCorpus, tokenizer, model.encoder_projector.downsample_rate)
+    train, dev, left_out = corpora(settings, _targets(data, plain), config.init or config.encoder, corpus=corpus)
+    return Task(objective, train, dev, data.batch_frames, left_out)

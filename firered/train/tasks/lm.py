@@ -1,0 +1,82 @@
+"""The LSTM language model that beam search can add."""
+
+from argparse import Namespace
+from collections.abc import Mapping
+from dataclasses import asdict
+from pathlib import Path
+
+from torch import Tensor
+from torch.nn import functional as F
+
+from firered.asr.tokenizer import Tokenizer
+from firered.errors import DataError, ModelError, Problem
+from firered.models.checkpoint import model_files
+from firered.models.lstm_lm import LstmLm, LstmLmConfig
+from firered.pretrained import CHECKPOINT
+from firered.train.config import LmTaskConfig, TextDataConfig
+from firered.train.layout import tokens_beside
+from firered.train.settings import Settings
+from firered.train.task import Objective, Outcome, Task, token_report
+from firered.train.text import NO_TARGET, SentenceCorpus, TokenTargets, sentences_of
+from firered.train.transcribed import some
+
+
+class LmObjective(Objective):
+    """Cross-entropy of every token and of the end."""
+
+    def forward(self, tensors: Mapping[str, Tensor]) -> Outcome:
+        """Loss summed over tokens."""
+        rows, wanted = self.model(tensors["tokens"]).float().flatten(0, 1), tensors["targets"].flatten()
+        loss = F.cross_entropy(rows, wanted, ignore_index=NO_TARGET, reduction="sum")
+        correct = (rows.detach().argmax(-1) == wanted).sum()
+        return Outcome(loss, {"correct": correct, "tokens": (wanted != NO_TARGET).sum()})
+
+    @property
+    def width(self) -> int:
+        """The LSTM's width."""
+        return self.model.config.hidden_size
+
+    def report(self, loss: float, counts: Mapping[str, float]) -> dict[str, float]:
+        """Perplexity and accuracy."""
+        return token_report(loss, counts)
+
+    def package(self, state: dict[str, Tensor]) -> dict[str, object]:
+        """The layout that beam search loads."""
+        return {"args": Namespace(**asdict(self.model.config)), "model_state_dict": state}
+
+
+def _corpus(data: TextDataConfig, what: str, tokenizer: Tokenizer, left_out: list[Problem]) -> SentenceCorpus:
+    targets = TokenTargets(tokenizer, data, left_out)
+    texts = sentences_of(getattr(data, what), what)
+    known = {key: ids for key, text in texts.items() if (ids := targets.ids(key, text))}
+    targets.tell(f"data.{what}")
+    if not known:
+        raise DataError(f"data.{what}: no sentence is left in {getattr(data, what)}{some(left_out)}")
+    return SentenceCorpus(known)
+
+
+def initial_model(config: LmTaskConfig, odim: int) -> LstmLm:
+    """The model to train: a new one, or that of `init`.
+
+    Raises:
+        ModelError: the initial model has another vocabulary.
+    """
+    if not config.init:
+        sizes = {"embedding_dim": config.embedding_dim, "hidden_size": config.hidden_size}
+        more = {"num_layers": config.num_layers, "dropout": config.dropout, "tie_weights": config.tie_weights}
+        return LstmLm(LstmLmConfig.from_args(Namespace(idim=odim, odim=odim, **sizes, **more)))
+    model = LstmLm.load(model_files(Path(config.init), CHECKPOINT)[0])
+    if model.config.odim != odim:
+        raise ModelError(f"{config.init}: {model.config.odim} tokens, the dictionary of data.tokens has {odim}")
+    return model
+
+
+def build(settings: Settings) -> Task:
+    """The task of these settings."""
+    config, data = settings.section("model", LmTaskConfig), settings.section("data", TextDataConfig)
+    tokenizer = tokens_beside(settings.out, None, data.tokens)
+    left_out: list[Problem] = []
+    train, dev = (_corpus(data, what, tokenizer, left_out) for what in ("train", "dev"))
+    return Task(
+        LmObjective(initial_model(config, len(tokenizer)), config.dropout), train, dev, data.batch_tokens, left_out
+    )

@@ -1,0 +1,158 @@
+"""Punctuation: a BERT and one tag a token (FireRedASR2S paper, section 6)."""
+
+import json
+import logging
+from argparse import Namespace
+from collections.abc import Mapping
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from torch import Tensor
+from torch.nn import functional as F
+from transformers import BertConfig, BertModel
+from transformers.utils import logging as hf_logging
+
+from firered.asr.tokenizer import read_dict
+from firered.data.datadir import write_lines
+from firered.errors import DataError, ModelError, OptionError, Problem
+from firered.models.checkpoint import model_files
+from firered.models.punc_bert import BERT_CONFIG, PuncArgs, PuncBert, bert_sizes
+from firered.punc.punctuate import TAGS
+from firered.punc.tokens import VOCABULARY, PieceTokenizer
+from firered.train.config import PuncDataConfig, PuncTaskConfig
+from firered.train.layout import by_main
+from firered.train.marked import MARKS, Example, MarkedCorpus, learn_vocabulary, tagged
+from firered.train.settings import Settings
+from firered.train.task import Objective, Outcome, Task
+from firered.train.text import NO_TARGET, sentences_of
+from firered.train.transcribed import some
+
+log = logging.getLogger(__name__)
+
+_CLS = "[CLS]"
+
+
+class PuncObjective(Objective):
+    """Cross-entropy of the tag of every token."""
+
+    def forward(self, tensors: Mapping[str, Tensor]) -> Outcome:
+        """Loss summed over tokens."""
+        logits = self.model(tensors["ids"], tensors["mask"])[:, 1:].float()  # without [CLS]
+        rows, wanted = logits.flatten(0, 1), tensors["targets"].flatten()
+        loss = F.cross_entropy(rows, wanted, ignore_index=NO_TARGET, reduction="sum")
+        said, real = rows.detach().argmax(-1), wanted != NO_TARGET
+        hits = (said == wanted) & (wanted > 0)
+        return Outcome(loss, {"hits": hits.sum(), "said": ((said > 0) & real).sum(), "true": (wanted > 0).sum()})
+
+    @property
+    def width(self) -> int:
+        """BERT's width."""
+        return self.model.bert.config.hidden_size
+
+    def report(self, loss: float, counts: Mapping[str, float]) -> dict[str, float]:
+        """F1 over all marks."""
+        both = counts["said"] + counts["true"]
+        return {"f1": 2 * counts["hits"] / both if both else 1.0}
+
+    def package(self, state: dict[str, Tensor]) -> dict[str, object]:
+        """The published layout."""
+        return {"args": Namespace(**asdict(self.model.args)), "model_state_dict": state}
+
+
+def _vocabulary(config: PuncTaskConfig, texts: Mapping[str, str]) -> list[str]:
+    """Tokens of the initial model or BERT, or of the training text, by id."""
+    if config.init:
+        return read_dict(Path(config.init) / VOCABULARY)
+    if config.bert:
+        return read_dict(Path(config.bert) / "vocab.txt")
+    return learn_vocabulary(texts.values(), config.pieces)
+
+
+def _sizes(config: PuncTaskConfig, vocabulary: int) -> dict[str, Any]:
+    if config.init:
+        return bert_sizes(Path(config.init) / BERT_CONFIG)
+    if config.bert:
+        return bert_sizes(Path(config.bert) / "config.json")
+    names = ("hidden_size", "num_hidden_layers", "num_attention_heads", "intermediate_size", "max_position_embeddings")
+    return {"vocab_size": vocabulary, "type_vocab_size": 2} | {name: getattr(config, name) for name in names}
+
+
+def initial_model(config: PuncTaskConfig, sizes: dict[str, Any], cls_id: int) -> PuncBert:
+    """The model to train: that of `init`, a new layer on the BERT of `bert`, or all new.
+
+    Raises:
+        ModelError: the initial model or BERT cannot be loaded, or the sizes do not fit together.
+    """
+    if config.init:
+        if [tag.strip() for tag in read_dict(Path(config.init) / TAGS)[1:]] != list(MARKS):
+            raise ModelError(f"{config.init}/{TAGS}: other marks than {' '.join(MARKS)}")
+        return PuncBert.load(Path(config.init))
+    hf_logging.set_verbosity_error()  # it would report the pooling layer, which is left out
+    hf_logging.disable_progress_bar()
+    try:
+        model = PuncBert(BertConfig(**sizes), PuncArgs(odim=len(MARKS) + 1, cls_id=cls_id))
+        if config.bert:
+            model.bert, report = BertModel.from_pretrained(
+                config.bert, add_pooling_layer=False, local_files_only=True, output_loading_info=True
+            )
+    except (ValueError, OSError, RuntimeError) as error:
+        raise ModelError(f"{config.bert or 'model'}: no BERT can be made of this ({error})") from error
+    if config.bert and report["missing_keys"]:
+        missing = sorted(report["missing_keys"])
+        raise ModelError(f"{config.bert}: {len(missing)} tensors are not in its files, {missing[0]} for one")
+    return model
+
+
+def _write_beside(out: Path, vocabulary: list[str], sizes: dict[str, Any]) -> None:
+    (out / BERT_CONFIG).parent.mkdir(parents=True, exist_ok=True)
+    text = json.dumps({"model_type": "bert", **sizes}, indent=2, sort_keys=True)
+    (out / BERT_CONFIG).write_text(f"{text}\n", encoding="utf-8")
+    write_lines(out / VOCABULARY, vocabulary)
+    write_lines(out / TAGS, ["<space>", *MARKS])
+
+
+def _examples(
+    texts: Mapping[str, str], what: str, tokenizer: PieceTokenizer, config: PuncDataConfig, left_out: list[Problem]
+) -> dict[str, Example]:
+    found: dict[str, Example] = {}
+    for key, (ids, tags) in zip(texts, tagged(list(texts.values()), tokenizer), strict=True):
+        if not len(ids):
+            left_out.append(Problem(key, "no text but punctuation"))
+        for first in range(0, len(ids), config.max_tokens):
+            part = slice(first, first + config.max_tokens)
+            found[f"{key}-{first}" if len(ids) > config.max_tokens else key] = ids[part], tags[part]
+    if not found:
+        raise DataError(f"data.{what}: no text is left in {getattr(config, what)}{some(left_out)}")
+    marks = sum(int((tags > 0).sum()) for _, tags in found.values())
+    if not marks:
+        raise DataError(f"data.{what}: no punctuation in {getattr(config, what)}, so nothing to learn from")
+    log.info("data.%s: %d marks after %d tokens", what, marks, sum(len(ids) for ids, _ in found.values()))
+    return found
+
+
+def build(settings: Settings) -> Task:
+    """The task of these settings."""
+    config, data = settings.section("model", PuncTaskConfig), settings.section("data", PuncDataConfig)
+    if config.init and config.bert:
+        raise OptionError("model.init and model.bert: give one of them")
+    if config.bert:
+        model_files(Path(config.bert), "config.json", "vocab.txt")
+    texts = {what: sentences_of(getattr(data, what), what) for what in ("train", "dev")}
+    vocabulary = _vocabulary(config, texts["train"])
+    sizes = _sizes(config, len(vocabulary))
+    if len(vocabulary) != sizes["vocab_size"] or _CLS not in vocabulary:
+        raise ModelError(f"{config.init or config.bert}: its vocabulary is not that of its model")
+    model = initial_model(config, sizes, vocabulary.index(_CLS))
+    if data.max_tokens > model.max_tokens:
+        raise OptionError(f"data.max_tokens: {data.max_tokens}, a window of this model has {model.max_tokens}")
+    by_main(lambda: _write_beside(settings.out, vocabulary, sizes))
+    tokenizer = PieceTokenizer(vocabulary)
+    left_out: list[Problem] = []
+    train, dev = (
+        MarkedCorpus(
+            _examples(texts[what], what, tokenizer, data, left_out), data, model.args.cls_id, settings.train.seed
+        )
+        for what in ("train", "dev")
+    )
+    return Task(PuncObjective(model, config.dropout), train, dev, data.batch_tokens, left_out)

@@ -1,0 +1,171 @@
+"""The VAD family: voice or not, offline and streaming; speech, singing and music (FireRedASR2S paper, section 4)."""
+
+import logging
+import math
+from argparse import Namespace
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+from torch.nn.utils.rnn import pad_sequence
+
+from firered.audio.feats import FRAME_SHIFT_S, NUM_BINS, Cmvn
+from firered.data.inputs import Utterance
+from firered.errors import DataError, ModelError, Problem
+from firered.models.checkpoint import load_checkpoint, load_weights, model_files
+from firered.models.dfsmn import Dfsmn, DfsmnConfig
+from firered.pretrained import CHECKPOINT
+from firered.train.augment import Draw, WaveAugment
+from firered.train.config import AugmentConfig, SpecAugmentConfig, VadDataConfig, VadTaskConfig
+from firered.train.labels import EVENTS, Spans, frame_labels, read_spans
+from firered.train.layout import cmvn_beside
+from firered.train.settings import Settings
+from firered.train.speech import SpeechCorpus, usable, utterances_of
+from firered.train.task import Batch, Outcome, Task
+from firered.train.transcribed import SpeechObjective, some
+
+log = logging.getLogger(__name__)
+
+# task -> events of its outputs, look-ahead or None: as configured
+_KINDS = {"vad": (("voice",), None), "stream-vad": (("voice",), 0), "mvad": (EVENTS, None)}
+
+
+class FrameCorpus(SpeechCorpus):
+    """Features and frame labels."""
+
+    def __init__(self, pieces: "list[_Piece]", events: Sequence[str], cmvn: Cmvn, augment: WaveAugment | None) -> None:
+        frames = np.array([piece.frames for piece in pieces], np.int64)
+        utterances, spans = [piece.utterance for piece in pieces], [piece.spans for piece in pieces]
+        super().__init__(utterances, frames, spans, cmvn, augment)
+        self.events = events
+
+    def target(self, index: int, draw: Draw, frames: int) -> np.ndarray:
+        """(frames, events) labels."""
+        return frame_labels([] if draw.pure_noise else self._targets[index], frames, self.events, draw)
+
+    def collate(self, items: list[tuple[str, Tensor, np.ndarray]]) -> Batch:
+        """Padded features and labels (N, T, events), and a mask (N, T, 1) that is 0 on padding."""
+        tensors = self.collate_features(items)
+        tensors["labels"] = pad_sequence([torch.from_numpy(item[2]) for item in items], batch_first=True)
+        frames = torch.arange(tensors["feats"].shape[1])
+        tensors["mask"] = (frames < tensors["lengths"][:, None]).float()[:, :, None]
+        weight = int(tensors["lengths"].sum()) * len(self.events)
+        return Batch([item[0] for item in items], tensors, weight)
+
+
+class VadObjective(SpeechObjective):
+    """Binary cross-entropy of every frame and event."""
+
+    def __init__(self, model: Dfsmn, events: Sequence[str], dropout: float, specaugment: SpecAugmentConfig) -> None:
+        super().__init__(model, dropout, specaugment)
+        self.events = events
+
+    def forward(self, tensors: Mapping[str, Tensor]) -> Outcome:
+        """Loss summed over frames and events."""
+        logits = self.model(self.features(tensors), tensors["mask"]).float()
+        labels, mask = tensors["labels"], tensors["mask"]
+        loss = (F.binary_cross_entropy_with_logits(logits, labels, reduction="none") * mask).sum()
+        said, true = (logits.detach() >= 0).float() * mask, labels * mask
+        hits, said, true = ((x.sum((0, 1))) for x in (said * true, said, true))
+        counts = {f"{name} {event}": value for name, values in (("hits", hits), ("said", said), ("true", true))
+                  for event, value in zip(self.events, values, strict=True)}  # fmt: skip
+        return Outcome(loss, counts)
+
+    def report(self, loss: float, counts: Mapping[str, float]) -> dict[str, float]:
+        """F1 of the frames at threshold 0.5, of each event where there are several, and their mean."""
+        scores = {}
+        for event in self.events:
+            both = counts[f"said {event}"] + counts[f"true {event}"]
+            scores[f"f1_{event}"] = 2 * counts[f"hits {event}"] / both if both else 1.0
+        return {**(scores if len(scores) > 1 else {}), "f1": sum(scores.values()) / len(scores)}
+
+    def package(self, state: dict[str, Tensor]) -> dict[str, object]:
+        """The published layout."""
+        return {"args": Namespace(**asdict(self.model.config)), "model_state_dict": state}
+
+
+def initial_model(config: VadTaskConfig, events: int, lookahead: int | None) -> Dfsmn:
+    """The model to train: a new one, or that of `init`."""
+    if config.init:
+        (path,) = model_files(Path(config.init), CHECKPOINT)
+        args, state = load_checkpoint(path)
+        sizes = DfsmnConfig.from_args(args)
+        if sizes.odim != events or (lookahead == 0) != (sizes.N2 == 0):
+            raise ModelError(f"{path}: {sizes.odim} outputs, look-ahead {sizes.N2}: not a model of this task")
+        model = Dfsmn(sizes)
+        load_weights(model, state, path)
+        return model
+    lookahead = config.N2 if lookahead is None else lookahead
+    sizes = {"R": config.R, "H": config.H, "P": config.P, "N1": config.N1, "N2": lookahead}
+    return Dfsmn(DfsmnConfig(idim=NUM_BINS, odim=events, dropout=config.dropout, **sizes))
+
+
+@dataclass(frozen=True)
+class _Piece:
+    """A recording, or a stretch of a long one."""
+
+    utterance: Utterance
+    frames: int
+    spans: Spans
+
+
+def _pieces(one: Utterance, count: int, spans: Spans, config: VadDataConfig) -> list[_Piece]:
+    """A recording cut into pieces of at most `max_frames`; a rest shorter than `min_frames` is given up."""
+    if count <= config.max_frames:
+        return [_Piece(one, count, spans)]
+    found = []
+    for first in range(0, max(1, count - config.min_frames), config.max_frames):
+        last, begin_s = min(first + config.max_frames, count), first * FRAME_SHIFT_S
+        # The window of a piece's last frame reaches 15 ms beyond its shift.
+        piece = replace(
+            one,
+            id=f"{one.id}-{first:07d}",
+            feats=f"{one.feats}[{first}:{last - 1}]" if one.feats else "",
+            start_s=one.start_s + begin_s,
+            end_s=one.start_s + last * FRAME_SHIFT_S + 0.015,
+            duration_s=math.nan,
+        )
+        found.append(_Piece(piece, last - first, [(start - begin_s, end - begin_s, e) for start, end, e in spans]))
+    return found
+
+
+def _voice(spans: Spans) -> Spans:
+    """Speech and singing as one event."""
+    return [(start, end, "voice") for start, end, event in spans if event in ("speech", "singing")]
+
+
+def _read(config: VadDataConfig, what: str, events: Sequence[str], left_out: list[Problem]) -> list[_Piece]:
+    found: list[_Piece] = []
+    paths = getattr(config, what)
+    for path in paths.split() or [""]:
+        recordings, problems = utterances_of(path, what, by_segment=False)
+        left_out += problems
+        spans = read_spans(Path(path), config.labels, [one.id for one in recordings], left_out)
+        kept, counts = usable([one for one in recordings if one.id in spans], config, left_out, longest=False)
+        empty = sum(not spans[one.id] for one in kept)
+        log.info("%s: %d recordings, %d of them without any labelled event", path, len(kept), empty)
+        for one, count in zip(kept, counts.tolist(), strict=True):
+            own = spans[one.id] if events == EVENTS else _voice(spans[one.id])
+            found += _pieces(one, count, own, config)
+    if not found:
+        raise DataError(f"data.{what}: no recording is left in {paths}{some(left_out)}")
+    return found
+
+
+def build(settings: Settings) -> Task:
+    """The task of these settings."""
+    config, data = settings.section("model", VadTaskConfig), settings.section("data", VadDataConfig)
+    events, lookahead = _KINDS[settings.task]
+    left_out: list[Problem] = []
+    parts = {what: _read(data, what, events, left_out) for what in ("train", "dev")}
+    cmvn = cmvn_beside(settings, [piece.utterance for piece in parts["train"]], config.init)
+    augment = WaveAugment(settings.section("augment", AugmentConfig), settings.train.seed)
+    train = FrameCorpus(parts["train"], events, cmvn, augment)
+    dev = FrameCorpus(parts["dev"], events, cmvn, None)
+    model = initial_model(config, len(events), lookahead)
+    objective = VadObjective(model, events, config.dropout, settings.section("specaugment", SpecAugmentConfig))
+    return Task(objective, train, dev, data.batch_frames, left_out)
