@@ -69,7 +69,10 @@ heads() {
   train ctc
   train lid
 }
-speech_llm() { train llm; }
+speech_llm() {
+  train llm_first
+  train llm
+}
 
 decode() { # <name> <command...>: into exp/decode/<name>, given as the last word
   task "decode_$1" "${@:2}" --num-threads 1 --model models "exp/decode/$1"
