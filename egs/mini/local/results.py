@@ -73,7 +73,7 @@ def _row(scores: Path, figure: Figure) -> str:
     met = value <= aim if figure.falls else value >= aim
     sign = "≤" if figure.falls else "≥"
     verdict = "" if met else "not reached"
-    return f"| {figure.module} | {figure.measure} | {sign} {aim:g} | **{value:.2f}** | {verdict} |"
+    return f"| {figure.module} | {figure.measure} | {sign} {round(aim, 2):g} | **{value:.2f}** | {verdict} |"
 
 
 def _value(folder: Path, metric: str) -> float:
