@@ -181,13 +181,13 @@ def test_pipes_and_redirections():
 
 
 def test_failed_jobs_are_counted_and_the_ends_of_their_logs_shown():
-    command = "seq 9 | sed s/^/JOB./; test JOB = 2"
+    command = "seq 14 | sed s/^/JOB./; test JOB = 2"
     result = run("--max-jobs-run", "2", "JOB=1:6", "log/t.JOB.log", "bash", "-c", command)
     assert result.returncode == 1
     expected = ["run.py: 5 / 6 failed, log is in log/t.*.log"]
     for job in (1, 3, 4):
         expected.append(f"log/t.{job}.log (exit code 1) ends with:")
-        expected += [f"    {job}.{line}" for line in range(5, 10)]
+        expected += [f"    {job}.{line}" for line in range(5, 15)]
     assert result.stderr.splitlines() == expected
 
 

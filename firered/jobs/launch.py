@@ -136,7 +136,7 @@ def pick_jobs(call: Call) -> list[int]:
 
 
 def failure_report(
-    call: Call, failures: Mapping[int, str], run_count: int, max_jobs: int = 3, max_lines: int = 5
+    call: Call, failures: Mapping[int, str], run_count: int, max_jobs: int = 3, max_lines: int = 10
 ) -> str:
     """Return what the user should see: run.pl's line, then the last lines that the first failed jobs wrote.
 
