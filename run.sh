@@ -53,10 +53,10 @@ Stages: -1 data directory, 0 filterbank + CMVN statistics, 1 VAD, 2 LID, 3 decod
 export PATH=$TOP/.venv/bin:$TOP/utils:$PATH
 
 if [ -n "$data" ]; then set -- "$data" "$@"; fi
-if [ $# -eq 0 ]; then
+if [ $# -eq 0 ] && [ -z "$models" ]; then # the tour; later stages of other data name no data, but their models
   set -- "$TOP/egs/mini/test/wav"
   ref=${ref:-$TOP/egs/mini/test}
-  models=${models:-$TOP/egs/mini/models}
+  models=$TOP/egs/mini/models
 fi
 models=${models:-pretrained_models}
 audio=(--channel "$channel")
@@ -111,7 +111,7 @@ if [ "$stage" -le 5 ] && [ "$stop_stage" -ge 5 ]; then
     ${punc_config:+--config "$punc_config"} @in/text @out
 fi
 
-if [ -z "$ref" ] && [ -f "$1/text" ]; then ref=$1; fi
+if [ -z "$ref" ] && [ -f "${1:-}/text" ]; then ref=$1; fi
 if [ "$stage" -le 6 ] && [ "$stop_stage" -ge 6 ] && { [ -n "$ref" ] || [ "$stage" -eq 6 ]; }; then
   echo "stage 6: scoring against ${ref:?run.sh: stage 6 needs a reference text: --ref} -> $exp/score"
   scoring=()
