@@ -1,6 +1,9 @@
 """What can go wrong and be mended by the user: every message says where, what, and what to do."""
 
 from dataclasses import dataclass
+from typing import TypeVar
+
+Outcome = TypeVar("Outcome")
 
 
 class FireRedError(Exception):
@@ -35,3 +38,10 @@ class Problem:
 
     def __str__(self) -> str:
         return f"{self.key} {self.reason}"
+
+
+def result_of(outcome: Outcome | Exception) -> Outcome:
+    """The outcome of one piece of work that is not to be gone on without; raises the error if it is one."""
+    if isinstance(outcome, Exception):
+        raise outcome
+    return outcome

@@ -14,6 +14,7 @@ from transformers import BertConfig
 
 from firered.align.ctc import Word
 from firered.errors import ModelError, OptionError
+from firered.models.checkpoint import load_checkpoint
 from firered.models.punc_bert import BERT_CONFIG, PuncArgs, PuncBert
 from firered.pretrained import CHECKPOINT
 from firered.punc.punctuate import TAGS, Punc
@@ -183,7 +184,8 @@ def test_published_size_loads(tmp_path, tiny):
 
 def break_model(directory: Path, what: str) -> None:
     config = json.loads((directory / BERT_CONFIG).read_text())
-    package = torch.load(directory / CHECKPOINT, weights_only=False)
+    args, state = load_checkpoint(directory / CHECKPOINT)
+    package = {"args": args, "model_state_dict": {name: value.clone() for name, value in state.items()}}
     if what in ("hidden_size", "hidden_act"):
         (directory / BERT_CONFIG).write_text(json.dumps({**config, what: {"hidden_size": 17, "hidden_act": "?"}[what]}))
     elif what == "no size":

@@ -90,12 +90,19 @@ def written(out):
     return [json.loads(line) for line in lines if line.endswith("}\n")]
 
 
-def test_two_processes_are_one_with_batches_twice_as_many(corpus, uninterrupted, tmp_path):
+# `--multi_gpu` is what makes accelerate start several; without a GPU they work on the processor.
+LAUNCHERS = {
+    "accelerate": ["accelerate.commands.launch", "--multi_gpu", "--num_processes", "2", "--num_machines", "1",
+                   "--mixed_precision", "no", "--dynamo_backend", "no", "--main_process_port", "0"],
+    "torchrun": ["torch.distributed.run", "--standalone", "--nproc_per_node", "2"],
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("launcher", LAUNCHERS)
+def test_two_processes_are_one_with_batches_twice_as_many(corpus, uninterrupted, tmp_path, launcher):
     one = run(everything_drawn(corpus, tmp_path / "one", 12, accum_grad=2))
     config = write_config(tmp_path / "train.yaml", everything_drawn(corpus, tmp_path / "two", 12))
-    # `--multi_gpu` is what makes the launcher start several; without a GPU they work on the processor.
-    launch = ["-m", "accelerate.commands.launch", "--multi_gpu", "--num_processes", "2", "--num_machines", "1",
-              "--mixed_precision", "no", "--dynamo_backend", "no", "--main_process_port", "0"]  # fmt: skip
+    launch = ["-m", *LAUNCHERS[launcher]]
     done = subprocess.run(command(config, before=launch), capture_output=True, text=True, check=False, timeout=300)
     assert done.returncode == 0, done.stderr
     assert "2 processes on cpu" in done.stderr

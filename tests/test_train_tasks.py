@@ -49,9 +49,9 @@ def test_aed_learns_a_batch_by_heart(aed, corpus):
 
 def test_ctc_learns_and_leaves_the_rest_bit_for_bit(aed, corpus, tmp_path):
     before = state_of(aed[0])
-    lines = run(values("ctc", corpus, tmp_path, steps=100, model={"init": str(aed[0])}, optim={"lr": 0.1},
+    lines = run(values("ctc", corpus, tmp_path, steps=600, model={"init": str(aed[0])}, optim={"lr": 0.1},
                        specaugment=NO_MASKS))  # fmt: skip
-    assert losses(lines)[-1] < 0.1 * losses(lines)[0]
+    assert losses(lines)[-1] < 0.04  # one layer on a frozen encoder: slower than the others
     after = state_of(tmp_path)
     assert after.keys() - before.keys() == {"ctc.ctc_lo.weight", "ctc.ctc_lo.bias"}
     assert [name for name in before if not torch.equal(before[name], after[name])] == []

@@ -8,6 +8,7 @@ from typing import Generic, Protocol, TypeVar
 from firered.asr.guard import Guard
 from firered.audio.feats import SAMPLE_RATE
 from firered.audio.frames import Audio, of_audio
+from firered.errors import result_of
 from firered.jobs.utterances import Speech, by_parts, window_parts
 from firered.results import AsrResult
 
@@ -47,9 +48,7 @@ class WindowedRecogniser(ABC, Generic[Decoded]):
             AudioError: it cannot be read or holds nothing to recognise.
         """
         (result,) = self.transcribe([Speech.of(of_audio(audio, uttid, sample_rate))])
-        if isinstance(result, Exception):
-            raise result
-        return result
+        return result_of(result)
 
     def transcribe(self, utterances: Sequence[Speech]) -> list[AsrResult | Exception]:
         """A result, or what went wrong, for each utterance; batched by length, alone what they are in company."""

@@ -13,6 +13,7 @@ from firered.asr.tokenizer import EOS_ID, SOS_ID
 from firered.audio.feats import FRAME_SHIFT_S, SAMPLE_RATE
 from firered.audio.frames import Audio, of_audio
 from firered.config import LidConfig
+from firered.errors import result_of
 from firered.jobs.utterances import Speech, by_parts, part_of
 from firered.lid.labels import Grammar, split_label
 from firered.models.aed import Lid as LidModel
@@ -56,9 +57,7 @@ class Lid:
             AudioError: it cannot be read or holds nothing to identify.
         """
         (result,) = self.identify([Speech.of(of_audio(audio, uttid, sample_rate))])
-        if isinstance(result, Exception):
-            raise result
-        return result
+        return result_of(result)
 
     def identify(self, utterances: Sequence[Speech]) -> list[LidResult | Exception]:
         """A result, or what went wrong, for each utterance; batched by length, alone what they are in company."""

@@ -1,6 +1,7 @@
 """What the Conformer encoder and the Transformer decoder share: positions, masks, and weights derived for inference."""
 
 import math
+from abc import ABC, abstractmethod
 from collections.abc import Callable
 from typing import Any
 
@@ -59,7 +60,7 @@ class PositionTable(nn.Module):
         return sinusoids(torch.arange(length, device=device), self.dim)
 
 
-class Derived(nn.Module):
+class Derived(nn.Module, ABC):
     """A module that can keep tensors computed from its own weights, to be faster at inference.
 
     They are no part of the state dict. They are made on first use after `prepare`, and forgotten whenever the weights
@@ -71,9 +72,9 @@ class Derived(nn.Module):
         self._wanted = False
         self._made: tuple[Tensor, ...] | None = None
 
+    @abstractmethod
     def derive(self) -> tuple[Tensor, ...]:
         """What to keep, from the weights as they are."""
-        raise NotImplementedError
 
     def derived(self) -> tuple[Tensor, ...] | None:
         """What was derived; None in training, where gradients are wanted, and before `prepare`."""

@@ -10,7 +10,7 @@ import torch
 from firered.align.ctc import Word
 from firered.asr.tokenizer import read_dict
 from firered.config import PuncConfig
-from firered.errors import ModelError, OptionError
+from firered.errors import ModelError, OptionError, result_of
 from firered.jobs.utterances import halving, plan
 from firered.models.checkpoint import model_files, pick_device
 from firered.models.punc_bert import BERT_CONFIG, PuncBert
@@ -70,7 +70,8 @@ class Punc:
 
     def __call__(self, text: str, uttid: str = "") -> PuncResult:
         """The text with punctuation; an empty one stays empty."""
-        return _only(self.punctuate([text], [uttid]))
+        (result,) = self.punctuate([text], [uttid])
+        return result_of(result)
 
     def punctuate(self, texts: Sequence[str], uttids: Sequence[str] | None = None) -> list[PuncResult | Exception]:
         """Each text with punctuation, or what went wrong; batched by length, alone what they are in company."""
@@ -174,10 +175,3 @@ def token_windows(length: int, size: int, overlap: int) -> list[Window]:
 
 def _ids(uttids: Sequence[str] | None, texts: Sequence) -> Sequence[str]:
     return [""] * len(texts) if uttids is None else uttids
-
-
-def _only(results: list[PuncResult | Exception]) -> PuncResult:
-    (result,) = results
-    if isinstance(result, Exception):
-        raise result
-    return result

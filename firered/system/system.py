@@ -13,7 +13,7 @@ from firered.audio.feats import SAMPLE_RATE
 from firered.audio.frames import Audio, Frames, of_audio
 from firered.audio.spool import Spool
 from firered.config import AsrConfig, LidConfig, LlmConfig, PuncConfig, SystemConfig, VadConfig
-from firered.errors import ModelError
+from firered.errors import ModelError, result_of
 from firered.jobs.utterances import Record, Speech, isolated, plan
 from firered.lid.identify import Lid
 from firered.options import Options
@@ -143,9 +143,7 @@ class System:
         """
         path = "" if not isinstance(audio, str | Path) else str(audio)
         ((_, result),) = self.transcribe([(of_audio(audio, uttid, sample_rate), path)])
-        if isinstance(result, Exception):
-            raise result
-        return result
+        return result_of(result)
 
     def transcribe(self, recordings: Iterable[tuple[Frames, str]]) -> Iterator[tuple[str, Transcript | Exception]]:
         """Each recording's id with its transcript, or with the error that ended its reading; in order.

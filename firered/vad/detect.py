@@ -1,5 +1,6 @@
 """Voice activity detection on the released models: `Vad`, `Mvad` and `StreamVad`."""
 
+from abc import ABC, abstractmethod
 from collections import deque
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -14,7 +15,7 @@ from firered.audio.feats import SAMPLE_RATE, Cmvn, Fbank
 from firered.audio.frames import Audio, Frames, of_audio
 from firered.audio.load import INT16_SCALE
 from firered.config import MvadConfig, StreamVadConfig, VadConfig
-from firered.errors import ModelError
+from firered.errors import ModelError, result_of
 from firered.models.checkpoint import load_checkpoint, load_weights, model_files, pick_device
 from firered.models.dfsmn import Dfsmn, DfsmnCache, DfsmnConfig
 from firered.pretrained import CHECKPOINT
@@ -158,7 +159,7 @@ def _joined(pieces: list[tuple[Tensor, Tensor]]) -> tuple[Tensor, Tensor]:
     return torch.cat([x for x, _ in pieces]), torch.cat([mask for _, mask in pieces])
 
 
-class _Detector(Generic[Config, Result]):
+class _Detector(ABC, Generic[Config, Result]):
     """What the three detectors share: a classifier, a config, and one recording or many."""
 
     _CONFIG: type
@@ -193,17 +194,16 @@ class _Detector(Generic[Config, Result]):
             AudioError: it cannot be read or holds nothing to analyse.
         """
         ((_, result),) = self.detect([of_audio(audio, uttid, sample_rate)])
-        if isinstance(result, Exception):
-            raise result
-        return result
+        return result_of(result)
 
     def detect(self, recordings: Iterable[Frames]) -> Iterator[tuple[Frames, Result | Exception]]:
         """Each recording with its result, or with the error that ended its reading; in order."""
         for frames, probs in self.classifier.posteriors(recordings):
             yield frames, probs if isinstance(probs, Exception) else self._result(frames, probs)
 
+    @abstractmethod
     def _result(self, frames: Frames, probs: np.ndarray) -> Result:
-        raise NotImplementedError
+        """The result of a recording whose posteriors these are."""
 
 
 Detector = TypeVar("Detector", bound=_Detector)
