@@ -22,7 +22,7 @@ import prepare  # noqa: E402
 import sounds  # noqa: E402
 import synth  # noqa: E402
 from grammar import Grammar  # noqa: E402
-from make_corpus import ASR, LANGUAGES, VOICES, Script  # noqa: E402
+from make_corpus import ASR, LANGUAGES, LID, VOICES, Script, distinct  # noqa: E402
 from write_sets import plain_text  # noqa: E402
 
 RATE = synth.SAMPLE_RATE
@@ -89,6 +89,17 @@ class TestGrammar:
         assert not said["test"] & said["train"]
         assert not said["dev"] & said["train"]
         assert min(map(len, said.values())) > 10
+
+    def test_no_two_utterances_of_a_test_set_are_alike(self):
+        script = Script(seed=3)
+        for grammar in LANGUAGES:
+            tasks = script.utterances("test", {grammar: LID["test"]}, script.sentence)
+            assert len({task.lines[0].text for task in tasks}) == LID["test"], grammar
+
+    def test_too_small_a_grammar_is_told(self):
+        assert distinct(iter("xyxz").__next__, 3) == ["x", "y", "z"]
+        with pytest.raises(DataError, match="only 1 of 2 different sentences, such as x"):
+            distinct(lambda: "x", 2)
 
     def test_voices_of_test_are_heard_nowhere_else(self):
         assert not set(VOICES["test"]) & {*VOICES["train"], *VOICES["dev"]}

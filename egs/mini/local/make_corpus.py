@@ -8,6 +8,7 @@ import random
 import zlib
 from collections.abc import Callable, Mapping
 from concurrent.futures import ProcessPoolExecutor
+from functools import partial
 from multiprocessing import get_context
 from pathlib import Path
 from typing import Annotated
@@ -22,11 +23,15 @@ from synth import SAMPLE_RATE, Voice
 from write_sets import has_exact_times, plain_text, write_recordings
 
 from firered.data.datadir import write_table
+from firered.errors import DataError
 
 PARTS = {"test": range(2), "dev": range(2, 3), "train": range(3, 20)}  # twentieths of all sentences
 _TRAIN_VOICES = (
-    *("f1", "f2", "f4", "m1", "m2", "m3", "m4", "m6", "m8", "adam", "anika", "belinda", "benjamin", "caleb"),
-    *("david", "john", "linda", "max", "michel", "paul", "shelby", "steph", "victor"),
+    *("f1", "f2", "f4", "m1", "m2", "m3", "m4", "m6", "m8", "Alex", "Alicia", "Andrea", "Andy", "Annie", "Denis"),
+    *("Diogo", "Gene", "Hugo", "Jacky", "Lee", "Mario", "Michael", "Mike", "Nguyen", "adam", "anika", "announcer"),
+    *("antonio", "aunty", "belinda", "benjamin", "boris", "caleb", "david", "ed", "edward", "grandma", "grandpa"),
+    *("gustave", "iven", "iven3", "john", "kaukovalta", "linda", "marcelo", "max", "michel", "miguel", "norbert"),
+    *("pablo", "paul", "pedro", "quincy", "rob", "robert", "sandro", "shelby", "steph", "travis", "victor", "zac"),
 )
 VOICES = {"train": _TRAIN_VOICES, "dev": (*_TRAIN_VOICES, "m5"), "test": ("f3", "f5", "m7")}
 
@@ -39,10 +44,11 @@ ASR = {
 PHRASES = {"zh": 1200, "en": 1000, "yue": 300}  # for the first lessons, of the training voices
 _PHRASE_CHARACTERS = {"zh": 4, "yue": 4, "en": 16}  # at most
 LANGUAGES = ("zh", "yue", "en", "es", "fr", "de", "ru")
-LID = {"train": 250, "dev": 15, "test": 40}  # of each language
+LID = {"train": 350, "dev": 12, "test": 40}  # of each language
 MIXTURES = {"train": 320, "dev": 30, "test": 60}
 TALKS = {"zh": 2, "en": 2, "yue": 1, "cs": 1}  # conversations of test
 _TURNS = 6
+_TRIES = 100  # for each text that is to be another than those before
 NOISES = 40
 PUNC = {"train": 8000, "dev": 200, "test": 400}
 LM = {"train": 20000, "dev": 300}
@@ -56,6 +62,20 @@ def part_of(sentence: str) -> str:
     """The part that a sentence belongs to, whoever says it: no other part gets it."""
     twentieth = zlib.crc32(plain_text(sentence).encode()) % 20
     return next(part for part, twentieths in PARTS.items() if twentieth in twentieths)
+
+
+def distinct(draw: Callable[[], str], count: int) -> list[str]:
+    """So many different texts, in the order in which they were drawn.
+
+    Raises:
+        DataError: there are too few.
+    """
+    texts: dict[str, None] = {}
+    for _ in range(_TRIES * count):
+        texts.setdefault(draw())
+        if len(texts) == count:
+            return list(texts)
+    raise DataError(f"only {len(texts)} of {count} different sentences, such as {next(iter(texts))}: grammar too small")
 
 
 class Script:
@@ -86,11 +106,13 @@ class Script:
         return Line(text, "zh" if grammar == "cs" else grammar, voice)
 
     def utterances(self, part: str, counts: Mapping[str, int], text: Callable[[str, str], str]) -> list[Task]:
-        """So many utterances of each grammar, of what `text` gives for part and grammar."""
+        """So many utterances of each grammar, of what `text` gives for both; outside train, no two alike."""
         tasks = []
         for grammar, count in counts.items():
-            for number in range(count):
-                line = self.line(part, grammar, text(part, grammar))
+            draw = partial(text, part, grammar)
+            texts = [draw() for _ in range(count)] if part == "train" else distinct(draw, count)
+            for number, said in enumerate(texts):
+                line = self.line(part, grammar, said)
                 tasks.append(Task(f"{line.voice.variant}-{grammar}-{number:05d}", (line,)))
         return tasks
 
