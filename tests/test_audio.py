@@ -443,6 +443,32 @@ def test_how_much_of_a_wav_is_missing(tmp_path):
     )
 
 
+@needs_ffmpeg
+@pytest.mark.parametrize(
+    ("format", "subtype"), [("AIFF", "PCM_16"), ("CAF", "PCM_16"), ("OGG", "VORBIS"), ("OGG", "OPUS")]
+)
+def test_other_containers_cut_short(tmp_path, caplog, format, subtype):
+    path = write_wav(tmp_path / f"a.{format.lower()}", noise(160000), subtype=subtype)
+    whole, data = read(path), path.read_bytes()
+    path.write_bytes(data[: len(data) * 3 // 4])
+    assert f"{path}: cut short, " in refused(path)
+    with caplog.at_level(logging.WARNING):
+        rest = read(path, CUT_OK)
+    assert f"{path}: cut short" in caplog.text
+    assert 0.5 * len(whole) < len(rest) < 0.8 * len(whole)
+    np.testing.assert_allclose(rest[1600:-1600], whole[1600 : len(rest) - 1600], rtol=0, atol=2)
+
+
+def test_an_ogg_stream_that_ends_with_a_whole_page_is_taken(tmp_path):
+    path = write_wav(tmp_path / "a.ogg", noise(160000))
+    data = path.read_bytes()
+    last = data.rindex(b"OggS")
+    path.write_bytes(data[:last])
+    assert len(read(path)) > 80000
+    path.write_bytes(data[: last + 10])
+    assert "cut short, 17 of the bytes" in refused(path)
+
+
 def test_chunks_around_the_samples(tmp_path):
     path = write_wav(tmp_path / "a.wav", subtype="PCM_16")
     expected = read(path)

@@ -12,20 +12,20 @@ import struct
 import subprocess
 import tempfile
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from io import BytesIO
 from pathlib import Path
+from typing import BinaryIO
 
 import numpy as np
 import soundfile
 
+from firered.audio.truncated import missing_bytes
 from firered.errors import AudioError
 
 log = logging.getLogger(__name__)
 
 BLOCK_S = 20.0  # seconds read at a time
-# Just below 2 or 4 GiB: what pipes write for "not known yet" (sox 0x7FFFF000, ffmpeg 0xFFFFFFFF).
-_STREAMED_SIZES = (range(0x7FFF0000, 0x80000000), range(0xFFFF0000, 0x100000000))
 _EXACT_SUBTYPES = ("PCM", "FLOAT", "DOUBLE", "ULAW", "ALAW", "ALAC")
 _EXACT_CODECS = ("pcm_", "flac", "alac", "wavpack", "tta", "ape")
 _HEADER_BYTES = 512  # more than the header of an empty wav
@@ -41,7 +41,7 @@ class Decoded:
     duration_s: float | None  # as the header states it; None where that takes reading
     lossy: bool  # went through a codec that leaves parts of the spectrum out
     blocks: Iterator[np.ndarray]
-    notes: list[str]
+    notes: list[str] = field(default_factory=list)  # what is amiss, though it was taken
 
 
 @contextlib.contextmanager
@@ -58,8 +58,22 @@ def open_recording(
             source = _resolve(rxfilename.strip(), pipes, stack)
         except OSError as error:
             raise AudioError(f"{rxfilename}: {error.strerror}") from error
+        notes = _cut_short(source, allow_truncated)
         span = (start_s, end_s)
-        yield _open_soundfile(source, span, allow_truncated, stack) or _open_ffmpeg(source, span, stack)
+        recording = _open_soundfile(source, span, allow_truncated, stack) or _open_ffmpeg(source, span, stack)
+        yield replace(recording, notes=notes)
+
+
+def _cut_short(source: Path | BytesIO, allowed: bool) -> list[str]:
+    """What is to be said of a file whose end is not there."""
+    with _opened(source) as file:
+        missing = missing_bytes(file)
+    if not missing:
+        return []
+    complaint = f"{_name(source)}: cut short, {missing} of the bytes that its header promises are not there"
+    if not allowed:
+        raise AudioError(f"{complaint} (--allow-truncated takes what is there)")
+    return [complaint]
 
 
 def _resolve(rxfilename: str, pipes: bool, stack: contextlib.ExitStack) -> Path | BytesIO:
@@ -117,17 +131,10 @@ def _open_soundfile(
         and shutil.which("ffmpeg")
     ):
         return None  # a recorder that was killed left a length of 0; ffmpeg reads what follows
-    notes = []
-    missing = _missing_bytes(source)
-    if missing:
-        complaint = f"{_name(source)}: cut short, {missing} of the bytes that its header promises are not there"
-        if not allow_truncated:
-            raise AudioError(f"{complaint} (--allow-truncated takes what is there)")
-        notes.append(complaint)
     duration_s = file.frames / file.samplerate
     lossy = not file.subtype.startswith(_EXACT_SUBTYPES)
     blocks = _soundfile_blocks(file, source, span, allow_truncated)
-    return Decoded(file.samplerate, file.channels, duration_s, lossy, blocks, notes)
+    return Decoded(file.samplerate, file.channels, duration_s, lossy, blocks)
 
 
 def _soundfile_blocks(
@@ -177,29 +184,16 @@ def _states_length(source: Path | BytesIO) -> bool:
     return any(name in head[: 1 << 12] for name in (b"Xing", b"Info", b"VBRI"))
 
 
-def _opened(source: Path | BytesIO) -> contextlib.AbstractContextManager:
-    """A file for reading from its start on; one in memory stays open."""
+@contextlib.contextmanager
+def _opened(source: Path | BytesIO) -> Iterator[BinaryIO]:
+    """A file for reading from its start on; one in memory is at its start again afterwards."""
     if isinstance(source, Path):
-        return source.open("rb")
-    source.seek(0)
-    return contextlib.nullcontext(source)
-
-
-def _missing_bytes(source: Path | BytesIO) -> int:
-    """Bytes that the data chunk of a RIFF wav promises beyond the end of the file; 0 for other formats."""
-    with _opened(source) as file:
-        size = file.seek(0, 2)
-        file.seek(0)
-        if file.read(4) != b"RIFF":
-            return 0
-        file.seek(12)
-        while len(head := file.read(8)) == 8:
-            name, length = struct.unpack("<4sI", head)
-            if name == b"data":
-                streamed = any(length in sizes for sizes in _STREAMED_SIZES)
-                return 0 if streamed else max(0, length - (size - file.tell()))
-            file.seek(length + length % 2, 1)
-        return 0
+        with source.open("rb") as file:
+            yield file
+    else:
+        source.seek(0)
+        yield source
+        source.seek(0)
 
 
 def _open_ffmpeg(source: Path | BytesIO, span: tuple[float, float], stack: contextlib.ExitStack) -> Decoded:
@@ -222,7 +216,6 @@ def _open_ffmpeg(source: Path | BytesIO, span: tuple[float, float], stack: conte
         None,
         not codec.startswith(_EXACT_CODECS),
         _ffmpeg_blocks(process, source, rate, channels, errors),
-        [],
     )
 
 

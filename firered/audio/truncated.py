@@ -1,0 +1,52 @@
+"""How much of an audio file is not there: what its header promises, against where the file ends."""
+
+import struct
+from typing import BinaryIO
+
+# of containers made of chunks: where the first one starts, the head of a chunk, the chunk of samples, alignment
+_CHUNKED = {
+    b"RIFF": (12, "<4sI", b"data", 2),
+    b"FORM": (12, ">4sI", b"SSND", 2),  # AIFF, AIFF-C
+    b"caff": (8, ">4sq", b"data", 1),  # Core Audio
+}
+# Just below 2 or 4 GiB: what pipes write for "not known yet" (sox 0x7FFFF000, ffmpeg 0xFFFFFFFF); CAF writes -1.
+_STREAMED_SIZES = (range(0x7FFF0000, 0x80000000), range(0xFFFF0000, 0x100000000), range(-1, 0))
+_OGG_PAGE_HEAD = 27  # bytes before the table of its segments
+_OGG_LONGEST_PAGE = _OGG_PAGE_HEAD + 255 + 255 * 255
+
+
+def missing_bytes(file: BinaryIO) -> int:
+    """Bytes promised beyond the end of a wav, AIFF, CAF or Ogg file; 0 where nothing is or none can be told.
+
+    An Ogg stream that ends with a whole page counts as whole, although recorders that were stopped may leave it without
+    the mark of its end.
+    """
+    size = file.seek(0, 2)
+    file.seek(0)
+    magic = file.read(4)
+    if magic in _CHUNKED:
+        return _missing_samples(file, size, *_CHUNKED[magic])
+    return _missing_of_page(file, size) if magic == b"OggS" else 0
+
+
+def _missing_samples(file: BinaryIO, size: int, start: int, head: str, samples: bytes, alignment: int) -> int:
+    file.seek(start)
+    while len(found := file.read(struct.calcsize(head))) == struct.calcsize(head):
+        name, length = struct.unpack(head, found)
+        if name == samples:
+            streamed = any(length in sizes for sizes in _STREAMED_SIZES)
+            return 0 if streamed else max(0, length - (size - file.tell()))
+        file.seek(length + length % alignment, 1)
+    return 0
+
+
+def _missing_of_page(file: BinaryIO, size: int) -> int:
+    """Bytes of the last page of an Ogg file that are not there."""
+    file.seek(max(0, size - _OGG_LONGEST_PAGE))
+    tail = file.read()
+    page = tail[max(0, tail.rfind(b"OggS")) :]
+    if len(page) < _OGG_PAGE_HEAD:
+        return _OGG_PAGE_HEAD - len(page)
+    segments = page[_OGG_PAGE_HEAD - 1]
+    table = page[_OGG_PAGE_HEAD : _OGG_PAGE_HEAD + segments]
+    return max(0, _OGG_PAGE_HEAD + segments + sum(table) - len(page))
