@@ -30,15 +30,15 @@ both() {
     "$2"
     return
   fi
-  local first second
+  local beside_pids=() # a name that the functions, which see it, do not have
   set -m # each in a process group of its own, so that all of it can be ended
   "$1" &
-  first=$!
+  beside_pids+=($!)
   "$2" &
-  second=$!
+  beside_pids+=($!)
   set +m
-  wait "$first"
-  wait "$second"
+  wait "${beside_pids[0]}"
+  wait "${beside_pids[1]}"
 }
 
 # Ends what is still running: of two at once, the one whose neighbour has failed.
