@@ -13,7 +13,7 @@ from safetensors.torch import load_file, save_file
 from tiny_llm import HIDDEN, RANK, tiny_llm, tiny_tokenizer, write_tiny_llm
 from torch.nn.utils.rnn import pad_sequence
 
-from firered.asr.llm_runtime import LoadedLlm, cpu_has_bfloat16, llm_dtype, llm_folder, model_paths
+from firered.asr.llm_runtime import LoadedLlm, llm_dtype, llm_folder, model_paths
 from firered.asr.llm_search import search
 from firered.asr.llm_steps import LlmSteps, keep_rows
 from firered.asr.llm_tokenizer import LlmTokenizer
@@ -24,6 +24,7 @@ from firered.config import AudioConfig, LlmConfig
 from firered.errors import ModelError, OptionError
 from firered.jobs.utterances import Speech
 from firered.models.adapter import Adapter
+from firered.models.bfloat16 import WidenedLinear, cpu_has_bfloat16
 from firered.models.qwen import LORA_TARGETS, load_llm, with_lora
 from firered.models.speech_llm import SpeechLlm, positions_of, splice
 
@@ -233,6 +234,29 @@ def test_the_automatic_format(tmp_path, monkeypatch):
     for has, dtype in ((True, torch.bfloat16), (False, torch.float32)):
         monkeypatch.setattr("firered.asr.llm_runtime.cpu_has_bfloat16", lambda has=has: has)
         assert llm_dtype("auto", torch.device("cpu")) == dtype
+
+
+@pytest.mark.parametrize("rows", [1, 3, 4, 40])
+@pytest.mark.parametrize("bias", [True, False])
+def test_widened_products_are_those_of_float32_rounded(rows, bias):
+    torch.manual_seed(rows)
+    layer = torch.nn.Linear(96, 1100, bias=bias, dtype=torch.bfloat16)
+    x = torch.randn(2, rows, 96).bfloat16() if rows > 3 else torch.randn(rows, 96).bfloat16()
+    with torch.inference_mode():
+        got = WidenedLinear(layer)(x)
+        exact = x.double() @ layer.weight.double().T + (layer.bias.double() if bias else 0)
+    assert got.dtype == torch.bfloat16
+    torch.testing.assert_close(got.double(), exact, rtol=2**-8, atol=2**-10)
+
+
+@pytest.mark.parametrize("has", [True, False])
+def test_linear_layers_are_widened_where_bfloat16_is_emulated(model_dir, monkeypatch, has):
+    monkeypatch.setattr("firered.asr.llm_runtime.cpu_has_bfloat16", lambda: has)
+    for dtype in ("bfloat16", "float32"):
+        llm = LoadedLlm.load(model_dir, LlmConfig(dtype=dtype), "cpu").model.llm
+        widened = [module for module in llm.modules() if isinstance(module, WidenedLinear)]
+        assert bool(widened) == (dtype == "bfloat16" and not has)
+        assert not widened or not any(isinstance(module, torch.nn.Linear) for module in llm.modules())
 
 
 def drop(name):

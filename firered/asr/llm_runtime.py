@@ -13,6 +13,7 @@ from firered.config import LlmConfig
 from firered.errors import ModelError
 from firered.jobs.utterances import Speech
 from firered.models.attention import prepare
+from firered.models.bfloat16 import cpu_has_bfloat16, widen
 from firered.models.checkpoint import model_files, pick_device
 from firered.models.conformer import SUBSAMPLING
 from firered.models.numbers import cast
@@ -51,6 +52,8 @@ class LoadedLlm:
         dtype = llm_dtype(config.dtype, llm_place)
         model = SpeechLlm.load(directory, folder, tokenizer.speech_id, dtype=dtype, llm_device=spread)
         model.merge()
+        if dtype == torch.bfloat16 and llm_place.type == "cpu" and not cpu_has_bfloat16():
+            widen(model.llm)
         for part in (prepare(model.encoder), model.encoder_projector):
             cast(part, config.encoder_dtype, place)
         return cls(model.eval(), Cmvn.read(cmvn), tokenizer, place, directory)
@@ -105,13 +108,3 @@ def llm_dtype(name: str, device: torch.device) -> torch.dtype:
     if name != "auto":
         return getattr(torch, name)
     return torch.bfloat16 if device.type == "cuda" or cpu_has_bfloat16() else torch.float32
-
-
-def cpu_has_bfloat16(cpuinfo: Path = Path("/proc/cpuinfo")) -> bool:
-    """Whether this processor multiplies in bfloat16: AVX-512 BF16 or AMX, or Arm's bf16."""
-    try:
-        text = cpuinfo.read_text(encoding="utf-8")
-    except OSError:
-        return False  # no Linux
-    flags = {flag for line in text.splitlines() if line.startswith(("flags", "Features")) for flag in line.split()}
-    return not flags.isdisjoint({"avx512_bf16", "amx_bf16", "bf16"})

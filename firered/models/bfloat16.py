@@ -1,0 +1,51 @@
+"""bfloat16 on processors: whether they compute in it, and how to bear it where they do not."""
+
+from pathlib import Path
+
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+_FEW = 3  # rows up to which a product is bound by reading the weight, and the library's emulation keeps up
+_SLICE = 512  # rows of a weight in float32 at a time: they stay in the cache
+
+
+def cpu_has_bfloat16(cpuinfo: Path = Path("/proc/cpuinfo")) -> bool:
+    """Whether this processor multiplies in bfloat16: AVX-512 BF16 or AMX, or Arm's bf16."""
+    try:
+        text = cpuinfo.read_text(encoding="utf-8")
+    except OSError:
+        return False  # no Linux
+    flags = {flag for line in text.splitlines() if line.startswith(("flags", "Features")) for flag in line.split()}
+    return not flags.isdisjoint({"avx512_bf16", "amx_bf16", "bf16"})
+
+
+class WidenedLinear(nn.Module):
+    """Stands for a linear layer with bfloat16 weights at inference: many rows are multiplied in float32.
+
+    The emulation of bfloat16 is some three times slower than float32; the weights, as float32 all at once, would take
+    twice the memory.
+    """
+
+    def __init__(self, layer: nn.Linear) -> None:
+        super().__init__()
+        self.weight, self.bias = layer.weight, layer.bias
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(..., I) -> (..., O), both bfloat16."""
+        rows = x.flatten(0, -2)
+        if len(rows) <= _FEW:
+            return F.linear(x, self.weight, self.bias)
+        wide, out = rows.float(), x.new_empty(len(rows), len(self.weight))
+        for first in range(0, len(self.weight), _SLICE):
+            part = slice(first, first + _SLICE)
+            bias = None if self.bias is None else self.bias[part].float()
+            out[:, part] = F.linear(wide, self.weight[part].float(), bias)
+        return out.view(*x.shape[:-1], -1)
+
+
+def widen(model: nn.Module) -> None:
+    """Put WidenedLinear in the place of every linear layer; weights stay where they are."""
+    for parent in list(model.modules()):
+        for name, layer in list(parent.named_children()):
+            if isinstance(layer, nn.Linear):
+                setattr(parent, name, WidenedLinear(layer))
