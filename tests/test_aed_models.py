@@ -1,5 +1,8 @@
 """Encoder, decoder, CTC head and LM: the published tensors, and identities on a small random model."""
 
+from argparse import Namespace
+from dataclasses import asdict
+
 import numpy as np
 import pytest
 import soundfile
@@ -199,3 +202,15 @@ def test_search_over_a_batch_is_the_search_alone(model):
         (alone,) = beam_search(model.start(encoded, frames, 3, int(frames)), frames, config, sos=SOS, eos=EOS)
         assert [h.tokens for h in alone] == [h.tokens for h in together[n]]
         assert [h.score for h in alone] == pytest.approx([h.score for h in together[n]], abs=1e-4)
+
+
+@pytest.mark.parametrize("lead", ["0.06", None, float("nan")])
+def test_a_lead_that_is_no_number_is_refused(lead):
+    with pytest.raises(ModelError, match=r"ctc_lead_s=.*a number of seconds is needed"):
+        AedConfig.from_args(Namespace(**asdict(SMALL) | {"ctc_lead_s": lead}))
+
+
+def test_a_checkpoint_without_a_lead_has_the_published_one():
+    values = asdict(SMALL)
+    del values["ctc_lead_s"]
+    assert AedConfig.from_args(Namespace(**values)).ctc_lead_s == 0.06

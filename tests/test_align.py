@@ -238,6 +238,8 @@ def test_words_of_an_alignment():
     log_probs[0, range(8), labels_of(".aa.b..c")] = -0.1
     (alignment,) = align(log_probs, [8], [[1, 2, 3]])
     assert word_times(["▁IT", "'S", "好"], alignment, 0.4) == [Word("it's", 0.02, 0.26), Word("好", 0.26, 0.285)]
+    late = word_times(["▁IT", "'S", "好"], alignment, 0.4, lead_s=0.0)  # of a model whose frames do not lag
+    assert late == [Word("it's", 0.08, 0.32), Word("好", 0.32, 0.345)]
 
 
 @pytest.mark.parametrize(

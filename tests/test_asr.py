@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import kaldiio
@@ -411,3 +412,15 @@ def test_a_dict_of_another_model_is_refused(tiny, tmp_path):
     (model / "dict.txt").write_text("\n".join(lines[:-1]) + "\n")
     with pytest.raises(ModelError, match=r"129 tokens in dict\.txt, the model has 130"):
         Asr.from_pretrained(model)
+
+
+def test_a_model_with_a_lead_of_its_own(tiny):
+    speech = speech_of(tiny / "wav/utt00.wav")
+    asr = recogniser(tiny, timestamps="pauses")
+    aligner = Aligner.from_pretrained(tiny / "FireRedASR2-AED", AlignConfig(timestamps="pauses"), "cpu")
+    (before,) = asr.transcribe([speech])
+    for model in (asr.loaded.model, aligner.loaded.model):
+        model.config = replace(model.config, ctc_lead_s=0.03)
+    (after,) = asr.transcribe([speech])
+    assert after.words[1].start_s - before.words[1].start_s == pytest.approx(0.03)
+    assert aligner.align([speech], [after.text])[0].words == after.words

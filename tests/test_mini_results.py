@@ -22,6 +22,7 @@ import boundary_errors
 import bundle_models
 import bundle_test
 import results
+import set_ctc_lead
 import small_llm
 
 
@@ -30,7 +31,7 @@ class TestBoundaries:
         errors = boundary_errors.boundary_errors(
             [("a", 0.1, 0.3), ("b", 0.3, 0.5)], [("a", 0.1, 0.25), ("b", 0.4, 0.5)]
         )
-        assert sorted(errors.tolist()) == pytest.approx([0.0, 0.0, 0.05, 0.1])
+        assert sorted(errors.tolist()) == pytest.approx([-0.05, 0.0, 0.0, 0.1])
 
     def test_other_words(self):
         with pytest.raises(DataError, match="other words than a b: a c"):
@@ -43,6 +44,16 @@ class TestBoundaries:
         score = json.loads((tmp_path / "out/score.json").read_text())
         assert score["metrics"]["median ms"]["value"] == pytest.approx(50.0)  # of 20 and 80
         assert (score["utterances"], score["boundaries"], score["missing"]) == (1, 2, 1)
+
+    def test_the_lead_of_a_model_is_moved_by_the_median(self, tmp_path):
+        model = Aed(AedConfig(odim=8, d_model=8, n_head=2, n_layers_enc=1, n_layers_dec=1, pe_maxlen=10))
+        torch.save(model.checkpoint(), tmp_path / "model.pth.tar")
+        write_lines(tmp_path / "true", ["u1 1 0.300 0.200 a", "u2 1 0.500 0.100 b"])
+        write_lines(tmp_path / "found", ["u1 1 0.200 0.200 a", "u2 1 0.370 0.180 b"])  # -100 -100 -130 -50 ms
+        set_ctc_lead.main(tmp_path / "true", tmp_path / "found", tmp_path)
+        changed = Aed.load(tmp_path / "model.pth.tar")
+        assert changed.config.ctc_lead_s == pytest.approx(0.06 - 0.1)
+        assert all(torch.equal(value, model.state_dict()[name]) for name, value in changed.state_dict().items())
 
     @pytest.mark.parametrize("line", ["u1 1 0.1 0.2", "u1 1 x 0.2 a"])
     def test_a_bad_line_is_named(self, tmp_path, line):

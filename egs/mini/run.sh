@@ -67,6 +67,8 @@ others() {
 # What builds on recognition.
 heads() {
   train ctc
+  task align_dev firered-align --num-threads 1 --model exp/ctc data/dev data/dev/text exp/align_dev
+  task ctc_lead python "$here/local/set_ctc_lead.py" data/dev/ctm exp/align_dev/ctm exp/ctc
   train lid
 }
 speech_llm() {

@@ -89,7 +89,8 @@ class Aligner:
         return tokens, found
 
     def _words(self, one: Speech, tokens: list[str], found: Alignment | NotAligned) -> list[Word]:
-        return word_times(tokens, found, one.duration_s, self.config.timestamps)
+        lead_s = self.loaded.model.config.ctc_lead_s
+        return word_times(tokens, found, one.duration_s, self.config.timestamps, lead_s)
 
     def _log_probs(self, utterances: Sequence[Speech]) -> list[Tensor | Exception]:
         """CTC log posteriors (T, V) of each utterance, long ones joined from their windows."""

@@ -16,12 +16,13 @@ import torch
 from torch import Tensor
 from torchaudio.functional import forced_align
 
+from firered.models.aed import CTC_LEAD_S
+
 FRAME_SHIFT_S = 0.04
 TimestampMode = Literal["reference", "pauses"]
 Interval = tuple[float, float]  # start and end in seconds
 
 _WINDOW_REST_S = 0.025  # the last token lasts this much beyond the last frame
-_LEAD_S = 0.06  # how much earlier than the aligned frame the published system puts all times
 _MS = 0.001
 _IMPOSSIBLE = -1e30  # stands for a log-probability of minus infinity
 _WORD_START = "▁"
@@ -168,6 +169,7 @@ def word_times(
     alignment: Alignment | NotAligned | None,
     duration_s: float,
     mode: TimestampMode = "reference",
+    lead_s: float = CTC_LEAD_S,
 ) -> list[Word]:
     """Words of an utterance's tokens with their times; `token_times` and `merge_words` in one go.
 
@@ -176,12 +178,13 @@ def word_times(
         alignment: of those tokens; without one the times are spread evenly.
         duration_s: the utterance's samples / 16000, not rounded.
         mode: see `token_times`.
+        lead_s: how much earlier than its frames a word is said: `ctc_lead_s` of the model.
 
     Raises:
         ValueError: the alignment is not of as many tokens.
     """
     labels, blank = (alignment.labels, alignment.blank) if isinstance(alignment, Alignment) else (None, 0)
-    return merge_words(symbols, token_times(labels, len(symbols), duration_s, mode, blank))
+    return merge_words(symbols, token_times(labels, len(symbols), duration_s, mode, blank, lead_s))
 
 
 def token_times(
@@ -190,6 +193,7 @@ def token_times(
     duration_s: float,
     mode: TimestampMode = "reference",
     blank: int = 0,
+    lead_s: float = CTC_LEAD_S,
 ) -> list[Interval]:
     """Start and end in seconds of `count` tokens, from the (T,) labels of their alignment or spread evenly without.
 
@@ -210,7 +214,7 @@ def token_times(
         raw = [(n * step_s, (n + 1) * step_s) for n in range(count)]
         shift_s = 0.0
     else:
-        raw, shift_s = frame_times(labels, blank), _LEAD_S
+        raw, shift_s = frame_times(labels, blank), lead_s
         if len(raw) != count:
             raise ValueError(f"the alignment is of {len(raw)} tokens, not {count}")
     raw = [(start - shift_s, end - shift_s) for start, end in raw]

@@ -100,8 +100,9 @@ class Asr(WindowedRecogniser[_Decoded]):
         if not self.times_words:
             return [None] * len(batch)
         paths = align(log_probs, lengths, [one.tokens for one in best])
+        mode, lead_s = self.config.timestamps, self.loaded.model.config.ctc_lead_s
         return [
-            word_times(self.loaded.tokenizer.tokens_of(one.tokens), path, speech.duration_s, self.config.timestamps)
+            word_times(self.loaded.tokenizer.tokens_of(one.tokens), path, speech.duration_s, mode, lead_s)
             for one, path, speech in zip(best, paths, batch, strict=True)
         ]
 

@@ -2,6 +2,7 @@
 
 from argparse import Namespace
 from dataclasses import dataclass, fields
+from math import isfinite
 from pathlib import Path
 from typing import TypeVar
 
@@ -17,12 +18,18 @@ from firered.models.transformer import DecoderCache, TransformerDecoder
 # d_model, layers of encoder and of decoder; heads are of 64 dimensions (FireRedASR paper, table 1)
 SIZES = {"XS": (512, 12), "S": (768, 16), "M": (1024, 16), "L": (1280, 16)}
 
+CTC_LEAD_S = 0.06  # of the published models; see AedConfig
+
 Model = TypeVar("Model", bound="EncoderDecoder")
 
 
 @dataclass(frozen=True)
 class AedConfig:
-    """Sizes, rates and ids under their released names; `lid_odim` is the number of labels of a language model."""
+    """Sizes, rates and ids under their released names; `lid_odim` is the number of labels of a language model.
+
+    `ctc_lead_s` is how many seconds earlier than the frames of its CTC head a model's words are said. Where in a word a
+    head has its frames is an accident of training; checkpoints that do not say are taken to be like the published ones.
+    """
 
     odim: int
     d_model: int
@@ -38,6 +45,7 @@ class AedConfig:
     eos_id: int = 4
     pad_id: int = 2
     lid_odim: int | None = None
+    ctc_lead_s: float = CTC_LEAD_S
 
     @classmethod
     def from_args(cls, args: Namespace) -> "AedConfig":
@@ -56,6 +64,8 @@ class AedConfig:
                 f"AED with d_model={config.d_model}, n_head={config.n_head}, kernel_size={config.kernel_size}: "
                 "an even number of dimensions a head and an odd kernel are needed"
             )
+        if not isinstance(config.ctc_lead_s, int | float) or not isfinite(config.ctc_lead_s):
+            raise ModelError(f"AED with ctc_lead_s={config.ctc_lead_s!r}: a number of seconds is needed")
         return config
 
     @classmethod

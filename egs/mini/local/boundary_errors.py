@@ -34,7 +34,7 @@ def read_words(path: Path) -> dict[str, Words]:
 
 
 def boundary_errors(true: Words, found: Words) -> np.ndarray:
-    """(2 n,) seconds between starts and between ends of the words, which are to be the same.
+    """(2 n,) seconds by which starts and ends of the words, which are to be the same, were found too late.
 
     Raises:
         DataError: they are not.
@@ -42,7 +42,12 @@ def boundary_errors(true: Words, found: Words) -> np.ndarray:
     if [word for word, *_ in true] != [word for word, *_ in found]:
         raise DataError(f"other words than {' '.join(word for word, *_ in true)}: {' '.join(w for w, *_ in found)}")
     times = [np.array([times for _, *times in words]) for words in (true, found)]
-    return np.abs(times[0] - times[1]).ravel()
+    return (times[1] - times[0]).ravel()
+
+
+def all_errors(true: dict[str, Words], found: dict[str, Words]) -> np.ndarray:
+    """The errors of all utterances that were found."""
+    return np.concatenate([boundary_errors(true[key], found[key]) for key in sorted(found)])
 
 
 def main(
@@ -53,7 +58,7 @@ def main(
     """Write median and 90th percentile of the errors, in milliseconds, over all starts and ends of words."""
     right, aligned = read_words(true), read_words(found)
     missing = sorted(right.keys() - aligned.keys())
-    errors = 1000 * np.concatenate([boundary_errors(right[key], aligned[key]) for key in sorted(aligned)])
+    errors = 1000 * np.abs(all_errors(right, aligned))
     figures = {"median ms": np.median(errors), "90% ms": np.percentile(errors, 90)}
     metrics = {name: {"value": float(value)} for name, value in figures.items()}
     score = {"utterances": len(aligned), "boundaries": len(errors), "missing": len(missing), "metrics": metrics}
