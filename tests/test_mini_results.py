@@ -120,7 +120,10 @@ class TestBundle:
                 write_table(data / table, dict.fromkeys(names, value))
             write_lines(data / "ctm", [f"{key} 1 0.000 0.010 a" for key in names])
         write_lines(tmp_path / "data/talk_test/rttm", ["SPEAKER talk-zh-00000 1 0.0 0.01 <NA> <NA> speech <NA> <NA>"])
+        (tmp_path / "out/wav").mkdir(parents=True)
+        (tmp_path / "out/wav/old.flac").touch()  # of an earlier corpus
         bundle_test.main(tmp_path / "data", tmp_path / "out")
+        assert len(list((tmp_path / "out/wav").iterdir())) == len(read_table(tmp_path / "out/wav.scp"))
         kept = read_table(tmp_path / "out/wav.scp")
         assert len(kept) == 5 + 4 + 1
         assert {key for key in kept if "-zh-" in key} == {*sorted(keys[:8], key=lambda k: k[-5:])[:5], "talk-zh-00000"}

@@ -157,7 +157,7 @@ def test_the_bundled_tour(tmp_path):
     assert score["tokens"] > 100
     assert score["missing"] == 0
     assert f"CER   {100 * score['errors'] / score['tokens']:.2f} %" in done.stdout
-    assert score["errors"] < 0.35 * score["tokens"]
+    assert score["errors"] < 0.2 * score["tokens"]
 
 
 def test_set_up_is_done_once():

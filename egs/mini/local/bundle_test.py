@@ -3,6 +3,7 @@
 The paths in wav.scp count from the top of the repository, where commands are run; elsewhere they are absolute.
 """
 
+import shutil
 from pathlib import Path
 from typing import Annotated
 
@@ -29,7 +30,8 @@ def main(
     out: Annotated[Path, typer.Argument(help="data directory to write")],
 ) -> None:
     """Write audio as FLAC into OUT/wav, and the tables of a data directory."""
-    (out / "wav").mkdir(parents=True, exist_ok=True)
+    shutil.rmtree(out / "wav", ignore_errors=True)  # other recordings of an earlier corpus
+    (out / "wav").mkdir(parents=True)
     tables: dict[str, dict[str, str]] = {name: {} for name in ("wav.scp", "text", "utt2spk", "utt2lang", "utt2dur")}
     lines: dict[str, list[str]] = {"ctm": [], "rttm": []}
     for name in _SETS:
