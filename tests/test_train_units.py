@@ -23,11 +23,11 @@ from firered.train.config import (
     SpecAugmentConfig,
     TrainConfig,
 )
+from firered.train.encoder_decoder import AedObjective, sizes_of
 from firered.train.labels import frame_labels
 from firered.train.regularise import Progress, set_dropout, spec_augment
 from firered.train.schedule import learning_rate
 from firered.train.stream import Stream, dynamic_batches, evaluation
-from firered.train.tasks.aed import AedObjective, sizes_of
 from firered.train.text import NO_TARGET, teacher_forcing
 from firered.train.transcribed import _fits
 

@@ -8,7 +8,7 @@ from torch import Tensor
 
 from firered.models.aed import Aed
 from firered.train.config import AedTaskConfig, SpecAugmentConfig
-from firered.train.tasks.aed import AedObjective
+from firered.train.encoder_decoder import AedObjective
 
 # self-attention of the encoder, self- and cross-attention of the decoder
 _ATTENTION = r".*\.(mhsa|self_attn|cross_attn)\.(w_qs|w_ks|w_vs|fc)"

@@ -13,8 +13,8 @@ import torch
 
 from firered.models.aed import SIZES, Aed, AedConfig
 from firered.train.config import AedTaskConfig, SpecAugmentConfig
+from firered.train.encoder_decoder import AedObjective
 from firered.train.task import Batch
-from firered.train.tasks.aed import AedObjective
 from firered.train.text import teacher_forcing
 
 ODIM = 8667  # tokens of the released dictionary

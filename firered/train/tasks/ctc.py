@@ -12,10 +12,10 @@ from firered.models.aed import Aed, Ctc
 from firered.models.checkpoint import load_checkpoint, load_weights, model_files
 from firered.pretrained import CHECKPOINT
 from firered.train.config import CtcTaskConfig, SpecAugmentConfig, SpeechDataConfig
+from firered.train.encoder_decoder import ctc_loss
 from firered.train.layout import ENCODER, tokens_beside
 from firered.train.settings import Settings
 from firered.train.task import Outcome, Task
-from firered.train.tasks.aed import ctc_loss
 from firered.train.transcribed import ConformerObjective, corpora, text_targets
 
 

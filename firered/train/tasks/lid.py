@@ -12,10 +12,10 @@ from firered.models.aed import Aed, Lid
 from firered.models.checkpoint import model_files
 from firered.pretrained import CHECKPOINT
 from firered.train.config import AugmentConfig, FeatureDataConfig, LidTaskConfig, SpecAugmentConfig
+from firered.train.encoder_decoder import EncoderDecoderObjective, sizes_of
 from firered.train.layout import by_main, copy_beside
 from firered.train.settings import Settings
 from firered.train.task import Task
-from firered.train.tasks.aed import EncoderDecoderObjective, sizes_of
 from firered.train.text import table_of
 from firered.train.transcribed import corpora
 
