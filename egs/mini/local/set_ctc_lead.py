@@ -8,13 +8,13 @@ from pathlib import Path
 from typing import Annotated
 
 import numpy as np
-import torch
 import typer
 from boundary_errors import all_errors, read_words
 
 from firered.models.aed import CTC_LEAD_S
 from firered.models.checkpoint import load_checkpoint
 from firered.pretrained import CHECKPOINT
+from firered.train.checkpoints import save
 
 
 def main(
@@ -22,14 +22,12 @@ def main(
     found: Annotated[Path, typer.Argument(help="ctm of the alignment by this model")],
     model: Annotated[Path, typer.Argument(help="folder of the model, whose checkpoint is changed")],
 ) -> None:
-    """Add the median error of starts and ends of words to the model's `ctc_lead_s`; once done, a second time adds 0."""
+    """Add the median error of starts and ends of words to the model's `ctc_lead_s`; align anew before a second time."""
     path = model / CHECKPOINT
     args, state = load_checkpoint(path)
     before_s = getattr(args, "ctc_lead_s", CTC_LEAD_S)
     args.ctc_lead_s = round(before_s + float(np.median(all_errors(read_words(true), read_words(found)))), 3)
-    new = path.with_suffix(".new")
-    torch.save({"args": args, "model_state_dict": state}, new)
-    new.replace(path)
+    save(path, {"args": args, "model_state_dict": state})
     print(f"ctc_lead_s {before_s:.3f} -> {args.ctc_lead_s:.3f} s")
 
 
