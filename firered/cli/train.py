@@ -1,5 +1,8 @@
 """firered-train and firered-tokens."""
 
+import logging
+import os
+import sys
 from pathlib import Path
 from typing import Annotated
 
@@ -24,6 +27,22 @@ def train_command(
     from firered.train.settings import load_settings
 
     train(load_settings(config, changes or ()))
+    if int(os.environ.get("WORLD_SIZE", "1")) > 1:
+        _end_at_once()
+
+
+def _end_at_once() -> None:
+    """End one process of several without the interpreter's own tidying up, which can abort a training that is done.
+
+    DistributedDataParallel never lets go of its process group (torch 2.11), so the threads of gloo outlive even
+    `destroy_process_group`. One that is only now dropping the tensors of the last exchange needs the interpreter's
+    lock for it, and a thread that asks for the lock while the interpreter ends is unwound: "terminate called without
+    an active exception", and the launcher calls the whole training failed.
+    """
+    logging.shutdown()
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(0)
 
 
 def tokens_command(
