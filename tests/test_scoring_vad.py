@@ -127,7 +127,7 @@ def test_textgrids(tmp_path):
     assert labels.durations == {"a": 2.0, "b": 2.0}
     assert read_labels(tmp_path, VadScoreConfig(tier="anna")).spans == {"a": [(0.5, 1.0)], "b": []}
     assert read_labels(tmp_path, VadScoreConfig(nonspeech="hello, X")).spans["a"] == [(1.2, 1.6)]
-    with pytest.raises(DataError, match="no tier 'bob'; there are anna, noise"):
+    with pytest.raises(DataError, match="no tier 'bob' of intervals; there are anna, noise"):
         read_labels(tmp_path, VadScoreConfig(tier="bob"))
 
 

@@ -5,10 +5,8 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from praatio import textgrid
-from praatio.utilities.errors import PraatioException
-
 from firered.data.datadir import DataDir, parse_segments
+from firered.data.textgrids import read_textgrid
 from firered.errors import DataError
 from firered.scoring.config import VadScoreConfig
 
@@ -118,16 +116,11 @@ def _too_few(fields: list[str], needed: int) -> list[str]:
 
 
 def _read_textgrid(file: Path, recording: str, labels: Labels, config: VadScoreConfig) -> None:
-    try:
-        grid = textgrid.openTextgrid(str(file), includeEmptyIntervals=False)
-    except (PraatioException, ValueError, IndexError, UnicodeError) as error:
-        raise DataError(f"{file}: not a readable TextGrid ({error})") from None
-    if config.tier is not None and config.tier not in grid.tierNames:
-        raise DataError(f"{file}: no tier {config.tier!r}; there are {', '.join(grid.tierNames)}")
+    grid = read_textgrid(file)
+    labels.durations[recording] = grid.end_s
     labels.spans.setdefault(recording, [])
-    labels.durations[recording] = grid.maxTimestamp
-    for tier in [grid.getTier(config.tier)] if config.tier else grid.tiers:
-        for start, end, label in tier.entries if isinstance(tier, textgrid.IntervalTier) else ():
+    for tier in [grid.tier(config.tier)] if config.tier else grid.tiers:
+        for start, end, label in tier.intervals:
             if _is_speech(label, config):
                 labels.add(recording, start, end)
 

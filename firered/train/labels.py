@@ -4,11 +4,10 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import numpy as np
-from praatio import textgrid
-from praatio.utilities.errors import PraatioException
 
 from firered.audio.feats import FRAME_SHIFT_S
 from firered.data.datadir import DataDir
+from firered.data.textgrids import Tier, read_textgrid
 from firered.errors import DataError, Problem
 from firered.train.augment import Draw
 
@@ -86,22 +85,17 @@ def _rttm_span(path: Path, line: str) -> tuple[float, float, str] | None:
 def _textgrids(folder: Path, recordings: Iterable[str], problems: list[Problem]) -> dict[str, Spans]:
     found: dict[str, Spans] = {}
     for one in recordings:
-        path = folder / f"{one}.TextGrid"
         try:
-            grid = textgrid.openTextgrid(str(path), includeEmptyIntervals=False)
-        except FileNotFoundError:
-            problems.append(Problem(one, f"{path}: no such file"))
-        except (PraatioException, ValueError, IndexError, UnicodeError) as error:
-            problems.append(Problem(one, f"{path}: not a readable TextGrid ({error})"))
+            grid = read_textgrid(folder / f"{one}.TextGrid")
+        except DataError as error:
+            problems.append(Problem(one, str(error)))
         else:
             found[one] = [span for tier in grid.tiers for span in _tier_spans(tier)]
     return found
 
 
-def _tier_spans(tier: textgrid.IntervalTier) -> Spans:
+def _tier_spans(tier: Tier) -> Spans:
     """A tier of an event's name marks it with any text; in other tiers the text says what it is."""
-    if not isinstance(tier, textgrid.IntervalTier):
-        return []
     own = tier.name.strip().lower()
-    events = ((one.start, one.end, own if own in EVENTS else event_of(one.label)) for one in tier.entries)
+    events = ((start, end, own if own in EVENTS else event_of(label)) for start, end, label in tier.intervals)
     return [(start, end, event) for start, end, event in events if event]

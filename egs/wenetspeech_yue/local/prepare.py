@@ -3,13 +3,10 @@
 from collections.abc import Iterator
 from pathlib import Path
 
-from praatio import textgrid
-from praatio.utilities.errors import PraatioException
-
 from firered.corpora.corpus_set import CorpusSet, Entry
 from firered.corpora.files import rows
 from firered.corpora.prepare import prepare
-from firered.errors import DataError
+from firered.data.textgrids import read_textgrid
 from firered.text import join_texts
 
 EXPECTED_SHORT, EXPECTED_LONG = 7060, 370
@@ -36,13 +33,7 @@ def transcript(path: Path) -> str:
     Raises:
         DataError: it cannot be read, or lacks the tier of the text.
     """
-    try:
-        grid = textgrid.openTextgrid(str(path), includeEmptyIntervals=False)
-    except (PraatioException, ValueError, IndexError, UnicodeError) as error:
-        raise DataError(f"{path}: not a readable TextGrid ({error})") from None
-    if TIER not in grid.tierNames:
-        raise DataError(f"{path}: no tier {TIER}; there are {', '.join(grid.tierNames)}")
-    return join_texts(label.strip() for _, _, label in grid.getTier(TIER).entries)
+    return join_texts(label.strip() for _, _, label in read_textgrid(path).tier(TIER).intervals)
 
 
 if __name__ == "__main__":
