@@ -13,4 +13,6 @@ if command -v shellcheck >/dev/null; then
 else
   echo "tests/run.sh: shellcheck is not installed, shell scripts are not checked" >&2
 fi
-python -m pytest --numprocesses auto --dist loadfile "$@"  # a file stays together: README blocks build on each other
+export OMP_NUM_THREADS=1 # a worker has a core to itself
+# A file stays together: README blocks build on each other. In the order of names, files of one long test are not last.
+python -m pytest --numprocesses auto --dist loadfile --no-loadscope-reorder "$@"
