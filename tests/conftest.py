@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import soundfile
 import torch
+from hypothesis import HealthCheck, settings
 
 from firered.audio.feats import NUM_BINS
 from firered.data.kaldi_io import write_matrix
@@ -16,6 +17,10 @@ from firered.pretrained import CHECKPOINT
 
 # As the commands have it; and where tests share few cores with other work, torch's threads wait for each other.
 torch.set_num_threads(1)
+
+# A machine with other work to do may take any time over an example; that says nothing about the code.
+settings.register_profile("patient", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("patient")
 
 TESTS = Path(__file__).resolve().parent
 SHARED = TESTS.parent.parent / "shared"  # released models, real recordings and goldens; not everywhere

@@ -54,7 +54,7 @@ def brute_force(log_probs, tokens, blank=0):
     return None if best[0] == -math.inf else best
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(st.integers(0, 10**6), st.integers(1, 6), st.lists(st.integers(1, 3), max_size=4), st.booleans())
 def test_the_best_path_is_that_of_brute_force(seed, frames, tokens, with_zeros):
     (log_probs,) = random_log_probs(seed, 1, frames)

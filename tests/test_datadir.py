@@ -450,7 +450,7 @@ def test_combining_a_split_gives_the_whole(tmp_path, nj):
     assert contents(tmp_path / "out") == contents(source)
 
 
-@settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=15, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 @given(data=st.data())
 def test_combining_any_split_gives_the_whole(tmp_path_factory, data):
     tmp_path = tmp_path_factory.mktemp("any")

@@ -13,7 +13,7 @@ import pysrt
 import pytest
 import webvtt
 from conftest import TESTS
-from hypothesis import given, settings
+from hypothesis import given
 from praatio import textgrid
 from transcripts import ANY, CONFIGS, made, transcripts
 
@@ -83,7 +83,6 @@ def test_no_text_looks_like_a_line_of_times(text):
 
 
 @given(ANY, CONFIGS)
-@settings(deadline=None)
 def test_srt_as_pysrt_reads_it(transcript, config):
     items = pysrt.from_string(FORMATS["srt"](transcript, config), error_handling=pysrt.ERROR_RAISE)
     expected = cues(transcript, config)
@@ -93,7 +92,6 @@ def test_srt_as_pysrt_reads_it(transcript, config):
 
 
 @given(ANY, CONFIGS)
-@settings(deadline=None)
 def test_vtt_as_webvtt_reads_it(transcript, config):
     captions = webvtt.from_string(FORMATS["vtt"](transcript, config)).captions
     expected = cues(transcript, config)
@@ -104,7 +102,6 @@ def test_vtt_as_webvtt_reads_it(transcript, config):
 
 
 @given(ANY)
-@settings(deadline=None)
 def test_textgrid_as_praatio_reads_it(tmp_path_factory, transcript):
     path = tmp_path_factory.getbasetemp() / "a.TextGrid"
     path.write_text(FORMATS["textgrid"](transcript, PLAIN))
@@ -123,7 +120,6 @@ def test_textgrid_as_praatio_reads_it(tmp_path_factory, transcript):
 
 
 @given(transcripts())
-@settings(deadline=None)
 def test_textgrid_times_are_those_of_the_words(tmp_path_factory, transcript):
     transcript = replace(transcript, words=[one for one in transcript.words if one.end_ms > one.start_ms], dur_s=400.0)
     transcript.words = [one for one in transcript.words if one_line(one.text)]
@@ -136,7 +132,6 @@ def test_textgrid_times_are_those_of_the_words(tmp_path_factory, transcript):
 
 
 @given(transcripts())
-@settings(deadline=None)
 def test_ctm_as_meeteval_reads_it(transcript):
     found = meeteval.io.CTM.parse(FORMATS["ctm"](transcript, PLAIN)).lines
     words = sorted(transcript.words, key=lambda one: one.start_ms)
@@ -148,7 +143,6 @@ def test_ctm_as_meeteval_reads_it(transcript):
 
 
 @given(transcripts())
-@settings(deadline=None)
 def test_rttm_as_meeteval_reads_it(transcript):
     found = meeteval.io.RTTM.parse(FORMATS["rttm"](transcript, PLAIN)).lines
     assert all((one.type, one.filename, one.channel) == ("SPEAKER", "a", "1") for one in found)
@@ -164,7 +158,6 @@ def thousandths(ms):
 
 
 @given(ANY)
-@settings(deadline=None)
 def test_tables_and_records_hold_everything(transcript):
     assert Transcript.from_json(json.loads(FORMATS["jsonl"](transcript, PLAIN))) == transcript
     rows = list(csv.reader(io.StringIO(FORMATS["tsv"](transcript, PLAIN)), delimiter="\t", quoting=csv.QUOTE_NONE))

@@ -99,7 +99,7 @@ def test_overlapping_windows_predict_away_from_their_edges(tiny):
         punc_of(tiny, overlap=23)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(
     st.lists(
         st.text(st.one_of(st.characters(), st.sampled_from("aiI' ok，。.안你饕\u200d\u0301İ")), max_size=40), max_size=8

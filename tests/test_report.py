@@ -172,7 +172,7 @@ def test_a_recording_that_cannot_be_read_leaves_no_page(tmp_path):
 @example(EVIL[2])
 @example(EVIL[3])
 @example(EVIL[4])
-@settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 def test_any_text_stays_text(tmp_path, text):
     page, plain = page_of(everywhere(text), tmp_path), page_of(everywhere("a"), tmp_path)
     assert page.elements == plain.elements
@@ -191,7 +191,7 @@ def test_a_name_that_is_no_unicode(tmp_path):
 
 
 @given(ANY)
-@settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 def test_pages_of_any_transcript_hold_it(tmp_path, transcript):
     data = page_of(transcript, tmp_path).data
     assert [one["text"] for one in data["sentences"]] == [one.text for one in transcript.sentences]

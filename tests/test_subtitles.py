@@ -6,7 +6,7 @@ from collections import Counter
 from itertools import pairwise
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from transcripts import ANY, CONFIGS, made, transcripts
 
 from firered.config import SubtitleConfig
@@ -224,13 +224,11 @@ def letters(text):
 
 
 @given(transcripts(), CONFIGS)
-@settings(deadline=None)
 def test_subtitles_hold_all_text_in_order(transcript, config):
     assert in_subtitles(transcript, config) == "".join(letters(one.text) for one in transcript.sentences)
 
 
 @given(transcripts(wild=True), CONFIGS)
-@settings(deadline=None)
 def test_subtitles_lose_no_text_whatever_the_times(transcript, config):
     whole = "".join(letters(one.text) for one in transcript.sentences)
     assert Counter(in_subtitles(transcript, config)) == Counter(whole)
@@ -241,7 +239,6 @@ def in_subtitles(transcript, config):
 
 
 @given(ANY, CONFIGS)
-@settings(deadline=None)
 def test_subtitles_fit(transcript, config):
     found = cues(transcript, config)
     assert all(cue.start_ms >= 0 and cue.start_ms + 40 <= cue.end_ms for cue in found)
@@ -254,7 +251,6 @@ def test_subtitles_fit(transcript, config):
 
 
 @given(ANY)
-@settings(deadline=None)
 def test_pieces_are_the_text(transcript):
     for sentence, pieces in zip(transcript.sentences, timed_pieces(transcript), strict=True):
         assert "".join(one.text for one in pieces) in ("", sentence.text)

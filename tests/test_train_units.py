@@ -84,7 +84,7 @@ def test_dropout_reaches_every_layer():
     torch.testing.assert_close(aed.train()(feats, lengths, tokens)[0], aed.eval()(feats, lengths, tokens)[0])
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(st.lists(st.integers(1, 60), min_size=1, max_size=6), st.floats(0, 1), st.integers(0, 2**20))
 def test_specaugment_stays_within_its_limits(lengths, strength, seed):
     torch.manual_seed(seed)
@@ -111,7 +111,6 @@ def test_specaugment_draws_the_whole_range():
     assert hidden[:, 79].any()
 
 
-@settings(deadline=None)
 @given(st.lists(st.integers(1, 50), min_size=1, max_size=40), st.integers(10, 100))
 def test_dynamic_batches(sizes, cap):
     sizes = np.array(sizes)
