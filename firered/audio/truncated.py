@@ -33,9 +33,12 @@ def _missing_samples(file: BinaryIO, size: int, start: int, head: str, samples: 
     file.seek(start)
     while len(found := file.read(struct.calcsize(head))) == struct.calcsize(head):
         name, length = struct.unpack(head, found)
+        left = size - file.tell()
         if name == samples:
             streamed = any(length in sizes for sizes in _STREAMED_SIZES)
-            return 0 if streamed else max(0, length - (size - file.tell()))
+            return 0 if streamed else max(0, length - left)
+        if not 0 <= length <= left:
+            return 0  # a damaged head says nothing about the end; who decodes the file complains
         file.seek(length + length % alignment, 1)
     return 0
 
