@@ -1,3 +1,4 @@
+import errno
 import logging
 import os
 import shutil
@@ -5,6 +6,7 @@ import struct
 import subprocess
 import time
 from itertools import pairwise
+from pathlib import Path
 
 import kaldiio
 import numpy as np
@@ -480,6 +482,14 @@ def test_chunks_around_the_samples(tmp_path):
     assert "cut short, 1000 of the bytes" in refused(path)
 
 
+@pytest.mark.parametrize("length", [-12, -(2**63), 2**63 - 1])
+def test_a_caf_chunk_of_impossible_length(tmp_path, length):
+    """The lengths of CAF are signed 64-bit numbers: -12 leads back to the head that states it."""
+    path = tmp_path / "a.caf"
+    path.write_bytes(b"caff" + struct.pack(">HH4sq", 1, 0, b"free", length) + bytes(40))
+    assert str(path) in refused(path)
+
+
 def with_sizes(path, riff, data):
     """The same wav with other sizes in its header."""
     content = bytearray(path.read_bytes())
@@ -578,6 +588,16 @@ def test_a_folder_without_permission(tmp_path):
         assert "ermission denied" in refused(tmp_path / "closed/a.wav")
     finally:
         (tmp_path / "closed").chmod(0o700)
+
+
+def test_a_file_without_permission(tmp_path, monkeypatch):
+    path = write_wav(tmp_path / "a.wav")
+
+    def closed(*_):  # what everybody but root meets
+        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(path))
+
+    monkeypatch.setattr(Path, "open", closed)
+    assert refused(path) == f"{path}: Permission denied"
 
 
 def test_one_frame_is_enough(tmp_path):

@@ -56,9 +56,9 @@ def open_recording(
     with contextlib.ExitStack() as stack:
         try:
             source = _resolve(rxfilename.strip(), pipes, stack)
+            notes = _cut_short(source, allow_truncated)
         except OSError as error:
             raise AudioError(f"{rxfilename}: {error.strerror}") from error
-        notes = _cut_short(source, allow_truncated)
         span = (start_s, end_s)
         recording = _open_soundfile(source, span, allow_truncated, stack) or _open_ffmpeg(source, span, stack)
         yield replace(recording, notes=notes)
