@@ -1,14 +1,54 @@
 """What the modules return: plain dataclasses, with the published JSON fields."""
 
 from dataclasses import dataclass, field, fields
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
-from firered.vad.post import StreamEvent
 
-if TYPE_CHECKING:
-    from firered.align.ctc import Word
+@dataclass(frozen=True)
+class Word:
+    """A word, or a Chinese character, lower-case, and when it was said in seconds from the utterance's start."""
+
+    text: str
+    start_s: float
+    end_s: float
+
+
+_SHIFT_MS = 10
+_WINDOW_REST_S = 0.025  # the published models let the last frame of a recording stand for this long after its shift
+
+
+@dataclass(frozen=True)
+class StreamEvent:
+    """A start or an end of speech, known at `frame`. Frames count from 1; an end names the start it belongs to."""
+
+    kind: str  # "start" or "end"
+    frame: int
+    start_frame: int
+    end_frame: int = -1
+
+    @property
+    def time_s(self) -> float:
+        """Where on the time axis the event lies, in seconds."""
+        return ((self.start_frame if self.kind == "start" else self.end_frame) - 1) / 100
+
+    @property
+    def known_at_s(self) -> float:
+        """End of the window of the frame at which the event was known, in seconds."""
+        return round((self.frame - 1) * _SHIFT_MS / 1000 + _WINDOW_REST_S, 3)
+
+    def to_json(self) -> dict[str, Any]:
+        """Type, place in seconds, when it was known, and the frames behind them."""
+        return {
+            "event": f"speech_{self.kind}",
+            "time": self.time_s,
+            "known_at": self.known_at_s,
+            "frame": self.frame,
+            "start_frame": self.start_frame,
+            "end_frame": self.end_frame,
+        }
+
 
 Seconds = tuple[float, float]
 

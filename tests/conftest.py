@@ -10,8 +10,8 @@ import soundfile
 import torch
 from hypothesis import HealthCheck, settings
 
-from firered.audio.feats import NUM_BINS
-from firered.data.kaldi_io import write_matrix
+from firered.audio.frontend import NUM_BINS
+from firered.data.archives import write_matrix
 from firered.models.dfsmn import Dfsmn, DfsmnConfig
 from firered.pretrained import CHECKPOINT
 

@@ -8,11 +8,11 @@ import pytest
 import soundfile
 import torch
 
-from firered.asr.beam import BeamConfig, beam_search
-from firered.audio.feats import Cmvn, fbank
+from firered.audio.frontend import Cmvn, fbank
 from firered.errors import ModelError
 from firered.models.aed import SIZES, Aed, AedConfig, Lid
 from firered.models.lstm_lm import LstmLm, LstmLmConfig
+from firered.search.beam import BeamConfig, beam_search
 
 SMALL = AedConfig(odim=23, d_model=32, n_head=4, n_layers_enc=2, n_layers_dec=2, kernel_size=7)
 SOS, EOS, PAD = 3, 4, 2

@@ -12,7 +12,6 @@ from hypothesis import strategies as st
 from firered.align.ctc import (
     Alignment,
     NotAligned,
-    Word,
     align,
     frame_times,
     merge_words,
@@ -21,6 +20,7 @@ from firered.align.ctc import (
     why_not,
     word_times,
 )
+from firered.results import Word
 
 PATHS = {".": 0, "a": 1, "b": 2, "c": 3}
 

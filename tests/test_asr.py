@@ -16,13 +16,17 @@ import soundfile
 import torch
 
 from firered.align.aligner import Aligner
+from firered.align.config import AlignConfig
 from firered.asr.aed import Asr
+from firered.asr.config import AsrConfig
+from firered.audio.config import AudioConfig
 from firered.audio.frames import of_samples
 from firered.audio.load import read_blocks
-from firered.config import AlignConfig, AsrConfig, AudioConfig
 from firered.errors import AudioError, ModelError
-from firered.jobs.utterances import Speech, halving, part_of, plan, windows
-from firered.text import join_texts
+from firered.runtime.batches import halving, plan
+from firered.runtime.speech import Speech
+from firered.runtime.windows import part_of, windows
+from firered.text.joining import join_texts
 
 BIN = Path(sys.executable).parent
 
@@ -203,11 +207,11 @@ def test_out_of_memory_halves_the_batch():
 
 
 def test_a_batch_that_fails_loses_only_the_culprit(tmp_path):
-    from firered.config import JobConfig
-    from firered.data.inputs import resolve
-    from firered.jobs.batch import Job
-    from firered.jobs.utterances import run_utterances
     from firered.results import AsrResult
+    from firered.runs.config import JobConfig
+    from firered.runs.inputs import resolve
+    from firered.runs.journal import Job
+    from firered.runs.over_utterances import run_utterances
 
     for name in "abc":
         soundfile.write(

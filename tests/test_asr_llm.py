@@ -17,12 +17,14 @@ from conftest import noise
 from tiny_llm import write_tiny_llm
 
 from firered.align.aligner import Aligner
+from firered.align.config import AlignConfig
+from firered.asr.config import LlmConfig
 from firered.asr.llm import LlmAsr
 from firered.audio.frames import of_audio
-from firered.config import AlignConfig, LlmConfig
 from firered.errors import AudioError, ModelError
-from firered.jobs.utterances import Speech, part_of, windows
-from firered.text import join_texts
+from firered.runtime.speech import Speech
+from firered.runtime.windows import part_of, windows
+from firered.text.joining import join_texts
 
 TOP = Path(__file__).resolve().parents[1]
 BIN = Path(sys.executable).parent

@@ -15,8 +15,8 @@ import soundfile
 from conftest import needs_ffmpeg, needs_sox, noise, sine, write_wav
 
 from firered.audio import decode
+from firered.audio.config import AudioConfig
 from firered.audio.load import array_blocks, header, read, read_blocks
-from firered.config import AudioConfig
 from firered.errors import AudioError
 
 MIX = AudioConfig()

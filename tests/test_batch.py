@@ -5,12 +5,14 @@ import os
 import pytest
 from conftest import write_wav
 
-from firered.audio.job import make_fbank
-from firered.config import AudioConfig, FbankConfig, JobConfig
-from firered.data.inputs import Inputs, Utterance
+from firered.audio.config import AudioConfig
+from firered.data.utterance import Utterance
 from firered.errors import AudioError, DataError, FireRedError, Problem
-from firered.jobs import batch
-from firered.jobs.batch import Job, fingerprint
+from firered.runs import journal as batch
+from firered.runs.config import FbankConfig, JobConfig
+from firered.runs.fbank import make_fbank
+from firered.runs.inputs import Inputs
+from firered.runs.journal import Job, fingerprint
 
 GO_ON, AFRESH = JobConfig(), JobConfig(resume=False)
 

@@ -6,8 +6,8 @@ import math
 import pytest
 import torch
 
-from firered.asr.beam import BeamConfig, beam_search
 from firered.errors import OptionError
+from firered.search.beam import BeamConfig, beam_search
 
 SOS, EOS = 0, 1
 

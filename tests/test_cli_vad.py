@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 import soundfile
 
-from firered.data.kaldi_io import read_matrix
+from firered.data.archives import read_matrix
 
 BIN = Path(sys.executable).parent
 

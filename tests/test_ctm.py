@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from firered.data.ctm import TimedTexts, utterance_words
 from firered.data.datadir import DataDir
 from firered.errors import DataError, Problem
+from firered.runs.ctm import TimedTexts, utterance_words
 
 
 def timed(tmp_path: Path, ctm: str, texts: dict[str, str], **tables: str) -> tuple[TimedTexts, list[Problem]]:

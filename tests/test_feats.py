@@ -7,9 +7,9 @@ import pytest
 import torch
 from conftest import TESTS, noise, sine
 
-from firered.audio.feats import NUM_BINS, Cmvn, CmvnStats, Fbank, fbank, fbank_blocks, num_frames
+from firered.audio.frontend import NUM_BINS, Cmvn, CmvnStats, Fbank, fbank, fbank_blocks, num_frames
 from firered.audio.load import read
-from firered.data.kaldi_io import write_matrix
+from firered.data.archives import write_matrix
 from firered.errors import ModelError
 
 # The oracles transform in float32: a bin is right to some 1e-7 of the strongest one of its frame. In nats below that

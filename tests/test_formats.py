@@ -17,8 +17,8 @@ from hypothesis import given
 from praatio import textgrid
 from transcripts import ANY, CONFIGS, made, transcripts
 
-from firered.config import SubtitleConfig
 from firered.data.write import one_line
+from firered.output.config import SubtitleConfig
 from firered.output.formats import FORMATS, SUFFIXES
 from firered.output.subtitles import cues
 from firered.system.transcript import Transcript

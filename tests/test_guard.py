@@ -13,14 +13,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from firered.align.aligner import Aligner
-from firered.align.ctc import Word
 from firered.asr.aed import Asr
-from firered.asr.guard import Evidence, Guard, ctc_texts, reasons
+from firered.asr.config import AsrConfig, GuardConfig, LlmConfig
+from firered.asr.guard import Evidence, Guard, reasons
 from firered.audio.frames import of_audio
-from firered.config import AsrConfig, GuardConfig, LlmConfig
 from firered.errors import ModelError
-from firered.jobs.utterances import Speech
-from firered.results import AsrResult
+from firered.results import AsrResult, Word
+from firered.runtime.speech import Speech
+from firered.search.ctc import ctc_texts
 from firered.vad.detect import Vad
 
 BIN = Path(sys.executable).parent

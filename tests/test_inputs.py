@@ -7,15 +7,17 @@ import numpy as np
 import pytest
 from conftest import noise, write_wav
 
-from firered.audio.feats import NUM_BINS, fbank
+from firered.audio.config import AudioConfig
 from firered.audio.frames import of_samples, of_utterance
-from firered.audio.job import prepare
+from firered.audio.frontend import NUM_BINS, fbank
 from firered.audio.load import read
-from firered.config import AudioConfig, JobConfig
-from firered.data.inputs import Inputs, Utterance, audio_files, channel_name, make_id, resolve, unique_ids
-from firered.data.kaldi_io import MatrixWriter
+from firered.data.archives import MatrixWriter
+from firered.data.utterance import Utterance, make_id
 from firered.data.validate import validate
 from firered.errors import AudioError, DataError
+from firered.runs.config import JobConfig
+from firered.runs.inputs import Inputs, audio_files, channel_name, resolve, unique_ids
+from firered.runs.prepare import prepare
 
 MIX, EACH = AudioConfig(), AudioConfig(channel="each")
 

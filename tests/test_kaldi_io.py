@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 from conftest import noise
 
-from firered.audio.feats import Cmvn, CmvnStats
-from firered.data.kaldi_io import MatrixWriter, feature_blocks, read_matrix, read_matrix_blocks, rows_of, write_matrix
+from firered.audio.frontend import Cmvn, CmvnStats
+from firered.data.archives import MatrixWriter, feature_blocks, read_matrix, read_matrix_blocks, rows_of, write_matrix
 from firered.errors import DataError
 
 

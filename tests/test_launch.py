@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 
 from firered.errors import FireRedError, OptionError
-from firered.jobs.launch import Call, failure_report, log_exit_code, main, parse_call, pick_jobs, shell_word
-from firered.jobs.local import devices_of, run_jobs
+from firered.launch.call import Call, failure_report, log_exit_code, main, parse_call, pick_jobs, shell_word
+from firered.launch.local import devices_of, run_jobs
 
 RUN = Path(__file__).resolve().parent.parent / "utils" / "run.py"
 DATE = r"\w{3} \w{3} [ \d]\d \d\d:\d\d:\d\d \S+ \d{4}"

@@ -12,19 +12,20 @@ import soundfile
 import torch
 from conftest import write_tiny_model
 
-from firered.asr.aed_runtime import Loaded
-from firered.asr.tokenizer import SPECIAL
+from firered.audio.config import AudioConfig
 from firered.audio.frames import of_samples
 from firered.audio.load import read_blocks
-from firered.config import AudioConfig, LidConfig
 from firered.errors import ModelError, OptionError
-from firered.jobs.utterances import Speech
 from firered.lid import identify as lid_module
+from firered.lid.config import LidConfig
 from firered.lid.identify import Lid
 from firered.lid.labels import Grammar, dialects, labels, split_label
 from firered.models.aed import AedConfig
 from firered.models.aed import Lid as LidModel
 from firered.pretrained import CHECKPOINT
+from firered.runtime.loaded import Loaded
+from firered.runtime.speech import Speech
+from firered.text.tokenizer import SPECIAL
 
 BIN = Path(sys.executable).parent
 LABELS = ("zh", "en", "ja", "mandarin", "yue", "wu")

@@ -13,27 +13,21 @@ import typer
 import yaml
 from typer.testing import CliRunner
 
-from firered import __version__, config
+from firered import __version__
+from firered.align.config import AlignConfig
+from firered.asr import config
+from firered.asr.config import AsrConfig
+from firered.audio.config import AudioConfig
 from firered.cli import flags
-from firered.config import (
-    STREAM_MODES,
-    AlignConfig,
-    AsrConfig,
-    AudioConfig,
-    ComputeConfig,
-    FbankConfig,
-    JobConfig,
-    LidConfig,
-    MvadConfig,
-    PuncConfig,
-    StreamVadConfig,
-    VadConfig,
-    VadOutputConfig,
-)
 from firered.errors import FireRedError, OptionError
+from firered.lid.config import LidConfig
 from firered.options import Options, option, read_yaml, write_settings
+from firered.punc.config import PuncConfig
+from firered.runs.config import FbankConfig, JobConfig, VadOutputConfig
+from firered.runtime.config import ComputeConfig
 from firered.scoring.config import ErrorRateConfig, NormalizerConfig, SampleConfig, SourceConfig, TableConfig
 from firered.train.config import TokensConfig
+from firered.vad.config import STREAM_MODES, MvadConfig, StreamVadConfig, VadConfig
 
 BIN = Path(sys.executable).parent
 EVERY_CONFIG = [

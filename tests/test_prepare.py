@@ -10,9 +10,9 @@ import pytest
 import soundfile
 from corpora import EGS, LAYOUTS, lay_out, prepare_of
 
+from firered.cli.corpus import write_sets
 from firered.corpora.corpus_set import CorpusSet, Entry
 from firered.corpora.files import present, recipe_table, rows, substituted, substitutions
-from firered.corpora.prepare import write_sets
 from firered.data.datadir import DataDir, read_table
 from firered.errors import AudioError, DataError
 

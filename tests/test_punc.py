@@ -12,7 +12,6 @@ from hypothesis import strategies as st
 from tiny_punc import TOKENS, WINDOW, punc_of, write_model, write_tiny
 from transformers import BertConfig
 
-from firered.align.ctc import Word
 from firered.errors import ModelError, OptionError
 from firered.models.checkpoint import load_checkpoint
 from firered.models.punc_bert import BERT_CONFIG, PuncArgs, PuncBert
@@ -20,6 +19,7 @@ from firered.pretrained import CHECKPOINT
 from firered.punc.punctuate import TAGS, Punc
 from firered.punc.text import bare, rule_fix
 from firered.punc.tokens import VOCABULARY
+from firered.results import Word
 
 
 @pytest.fixture(scope="module")

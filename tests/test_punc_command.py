@@ -9,12 +9,12 @@ from pathlib import Path
 import pytest
 from tiny_punc import punc_of, write_tiny
 
-from firered.align.ctc import Word
 from firered.cli import punc as cli
 from firered.data.texts import read_texts
 from firered.data.validate import validate
 from firered.punc.punctuate import Punc
 from firered.punc.text import bare
+from firered.results import Word
 
 
 @pytest.fixture(scope="module")

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import soundfile
 
-from firered.config import AsrConfig
+from firered.asr.config import AsrConfig
 from firered.system.system import System
 
 TOP = Path(__file__).resolve().parents[1]

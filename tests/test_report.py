@@ -16,7 +16,7 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from transcripts import ANY, EVIL, TEXTS, everywhere, made, meeting
 
-from firered.config import AudioConfig
+from firered.audio.config import AudioConfig
 from firered.data.write import one_line
 from firered.errors import AudioError
 from firered.output import report as module

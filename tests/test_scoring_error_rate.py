@@ -14,17 +14,17 @@ from hypothesis import strategies as st
 from rapidfuzz.distance import Levenshtein
 from scoring_sides import write_side
 
-from firered.scoring import alignment
-from firered.scoring.alignment import align
 from firered.scoring.asr import score_texts
-from firered.scoring.asr_report import write_report
-from firered.scoring.bootstrap import interval, ratio
 from firered.scoring.config import ErrorRateConfig, NormalizerConfig, SampleConfig, SourceConfig
-from firered.scoring.error_rate import Counts, align_texts, by_kind, confusions, total
-from firered.scoring.groups import groups
-from firered.scoring.normalise import normalizer
-from firered.scoring.provenance import provenance
-from firered.scoring.sides import read_text
+from firered.scoring.inputs.groups import groups
+from firered.scoring.inputs.pair import read_text
+from firered.scoring.metrics import alignment
+from firered.scoring.metrics.alignment import align
+from firered.scoring.metrics.bootstrap import interval, ratio
+from firered.scoring.metrics.error_rate import Counts, align_texts, by_kind, confusions, total
+from firered.scoring.reports.asr import write_report
+from firered.scoring.reports.provenance import provenance
+from firered.scoring.text.normalise import normalizer
 
 SCLITE = next(filter(Path.is_file, map(Path, ("/usr/lib/sctk/bin/sclite", "/usr/local/bin/sclite"))), None)
 PLAIN = normalizer(NormalizerConfig(normalizer="none"))

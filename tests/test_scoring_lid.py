@@ -5,7 +5,7 @@ import pytest
 from scoring_sides import call, rows_of, score_of, write_side
 from sklearn import metrics
 
-from firered.scoring.calibration import calibrate
+from firered.scoring.metrics.calibration import calibrate
 
 REF = {"u1": "zh mandarin", "u2": "zh yue", "u3": "en", "u4": "en", "u5": "zh yue"}
 HYP = {"u1": "zh-mandarin", "u2": "zh-mandarin", "u3": "en", "u4": "de", "x": "en"}

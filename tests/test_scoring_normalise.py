@@ -4,8 +4,8 @@ import pytest
 
 from firered.errors import OptionError
 from firered.scoring.config import NORMALIZERS, NormalizerConfig
-from firered.scoring.normalise import normalizer
-from firered.scoring.numerals import cardinal, spoken_numbers
+from firered.scoring.text.normalise import normalizer
+from firered.scoring.text.numerals import cardinal, spoken_numbers
 
 
 def tokens(text, normaliser, **options):

@@ -10,7 +10,7 @@ import pytest
 from scoring_sides import call, write_side
 
 from firered.data.datadir import DataDir
-from firered.scoring.page import audio_link
+from firered.scoring.reports.page import audio_link
 
 BROWSER = shutil.which("chromium") or shutil.which("google-chrome")
 REF = {"a-1": "你好，世界", "a-2": "打开 Wi-Fi", "b-1": "再见", "b-2": ""}

@@ -9,7 +9,7 @@ import pytest
 from scoring_sides import call, score_of, write_side
 
 from firered.cli import table as cli
-from firered.scoring.table import Result, averages, published, results_page, with_averages
+from firered.scoring.reports.table import Result, averages, published, results_page, with_averages
 
 MANDARIN = ("aishell1", "aishell2", "ws-net", "ws-meeting")
 

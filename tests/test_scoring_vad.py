@@ -8,13 +8,13 @@ from praatio import textgrid
 from scoring_sides import call, rows_of, score_of, write_side
 from sklearn import metrics
 
-from firered.data.kaldi_io import write_matrix
+from firered.data.archives import write_matrix
 from firered.errors import DataError
 from firered.scoring.config import VadScoreConfig
-from firered.scoring.frame_metrics import FrameCounts, Roc
-from firered.scoring.labels import read_labels, read_uem
+from firered.scoring.inputs.labels import read_labels, read_uem
+from firered.scoring.metrics.frames import FrameCounts, Roc
+from firered.scoring.reports.vad import sweep
 from firered.scoring.vad import frames_of
-from firered.scoring.vad_report import sweep
 
 
 def random_frames(seed, kind):

@@ -12,9 +12,10 @@ from pathlib import Path
 import pytest
 
 from firered.errors import FireRedError, OptionError
-from firered.jobs import launch, slurm
-from firered.jobs.launch import Stopped, log_exit_code, parse_call, pick_jobs
-from firered.jobs.slurm_config import SlurmConfig
+from firered.launch import call as launch
+from firered.launch import slurm
+from firered.launch.call import Stopped, log_exit_code, parse_call, pick_jobs
+from firered.launch.slurm_config import SlurmConfig
 
 TOP = Path(__file__).resolve().parent.parent
 LAUNCHER = TOP / "utils/slurm.py"

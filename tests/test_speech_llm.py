@@ -13,20 +13,21 @@ from safetensors.torch import load_file, save_file
 from tiny_llm import HIDDEN, RANK, tiny_llm, tiny_tokenizer, write_tiny_llm
 from torch.nn.utils.rnn import pad_sequence
 
+from firered.asr.config import LlmConfig
 from firered.asr.llm_runtime import LoadedLlm, llm_dtype, llm_folder, model_paths
-from firered.asr.llm_search import search
-from firered.asr.llm_steps import LlmSteps, keep_rows
-from firered.asr.llm_tokenizer import LlmTokenizer
-from firered.audio.feats import Cmvn
+from firered.audio.config import AudioConfig
 from firered.audio.frames import of_samples
+from firered.audio.frontend import Cmvn
 from firered.audio.load import read_blocks
-from firered.config import AudioConfig, LlmConfig
 from firered.errors import ModelError, OptionError
-from firered.jobs.utterances import Speech
-from firered.models.adapter import Adapter
+from firered.models.adapters import Adapter
 from firered.models.bfloat16 import WidenedLinear, cpu_has_bfloat16
+from firered.models.llm_stepper import LlmSteps, keep_rows
 from firered.models.qwen import LORA_TARGETS, load_llm, with_lora
 from firered.models.speech_llm import SpeechLlm, positions_of, splice
+from firered.runtime.speech import Speech
+from firered.search.generate import search
+from firered.text.llm_tokenizer import LlmTokenizer
 
 FOLDER = "Qwen2-7B-Instruct"
 

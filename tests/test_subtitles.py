@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given
 from transcripts import ANY, CONFIGS, made, transcripts
 
-from firered.config import SubtitleConfig
 from firered.data.write import in_turn, one_line
 from firered.errors import OptionError
+from firered.output.config import SubtitleConfig
 from firered.output.subtitles import cues
 from firered.output.timed_text import columns, split_for_lines, timed_pieces
 

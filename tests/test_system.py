@@ -7,16 +7,18 @@ import numpy as np
 import pytest
 import soundfile
 
+from firered.asr.config import AsrConfig
+from firered.audio.config import AudioConfig
 from firered.audio.frames import Frames, of_audio, of_samples
 from firered.audio.load import read_blocks
 from firered.audio.spool import Spool
-from firered.config import AsrConfig, AudioConfig, SystemConfig
 from firered.errors import AudioError, ModelError, OptionError
 from firered.results import PuncResult, Sentence
 from firered.system.assemble import Spoken, transcript
+from firered.system.config import SystemConfig
 from firered.system.system import Modules, System
 from firered.system.transcript import Transcript
-from firered.text import join_sentences
+from firered.text.joining import join_sentences
 
 
 @pytest.fixture(scope="module")

@@ -10,8 +10,8 @@ import sentencepiece
 from hypothesis import given
 from hypothesis import strategies as st
 
-from firered.asr.tokenizer import EOS_ID, PIECES_MODEL, SPECIAL, UNK_ID, Tokenizer, is_speech, read_dict
 from firered.errors import ModelError
+from firered.text.tokenizer import EOS_ID, PIECES_MODEL, SPECIAL, UNK_ID, Tokenizer, is_speech, read_dict
 
 FRONTEND = "models/FireRedASR-AED-L-frontend"
 SPECIAL_LINES = "".join(f"{symbol} {number}\n" for number, symbol in enumerate(SPECIAL))
@@ -60,7 +60,7 @@ def test_the_small_published_directories(name, size, shared):
 
 
 def test_loading_does_not_wait_for_torch(trained):
-    code = "import sys, firered.asr.tokenizer as t; t.Tokenizer.from_dir(sys.argv[1]); print('torch' in sys.modules)"
+    code = "import sys, firered.text.tokenizer as t; t.Tokenizer.from_dir(sys.argv[1]); print('torch' in sys.modules)"
     done = subprocess.run([sys.executable, "-c", code, trained], capture_output=True, text=True, check=True)
     assert done.stdout == "False\n"
 

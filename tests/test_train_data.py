@@ -10,18 +10,18 @@ import yaml
 from conftest import noise, sine, write_wav
 from train_corpus import NO_MASKS, SMALL_AED, SMALL_VAD, TEXTS, make_all, run, values
 
-from firered.asr.tokenizer import Tokenizer
-from firered.audio.feats import Cmvn, fbank
+from firered.audio.frontend import Cmvn, fbank
 from firered.audio.load import read
+from firered.data.archives import write_matrix
 from firered.data.datadir import read_table, write_table
-from firered.data.kaldi_io import write_matrix
 from firered.errors import DataError, FireRedError, ModelError, OptionError
-from firered.train.augment import AS_IT_IS, Draw, WaveAugment
+from firered.text.tokenizer import Tokenizer
 from firered.train.config import AugmentConfig, TokensConfig
-from firered.train.labels import read_spans
+from firered.train.data.augment import AS_IT_IS, Draw, WaveAugment
+from firered.train.data.labels import read_spans
+from firered.train.data.tokens import make_tokens
 from firered.train.settings import load_settings, settings_of
 from firered.train.tasks import TASKS
-from firered.train.tokens import make_tokens
 
 ROOT = Path(__file__).resolve().parent.parent
 

@@ -7,12 +7,12 @@ from tokenizers.models import BPE
 from train_corpus import NO_MASKS, SMALL_AED, losses, make_all, run, values
 from transformers import PreTrainedTokenizerFast, Qwen2Config, Qwen2ForCausalLM
 
+from firered.asr.config import LlmConfig
 from firered.asr.llm import LlmAsr
-from firered.asr.llm_tokenizer import BOS, EOS, PAD
-from firered.config import LlmConfig
 from firered.errors import OptionError
 from firered.models.aed import Aed
 from firered.models.checkpoint import load_checkpoint
+from firered.text.llm_tokenizer import BOS, EOS, PAD
 from firered.train.settings import settings_of
 from firered.train.tasks import TASKS
 from firered.train.tasks.llm import clean

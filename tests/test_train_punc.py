@@ -9,7 +9,7 @@ from firered.models.checkpoint import load_checkpoint
 from firered.punc.punctuate import Punc
 from firered.punc.tokens import PieceTokenizer
 from firered.train.config import PuncDataConfig
-from firered.train.marked import MarkedCorpus, cut_marks, learn_vocabulary, tagged
+from firered.train.data.marked import MarkedCorpus, cut_marks, learn_vocabulary, tagged
 
 LINES = ["你好，天气好。", "天天好吗？我们去！", "hello world, how are you? fine.", "去不去？"]
 SMALL = {"hidden_size": 32, "num_hidden_layers": 1, "num_attention_heads": 2, "intermediate_size": 64, "dropout": 0.0,

@@ -16,8 +16,8 @@ import torch
 from conftest import noise, write_wav
 from train_corpus import SMALL_AED, SMALL_VAD, losses, make_all, records, run, values, write_config
 
+from firered.data.archives import write_matrix
 from firered.data.datadir import write_table
-from firered.data.kaldi_io import write_matrix
 from firered.errors import DataError, FireRedError, OptionError
 from firered.train.checkpoints import load, save, state_path
 from firered.train.settings import load_settings

@@ -5,15 +5,15 @@ import torch
 from train_corpus import NO_MASKS, SMALL_AED, SMALL_VAD, losses, make_all, run, values
 
 from firered.asr.aed import Asr
-from firered.asr.tokenizer import EOS_ID, SOS_ID, Tokenizer
-from firered.audio.feats import Cmvn, fbank
+from firered.asr.config import AsrConfig
+from firered.audio.frontend import Cmvn, fbank
 from firered.audio.load import read
-from firered.config import AsrConfig
 from firered.data.datadir import read_table, write_table
 from firered.models.aed import Aed, Lid
 from firered.models.checkpoint import load_checkpoint
 from firered.models.dfsmn import Dfsmn, DfsmnConfig
 from firered.models.lstm_lm import LstmLm
+from firered.text.tokenizer import EOS_ID, SOS_ID, Tokenizer
 from firered.train.settings import settings_of
 from firered.train.tasks import TASKS
 from firered.vad.detect import Mvad, Vad

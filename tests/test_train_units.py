@@ -12,7 +12,6 @@ from hypothesis import strategies as st
 from firered.errors import ModelError, OptionError
 from firered.models.aed import Aed, AedConfig
 from firered.models.lstm_lm import LstmLm, LstmLmConfig
-from firered.train.augment import Draw, Draws, WaveAugment, change_speed, scaled_noise
 from firered.train.checkpoints import Keeper, average
 from firered.train.config import (
     AedTaskConfig,
@@ -23,13 +22,14 @@ from firered.train.config import (
     SpecAugmentConfig,
     TrainConfig,
 )
-from firered.train.encoder_decoder import AedObjective, sizes_of
-from firered.train.labels import frame_labels
-from firered.train.regularise import Progress, set_dropout, spec_augment
-from firered.train.schedule import learning_rate
-from firered.train.stream import Stream, dynamic_batches, evaluation
-from firered.train.text import NO_TARGET, teacher_forcing
-from firered.train.transcribed import _fits
+from firered.train.data.augment import Draw, Draws, WaveAugment, change_speed, scaled_noise
+from firered.train.data.labels import frame_labels
+from firered.train.data.stream import Stream, dynamic_batches, evaluation
+from firered.train.data.text import NO_TARGET, teacher_forcing
+from firered.train.data.transcribed import _fits
+from firered.train.objectives.encoder_decoder import AedObjective, sizes_of
+from firered.train.objectives.regularise import Progress, set_dropout, spec_augment
+from firered.train.objectives.schedule import learning_rate
 
 SMALL = AedConfig(odim=11, d_model=16, n_head=2, n_layers_enc=1, n_layers_dec=1, kernel_size=3)
 

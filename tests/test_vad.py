@@ -9,8 +9,8 @@ import soundfile
 from firered import Mvad, StreamVad, Vad
 from firered.audio.frames import of_samples
 from firered.audio.load import array_blocks, read
-from firered.config import MvadConfig, StreamVadConfig, VadConfig
 from firered.errors import AudioError, ModelError, OptionError
+from firered.vad.config import MvadConfig, StreamVadConfig, VadConfig
 
 KINDS = {
     "vad": (Vad, VadConfig, "VAD"),
@@ -80,7 +80,7 @@ def test_published_posteriors_and_segments_of_real_recordings(kind, released, sh
 
 
 def test_normalised_features_of_real_recordings(released, shared):
-    from firered.audio.feats import fbank
+    from firered.audio.frontend import fbank
 
     goldens = np.load(shared("goldens/golden_probs.npz"))
     for name in ("hello_zh", "hello_en", "event", "BAC009S0764W0121"):
@@ -140,7 +140,7 @@ def test_recordings_over_the_references_chunk_length_have_no_seams(released, sha
     result = released["vad"](long.astype(np.int16))
     assert len(result.probs) > 30000
     classifier = released["vad"].classifier
-    from firered.audio.feats import fbank
+    from firered.audio.frontend import fbank
 
     with torch.inference_mode():
         whole = classifier.model(classifier.cmvn(fbank(long))[None]).sigmoid()[0].numpy()

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from firered.config import StreamVadConfig, VadConfig
+from firered.vad.config import StreamVadConfig, VadConfig
 from firered.vad.detect import Vad
 from firered.vad.post import (
     StreamSegmenter,

@@ -9,8 +9,8 @@ from tokenizers import Tokenizer, decoders, models, pre_tokenizers
 from transformers import PreTrainedTokenizerFast, Qwen2Config, Qwen2ForCausalLM
 from transformers.convert_slow_tokenizer import bytes_to_unicode
 
-from firered.data.kaldi_io import write_matrix
-from firered.models.adapter import Adapter
+from firered.data.archives import write_matrix
+from firered.models.adapters import Adapter
 from firered.models.aed import AedConfig
 from firered.models.qwen import with_lora
 

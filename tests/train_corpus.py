@@ -8,9 +8,9 @@ from conftest import noise, sine, write_wav
 
 from firered.cli.train import TokensConfig
 from firered.data.datadir import write_table
+from firered.train.data.tokens import make_tokens
 from firered.train.run import train
 from firered.train.settings import load_settings, settings_of
-from firered.train.tokens import make_tokens
 
 TEXTS = {"a1": "你好", "a2": "好天气", "a3": "你们好", "b1": "天天", "b2": "气你", "b3": "们"}
 LANGUAGES = {"a1": "zh mandarin", "a2": "zh yue", "a3": "en", "b1": "ja", "b2": "zh yue", "b3": "en"}

@@ -2,7 +2,7 @@
 
 from hypothesis import strategies as st
 
-from firered.config import SubtitleConfig
+from firered.output.config import SubtitleConfig
 from firered.system.transcript import Event, Sentence, TimedWord, Transcript, Trouble
 
 

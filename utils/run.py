@@ -7,8 +7,8 @@ from pathlib import Path
 # Any python3 does: launchers need only the standard library.
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from firered.jobs.launch import main
-from firered.jobs.local import run_jobs
+from firered.launch.call import main
+from firered.launch.local import run_jobs
 
 if __name__ == "__main__":
     sys.exit(main("run.py", sys.argv[1:], run_jobs))

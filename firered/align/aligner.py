@@ -8,13 +8,16 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from firered.align.ctc import Alignment, NotAligned, Word, align, word_times
-from firered.asr.aed_runtime import Loaded, need_ctc
-from firered.asr.guard import ctc_texts
-from firered.config import AlignConfig
+from firered.align.config import AlignConfig
+from firered.align.ctc import Alignment, NotAligned, align, word_times
 from firered.errors import AudioError
-from firered.jobs.utterances import Speech, by_parts, window_parts
 from firered.models.aed import Aed
+from firered.results import Word
+from firered.runtime.batches import by_parts
+from firered.runtime.loaded import Loaded, need_ctc
+from firered.runtime.speech import Speech
+from firered.runtime.windows import window_parts
+from firered.search.ctc import ctc_texts
 
 
 @dataclass

@@ -17,11 +17,11 @@ from torch import Tensor
 from torchaudio.functional import forced_align
 
 from firered.models.aed import CTC_LEAD_S
+from firered.results import Word
 
 FRAME_SHIFT_S = 0.04
 TimestampMode = Literal["reference", "pauses"]
 Interval = tuple[float, float]  # start and end in seconds
-
 _WINDOW_REST_S = 0.025  # the last token lasts this much beyond the last frame
 _MS = 0.001
 _IMPOSSIBLE = -1e30  # stands for a log-probability of minus infinity
@@ -71,15 +71,6 @@ class NotAligned:
     """Why an utterance has no alignment."""
 
     reason: str
-
-
-@dataclass(frozen=True)
-class Word:
-    """A word, or a Chinese character, lower-case, and when it was said in seconds from the utterance's start."""
-
-    text: str
-    start_s: float
-    end_s: float
 
 
 @torch.no_grad()

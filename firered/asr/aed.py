@@ -7,21 +7,22 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from firered.align.ctc import Word, align, word_times
-from firered.asr.aed_runtime import Loaded, need_ctc
-from firered.asr.beam import BeamConfig, Hypothesis, beam_search
-from firered.asr.guard import Guard, ctc_texts
-from firered.asr.tokenizer import EOS_ID, SOS_ID
+from firered.align.ctc import align, word_times
+from firered.asr.config import AsrConfig
+from firered.asr.guard import Guard
 from firered.asr.windowed import WindowedRecogniser
-from firered.audio.feats import FRAME_SHIFT_S
-from firered.config import AsrConfig
-from firered.jobs.utterances import Speech
+from firered.audio.frontend import FRAME_SHIFT_S
 from firered.models.aed import Aed
 from firered.models.checkpoint import model_files
 from firered.models.lstm_lm import LstmLm
 from firered.pretrained import CHECKPOINT
-from firered.results import AsrResult, NBest
-from firered.text import join_texts
+from firered.results import AsrResult, NBest, Word
+from firered.runtime.loaded import Loaded, need_ctc
+from firered.runtime.speech import Speech
+from firered.search.beam import BeamConfig, Hypothesis, beam_search
+from firered.search.ctc import ctc_texts
+from firered.text.joining import join_texts
+from firered.text.tokenizer import EOS_ID, SOS_ID
 
 
 @dataclass(frozen=True)

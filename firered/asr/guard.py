@@ -1,23 +1,20 @@
 """A guard against hallucinated text: reasons to doubt what a recogniser wrote, of either kind."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
-import torch
 from rapidfuzz.distance import Levenshtein
-from torch import Tensor
 
-from firered.asr.tokenizer import BLANK_ID
+from firered.asr.config import GuardConfig
 from firered.audio.frames import Frames
-from firered.config import GuardConfig
-from firered.jobs.utterances import Speech
 from firered.models.checkpoint import model_files
 from firered.pretrained import CHECKPOINT
 from firered.results import AsrResult
-from firered.scoring.tokens import is_character, mixed
-from firered.text import is_latin
+from firered.runtime.speech import Speech
+from firered.text.joining import is_latin
+from firered.text.units import is_character, mixed
 from firered.vad.detect import Vad
 
 _LONGEST_PHRASE = 20  # tokens
@@ -168,16 +165,3 @@ def _disagreement(tokens: list[str], ctc_text: str | None, most: float) -> str |
 def _written(tokens: list[str]) -> str:
     """Tokens as a text again: words apart, characters not."""
     return "".join(token if is_character(token) else f" {token} " for token in tokens).replace("  ", " ").strip()
-
-
-def ctc_texts(log_probs: Tensor, lengths: Tensor, text_of: Callable[[list[int]], str]) -> list[str]:
-    """What a CTC head reads, frame by frame, in each utterance of a batch.
-
-    Args:
-        log_probs: (N, T, V).
-        lengths: (N,) frames.
-        text_of: token ids to text.
-    """
-    best = log_probs.argmax(-1).cpu()
-    read = [torch.unique_consecutive(row[:length]) for row, length in zip(best, lengths.tolist(), strict=True)]
-    return [text_of(row[row != BLANK_ID].tolist()) for row in read]

@@ -8,17 +8,18 @@ import numpy as np
 import torch
 
 from firered.align.aligner import Aligner, Heard
-from firered.asr.beam import Hypothesis
+from firered.align.config import AlignConfig
+from firered.asr.config import LlmConfig
 from firered.asr.guard import Guard
 from firered.asr.llm_runtime import LoadedLlm, model_paths
-from firered.asr.llm_search import search
-from firered.asr.llm_steps import LlmSteps
 from firered.asr.windowed import WindowedRecogniser
-from firered.config import AlignConfig, LlmConfig
 from firered.errors import AudioError
-from firered.jobs.utterances import Speech
+from firered.models.llm_stepper import LlmSteps
 from firered.results import AsrResult, LlmNBest
-from firered.text import join_texts
+from firered.runtime.speech import Speech
+from firered.search.beam import Hypothesis
+from firered.search.generate import search
+from firered.text.joining import join_texts
 
 _NOTHING = Hypothesis((), 0.0, 0.0, 0.0, 1.0, (), finished=True)
 

@@ -7,19 +7,19 @@ import torch
 from torch import Tensor
 from torch.nn.utils.rnn import pad_sequence
 
-from firered.asr.llm_tokenizer import LlmTokenizer
-from firered.audio.feats import Cmvn
-from firered.config import LlmConfig
+from firered.asr.config import LlmConfig
+from firered.audio.frontend import Cmvn
 from firered.errors import ModelError
-from firered.jobs.utterances import Speech
-from firered.models.attention import prepare
 from firered.models.bfloat16 import cpu_has_bfloat16, widen
 from firered.models.checkpoint import model_files, pick_device
 from firered.models.conformer import SUBSAMPLING
-from firered.models.numbers import cast
+from firered.models.dtype import cast
+from firered.models.fused import prepare
 from firered.models.qwen import weight_files
 from firered.models.speech_llm import SpeechLlm
 from firered.pretrained import CHECKPOINT
+from firered.runtime.speech import Speech
+from firered.text.llm_tokenizer import LlmTokenizer
 
 _FILES = (CHECKPOINT, "asr_encoder.pth.tar", "cmvn.ark")
 _LLM = "Qwen2-7B-Instruct"

@@ -6,11 +6,13 @@ from pathlib import Path
 from typing import Generic, Protocol, TypeVar
 
 from firered.asr.guard import Guard
-from firered.audio.feats import SAMPLE_RATE
 from firered.audio.frames import Audio, of_audio
+from firered.audio.frontend import SAMPLE_RATE
 from firered.errors import result_of
-from firered.jobs.utterances import Speech, by_parts, window_parts
 from firered.results import AsrResult
+from firered.runtime.batches import by_parts
+from firered.runtime.speech import Speech
+from firered.runtime.windows import window_parts
 
 Decoded = TypeVar("Decoded")
 

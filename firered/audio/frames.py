@@ -8,11 +8,11 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from firered.audio.feats import FRAME_SHIFT_S, NUM_BINS, SAMPLE_RATE, fbank_blocks
+from firered.audio.config import AudioConfig
+from firered.audio.frontend import FRAME_SHIFT_S, NUM_BINS, SAMPLE_RATE, fbank_blocks
 from firered.audio.load import array_blocks, read_blocks
-from firered.config import AudioConfig
-from firered.data.inputs import Utterance
-from firered.data.kaldi_io import read_matrix_blocks
+from firered.data.archives import read_matrix_blocks
+from firered.data.utterance import Utterance
 from firered.errors import AudioError, DataError
 
 _SEGMENT_TOLERANCE_S = 0.002  # a segment's end is rounded to milliseconds

@@ -7,9 +7,9 @@ from pathlib import Path
 import numpy as np
 import soxr
 
+from firered.audio.config import AudioConfig
 from firered.audio.decode import open_recording
-from firered.audio.feats import FRAME_LENGTH, SAMPLE_RATE
-from firered.config import AudioConfig
+from firered.audio.frontend import FRAME_LENGTH, SAMPLE_RATE
 from firered.errors import AudioError
 
 log = logging.getLogger(__name__)

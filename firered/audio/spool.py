@@ -3,15 +3,23 @@
 import functools
 import tempfile
 from collections.abc import Iterator
+from typing import NamedTuple
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from firered.audio.feats import NUM_BINS, frame_range
 from firered.audio.frames import Frames
+from firered.audio.frontend import NUM_BINS, frame_range
 from firered.data.write import segment_id
-from firered.jobs.utterances import Speech
+
+
+class Cut(NamedTuple):
+    """A stretch of a recording: its id, features (T, 80) and duration in seconds."""
+
+    key: str
+    feats: Tensor
+    duration_s: float
 
 
 class Spool(Frames):
@@ -44,11 +52,11 @@ class Spool(Frames):
 
         return Frames(self.key, stored)
 
-    def cut(self, start_s: float, end_s: float) -> Speech:
-        """A stretch of the recording as an utterance; its features stay on disk until they are used."""
+    def cut(self, start_s: float, end_s: float) -> Cut:
+        """A stretch of the recording; its features stay on disk until they are used."""
         first, count = frame_range(start_s, end_s, self.count)
         key = segment_id(self.key, start_s, end_s)
-        return Speech(key, self._matrix[first : first + count], round(end_s - start_s, 7))
+        return Cut(key, self._matrix[first : first + count], round(end_s - start_s, 7))
 
     def close(self) -> None:
         """Remove the file."""

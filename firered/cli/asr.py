@@ -8,10 +8,14 @@ from typing import Annotated, TypeVar
 
 import typer
 
+from firered.align.config import AlignConfig
+from firered.asr.config import AsrConfig, GuardConfig, LlmConfig
+from firered.audio.config import AudioConfig
 from firered.cli.flags import Paths, flag_value, run, script, split_paths, use_threads
-from firered.config import AlignConfig, AsrConfig, AudioConfig, ComputeConfig, GuardConfig, JobConfig, LlmConfig
 from firered.errors import OptionError
 from firered.pretrained import MODELS, find_model
+from firered.runs.config import JobConfig
+from firered.runtime.config import ComputeConfig
 
 Guarded = TypeVar("Guarded", bound=GuardConfig)
 
@@ -41,7 +45,7 @@ def aed_command(
     use_threads(compute)
 
     from firered.asr.aed import Asr
-    from firered.asr.job import run_asr
+    from firered.runs.asr import run_asr
 
     sys.exit(run_asr(inputs, out, directory, Asr.from_pretrained(directory, config, compute.device), audio, job))
 
@@ -62,8 +66,8 @@ def llm_command(
         config = replace(config, align_model=str(find_model(Path(config.align_model), _AED)))
     use_threads(compute)
 
-    from firered.asr.job import run_asr
     from firered.asr.llm import LlmAsr
+    from firered.runs.asr import run_asr
 
     sys.exit(run_asr(inputs, out, directory, LlmAsr.from_pretrained(directory, config, compute.device), audio, job))
 
@@ -92,7 +96,7 @@ def align_command(
     use_threads(compute)
 
     from firered.align.aligner import Aligner
-    from firered.align.job import run_align
+    from firered.runs.align import run_align
 
     sys.exit(
         run_align(data, text, out, directory, Aligner.from_pretrained(directory, config, compute.device), audio, job)

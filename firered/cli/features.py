@@ -6,13 +6,14 @@ from typing import Annotated
 
 import typer
 
+from firered.audio.config import AudioConfig
 from firered.cli.flags import Paths, script, split_paths
-from firered.config import AudioConfig, FbankConfig, JobConfig
+from firered.runs.config import FbankConfig, JobConfig
 
 
 def prepare_command(paths: Paths, audio: AudioConfig, job: JobConfig) -> None:
     """Make a Kaldi data directory of recordings: wav.scp, speakers, durations; what cannot be opened is listed."""
-    from firered.audio.job import prepare
+    from firered.runs.prepare import prepare
 
     inputs, out = split_paths(paths)
     sys.exit(prepare(inputs, out, audio, job))
@@ -22,7 +23,7 @@ def fbank_command(paths: Paths, fbank: FbankConfig, audio: AudioConfig, job: Job
     """Write 80-bin log mel filterbanks of a data directory (of its segments where it has any) as a Kaldi archive."""
     import torch
 
-    from firered.audio.job import make_fbank
+    from firered.runs.fbank import make_fbank
 
     torch.set_num_threads(1)  # run.sh --nj is how this goes parallel
     inputs, out = split_paths(paths)
@@ -34,7 +35,7 @@ def cmvn_command(
     out: Annotated[Path, typer.Argument(metavar="OUT", help="folder for cmvn.ark, or *.ark", show_default=False)],
 ) -> None:
     """Write global mean and variance statistics of a data directory's features, in Kaldi's format."""
-    from firered.audio.job import make_cmvn
+    from firered.runs.cmvn import make_cmvn
 
     sys.exit(make_cmvn(data, out))
 

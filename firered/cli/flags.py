@@ -12,9 +12,9 @@ from typing import Annotated, Any, get_type_hints
 
 import typer
 
-from firered.config import ComputeConfig
 from firered.errors import FireRedError, OptionError
 from firered.options import Options, plain_type, read_yaml
+from firered.runtime.config import ComputeConfig
 from firered.version import __version__
 
 INTERRUPTED = 130

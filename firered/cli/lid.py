@@ -6,9 +6,12 @@ from typing import Annotated
 
 import typer
 
+from firered.audio.config import AudioConfig
 from firered.cli.flags import Paths, script, split_paths, use_threads
-from firered.config import AudioConfig, ComputeConfig, JobConfig, LidConfig
+from firered.lid.config import LidConfig
 from firered.pretrained import MODELS, find_model
+from firered.runs.config import JobConfig
+from firered.runtime.config import ComputeConfig
 
 _LID = "FireRedLID"
 
@@ -43,7 +46,7 @@ def lid_command(
     use_threads(compute)
 
     from firered.lid.identify import Lid
-    from firered.lid.job import run_lid
+    from firered.runs.lid import run_lid
 
     sys.exit(run_lid(inputs, out, directory, Lid.from_pretrained(directory, config, compute.device), audio, job))
 

@@ -19,7 +19,7 @@ _READ_BYTES = 16000  # at most half a second at a time; whatever has arrived is 
 
 def listen(detector: "StreamVad", out: Path) -> None:
     """Read 16-bit mono PCM at 16 kHz until it ends; print events, and write OUT/vad.jsonl and posteriors at the end."""
-    from firered.data.kaldi_io import MatrixWriter
+    from firered.data.archives import MatrixWriter
     from firered.results import StreamVadResult
 
     out.mkdir(parents=True, exist_ok=True)

@@ -7,9 +7,11 @@ from typing import Annotated
 import typer
 
 from firered.cli.flags import script, use_threads
-from firered.config import ComputeConfig, JobConfig, PuncConfig
 from firered.errors import OptionError
 from firered.pretrained import MODELS, find_model
+from firered.punc.config import PuncConfig
+from firered.runs.config import JobConfig
+from firered.runtime.config import ComputeConfig
 
 _FORMATS = ("auto", "kaldi", "plain")
 
@@ -48,8 +50,8 @@ def punc_command(
     directory = find_model(model, "FireRedPunc")
     use_threads(compute)
 
-    from firered.punc.job import run_punc
     from firered.punc.punctuate import Punc
+    from firered.runs.punc import run_punc
 
     sys.exit(run_punc(text, out, directory, Punc.from_pretrained(directory, config, compute.device), job, kind, ctm))
 

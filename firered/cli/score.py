@@ -39,7 +39,7 @@ def text_command(
 
     Other scores: `firered-score vad`, `firered-score lid`, `firered-score punc`, each with REF HYP OUT and its --help.
     """
-    from firered.scoring.jobs import run_error_rate
+    from firered.scoring.commands import run_error_rate
 
     sys.exit(run_error_rate((ref, hyp, out), rule, config, sample, source))
 
@@ -56,7 +56,7 @@ def vad_command(
     source: SourceConfig,
 ) -> None:
     """Score voice activity frame by frame: AUC-ROC, F1, false alarms, misses; of all and of each language."""
-    from firered.scoring.jobs import run_vad
+    from firered.scoring.commands import run_vad
 
     sys.exit(run_vad((ref, hyp, out), config, sample, source))
 
@@ -70,7 +70,7 @@ def lid_command(
     source: SourceConfig,
 ) -> None:
     """Score languages: accuracy over utterances and of each language, confusion matrix, calibration."""
-    from firered.scoring.jobs import run_lid
+    from firered.scoring.commands import run_lid
 
     sys.exit(run_lid((ref, hyp, out), config, sample, source))
 
@@ -84,7 +84,7 @@ def punc_command(
     source: SourceConfig,
 ) -> None:
     """Score punctuation: precision, recall and F1 of each mark and over all."""
-    from firered.scoring.jobs import run_punc
+    from firered.scoring.commands import run_punc
 
     sys.exit(run_punc((ref, hyp, out), config, sample, source))
 

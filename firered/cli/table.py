@@ -19,7 +19,7 @@ def table_command(
     config: TableConfig,
 ) -> None:
     """Write scores beside the papers' figures, with differences, intervals, and what made them."""
-    from firered.scoring.jobs import run_table
+    from firered.scoring.commands import run_table
 
     sys.exit(run_table(scores, out, config))
 

@@ -57,7 +57,7 @@ def tokens_command(
     config: TokensConfig,
 ) -> None:
     """Make a dictionary and a SentencePiece model of text: what new recognition and language models start from."""
-    from firered.train.tokens import make_tokens
+    from firered.train.data.tokens import make_tokens
 
     inputs, out = split_paths(paths)
     make_tokens(" ".join(inputs), out, config)

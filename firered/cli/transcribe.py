@@ -10,20 +10,17 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from firered.asr.config import AsrConfig, LlmConfig
+from firered.audio.config import AudioConfig
 from firered.cli.flags import flag_value, run, use_threads
-from firered.config import (
-    AsrConfig,
-    AudioConfig,
-    ComputeConfig,
-    JobConfig,
-    LidConfig,
-    LlmConfig,
-    SubtitleConfig,
-    SystemConfig,
-    VadConfig,
-)
 from firered.errors import OptionError
+from firered.lid.config import LidConfig
+from firered.output.config import SubtitleConfig
 from firered.pretrained import MODELS
+from firered.runs.config import JobConfig
+from firered.runtime.config import ComputeConfig
+from firered.system.config import SystemConfig
+from firered.vad.config import VadConfig
 
 if TYPE_CHECKING:
     from firered.system.system import System
@@ -68,10 +65,10 @@ def transcribe_command(
     ] = False,
 ) -> None:
     """Transcribe recordings: voice, language, text, word times and punctuation, as subtitles and other files."""
-    from firered.data.inputs import resolve
-    from firered.jobs.batch import fingerprint
     from firered.output.formats import FORMATS
-    from firered.system.job import Transcription, run_transcribe
+    from firered.runs.inputs import resolve
+    from firered.runs.journal import fingerprint
+    from firered.runs.transcribe import Transcription, run_transcribe
     from firered.system.system import model_dirs
 
     wanted = tuple(name.strip() for name in formats.split(",") if name.strip())

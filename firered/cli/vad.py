@@ -6,18 +6,12 @@ from typing import Annotated, Any
 
 import typer
 
+from firered.audio.config import AudioConfig
 from firered.cli.flags import Paths, script, split_paths, use_threads
-from firered.config import (
-    STREAM_MODES,
-    AudioConfig,
-    ComputeConfig,
-    JobConfig,
-    MvadConfig,
-    StreamVadConfig,
-    VadConfig,
-    VadOutputConfig,
-)
 from firered.pretrained import MODELS, find_model
+from firered.runs.config import JobConfig, VadOutputConfig
+from firered.runtime.config import ComputeConfig
+from firered.vad.config import STREAM_MODES, MvadConfig, StreamVadConfig, VadConfig
 
 
 def vad_command(
@@ -33,8 +27,8 @@ def vad_command(
     inputs, out = split_paths(paths)
     directory = find_model(model, "FireRedVAD/VAD")
 
+    from firered.runs.vad import run_detector
     from firered.vad.detect import Vad
-    from firered.vad.job import run_detector
 
     use_threads(compute)
     detector = Vad.from_pretrained(directory, config, compute.device)
@@ -54,8 +48,8 @@ def mvad_command(
     inputs, out = split_paths(paths)
     directory = find_model(model, "FireRedVAD/AED")
 
+    from firered.runs.vad import run_detector
     from firered.vad.detect import Mvad
-    from firered.vad.job import run_detector
 
     use_threads(compute)
     detector = Mvad.from_pretrained(directory, config, compute.device)
@@ -82,8 +76,8 @@ def stream_vad_command(
     inputs, out = split_paths(paths)
     directory = find_model(model, "FireRedVAD/Stream-VAD")
 
+    from firered.runs.vad import run_detector
     from firered.vad.detect import StreamVad
-    from firered.vad.job import run_detector
 
     use_threads(compute)
     detector = StreamVad.from_pretrained(directory, config, compute.device)

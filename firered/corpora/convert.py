@@ -8,9 +8,9 @@ from pathlib import Path
 import numpy as np
 import soundfile
 
-from firered.audio.feats import SAMPLE_RATE
+from firered.audio.config import AudioConfig
+from firered.audio.frontend import SAMPLE_RATE
 from firered.audio.load import INT16_SCALE, read_blocks
-from firered.config import AudioConfig
 
 
 def converted(recordings: Mapping[str, Path], folder: Path) -> dict[str, Path]:

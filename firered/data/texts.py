@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from firered.data.datadir import BadLines
-from firered.data.inputs import make_id
+from firered.data.utterance import make_id
 from firered.errors import DataError, Problem
 
 STDIN = "-"

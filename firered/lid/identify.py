@@ -7,17 +7,19 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from firered.asr.aed_runtime import Loaded
-from firered.asr.beam import BeamConfig, Hypothesis, Stepper, beam_search
-from firered.asr.tokenizer import EOS_ID, SOS_ID
-from firered.audio.feats import FRAME_SHIFT_S, SAMPLE_RATE
 from firered.audio.frames import Audio, of_audio
-from firered.config import LidConfig
+from firered.audio.frontend import FRAME_SHIFT_S, SAMPLE_RATE
 from firered.errors import result_of
-from firered.jobs.utterances import Speech, by_parts, part_of
+from firered.lid.config import LidConfig
 from firered.lid.labels import Grammar, split_label
 from firered.models.aed import Lid as LidModel
 from firered.results import LanguageGuess, LidResult
+from firered.runtime.batches import by_parts
+from firered.runtime.loaded import Loaded
+from firered.runtime.speech import Speech
+from firered.runtime.windows import part_of
+from firered.search.beam import BeamConfig, Hypothesis, Stepper, beam_search
+from firered.text.tokenizer import EOS_ID, SOS_ID
 
 _BEAM = BeamConfig(beam_size=3)
 _STEPS = 2  # a language and a dialect, or a language and the end

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from functools import cache
 from importlib import resources
 
-from firered.asr.tokenizer import EOS_ID, SPECIAL
 from firered.errors import OptionError
+from firered.text.tokenizer import EOS_ID, SPECIAL
 
 CHINESE = "zh"  # the language that has dialects
 

@@ -10,9 +10,10 @@ import torch
 from torch import Tensor, nn
 
 from firered.errors import ModelError
-from firered.models.attention import PositionTable, prepare
 from firered.models.checkpoint import load_checkpoint, load_weights
 from firered.models.conformer import ConformerEncoder
+from firered.models.fused import prepare
+from firered.models.positions import PositionTable
 from firered.models.transformer import DecoderCache, TransformerDecoder
 
 # d_model, layers of encoder and of decoder; heads are of 64 dimensions (FireRedASR paper, table 1)

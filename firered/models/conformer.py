@@ -7,8 +7,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from firered.models.attention import Derived, PositionTable, key_bias, padding_mask
+from firered.models.fused import Derived
 from firered.models.int8 import Int8Linear, Int8Weight
+from firered.models.masks import key_bias, padding_mask
+from firered.models.positions import PositionTable
 
 SUBSAMPLING = 4  # feature frames (10 ms) per encoder frame
 _CONTEXT = 6  # frames after its first that an encoder frame sees

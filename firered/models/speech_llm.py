@@ -12,11 +12,11 @@ from transformers import PreTrainedModel
 from transformers.modeling_outputs import CausalLMOutputWithPast
 
 from firered.errors import ModelError
-from firered.models.adapter import DOWNSAMPLE_RATE, Adapter
+from firered.models.adapters import DOWNSAMPLE_RATE, Adapter
 from firered.models.aed import AedConfig
-from firered.models.attention import PositionTable
 from firered.models.checkpoint import load_checkpoint, load_weights
 from firered.models.conformer import ConformerEncoder
+from firered.models.positions import PositionTable
 from firered.models.qwen import load_llm, lora_shape, with_lora
 
 

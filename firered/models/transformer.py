@@ -10,7 +10,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from firered.models.attention import Derived, PositionTable, few_rows, key_bias, padding_mask
+from firered.models.fused import Derived, few_rows
+from firered.models.masks import key_bias, padding_mask
+from firered.models.positions import PositionTable
 
 _LN_EPS = 1e-5
 

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from firered.audio.feats import SAMPLE_RATE
+from firered.audio.frontend import SAMPLE_RATE
 
 
 class Envelope:

@@ -2,8 +2,8 @@
 
 from collections.abc import Callable, Iterable
 
-from firered.config import SubtitleConfig
 from firered.data.write import Labelled, in_turn, json_line, one_line, rttm, textgrid_of_tiers
+from firered.output.config import SubtitleConfig
 from firered.output.subtitles import cues
 from firered.system.transcript import Transcript
 

@@ -15,9 +15,9 @@ from urllib.parse import quote
 import numpy as np
 import soundfile
 
-from firered.audio.feats import SAMPLE_RATE
+from firered.audio.config import AudioConfig
+from firered.audio.frontend import SAMPLE_RATE
 from firered.audio.load import INT16_SCALE, read_blocks
-from firered.config import AudioConfig
 from firered.data.datadir import write_lines
 from firered.data.write import json_line, one_line
 from firered.lid.labels import labels, split_label

@@ -5,8 +5,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from itertools import accumulate, islice
 from typing import NamedTuple
 
-from firered.config import SubtitleConfig
 from firered.data.write import in_turn, one_line
+from firered.output.config import SubtitleConfig
 from firered.output.timed_text import columns, split_for_lines, timed_pieces
 from firered.system.transcript import Sentence, TimedWord, Transcript
 

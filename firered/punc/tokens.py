@@ -10,8 +10,8 @@ from tokenizers.models import WordPiece
 from tokenizers.normalizers import BertNormalizer
 from tokenizers.pre_tokenizers import BertPreTokenizer
 
-from firered.asr.tokenizer import read_dict
 from firered.errors import ModelError
+from firered.text.tokenizer import read_dict
 
 VOCABULARY = "chinese-bert-wwm-ext_vocab.txt"
 _UNKNOWN = "[UNK]"

@@ -7,13 +7,13 @@ from functools import cached_property
 
 import numpy as np
 
-from firered.scoring.bootstrap import Interval, interval, ratio
-from firered.scoring.calibration import Calibration, calibrate
 from firered.scoring.config import SampleConfig
-from firered.scoring.error_rate import Aligned, Counts, align_texts, by_kind, confusions, total
-from firered.scoring.groups import Groups, groups
-from firered.scoring.normalise import Normalizer
-from firered.scoring.sides import Side, confidences, missing_and_extra
+from firered.scoring.inputs.groups import Groups, groups
+from firered.scoring.inputs.pair import Side, confidences, missing_and_extra
+from firered.scoring.metrics.bootstrap import Interval, interval, ratio
+from firered.scoring.metrics.calibration import Calibration, calibrate
+from firered.scoring.metrics.error_rate import Aligned, Counts, align_texts, by_kind, confusions, total
+from firered.scoring.text.normalise import Normalizer
 
 
 @dataclass

@@ -8,11 +8,11 @@ from pathlib import Path
 import numpy as np
 
 from firered.errors import DataError
-from firered.scoring.bootstrap import Interval, interval, ratio
-from firered.scoring.calibration import Calibration, calibrate
 from firered.scoring.config import LidScoreConfig, SampleConfig
-from firered.scoring.error_rate import percent
-from firered.scoring.sides import Side, confidences, missing_and_extra
+from firered.scoring.inputs.pair import Side, confidences, missing_and_extra
+from firered.scoring.metrics.bootstrap import Interval, interval, ratio
+from firered.scoring.metrics.calibration import Calibration, calibrate
+from firered.scoring.metrics.error_rate import percent
 
 MISSING = "(missing)"
 COLUMNS = ("utterances", "correct", "recall%", "precision%", "F1%")

@@ -13,13 +13,13 @@ from pathlib import Path
 import numpy as np
 
 from firered.errors import DataError
-from firered.scoring.alignment import align
-from firered.scoring.bootstrap import Interval, interval
 from firered.scoring.config import PuncScoreConfig, SampleConfig
-from firered.scoring.error_rate import percent
+from firered.scoring.inputs.pair import Side, missing_and_extra
+from firered.scoring.metrics.alignment import align
+from firered.scoring.metrics.bootstrap import Interval, interval
+from firered.scoring.metrics.error_rate import percent
 from firered.scoring.resources import text_of
-from firered.scoring.sides import Side, missing_and_extra
-from firered.scoring.tokens import CHARACTER
+from firered.text.units import CHARACTER
 
 CLASSES = ("comma", "period", "question", "exclamation")
 OVERALL = CLASSES[:3]  # exclamation marks are too rare for the papers' overall score

@@ -12,15 +12,15 @@ from pathlib import Path
 
 import numpy as np
 
+from firered.data.archives import read_matrix
 from firered.data.datadir import DataDir
-from firered.data.kaldi_io import read_matrix
 from firered.errors import DataError
-from firered.scoring.bootstrap import Interval, interval
 from firered.scoring.config import SampleConfig, VadScoreConfig
-from firered.scoring.frame_metrics import FRAMES_PER_S, FrameCounts, Roc, resampled_rates
-from firered.scoring.groups import UNKNOWN
-from firered.scoring.labels import Labels, Span, read_labels, read_uem
-from firered.scoring.sides import numbers
+from firered.scoring.inputs.groups import UNKNOWN
+from firered.scoring.inputs.labels import Labels, Span, read_labels, read_uem
+from firered.scoring.inputs.pair import numbers
+from firered.scoring.metrics.bootstrap import Interval, interval
+from firered.scoring.metrics.frames import FRAMES_PER_S, FrameCounts, Roc, resampled_rates
 
 log = logging.getLogger(__name__)
 

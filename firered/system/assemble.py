@@ -4,12 +4,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from firered.align.ctc import Word
-from firered.asr.tokenizer import is_speech
 from firered.audio.spool import Spool
-from firered.results import PuncResult, Seconds
+from firered.results import PuncResult, Seconds, Word
 from firered.system.transcript import Event, Sentence, TimedWord, Transcript, Trouble
-from firered.text import join_sentences
+from firered.text.joining import join_sentences
+from firered.text.tokenizer import is_speech
 
 
 @dataclass

@@ -7,21 +7,26 @@ from pathlib import Path
 from typing import Any
 
 from firered.asr.aed import Asr
+from firered.asr.config import AsrConfig, LlmConfig
 from firered.asr.llm import LlmAsr
 from firered.asr.windowed import WindowedRecogniser
-from firered.audio.feats import SAMPLE_RATE
 from firered.audio.frames import Audio, Frames, of_audio
+from firered.audio.frontend import SAMPLE_RATE
 from firered.audio.spool import Spool
-from firered.config import AsrConfig, LidConfig, LlmConfig, PuncConfig, SystemConfig, VadConfig
 from firered.errors import ModelError, result_of
-from firered.jobs.utterances import Record, Speech, isolated, plan
+from firered.lid.config import LidConfig
 from firered.lid.identify import Lid
 from firered.options import Options
 from firered.pretrained import MODELS, find_model
+from firered.punc.config import PuncConfig
 from firered.punc.punctuate import Punc
 from firered.results import Seconds
+from firered.runtime.batches import Record, isolated, plan
+from firered.runtime.speech import Speech
 from firered.system.assemble import Spoken, transcript
+from firered.system.config import SystemConfig
 from firered.system.transcript import Event, Transcript
+from firered.vad.config import VadConfig
 from firered.vad.detect import Mvad, Vad
 
 VAD, EVENTS, LID, PUNC = "FireRedVAD/VAD", "FireRedVAD/AED", "FireRedLID", "FireRedPunc"
@@ -77,7 +82,7 @@ class _Heard:
     segments: list[Speech] = field(init=False)
 
     def __post_init__(self) -> None:
-        self.segments = [self.spool.cut(start, end) for start, end in self.spans]
+        self.segments = [Speech(*self.spool.cut(start, end)) for start, end in self.spans]
 
     @property
     def voiced_s(self) -> float:

@@ -14,12 +14,12 @@ from firered.errors import FireRedError
 from firered.pretrained import CHECKPOINT
 from firered.train import checkpoints
 from firered.train.checkpoints import Keeper, state_path
+from firered.train.data.stream import Request, Stream, evaluation, read, seed_of
 from firered.train.logs import Log
-from firered.train.regularise import Progress
-from firered.train.schedule import learning_rate
+from firered.train.objectives.regularise import Progress
+from firered.train.objectives.schedule import learning_rate
+from firered.train.objectives.task import Batch, Outcome, Task
 from firered.train.settings import Settings
-from firered.train.stream import Request, Stream, evaluation, read, seed_of
-from firered.train.task import Batch, Outcome, Task
 
 log = logging.getLogger(__name__)
 

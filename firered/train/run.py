@@ -11,8 +11,8 @@ from accelerate import Accelerator
 
 from firered.errors import OptionError
 from firered.options import read_yaml
+from firered.train.beside import by_main
 from firered.train.checkpoints import FOLDER, state_path
-from firered.train.layout import by_main
 from firered.train.logs import CURVE, tell_left_out
 from firered.train.loop import Trainer
 from firered.train.settings import Settings

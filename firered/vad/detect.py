@@ -11,16 +11,16 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from firered.audio.feats import SAMPLE_RATE, Cmvn, Fbank
 from firered.audio.frames import Audio, Frames, of_audio
+from firered.audio.frontend import SAMPLE_RATE, Cmvn, Fbank
 from firered.audio.load import INT16_SCALE
-from firered.config import MvadConfig, StreamVadConfig, VadConfig
 from firered.errors import ModelError, result_of
 from firered.models.checkpoint import load_checkpoint, load_weights, model_files, pick_device
 from firered.models.dfsmn import Dfsmn, DfsmnCache, DfsmnConfig
 from firered.pretrained import CHECKPOINT
-from firered.results import MvadResult, StreamVadResult, VadResult
-from firered.vad.post import SegmentRules, StreamEvent, StreamSegmenter, segment, to_seconds
+from firered.results import MvadResult, StreamEvent, StreamVadResult, VadResult
+from firered.vad.config import MvadConfig, StreamVadConfig, VadConfig
+from firered.vad.post import SegmentRules, StreamSegmenter, segment, to_seconds
 
 EVENTS = ("speech", "singing", "music")  # the outputs of the multi-label model, in order
 

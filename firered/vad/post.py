@@ -7,21 +7,20 @@ except for the stream, whose events must be known at their frame.
 from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
-from firered.config import StreamVadConfig
+from firered.results import StreamEvent
+from firered.vad.config import StreamVadConfig
 
 Interval = tuple[int, int]  # first frame, first frame after it
-
 _SHIFT_MS = 10
 _WINDOW_REST_S = 0.025  # the published models let the last frame of a recording stand for this long after its shift
 
 
 @dataclass(frozen=True)
 class SegmentRules:
-    """Post-processing of one event's posteriors; `firered.config.VadConfig` says what each number does."""
+    """Post-processing of one event's posteriors; `firered.vad.config.VadConfig` says what each number does."""
 
     threshold: float
     smooth_window_size: int
@@ -124,37 +123,6 @@ def to_seconds(intervals: list[Interval], total: int, duration_s: float) -> list
         (round(start * _SHIFT_MS / 1000, 3), round(last if end >= total else end * _SHIFT_MS / 1000, 3))
         for start, end in intervals
     ]
-
-
-@dataclass(frozen=True)
-class StreamEvent:
-    """A start or an end of speech, known at `frame`. Frames count from 1; an end names the start it belongs to."""
-
-    kind: str  # "start" or "end"
-    frame: int
-    start_frame: int
-    end_frame: int = -1
-
-    @property
-    def time_s(self) -> float:
-        """Where on the time axis the event lies, in seconds."""
-        return ((self.start_frame if self.kind == "start" else self.end_frame) - 1) / 100
-
-    @property
-    def known_at_s(self) -> float:
-        """End of the window of the frame at which the event was known, in seconds."""
-        return round((self.frame - 1) * _SHIFT_MS / 1000 + _WINDOW_REST_S, 3)
-
-    def to_json(self) -> dict[str, Any]:
-        """Type, place in seconds, when it was known, and the frames behind them."""
-        return {
-            "event": f"speech_{self.kind}",
-            "time": self.time_s,
-            "known_at": self.known_at_s,
-            "frame": self.frame,
-            "start_frame": self.start_frame,
-            "end_frame": self.end_frame,
-        }
 
 
 class StreamSegmenter:

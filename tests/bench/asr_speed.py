@@ -16,10 +16,10 @@ import time
 import torch
 from torch import Tensor
 
-from firered.asr.beam import BeamConfig, beam_search
 from firered.models.aed import Aed, AedConfig
 from firered.models.checkpoint import pick_device
-from firered.models.numbers import cast
+from firered.models.dtype import cast
+from firered.search.beam import BeamConfig, beam_search
 
 VOCABULARY, TOKENS, SECONDS, BEAM, SOS, EOS = 8667, 45, 10, 3, 3, 4
 

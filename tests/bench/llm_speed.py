@@ -28,13 +28,13 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from tiny_llm import tiny_tokenizer
 
+from firered.asr.config import LlmConfig
 from firered.asr.llm import LlmAsr
-from firered.config import LlmConfig
-from firered.data.kaldi_io import write_matrix
-from firered.jobs.utterances import Speech
-from firered.models.adapter import Adapter
+from firered.data.archives import write_matrix
+from firered.models.adapters import Adapter
 from firered.models.aed import AedConfig
 from firered.models.qwen import LORA_RANK, with_lora
+from firered.runtime.speech import Speech
 
 GB, SHARD, FOLDER = 1e9, 1 << 30, "Qwen2"
 NAMES = ("vocab_size", "hidden_size", "intermediate_size", "num_hidden_layers", "num_attention_heads")

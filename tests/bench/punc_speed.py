@@ -15,12 +15,12 @@ from pathlib import Path
 import torch
 from transformers import BertConfig
 
-from firered.asr.tokenizer import read_dict
-from firered.config import PuncConfig
 from firered.models.checkpoint import pick_device
 from firered.models.punc_bert import PuncArgs, PuncBert
+from firered.punc.config import PuncConfig
 from firered.punc.punctuate import Punc
 from firered.punc.tokens import PieceTokenizer
+from firered.text.tokenizer import read_dict
 
 MARKS = ("", "，", "。", "？", "！")
 CLS_ID = 101

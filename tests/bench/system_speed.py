@@ -14,11 +14,12 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from firered.audio.feats import SAMPLE_RATE
+from firered.audio.config import AudioConfig
 from firered.audio.frames import Frames, of_samples
+from firered.audio.frontend import SAMPLE_RATE
 from firered.audio.load import read_blocks
-from firered.config import AudioConfig, SystemConfig
-from firered.data.inputs import audio_files
+from firered.runs.inputs import audio_files
+from firered.system.config import SystemConfig
 from firered.system.system import System
 
 

@@ -13,9 +13,9 @@ import torch
 
 from firered.models.aed import SIZES, Aed, AedConfig
 from firered.train.config import AedTaskConfig, SpecAugmentConfig
-from firered.train.encoder_decoder import AedObjective
-from firered.train.task import Batch
-from firered.train.text import teacher_forcing
+from firered.train.data.text import teacher_forcing
+from firered.train.objectives.encoder_decoder import AedObjective
+from firered.train.objectives.task import Batch
 
 ODIM = 8667  # tokens of the released dictionary
 TOKENS_A_SECOND = 4

@@ -21,10 +21,10 @@ import soundfile
 import torch
 from torch.nn import functional
 
-from firered.audio.feats import SAMPLE_RATE
+from firered.audio.config import AudioConfig
 from firered.audio.frames import of_samples
+from firered.audio.frontend import SAMPLE_RATE
 from firered.audio.load import read, read_blocks
-from firered.config import AudioConfig
 from firered.vad.detect import Vad
 from firered.vad.post import segment, to_seconds
 

@@ -3,10 +3,10 @@
 from collections.abc import Iterator
 from pathlib import Path
 
+from firered.cli.corpus import prepare
 from firered.corpora.corpus_set import CorpusSet, Entry
-from firered.corpora.prepare import prepare
 from firered.scoring.config import VadScoreConfig
-from firered.scoring.labels import read_labels
+from firered.scoring.inputs.labels import read_labels
 
 
 def read(corpus: Path) -> Iterator[CorpusSet]:

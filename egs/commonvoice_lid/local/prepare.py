@@ -4,9 +4,9 @@ import csv
 from collections.abc import Iterator
 from pathlib import Path
 
+from firered.cli.corpus import prepare
 from firered.corpora.corpus_set import CorpusSet, Entry
 from firered.corpora.files import present, recipe_table
-from firered.corpora.prepare import prepare
 from firered.errors import DataError
 
 TABLES = Path(__file__).resolve().parents[1] / "tables"

@@ -3,10 +3,10 @@
 from collections.abc import Iterator
 from pathlib import Path
 
+from firered.cli.corpus import prepare
 from firered.corpora.corpus_set import CorpusSet, Entry
 from firered.corpora.files import present, recipe_table
 from firered.corpora.fleurs import languages_here, read_language
-from firered.corpora.prepare import prepare
 
 TABLES = Path(__file__).resolve().parents[1] / "tables"
 

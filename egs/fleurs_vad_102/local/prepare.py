@@ -3,11 +3,11 @@
 from collections.abc import Iterator
 from pathlib import Path
 
+from firered.cli.corpus import prepare
 from firered.corpora.corpus_set import CorpusSet, Entry
 from firered.corpora.fleurs import languages_here, read_language
-from firered.corpora.prepare import prepare
 from firered.scoring.config import VadScoreConfig
-from firered.scoring.labels import read_labels
+from firered.scoring.inputs.labels import read_labels
 
 EXPECTED = 9443
 

@@ -3,9 +3,9 @@
 from collections.abc import Iterator
 from pathlib import Path
 
+from firered.cli.corpus import prepare
 from firered.corpora.corpus_set import CorpusSet
 from firered.corpora.kespeech import read_test
-from firered.corpora.prepare import prepare
 
 
 def read(corpus: Path) -> Iterator[CorpusSet]:

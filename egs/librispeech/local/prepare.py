@@ -3,8 +3,8 @@
 from collections.abc import Iterator
 from pathlib import Path
 
+from firered.cli.corpus import prepare
 from firered.corpora.corpus_set import CorpusSet, Entry
-from firered.corpora.prepare import prepare
 from firered.data.datadir import read_table
 
 EXPECTED = {"test-clean": 2620, "test-other": 2939}

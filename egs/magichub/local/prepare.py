@@ -3,9 +3,9 @@
 from collections.abc import Iterator
 from pathlib import Path
 
+from firered.cli.corpus import prepare
 from firered.corpora.corpus_set import CorpusSet
 from firered.corpora.magichub import read_here
-from firered.corpora.prepare import prepare
 
 TABLES = Path(__file__).resolve().parents[1] / "tables"
 

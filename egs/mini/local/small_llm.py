@@ -15,10 +15,10 @@ from tokenizers import Regex, Tokenizer, decoders, models, pre_tokenizers, train
 from torch.nn.utils.rnn import pad_sequence
 from transformers import PreTrainedTokenizerFast, Qwen2Config, Qwen2ForCausalLM
 
-from firered.asr.llm_tokenizer import BOS, EOS, PAD, PROMPT, LlmTokenizer
 from firered.data.datadir import read_table
+from firered.text.llm_tokenizer import BOS, EOS, PAD, PROMPT, LlmTokenizer
+from firered.train.data.text import NO_TARGET
 from firered.train.tasks.llm import clean
-from firered.train.text import NO_TARGET
 
 log = logging.getLogger("small_llm.py")
 

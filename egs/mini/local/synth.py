@@ -9,7 +9,7 @@ import soxr
 
 from firered.errors import FireRedError
 
-SAMPLE_RATE = 16000  # `firered.audio.feats` has it too, but takes seconds to import
+SAMPLE_RATE = 16000  # `firered.audio.frontend` has it too, but takes seconds to import
 # espeak-ng's voices by language; its plain `cmn` reads the pinyin of Chinese characters as if it were English.
 LANGUAGES = {"zh": "cmn-latn-pinyin", **{name: name for name in ("yue", "en", "es", "fr", "de", "ru")}}
 # Where espeak-ng takes the wrong reading of a character: one that has no other.

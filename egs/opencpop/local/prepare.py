@@ -3,9 +3,9 @@
 from collections.abc import Iterator
 from pathlib import Path
 
+from firered.cli.corpus import prepare
 from firered.corpora.corpus_set import CorpusSet, Entry
 from firered.corpora.files import need, rows
-from firered.corpora.prepare import prepare
 
 EXPECTED = 206
 COLUMNS = 7  # utterance, lyrics, phones, notes, durations of the notes, of the phones, slurs

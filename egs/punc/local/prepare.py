@@ -4,12 +4,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from firered.corpora.prepare import prepare
+from firered.cli.corpus import prepare
 from firered.data.datadir import MOST_SHOWN, write_table
 from firered.data.texts import Texts, read_texts
 from firered.errors import DataError
 from firered.scoring.punc import tokens_and_marks
-from firered.text import join_texts
+from firered.text.joining import join_texts
 
 LANGUAGES = ("zh", "en")
 

@@ -5,9 +5,9 @@ from pathlib import Path
 
 import ijson
 
+from firered.cli.corpus import prepare
 from firered.corpora.corpus_set import CorpusSet, Entry
 from firered.corpora.files import need
-from firered.corpora.prepare import prepare
 from firered.errors import DataError
 
 SETS = {"TEST_NET": ("ws-net", 24774), "TEST_MEETING": ("ws-meeting", 8370)}  # subset: name, utterances

@@ -3,9 +3,9 @@
 from collections.abc import Iterator
 from pathlib import Path
 
+from firered.cli.corpus import prepare
 from firered.corpora.corpus_set import CorpusSet, Entry
 from firered.corpora.files import substituted, substitutions
-from firered.corpora.prepare import prepare
 from firered.data.datadir import read_table
 
 TABLES = Path(__file__).resolve().parents[1] / "tables"

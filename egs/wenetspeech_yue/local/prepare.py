@@ -3,11 +3,11 @@
 from collections.abc import Iterator
 from pathlib import Path
 
+from firered.cli.corpus import prepare
 from firered.corpora.corpus_set import CorpusSet, Entry
 from firered.corpora.files import rows
-from firered.corpora.prepare import prepare
 from firered.data.textgrids import read_textgrid
-from firered.text import join_texts
+from firered.text.joining import join_texts
 
 EXPECTED_SHORT, EXPECTED_LONG = 7060, 370
 COLUMNS = 5  # file, age, emotion, gender, text

@@ -4,11 +4,11 @@ from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
+from firered.cli.corpus import prepare
 from firered.corpora import kespeech
 from firered.corpora.corpus_set import CorpusSet
 from firered.corpora.files import recipe_table
 from firered.corpora.magichub import read_here
-from firered.corpora.prepare import prepare
 
 EGS = Path(__file__).resolve().parents[2]
 

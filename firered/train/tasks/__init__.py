@@ -8,8 +8,8 @@ from firered.options import Options
 from firered.train import config
 
 if TYPE_CHECKING:
+    from firered.train.objectives.task import Task
     from firered.train.settings import Settings
-    from firered.train.task import Task
 
 
 @dataclass(frozen=True)

@@ -6,12 +6,12 @@ from firered.errors import OptionError
 from firered.models.aed import Aed, Ctc
 from firered.models.checkpoint import model_files
 from firered.pretrained import CHECKPOINT
+from firered.train.beside import tokens_beside
 from firered.train.config import AedTaskConfig, SpecAugmentConfig, SpeechDataConfig
-from firered.train.encoder_decoder import AedObjective, sizes_of
-from firered.train.layout import tokens_beside
+from firered.train.data.transcribed import corpora, text_targets
+from firered.train.objectives.encoder_decoder import AedObjective, sizes_of
+from firered.train.objectives.task import Task
 from firered.train.settings import Settings
-from firered.train.task import Task
-from firered.train.transcribed import corpora, text_targets
 
 
 def initial_model(config: AedTaskConfig, odim: int) -> Aed:
@@ -28,7 +28,7 @@ def initial_model(config: AedTaskConfig, odim: int) -> Aed:
 def _objective(config: AedTaskConfig) -> type[AedObjective]:
     if config.finetune != "lora":
         return AedObjective
-    from firered.train.lora import LoraObjective  # peft takes seconds to import
+    from firered.train.objectives.lora import LoraObjective  # peft takes seconds to import
 
     return LoraObjective
 

@@ -11,12 +11,12 @@ from firered.errors import OptionError
 from firered.models.aed import Aed, Ctc
 from firered.models.checkpoint import load_checkpoint, load_weights, model_files
 from firered.pretrained import CHECKPOINT
+from firered.train.beside import ENCODER, tokens_beside
 from firered.train.config import CtcTaskConfig, SpecAugmentConfig, SpeechDataConfig
-from firered.train.encoder_decoder import ctc_loss
-from firered.train.layout import ENCODER, tokens_beside
+from firered.train.data.transcribed import ConformerObjective, corpora, text_targets
+from firered.train.objectives.encoder_decoder import ctc_loss
+from firered.train.objectives.task import Outcome, Task
 from firered.train.settings import Settings
-from firered.train.task import Outcome, Task
-from firered.train.transcribed import ConformerObjective, corpora, text_targets
 
 
 class CtcObjective(ConformerObjective):

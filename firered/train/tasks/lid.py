@@ -4,20 +4,20 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from firered.asr.tokenizer import DICT, SPECIAL, Tokenizer
 from firered.data.datadir import write_lines
-from firered.data.inputs import Utterance
+from firered.data.utterance import Utterance
 from firered.errors import DataError, OptionError, Problem
 from firered.models.aed import Aed, Lid
 from firered.models.checkpoint import model_files
 from firered.pretrained import CHECKPOINT
+from firered.text.tokenizer import DICT, SPECIAL, Tokenizer
+from firered.train.beside import by_main, copy_beside
 from firered.train.config import AugmentConfig, FeatureDataConfig, LidTaskConfig, SpecAugmentConfig
-from firered.train.encoder_decoder import EncoderDecoderObjective, sizes_of
-from firered.train.layout import by_main, copy_beside
+from firered.train.data.text import table_of
+from firered.train.data.transcribed import corpora
+from firered.train.objectives.encoder_decoder import EncoderDecoderObjective, sizes_of
+from firered.train.objectives.task import Task
 from firered.train.settings import Settings
-from firered.train.task import Task
-from firered.train.text import table_of
-from firered.train.transcribed import corpora
 
 
 def labels_of(languages: Mapping[str, str]) -> list[str]:

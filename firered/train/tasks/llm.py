@@ -15,24 +15,24 @@ from torch.nn.utils.rnn import pad_sequence
 from transformers import AutoTokenizer, PreTrainedTokenizerBase
 
 from firered.asr.llm_runtime import llm_folder
-from firered.asr.llm_tokenizer import LlmTokenizer
-from firered.data.inputs import Utterance
+from firered.data.utterance import Utterance
 from firered.errors import OptionError, Problem
-from firered.models.adapter import Adapter
+from firered.models.adapters import Adapter
 from firered.models.aed import Aed
 from firered.models.checkpoint import model_files
 from firered.models.conformer import SUBSAMPLING
 from firered.models.qwen import load_llm, with_lora
 from firered.models.speech_llm import SpeechLlm, positions_of
 from firered.pretrained import CHECKPOINT
+from firered.text.llm_tokenizer import LlmTokenizer
 from firered.train import checkpoints
+from firered.train.beside import ENCODER, by_main, copy_beside
 from firered.train.config import LlmDataConfig, LlmTaskConfig, SpecAugmentConfig
-from firered.train.layout import ENCODER, by_main, copy_beside
+from firered.train.data.speech import SpeechCorpus
+from firered.train.data.text import NO_TARGET, table_of
+from firered.train.data.transcribed import SpeechObjective, Targets, corpora
+from firered.train.objectives.task import Batch, Outcome, Task, token_report
 from firered.train.settings import Settings
-from firered.train.speech import SpeechCorpus
-from firered.train.task import Batch, Outcome, Task, token_report
-from firered.train.text import NO_TARGET, table_of
-from firered.train.transcribed import SpeechObjective, Targets, corpora
 
 LLM = "Qwen2-7B-Instruct"  # the folder's released name, whatever model is in it
 _TRAINS = {

@@ -8,17 +8,17 @@ from pathlib import Path
 from torch import Tensor
 from torch.nn import functional as F
 
-from firered.asr.tokenizer import Tokenizer
 from firered.errors import DataError, ModelError, Problem
 from firered.models.checkpoint import model_files
 from firered.models.lstm_lm import LstmLm, LstmLmConfig
 from firered.pretrained import CHECKPOINT
+from firered.text.tokenizer import Tokenizer
+from firered.train.beside import tokens_beside
 from firered.train.config import LmTaskConfig, TextDataConfig
-from firered.train.layout import tokens_beside
+from firered.train.data.text import NO_TARGET, SentenceCorpus, TokenTargets, sentences_of
+from firered.train.data.transcribed import some
+from firered.train.objectives.task import Objective, Outcome, Task, token_report
 from firered.train.settings import Settings
-from firered.train.task import Objective, Outcome, Task, token_report
-from firered.train.text import NO_TARGET, SentenceCorpus, TokenTargets, sentences_of
-from firered.train.transcribed import some
 
 
 class LmObjective(Objective):

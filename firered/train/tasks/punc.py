@@ -13,20 +13,20 @@ from torch.nn import functional as F
 from transformers import BertConfig, BertModel
 from transformers.utils import logging as hf_logging
 
-from firered.asr.tokenizer import read_dict
 from firered.data.datadir import write_lines
 from firered.errors import DataError, ModelError, OptionError, Problem
 from firered.models.checkpoint import model_files
 from firered.models.punc_bert import BERT_CONFIG, PuncArgs, PuncBert, bert_sizes
 from firered.punc.punctuate import TAGS
 from firered.punc.tokens import VOCABULARY, PieceTokenizer
+from firered.text.tokenizer import read_dict
+from firered.train.beside import by_main
 from firered.train.config import PuncDataConfig, PuncTaskConfig
-from firered.train.layout import by_main
-from firered.train.marked import MARKS, Example, MarkedCorpus, learn_vocabulary, tagged
+from firered.train.data.marked import MARKS, Example, MarkedCorpus, learn_vocabulary, tagged
+from firered.train.data.text import NO_TARGET, sentences_of
+from firered.train.data.transcribed import some
+from firered.train.objectives.task import Objective, Outcome, Task
 from firered.train.settings import Settings
-from firered.train.task import Objective, Outcome, Task
-from firered.train.text import NO_TARGET, sentences_of
-from firered.train.transcribed import some
 
 log = logging.getLogger(__name__)
 

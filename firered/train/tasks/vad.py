@@ -13,20 +13,20 @@ from torch import Tensor
 from torch.nn import functional as F
 from torch.nn.utils.rnn import pad_sequence
 
-from firered.audio.feats import FRAME_SHIFT_S, NUM_BINS, Cmvn
-from firered.data.inputs import Utterance
+from firered.audio.frontend import FRAME_SHIFT_S, NUM_BINS, Cmvn
+from firered.data.utterance import Utterance
 from firered.errors import DataError, ModelError, Problem
 from firered.models.checkpoint import load_checkpoint, load_weights, model_files
 from firered.models.dfsmn import Dfsmn, DfsmnConfig
 from firered.pretrained import CHECKPOINT
-from firered.train.augment import Draw, WaveAugment
+from firered.train.beside import cmvn_beside
 from firered.train.config import AugmentConfig, SpecAugmentConfig, VadDataConfig, VadTaskConfig
-from firered.train.labels import EVENTS, Spans, frame_labels, read_spans
-from firered.train.layout import cmvn_beside
+from firered.train.data.augment import Draw, WaveAugment
+from firered.train.data.labels import EVENTS, Spans, frame_labels, read_spans
+from firered.train.data.speech import SpeechCorpus, usable, utterances_of
+from firered.train.data.transcribed import SpeechObjective, some
+from firered.train.objectives.task import Batch, Outcome, Task
 from firered.train.settings import Settings
-from firered.train.speech import SpeechCorpus, usable, utterances_of
-from firered.train.task import Batch, Outcome, Task
-from firered.train.transcribed import SpeechObjective, some
 
 log = logging.getLogger(__name__)
 

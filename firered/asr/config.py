@@ -1,0 +1,110 @@
+"""Every module's options: names and defaults are those of the published system's library where it has them."""
+
+from dataclasses import dataclass
+
+from firered.errors import OptionError
+from firered.options import Options, option
+from firered.runtime.config import batch_seconds_option, dtype_option
+
+
+def _check_nbest(nbest: int, beam_size: int) -> None:
+    if nbest > beam_size:
+        raise OptionError(f"nbest: {nbest} hypotheses are more than the beam of {beam_size}")
+
+
+@dataclass(frozen=True)
+class GuardConfig(Options):
+    """What is done about text that nobody said."""
+
+    guard: str = option(
+        "off",
+        "look for hallucinated text: flag it in the results, or drop it (the reasons and the text stay on record)",
+        choices=("off", "flag", "drop"),
+    )
+    guard_repeats: int = option(5, "flagged: a phrase this many times in a row; a single word twice as often", low=2)
+    guard_chars_per_second: float = option(
+        15.0, "flagged: more characters a second than this; Latin letters count half", low=0.1
+    )
+    guard_speech_ratio: float = option(
+        0.05, "flagged: text where less than this share of the utterance is speech to the voice detector", low=0, high=1
+    )
+    guard_vad: str | None = option(None, "voice detector to ask (a FireRedVAD/VAD directory); none: nothing is asked")
+    guard_ctc_distance: float = option(
+        0.7, "flagged: text of which more than this share differs from what the CTC head reads", low=0, high=1
+    )
+
+
+@dataclass(frozen=True)
+class AsrConfig(GuardConfig):
+    """Recognition with the attention encoder-decoder."""
+
+    beam_size: int = option(3, "hypotheses kept an utterance", low=1)
+    nbest: int = option(1, "hypotheses written to nbest.jsonl an utterance, at most beam_size", low=1)
+    decode_max_len: int = option(0, "tokens of an utterance at most; 0: its number of encoder frames", low=0)
+    softmax_smoothing: float = option(1.25, "logits are divided by this: above 1 is less sure", low=0.01)
+    aed_length_penalty: float = option(0.6, "scores are divided by ((5 + length) / 6) to this power in the ranking")
+    eos_penalty: float = option(1.0, "the log-probability of the end is multiplied by this: above 1 ends later", low=0)
+    elm_dir: str | None = option(None, "directory of an external LSTM language model (model.pth.tar)")
+    elm_weight: float = option(0.0, "weight of its log-probabilities")
+    confidence: str = option(
+        "mean",
+        "of an utterance: arithmetic or geometric mean of its tokens' probabilities",
+        choices=("mean", "geometric"),
+    )
+    timestamps: str = option(
+        "none",
+        "word times from the CTC head: as published (pauses swallowed), or with pauses",
+        choices=("none", "reference", "pauses"),
+    )
+    batch_seconds: float = batch_seconds_option()
+    window_seconds: float = option(60.0, "longer utterances are decoded in windows cut at quiet places", low=2)
+    dtype: str = dtype_option()
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        _check_nbest(self.nbest, self.beam_size)
+
+
+@dataclass(frozen=True)
+class LlmConfig(GuardConfig):
+    """Recognition with encoder, adapter and large language model."""
+
+    beam_size: int = option(3, "hypotheses kept an utterance; 1 is greedy, and fastest", low=1)
+    nbest: int = option(1, "hypotheses written to nbest.jsonl an utterance, at most beam_size", low=1)
+    decode_max_len: int = option(0, "tokens of an utterance at most; 0: its number of speech embeddings (80 ms)", low=0)
+    decode_min_len: int = option(0, "tokens of an utterance at least", low=0)
+    repetition_penalty: float = option(1.0, "above 1, tokens that the text has already are less likely", low=0.01)
+    llm_length_penalty: float = option(
+        0.0, "scores are divided by the length to this power: above 0 favours long texts"
+    )
+    temperature: float = option(1.0, "logits are divided by this: above 1 is less sure", low=0.01)
+    batch_seconds: float = batch_seconds_option()
+    # As published, accuracy falls from 30 s on.
+    window_seconds: float = option(30.0, "longer utterances are decoded in windows cut at quiet places", low=2)
+    dtype: str = option(
+        "auto",
+        "number format of the language model; auto: bfloat16 on CUDA and processors that compute in it, else float32",
+        choices=("auto", "bfloat16", "float32"),
+    )
+    encoder_dtype: str = option(
+        "float32",
+        "number format of encoder and adapter; float16 is for CUDA",
+        choices=("float32", "bfloat16", "float16"),
+    )
+    llm_device: str | None = option(
+        None, "device of the language model if not the encoder's; auto: spread over the GPUs there are"
+    )
+    align_model: str | None = option(
+        None, "word times from the CTC head of this model (a FireRedASR2-AED directory), which also informs the guard"
+    )
+    timestamps: str = option(
+        "pauses",
+        "with --align-model: word times as published (pauses swallowed), or with pauses",
+        choices=("reference", "pauses"),
+    )
+
+    def __post_init__(self) -> None:
+        if self.dtype == "float16":
+            raise OptionError("dtype: float16 overflows in the language model (all text becomes '%'); take bfloat16")
+        super().__post_init__()
+        _check_nbest(self.nbest, self.beam_size)

@@ -1,0 +1,24 @@
+"""How recordings are read."""
+
+from dataclasses import dataclass
+
+from firered.errors import OptionError
+from firered.options import Options, option
+
+
+@dataclass(frozen=True)
+class AudioConfig(Options):
+    """How recordings are read."""
+
+    channel: str = option(
+        "mix",
+        "of several channels: 'mix' averages them, a number takes that one (from 1), 'each' makes every one "
+        "a recording of its own (<id>-A, <id>-B, ...)",
+    )
+    pipes: bool = option(True, "run the commands of wav.scp lines that end in '|'; --no-pipes refuses them")
+    allow_truncated: bool = option(False, "take what is there of a file that is cut short, with a warning")
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.channel not in ("mix", "each") and not (self.channel.isdigit() and int(self.channel) > 0):
+            raise OptionError(f"channel: {self.channel!r} is not 'mix', 'each' or a number from 1")

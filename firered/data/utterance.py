@@ -1,0 +1,24 @@
+"""One utterance of a data directory: where its audio or its features are."""
+
+import math
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Utterance:
+    """A recording, or a stretch of one; from audio or from stored features."""
+
+    id: str
+    recording: str
+    rxfilename: str = ""  # of the recording's audio; empty where there are only features
+    channel: int | None = None  # from 1
+    start_s: float = 0.0
+    end_s: float = math.inf
+    speaker: str = ""
+    feats: str = ""  # of the utterance's features in an archive; empty where there are none
+    duration_s: float = math.nan  # as the data directory states it
+
+
+def make_id(name: str) -> str:
+    """A name as an id: no white space."""
+    return "_".join(name.split()) or "_"

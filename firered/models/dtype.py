@@ -1,0 +1,36 @@
+"""Number formats for inference: float32, bfloat16, float16, and dynamic int8 for the linear layers."""
+
+import torch
+from torch import nn
+
+from firered.errors import OptionError
+from firered.models.aed import EncoderDecoder
+from firered.models.fused import Derived
+from firered.models.int8 import Int8Linear, Int8Weight
+
+
+def cast(model: EncoderDecoder, dtype: str, device: torch.device) -> EncoderDecoder:
+    """A prepared model in a number format on a device, for inference only.
+
+    Raises:
+        OptionError: the format is not to be had there.
+    """
+    if dtype == "int8" and device.type != "cpu":
+        raise OptionError(f"dtype: int8 is for the processor, not for {device}; use bfloat16 or float16 there")
+    if dtype == "float16" and device.type == "cpu":
+        raise OptionError("dtype: float16 is for CUDA; use float32, bfloat16 or int8 on the processor")
+    return _quantised(model) if dtype == "int8" else model.to(device, getattr(torch, dtype))
+
+
+@torch.inference_mode()
+def _quantised(model: EncoderDecoder) -> EncoderDecoder:
+    """The layers of encoder and decoder in int8; the first layer and the CTC head, small and exposed, stay float."""
+    for module in model.modules():
+        if isinstance(module, Derived):
+            module.keep((Int8Weight(*module.derive()), None))
+    for stack in (model.encoder.layer_stack, model.get_submodule(model.decoder_name)):
+        for parent in list(stack.modules()):
+            for name, layer in list(parent.named_children()):
+                if isinstance(layer, nn.Linear) or (isinstance(layer, nn.Conv1d) and layer.groups == 1):
+                    setattr(parent, name, Int8Linear(layer))
+    return model

@@ -1,0 +1,103 @@
+"""A language model in the middle of generating: one pass over the prompt, then tokens of all hypotheses at a time."""
+
+import torch
+from torch import Tensor
+from transformers import PreTrainedModel
+
+from firered.models.speech_llm import positions_of
+
+
+class _Pool:
+    """Keys and values of all layers, allocated once; transformers' attention writes here and reads all there is."""
+
+    def __init__(self, room: int) -> None:
+        self.room, self.length = room, 0
+        self.layers: dict[int, list[Tensor]] = {}  # [keys, values], (N, H, room, d_k) each, on the layer's device
+
+    def update(self, keys: Tensor, values: Tensor, layer: int, *_: object, **__: object) -> tuple[Tensor, Tensor]:
+        """Put those of new tokens after the others; all of the layer's, (N, H, L, d_k) each."""
+        if layer not in self.layers:
+            shape = (*keys.shape[:2], self.room, keys.shape[3])
+            self.layers[layer] = [keys.new_empty(shape), values.new_empty(shape)]
+        end = self.length + keys.shape[2]
+        for held, new in zip(self.layers[layer], (keys, values), strict=True):
+            held[:, :, self.length : end] = new
+        held_keys, held_values = self.layers[layer]
+        return held_keys[:, :, :end], held_values[:, :, :end]
+
+    def select(self, rows: list[int]) -> None:
+        """Keep these rows, in this order; row i is the old row i or comes from further on."""
+        for pair in self.layers.values():
+            for which, held in enumerate(pair):
+                pair[which] = keep_rows(held, rows)
+
+
+def keep_rows(held: Tensor, rows: list[int]) -> Tensor:
+    """The tensor's first rows after those of `rows` were moved there; only what is in another place is copied."""
+    for place, row in enumerate(rows):
+        if row != place:
+            held[place] = held[row]
+    return held[: len(rows)]
+
+
+class LlmSteps:
+    """What `firered.search.generate` steps through (a `firered.search.beam.Stepper`): N utterances with B hypotheses.
+
+    The prompt is computed and held once an utterance. What its hypotheses generate lies in one pool, B tokens more each
+    step, and stays there: re-ordering changes only which of the pool's tokens a hypothesis sees. The prompt's last
+    token is not in it: it is what the search feeds in first.
+
+    Args:
+        llm: the language model.
+        embeds: (N, S, d) prompts with speech in them, padded on the left.
+        mask: (N, S), False on padding.
+        beams: hypotheses of an utterance.
+        max_len: steps at most.
+    """
+
+    def __init__(self, llm: PreTrainedModel, embeds: Tensor, mask: Tensor, beams: int, max_len: int) -> None:
+        self._llm, self._beams = llm, beams
+        embeds, mask = embeds[:, :-1], mask[:, :-1]
+        n, self._prompt = mask.shape
+        self._positions = mask.sum(1)[:, None]  # (N, 1) of the next token
+        self._cache = _Pool(self._prompt + beams * max_len)
+        self._seen = torch.zeros(n, 1, beams, self._cache.room, dtype=torch.bool, device=mask.device)
+        self._seen[..., : self._prompt] = mask[:, None, None]
+        self._own = torch.eye(beams, dtype=torch.bool, device=mask.device)
+        # Padding sees itself: attention over nothing would be NaN.
+        causal = torch.ones(self._prompt, self._prompt, dtype=torch.bool, device=mask.device).tril()
+        diagonal = torch.eye(self._prompt, dtype=torch.bool, device=mask.device)
+        self._pass(embeds, causal & mask[:, None, None] | diagonal, positions_of(mask), logits_to_keep=1)
+
+    def step(self, tokens: Tensor) -> Tensor:
+        """(N * B, V) logits after these tokens (N * B,)."""
+        start, end = self._cache.length, self._cache.length + self._beams
+        self._seen[..., start:end] = self._own
+        embeds = self._llm.get_input_embeddings()(tokens.view(-1, self._beams))  # (N, B, d): no order among them
+        positions = self._positions.expand(-1, self._beams)
+        self._positions = self._positions + 1
+        return self._pass(embeds, self._seen[..., :end], positions).flatten(0, 1)
+
+    def reorder(self, index: Tensor) -> None:
+        """Make row i go on from what was row index[i], a row of the same utterance; index is (N * B,)."""
+        if self._beams > 1:
+            used = slice(self._prompt, self._cache.length)
+            seen = self._seen[:, 0, :, used]
+            self._seen[:, 0, :, used] = seen.flatten(0, 1)[index].view_as(seen)
+
+    def select(self, utterances: list[int]) -> None:
+        """Keep these utterances, in this order."""
+        self._cache.select(utterances)
+        self._seen, self._positions = self._seen[utterances], self._positions[utterances]
+
+    def _pass(self, embeds: Tensor, seen: Tensor, positions: Tensor, logits_to_keep: int = 0) -> Tensor:
+        out = self._llm(
+            inputs_embeds=embeds,
+            attention_mask={"full_attention": seen},
+            position_ids=positions,
+            past_key_values=self._cache,
+            use_cache=True,
+            logits_to_keep=logits_to_keep,
+        )
+        self._cache.length += embeds.shape[1]
+        return out.logits

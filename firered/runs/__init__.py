@@ -1,0 +1,1 @@
+"""Commands over data directories: each reads one and writes one."""

@@ -1,0 +1,29 @@
+"""How a command goes through its recordings or utterances, and what else it writes."""
+
+from dataclasses import dataclass
+
+from firered.options import Options, option
+
+
+@dataclass(frozen=True)
+class JobConfig(Options):
+    """How a command goes through its recordings or utterances."""
+
+    resume: bool = option(True, "go on where a killed run with the same settings stopped")
+    keep_going: bool = option(False, "exit 0 even if some inputs failed (they are still listed in OUT/failed)")
+
+
+@dataclass(frozen=True)
+class FbankConfig(Options):
+    """Filterbank archives."""
+
+    compress: bool = option(False, "store features in Kaldi's 8-bit format (a quarter of the size, rounded)")
+
+
+@dataclass(frozen=True)
+class VadOutputConfig(Options):
+    """What else the VAD commands write."""
+
+    save_segments: str | None = option(None, "cut every segment into a wav file in this folder")
+    textgrid: bool = option(False, "write a Praat TextGrid a recording into OUT/textgrid")
+    plot: str | None = option(None, "draw waveform, posteriors and segments of every recording into this folder (png)")

@@ -1,0 +1,5 @@
+"""Data directories gain features: preparation, filterbank archives, and global statistics over many utterances."""
+
+import logging
+
+log = logging.getLogger(__name__)

@@ -1,0 +1,114 @@
+"""Punctuation of many texts: the files that firered-punc writes."""
+
+import logging
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import TypeVar
+
+from firered.data.datadir import DataDir, write_lines, write_table
+from firered.data.texts import STDIN, Texts, read_texts
+from firered.data.utterance import Utterance
+from firered.data.write import json_line
+from firered.errors import OptionError
+from firered.options import write_settings
+from firered.pretrained import CHECKPOINT
+from firered.punc.punctuate import TAGS, Punc
+from firered.punc.tokens import VOCABULARY
+from firered.results import PuncResult, Word
+from firered.runs.config import JobConfig
+from firered.runs.ctm import TimedTexts, utterance_words
+from firered.runs.inputs import Inputs
+from firered.runs.journal import Job, fingerprint
+from firered.runtime.batches import plan
+
+log = logging.getLogger(__name__)
+
+SENTENCES = "sentences.jsonl"
+_GROUP = 16  # batches that are sorted, cut into tokens and noted in the journal together
+
+Given = TypeVar("Given", str, Sequence[Word])
+
+
+def run_punc(
+    source: str, out: Path, model: Path, punc: Punc, config: JobConfig, kind: str = "auto", ctm: Path | None = None
+) -> int:
+    """Exit status of punctuating all texts of `source` (see `read_texts`) into `out`.
+
+    Of a Kaldi text the tables beside it come along, so that `out` is as much of a data directory as its folder is.
+
+    Raises:
+        DataError: `source` or `ctm` cannot be read.
+        OptionError: the two do not go together, or `out` is the folder of `source`.
+        FireRedError: `out` cannot be written.
+    """
+    texts = read_texts(source, kind)
+    log.info("%s: %d texts, read as %s", source, len(texts.by_id), "Kaldi text" if texts.kaldi else "a text a line")
+    data = _folder(source, texts, out)
+    timed = _timed(ctm, texts, data)
+    files = [model / name for name in (CHECKPOINT, TAGS, VOCABULARY)] + ([ctm] if ctm else [])
+    identity = f"{fingerprint('firered-punc', punc.config, *files)} {texts.digest}"
+    with Job(out, identity, config, "texts") as job:
+        inputs = Inputs([Utterance(key, key, source) for key in texts.by_id], texts.problems, data)
+        job.take(inputs)
+        for key, reason in timed.reasons.items():
+            job.fail(key, f"{reason}; punctuated without times")
+        untimed = {key: text for key, text in texts.by_id.items() if key not in timed.words}
+        _work(punc.sentences, timed.words, lambda words: sum(len(word.text) for word in words), punc, job)
+        _work(punc.punctuate, untimed, len, punc, job)
+        if data is not None:
+            _write_tables(inputs, data, source, job)
+        write_table(out / "text", {key: one["text"] for key, one in job.results.items()})
+        _write_sentences(out, job, ctm)
+        write_settings(out / "config.yaml", f"firered-punc --model {model}", punc.config)
+        return job.finish()
+
+
+def _folder(source: str, texts: Texts, out: Path) -> DataDir | None:
+    """The data directory that a Kaldi text lies in."""
+    if not texts.kaldi or source == STDIN:
+        return None
+    folder = Path(source).parent
+    if out.resolve() == folder.resolve():
+        raise OptionError(f"{out}: the folder of {source}, whose text would be lost; write into another one")
+    return DataDir(folder, [])
+
+
+def _timed(ctm: Path | None, texts: Texts, data: DataDir | None) -> TimedTexts:
+    if ctm is None:
+        return TimedTexts()
+    if not texts.kaldi:
+        raise OptionError("ctm: its times go by utterance id, so the text must have ids (--format kaldi)")
+    return utterance_words(ctm, texts.by_id, data, texts.problems)
+
+
+def _work(
+    process: Callable[[list[Given], list[str]], list[PuncResult | Exception]],
+    given: Mapping[str, Given],
+    length: Callable[[Given], int],
+    punc: Punc,
+    job: Job,
+) -> None:
+    """Put what no earlier run has done through `process`, and note each result or failure."""
+    left = [(key, 1 + length(one)) for key, one in given.items() if key not in job.results]
+    for keys in plan(left, _GROUP * punc.config.batch_size):
+        for key, result in zip(keys, process([given[key] for key in keys], keys), strict=True):
+            if isinstance(result, Exception):
+                job.fail_with(key, result)
+            else:
+                job.done(key, result.to_record(), 0.0)
+
+
+def _write_tables(inputs: Inputs, data: DataDir, source: str, job: Job) -> None:
+    """The tables beside the text, cut down to what was punctuated; their bad lines count as failures."""
+    inputs.write_tables(job.results, job.out)
+    for problem in data.problems:
+        if not problem.reason.startswith(f"{source}:"):  # those of the text have been told
+            job.fail(problem.key, problem.reason)
+
+
+def _write_sentences(out: Path, job: Job, ctm: Path | None) -> None:
+    if ctm is None:
+        (out / SENTENCES).unlink(missing_ok=True)  # of an earlier run, or of the text's folder
+        return
+    found = {key: one["sentences"] for key, one in sorted(job.results.items()) if one["sentences"] is not None}
+    write_lines(out / SENTENCES, [json_line({"uttid": key, "sentences": own}) for key, own in found.items()])

@@ -1,0 +1,1 @@
+"""What modules share in memory: speech, batches, loaded models."""

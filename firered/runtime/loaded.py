@@ -1,0 +1,65 @@
+"""A loaded encoder-decoder with everything around it: normalisation, tokens, device and number format."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Generic
+
+import torch
+from torch import Tensor
+
+from firered.audio.frontend import Cmvn
+from firered.errors import ModelError
+from firered.models.aed import Aed, Model
+from firered.models.checkpoint import model_files, pick_device
+from firered.models.dtype import cast
+from firered.pretrained import CHECKPOINT
+from firered.runtime.speech import Speech
+from firered.text.tokenizer import Tokenizer
+
+AED_FILES = (CHECKPOINT, "cmvn.ark", "dict.txt")  # what every directory holds; recognition has SentencePiece's too
+
+
+@dataclass
+class Loaded(Generic[Model]):
+    """What recognition, alignment and language identification have in common."""
+
+    model: Model
+    cmvn: Cmvn
+    tokenizer: Tokenizer
+    device: torch.device
+    directory: Path
+
+    @classmethod
+    def load(cls, kind: type[Model], directory: Path, dtype: str, device: str) -> "Loaded[Model]":
+        """The model of a published directory.
+
+        Raises:
+            ModelError: files are missing or do not fit together, or the number format is not to be had on the device.
+        """
+        checkpoint, cmvn, _ = model_files(directory, *AED_FILES)
+        place = pick_device(device)
+        tokenizer = Tokenizer.from_dir(directory)
+        model = kind.load(checkpoint)
+        if len(tokenizer) != model.odim:
+            raise ModelError(f"{directory}: {len(tokenizer)} tokens in dict.txt, the model has {model.odim}")
+        return cls(cast(model.prepare(), dtype, place), Cmvn.read(cmvn), tokenizer, place, directory)
+
+    @property
+    def sources(self) -> list[Path]:
+        """The files that decide what the model says."""
+        return model_files(self.directory, *AED_FILES)
+
+    def encode(self, batch: list[Speech]) -> tuple[Tensor, Tensor]:
+        """Encoder output (N, T, d_model) and lengths (N,) of a padded batch."""
+        feats = torch.nn.utils.rnn.pad_sequence([self.cmvn(one.feats) for one in batch], batch_first=True)
+        lengths = torch.tensor([len(one.feats) for one in batch], device=self.device)
+        return self.model.encoder(feats.to(self.device, self.model.dtype), lengths)
+
+
+def need_ctc(loaded: Loaded[Aed], purpose: str) -> None:
+    """Raise ModelError where the model has no CTC head."""
+    if not loaded.model.has_ctc:
+        raise ModelError(
+            f"{loaded.directory}: no {purpose} from this model, its checkpoint has no CTC head (the first "
+            "generation's have none; FireRedASR2-AED has)"
+        )

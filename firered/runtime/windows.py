@@ -1,0 +1,48 @@
+"""Long utterances in windows cut at quiet places."""
+
+import logging
+from dataclasses import replace
+
+import torch
+
+from firered.audio.frontend import FRAME_SHIFT_S
+from firered.runtime.batches import SUBSAMPLING
+from firered.runtime.speech import Speech
+
+log = logging.getLogger(__name__)
+
+
+def windows(speech: Speech, longest_s: float) -> list[tuple[int, int]]:
+    """(first frame, frame after the last) of the windows an utterance is worked on in.
+
+    One of at most `longest_s` is one window. A longer one is cut where it is quietest (mean log energy over 0.3 s) in
+    the second half of each stretch of `longest_s`.
+    """
+    longest, total = round(longest_s / FRAME_SHIFT_S), len(speech.feats)
+    found, start = [], 0
+    if total > longest:
+        loudness = speech.feats.mean(1)
+        smooth = torch.nn.functional.avg_pool1d(loudness[None, None], 31, 1, 15, count_include_pad=False)[0, 0]
+    while total - start > longest:
+        first = start + longest // 2
+        cut = first + int(smooth[first : start + longest].argmin())
+        cut -= (cut - start) % SUBSAMPLING  # whole encoder frames, so that windows join on the time axis
+        found.append((start, cut))
+        start = cut
+    if found:
+        log.warning("%s: longer than %g s, worked on in %d windows", speech.key, longest_s, len(found) + 1)
+    return [*found, (start, total)]
+
+
+def window_parts(speech: Speech, longest_s: float) -> list[Speech]:
+    """An utterance's windows, each as an utterance of its own."""
+    return [part_of(speech, window) for window in windows(speech, longest_s)]
+
+
+def part_of(speech: Speech, window: tuple[int, int]) -> Speech:
+    """The frames of one window as an utterance of its own."""
+    start, end = window
+    if (start, end) == (0, len(speech.feats)):
+        return speech
+    rest = speech.duration_s - start * FRAME_SHIFT_S if end == len(speech.feats) else (end - start) * FRAME_SHIFT_S
+    return replace(speech, feats=speech.feats[start:end], duration_s=rest)

@@ -1,0 +1,149 @@
+"""Error rates as counts that add up."""
+
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, fields
+from operator import attrgetter
+from sys import intern
+
+from firered.scoring.metrics.alignment import Hunk, align
+from firered.scoring.text.normalise import Normalizer
+from firered.text.units import is_character
+
+_BLOCK = 5000  # utterances aligned at once: jiwer keeps an object for every stretch of them
+
+
+@dataclass(frozen=True, slots=True)
+class Counts:
+    """Tokens and utterances, to be added up; rates come only after the adding."""
+
+    correct: int = 0
+    substitutions: int = 0
+    deletions: int = 0
+    insertions: int = 0
+    utterances: int = 0
+    wrong: int = 0  # utterances with an error
+    missing: int = 0  # utterances without a hypothesis
+    empty: int = 0  # utterances whose reference has no tokens
+
+    @property
+    def tokens(self) -> int:
+        """Tokens of the reference."""
+        return self.correct + self.substitutions + self.deletions
+
+    @property
+    def errors(self) -> int:
+        """Substitutions, deletions and insertions."""
+        return self.substitutions + self.deletions + self.insertions
+
+    @property
+    def rate(self) -> float | None:
+        """Errors per token of the reference in percent; None where there are no tokens."""
+        return percent(self.errors, self.tokens)
+
+    @property
+    def sentence_rate(self) -> float | None:
+        """Utterances with an error in percent."""
+        return percent(self.wrong, self.utterances)
+
+    def __add__(self, other: "Counts") -> "Counts":
+        return total((self, other))
+
+
+_FIELDS = attrgetter(*(f.name for f in fields(Counts)))
+
+
+def percent(part: float, whole: float) -> float | None:
+    """100 * part / whole; None where the whole is nothing."""
+    return 100 * part / whole if whole else None
+
+
+def total(counts: Iterable[Counts]) -> Counts:
+    """The sum of counts."""
+    return Counts(*map(sum, zip(*map(_FIELDS, counts), strict=True)))
+
+
+@dataclass(frozen=True, slots=True)
+class Aligned:
+    """An utterance's tokens and where they differ; a missing hypothesis has none."""
+
+    key: str
+    reference: Sequence[str]
+    hypothesis: Sequence[str]
+    hunks: tuple[Hunk, ...]
+    counts: Counts
+
+    def pairs(self) -> Iterator[tuple[str, str]]:
+        """(reference, hypothesis) token by token; an empty string is where one has none."""
+        at = 0
+        for start, end, hyp_start, hyp_end in self.hunks:
+            yield from ((token, token) for token in self.reference[at:start])
+            yield from self._errors_of(start, end, hyp_start, hyp_end)
+            at = end
+        yield from ((token, token) for token in self.reference[at:])
+
+    def errors(self) -> Iterator[tuple[str, str]]:
+        """The pairs that are not equal."""
+        for hunk in self.hunks:
+            yield from self._errors_of(*hunk)
+
+    def _errors_of(self, start: int, end: int, hyp_start: int, hyp_end: int) -> Iterator[tuple[str, str]]:
+        for offset in range(max(end - start, hyp_end - hyp_start)):
+            reference = self.reference[start + offset] if start + offset < end else ""
+            hypothesis = self.hypothesis[hyp_start + offset] if hyp_start + offset < hyp_end else ""
+            yield reference, hypothesis
+
+
+def align_texts(references: dict[str, str], hypotheses: dict[str, str], rule: Normalizer) -> list[Aligned]:
+    """Every reference aligned with its hypothesis, in order of ids; one that is missing is all deletions."""
+    keys = sorted(key for key in references if key in hypotheses or not rule.skips_missing)
+    aligned: list[Aligned] = []
+    for first in range(0, len(keys), _BLOCK):
+        block = keys[first : first + _BLOCK]
+        said = [list(map(intern, rule(references[key]))) for key in block]
+        heard = [list(map(intern, rule(hypotheses.get(key, "")))) for key in block]
+        for key, reference, hypothesis, hunks in zip(block, said, heard, align(said, heard), strict=True):
+            counts = _counts(reference, hunks, key not in hypotheses)
+            aligned.append(Aligned(key, reference, hypothesis, hunks, counts))
+    return aligned
+
+
+def _counts(reference: Sequence[str], hunks: tuple[Hunk, ...], missing: bool) -> Counts:
+    substitutions = sum(end - start for start, end, hyp_start, hyp_end in hunks if hyp_end > hyp_start)
+    deletions = sum(end - start for start, end, hyp_start, hyp_end in hunks if hyp_end == hyp_start)
+    insertions = sum(hyp_end - hyp_start for start, end, hyp_start, hyp_end in hunks if end == start)
+    correct = len(reference) - substitutions - deletions
+    wrong = bool(hunks) or missing
+    return Counts(correct, substitutions, deletions, insertions, 1, int(wrong), int(missing), int(not reference))
+
+
+def confusions(aligned: Iterable[Aligned]) -> Counter[tuple[str, str]]:
+    """How often each pair of unequal tokens stands against each other; "" is the other side of what has none."""
+    counted: Counter[tuple[str, str]] = Counter()
+    for one in aligned:
+        counted.update(one.errors())
+    return counted
+
+
+def by_kind(aligned: Sequence[Aligned], confused: Counter[tuple[str, str]]) -> dict[str, Counts]:
+    """Counts of characters (Han, kana) and of words apart; a substitution is of the reference's kind."""
+    said: Counter[str] = Counter()
+    for one in aligned:
+        said.update(one.reference)
+    sums = {"characters": Counter(), "words": Counter()}
+    for token, times in said.items():
+        sums[_kind(token)]["tokens"] += times
+    for (reference, hypothesis), times in confused.items():
+        name = "substitutions" if reference and hypothesis else "deletions" if reference else "insertions"
+        sums[_kind(reference or hypothesis)][name] += times
+    return {
+        kind: Counts(
+            correct=found["tokens"] - found["substitutions"] - found["deletions"],
+            **{name: found[name] for name in ("substitutions", "deletions", "insertions")},
+        )
+        for kind, found in sums.items()
+    }
+
+
+def _kind(token: str) -> str:
+    return "characters" if is_character(token) else "words"

@@ -1,0 +1,1 @@
+"""Scores as files: text, JSON, pages, pictures, tables."""

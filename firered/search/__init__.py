@@ -1,0 +1,1 @@
+"""Decoding that knows no model: beam search and generation."""

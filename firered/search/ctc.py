@@ -1,0 +1,21 @@
+"""What a CTC head reads by itself: greedy decoding."""
+
+from collections.abc import Callable
+
+import torch
+from torch import Tensor
+
+from firered.text.tokenizer import BLANK_ID
+
+
+def ctc_texts(log_probs: Tensor, lengths: Tensor, text_of: Callable[[list[int]], str]) -> list[str]:
+    """What a CTC head reads, frame by frame, in each utterance of a batch.
+
+    Args:
+        log_probs: (N, T, V).
+        lengths: (N,) frames.
+        text_of: token ids to text.
+    """
+    best = log_probs.argmax(-1).cpu()
+    read = [torch.unique_consecutive(row[:length]) for row, length in zip(best, lengths.tolist(), strict=True)]
+    return [text_of(row[row != BLANK_ID].tolist()) for row in read]

@@ -1,0 +1,35 @@
+"""Options of the whole system."""
+
+from dataclasses import dataclass
+
+from firered.errors import OptionError
+from firered.options import Options, option
+from firered.punc.config import sentence_max_length_option
+
+
+@dataclass(frozen=True)
+class SystemConfig(Options):
+    """The whole system: which of its modules work, and how they are put together."""
+
+    vad: bool = option(True, "cut recordings into segments of voice; without it each is one segment")
+    lid: bool = option(True, "identify the language of every segment")
+    asr: bool = option(True, "transcribe every segment")
+    punc: bool = option(True, "punctuate the text and cut it into sentences")
+    events: bool = option(False, "also find stretches of speech, singing and music (FireRedVAD/AED)")
+    asr_type: str = option("aed", "kind of recognition model", choices=("aed", "llm"))
+    sentence_max_length: int = sentence_max_length_option()
+    route: str = option("", "other recognition models for some languages: 'yue=DIR,en=DIR'")
+    share_seconds: float = option(
+        1200.0, "recordings are taken on together until they hold so much voice, to share batches; 0: one by one", low=0
+    )
+
+    def __post_init__(self) -> None:
+        if isinstance(self.route, dict):  # YAML's `route: {yue: DIR}`
+            object.__setattr__(self, "route", ",".join(f"{code}={path}" for code, path in self.route.items()))
+        super().__post_init__()
+        if any("=" not in part for part in self.route.split(",") if part):
+            raise OptionError(f"route: {self.route!r} is not of the form 'yue=DIR,en=DIR'")
+
+    def routes(self) -> dict[str, str]:
+        """Model directory by language or dialect."""
+        return dict(part.split("=", 1) for part in self.route.split(",") if part)

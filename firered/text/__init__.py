@@ -1,0 +1,1 @@
+"""Text as the models see it: tokens, units, width, joining."""

@@ -1,0 +1,79 @@
+"""The text of the LLM variant: prompt, placeholder for speech, and tokens back to text (published inference code)."""
+
+import codecs
+from collections.abc import Sequence
+from pathlib import Path
+
+from transformers import AddedToken, AutoTokenizer, PreTrainedTokenizerBase
+from transformers.convert_slow_tokenizer import bytes_to_unicode
+
+from firered.errors import ModelError
+from firered.text.tokenizer import WORD_START
+
+SPEECH, BOS, EOS, PAD = "<speech>", "<|im_start|>", "<|im_end|>", "<|endoftext|>"
+PROMPT = f"{BOS}user\n{SPEECH}请转写音频为文字{EOS}\n{BOS}assistant\n"
+
+_AS_BYTES = "firered-as-bytes"
+_BYTE_OF = {character: byte for byte, character in bytes_to_unicode().items()}
+
+
+class LlmTokenizer:
+    """A Qwen2 tokenizer with one more special token, which stands for speech and has no embedding.
+
+    Raises:
+        ModelError: the tokenizer lacks a token of the chat format.
+    """
+
+    def __init__(self, tokenizer: PreTrainedTokenizerBase, source: Path | str = "tokenizer") -> None:
+        missing = [token for token in (BOS, EOS, PAD) if token not in tokenizer.get_vocab()]
+        if missing:
+            raise ModelError(f"{source}: the tokenizer has no {', '.join(missing)}: not one of a Qwen2 chat model")
+        tokenizer.add_tokens([AddedToken(SPEECH, special=True)], special_tokens=True)
+        self._tokenizer = tokenizer
+        self.speech_id, self.eos_id, self.pad_id = tokenizer.convert_tokens_to_ids([SPEECH, EOS, PAD])
+        self._prompt: list[int] = tokenizer.encode(PROMPT, add_special_tokens=False)
+        self.last_id = self._prompt[-1]  # of every prompt
+
+    @classmethod
+    def from_dir(cls, folder: Path) -> "LlmTokenizer":
+        """The tokenizer of a Hugging Face folder.
+
+        Raises:
+            ModelError: its files are missing or damaged.
+        """
+        try:
+            tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
+        except Exception as error:  # the tokenizers library raises the bare Exception
+            raise ModelError(f"{folder}: no tokenizer that can be loaded ({error})") from error
+        return cls(tokenizer, folder)
+
+    def prompt(self, speech: int) -> list[int]:
+        """Ids of the prompt with room for so many speech embeddings; what is generated follows it."""
+        at = self._prompt.index(self.speech_id)
+        return [*self._prompt[:at], *[self.speech_id] * speech, *self._prompt[at + 1 :]]
+
+    def text_of(self, ids: Sequence[int]) -> str:
+        """Plain decoding without special tokens; white space of any kind and length is one space."""
+        return " ".join(self._tokenizer.decode(ids, skip_special_tokens=True).split())
+
+    def tokens_of(self, ids: Sequence[int]) -> list[str]:
+        """Tokens to look at: `▁` for a space, and SentencePiece's `<0xE4>` for each byte of less than a character."""
+        tokens = self._tokenizer.convert_ids_to_tokens(list(ids))
+        return [self._readable(token, number) for token, number in zip(tokens, ids, strict=True)]
+
+    @staticmethod
+    def _readable(token: str | None, number: int) -> str:
+        if token is None:
+            return f"<{number}>"  # the table of embeddings is longer than the vocabulary
+        if not all(character in _BYTE_OF for character in token):
+            return token  # an added token stands for itself
+        raw = bytes(_BYTE_OF[character] for character in token)
+        text = raw.decode(errors=_AS_BYTES).replace(" ", WORD_START)
+        return "".join(_spelt(character.encode()) if character.isspace() else character for character in text)
+
+
+def _spelt(raw: bytes) -> str:
+    return "".join(f"<0x{byte:02X}>" for byte in raw)
+
+
+codecs.register_error(_AS_BYTES, lambda error: (_spelt(error.object[error.start : error.end]), error.end))

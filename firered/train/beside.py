@@ -1,0 +1,72 @@
+"""The files that lie beside a model: written by the first process, read by all."""
+
+import shutil
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from accelerate import PartialState
+
+from firered.audio.frontend import Cmvn
+from firered.data.utterance import Utterance
+from firered.errors import ModelError
+from firered.text.tokenizer import DICT, PIECES_MODEL, Tokenizer, read_dict
+from firered.train.config import FeatureDataConfig
+from firered.train.data.speech import write_cmvn
+from firered.train.settings import Settings
+
+CMVN, ENCODER = "cmvn.ark", "asr_encoder.pth.tar"
+
+
+def by_main(write: Callable[[], None]) -> None:
+    """Have the first process do this, and all wait for it."""
+    state = PartialState()
+    if state.is_main_process:
+        write()
+    state.wait_for_everyone()
+
+
+def copy_beside(out: Path, *sources: Path) -> None:
+    """Copy files into the folder of the model."""
+
+    def write() -> None:
+        out.mkdir(parents=True, exist_ok=True)
+        for path in sources:
+            if path.resolve() != (out / path.name).resolve():
+                shutil.copyfile(path, out / path.name)
+
+    by_main(write)
+
+
+def tokens_beside(out: Path, init: str | None, tokens: str | None) -> Tokenizer:
+    """The tokenizer of the initial model, or of a folder of its own where there is none; its files are copied to `out`.
+
+    Raises:
+        ModelError: neither is given, or they have different dictionaries.
+    """
+    if not init and not tokens:
+        raise ModelError("data.tokens: no dictionary given; firered-tokens makes one from text")
+    source = Path(init or tokens)
+    if init and tokens and read_dict(Path(tokens) / DICT) != read_dict(source / DICT):
+        raise ModelError(f"data.tokens: {tokens} has another dictionary than {init}; leave it out to fine-tune")
+    tokenizer = Tokenizer.from_dir(source)
+    copy_beside(out, *(path for name in (DICT, PIECES_MODEL) if (path := source / name).is_file()))
+    return tokenizer
+
+
+def cmvn_beside(settings: Settings, utterances: Sequence[Utterance], initial: str | None) -> Cmvn:
+    """Normalisation by the statistics given, else those of the initial model, else those of the training data."""
+    config = settings.section("data", FeatureDataConfig)
+    path = settings.out / CMVN
+    given = config.cmvn or (initial and str(Path(initial) / CMVN))
+    if given:
+        Cmvn.read(Path(given))  # says what is wrong with it before anything is written
+        by_main(lambda: _copy(Path(given), path))
+    else:
+        by_main(lambda: write_cmvn(utterances, config.cmvn_utterances, settings.train.seed, path))
+    return Cmvn.read(path)
+
+
+def _copy(source: Path, path: Path) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    if source.resolve() != path.resolve():
+        shutil.copyfile(source, path)

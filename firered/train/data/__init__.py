@@ -1,0 +1,1 @@
+"""Training data: utterances, texts and labels as batches."""

@@ -1,0 +1,152 @@
+"""What is done to the audio of training utterances: speed, zeros around it, noise."""
+
+import logging
+import math
+from dataclasses import dataclass
+
+import numpy as np
+import soxr
+
+from firered.audio.config import AudioConfig
+from firered.audio.frontend import FRAME_SHIFT, SAMPLE_RATE
+from firered.audio.load import header, read_blocks
+from firered.errors import AudioError, DataError
+from firered.runs.inputs import resolve
+from firered.train.config import AugmentConfig
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Draw:
+    """What is done to one utterance in one epoch."""
+
+    speed: float = 1.0
+    before: int = 0  # zeros in samples
+    after: int = 0
+    snr_db: float = math.nan  # NaN: no noise
+    pure_noise: bool = False
+
+    def moved(self, time_s: float) -> float:
+        """Where a time of the utterance comes to lie."""
+        return time_s / self.speed + self.before / SAMPLE_RATE
+
+
+AS_IT_IS = Draw()
+
+
+class Draws:
+    """The draws of all utterances of an epoch, by number."""
+
+    def __init__(self, config: AugmentConfig, seed: int, epoch: int, count: int) -> None:
+        rng = np.random.default_rng([seed, epoch])
+        self.speed = rng.choice(config.speed_factors(), count)
+        padded = rng.random(count) < config.pad_prob
+        zeros = rng.integers(0, round(config.pad_seconds * SAMPLE_RATE) + 1, (2, count))
+        self.before, self.after = np.where(padded, zeros, 0)
+        noisy = (rng.random(count) < config.noise_prob) | padded
+        snr = rng.normal(config.snr_mean, config.snr_std, count)
+        self.pure_noise = rng.random(count) < config.pure_noise_prob
+        self.snr_db = np.where(noisy & bool(config.noise), snr, np.nan)
+
+    def __getitem__(self, index: int) -> Draw:
+        """What is done to one utterance."""
+        return Draw(
+            float(self.speed[index]),
+            int(self.before[index]),
+            int(self.after[index]),
+            float(self.snr_db[index]),
+            bool(self.pure_noise[index]),
+        )
+
+    def frames(self, frames: np.ndarray) -> np.ndarray:
+        """What becomes of these numbers of frames."""
+        return np.ceil(frames / self.speed + (self.before + self.after) / FRAME_SHIFT).astype(np.int64)
+
+
+@dataclass(frozen=True)
+class _Noise:
+    key: str
+    rxfilename: str
+    channel: int | None
+    start_s: float
+    duration_s: float
+
+
+class WaveAugment:
+    """Draws and applies what `AugmentConfig` asks for.
+
+    Raises:
+        DataError: there are no noise recordings where they are said to be, or the length of one is not known.
+    """
+
+    def __init__(self, config: AugmentConfig, seed: int) -> None:
+        self.config, self.seed = config, seed
+        self._noises = _find_noises(config.noise) if config.noise else []
+        self._epoch = -1
+        self._draws: Draws | None = None
+
+    def draws(self, epoch: int, count: int) -> Draws:
+        """The draws of an epoch for `count` utterances, kept until another epoch is asked for."""
+        if self._draws is None or self._epoch != epoch:
+            self._epoch, self._draws = epoch, Draws(self.config, self.seed, epoch, count)
+        return self._draws
+
+    def apply(self, samples: np.ndarray, draw: Draw, rng: np.random.Generator) -> np.ndarray:
+        """(n',) the utterance (n,) changed as drawn; `rng` picks the noise."""
+        if draw.speed != 1.0:
+            samples = change_speed(samples, draw.speed)
+        signal = np.zeros_like(samples) if draw.pure_noise else samples
+        signal = np.pad(signal, (draw.before, draw.after))
+        if draw.pure_noise:
+            return self._noise(len(signal), rng)
+        if math.isnan(draw.snr_db):
+            return signal
+        # The ratio is that of the utterance itself: zeros around it must not make the noise fainter.
+        return signal + scaled_noise(samples, self._noise(len(signal), rng), draw.snr_db)
+
+    def _noise(self, size: int, rng: np.random.Generator) -> np.ndarray:
+        """(size,) float32 stretch of a noise recording drawn at random, repeated where it is too short."""
+        noise = self._noises[int(rng.integers(len(self._noises)))]
+        wanted_s = size / SAMPLE_RATE
+        offset = rng.random() * max(0.0, noise.duration_s - wanted_s)
+        start = noise.start_s + offset
+        try:
+            blocks = read_blocks(
+                noise.rxfilename, AudioConfig(), channel=noise.channel, start_s=start, end_s=start + wanted_s + 0.1
+            )
+            return np.resize(np.concatenate(list(blocks)), size).astype(np.float32)
+        except AudioError as error:
+            raise AudioError(f"noise {noise.key}: {error}") from error
+
+
+def change_speed(samples: np.ndarray, speed: float) -> np.ndarray:
+    """The signal played faster (above 1) or slower, pitch included, as sox's `speed`."""
+    return soxr.resample(samples.astype(np.float32), SAMPLE_RATE * speed, SAMPLE_RATE)
+
+
+def scaled_noise(speech: np.ndarray, noise: np.ndarray, snr_db: float) -> np.ndarray:
+    """Noise made so loud that the mean power of the speech lies `snr_db` above its own."""
+    speech_power = float(np.mean(np.square(speech, dtype=np.float64)))
+    noise_power = float(np.mean(np.square(noise, dtype=np.float64)))
+    if noise_power == 0.0:
+        return noise
+    return noise * np.float32(math.sqrt(speech_power / noise_power * 10 ** (-snr_db / 10)))
+
+
+def _find_noises(path: str) -> list[_Noise]:
+    audio = AudioConfig()
+    found = resolve([path], audio, by_segment=True)
+    noises = []
+    for one in found.utterances:
+        known = one.end_s - one.start_s if math.isfinite(one.end_s) else one.duration_s
+        if not math.isfinite(known):
+            known = header(one.rxfilename, audio)[1] or math.nan
+        if not math.isfinite(known):
+            raise DataError(f"noise {one.id}: its length is not known; give {path}/reco2dur")
+        noises.append(_Noise(one.id, one.rxfilename, one.channel, one.start_s, known))
+    for problem in found.problems:
+        log.warning("noise left out: %s", problem)
+    if not noises:
+        raise DataError(f"{path}: no noise recordings here")
+    return noises

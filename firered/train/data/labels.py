@@ -1,0 +1,101 @@
+"""Labelled stretches of recordings as frame labels."""
+
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+import numpy as np
+
+from firered.audio.frontend import FRAME_SHIFT_S
+from firered.data.datadir import DataDir
+from firered.data.textgrids import Tier, read_textgrid
+from firered.errors import DataError, Problem
+from firered.train.data.augment import Draw
+
+EVENTS = ("speech", "singing", "music")
+NO_EVENT = ("noise", "silence", "nonspeech", "non-speech", "sil", "<sil>")
+
+Spans = list[tuple[float, float, str]]  # start and end in seconds, event
+
+
+def event_of(name: str) -> str | None:
+    """The event that a label names; every name that is not one of an event or its absence is a speaker's."""
+    name = name.strip().lower()
+    if name in EVENTS:
+        return name
+    return None if name in NO_EVENT else "speech"
+
+
+def frame_labels(spans: Spans, frames: int, events: Sequence[str], draw: Draw) -> np.ndarray:
+    """(frames, len(events)) float32 labels, 0 or 1.
+
+    A stretch takes the frames from round(100 start) up to, without, round(100 end): what the detectors' own times
+    mean, so that their segments are their labels again.
+    """
+    out = np.zeros((frames, len(events)), np.float32)
+    for start, end, event in spans:
+        if event in events:
+            first, last = (max(0, round(draw.moved(time) / FRAME_SHIFT_S)) for time in (start, end))
+            out[first:last, events.index(event)] = 1.0
+    return out
+
+
+def read_spans(path: Path, kind: str, recordings: Iterable[str], problems: list[Problem]) -> dict[str, Spans]:
+    """Labelled stretches of the recordings of a data directory, by recording; those without any have an empty list.
+
+    Args:
+        path: the data directory.
+        kind: rttm, textgrid, segments, or auto: the first of these that is there.
+        recordings: their ids.
+        problems: takes recordings whose labels cannot be read; these are not in the result.
+
+    Raises:
+        DataError: the labels are not there.
+    """
+    data = DataDir(path)
+    there = {"rttm": path / "rttm", "textgrid": path / "textgrid", "segments": path / "segments"}
+    if kind == "auto":
+        kind = next((name for name, file in there.items() if file.exists()), "auto")
+    if kind == "auto" or not there[kind].exists():
+        wanted = "rttm, textgrid/ID.TextGrid or segments" if kind == "auto" else kind
+        raise DataError(f"{path}: no labels here ({wanted})")
+    if kind == "rttm":
+        lines = data.lines("rttm") or {}
+        return {one: [span for line in lines.get(one, []) if (span := _rttm_span(path, line))] for one in recordings}
+    if kind == "segments":
+        spans: dict[str, Spans] = {one: [] for one in recordings}
+        for part in (data.segments or {}).values():
+            if part.recording in spans:
+                spans[part.recording].append((part.start_s, part.end_s, "speech"))
+        return spans
+    return _textgrids(there["textgrid"], recordings, problems)
+
+
+def _rttm_span(path: Path, line: str) -> tuple[float, float, str] | None:
+    fields = line.split()
+    try:
+        start, duration = float(fields[3]), float(fields[4])
+        event = event_of(fields[7])
+    except (ValueError, IndexError) as error:
+        raise DataError(
+            f"{path / 'rttm'}: not `SPEAKER rec 1 start duration <NA> <NA> name <NA> <NA>`: {line}"
+        ) from error
+    return (start, start + duration, event) if event and fields[0] == "SPEAKER" else None
+
+
+def _textgrids(folder: Path, recordings: Iterable[str], problems: list[Problem]) -> dict[str, Spans]:
+    found: dict[str, Spans] = {}
+    for one in recordings:
+        try:
+            grid = read_textgrid(folder / f"{one}.TextGrid")
+        except DataError as error:
+            problems.append(Problem(one, str(error)))
+        else:
+            found[one] = [span for tier in grid.tiers for span in _tier_spans(tier)]
+    return found
+
+
+def _tier_spans(tier: Tier) -> Spans:
+    """A tier of an event's name marks it with any text; in other tiers the text says what it is."""
+    own = tier.name.strip().lower()
+    events = ((start, end, own if own in EVENTS else event_of(label)) for start, end, label in tier.intervals)
+    return [(start, end, event) for start, end, event in events if event]

@@ -1,0 +1,184 @@
+"""Utterances of Kaldi data directories as training examples: features, normalised, and what is to be said of them."""
+
+import logging
+import math
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.nn.utils.rnn import pad_sequence
+
+from firered.audio.config import AudioConfig
+from firered.audio.frames import of_utterance
+from firered.audio.frontend import Cmvn, CmvnStats, fbank, num_frames
+from firered.audio.load import read_blocks
+from firered.data.utterance import Utterance
+from firered.errors import AudioError, DataError, OptionError, Problem
+from firered.runs.inputs import resolve
+from firered.runs.over_utterances import length_s
+from firered.train.config import FeatureDataConfig
+from firered.train.data.augment import AS_IT_IS, Draw, WaveAugment
+from firered.train.objectives.task import Batch
+
+log = logging.getLogger(__name__)
+
+_AUDIO = AudioConfig()
+_SEGMENT_TOLERANCE_S = 0.002  # a segment's end is rounded to milliseconds
+
+
+def utterances_of(paths: str, what: str, *, by_segment: bool = True) -> tuple[list[Utterance], list[Problem]]:
+    """Utterances of data directories, in the order of the directories, and what of these cannot be used.
+
+    Raises:
+        OptionError: no directory is given.
+        DataError: one is not there, or an utterance id comes twice.
+    """
+    if not paths.split():
+        raise OptionError(f"data.{what}: no data directory given")
+    utterances, problems, owner = [], [], {}
+    for path in paths.split():
+        found = resolve([path], _AUDIO, by_segment=by_segment)
+        for one in found.utterances:
+            if owner.setdefault(one.id, path) != path:
+                raise DataError(f"{one.id} is in {owner[one.id]} and in {path}: ids must differ")
+        utterances += found.utterances
+        problems += found.problems
+    return utterances, problems
+
+
+def count_frames(one: Utterance) -> int:
+    """Frames of an utterance, from what the tables or headers say, else by reading it.
+
+    Raises:
+        AudioError, DataError: it cannot be read.
+    """
+    seconds = length_s(one, _AUDIO)
+    if math.isfinite(seconds):
+        return num_frames(round(seconds * 16000))
+    return sum(len(block) for block in of_utterance(one, _AUDIO))
+
+
+def usable(
+    utterances: Sequence[Utterance], config: FeatureDataConfig, left_out: list[Problem], *, longest: bool = True
+) -> tuple[list[Utterance], np.ndarray]:
+    """Utterances of a length within the limits, and their frames; the others go to `left_out`."""
+    kept, frames = [], []
+    for one in utterances:
+        try:
+            count = count_frames(one)
+        except (AudioError, DataError) as error:
+            left_out.append(Problem(one.id, str(error)))
+            continue
+        if count < config.min_frames:
+            left_out.append(Problem(one.id, f"too short: {count} frames, min_frames is {config.min_frames}"))
+        elif longest and count > config.max_frames:
+            left_out.append(Problem(one.id, f"too long: {count} frames, max_frames is {config.max_frames}"))
+        else:
+            kept.append(one)
+            frames.append(count)
+    return kept, np.array(frames, np.int64)
+
+
+class SpeechCorpus(ABC):
+    """Features and targets of utterances.
+
+    Args:
+        utterances: where the features come from.
+        frames: (n,) their lengths.
+        targets: (n,) token ids, which pure noise has none of; subclasses may take other targets.
+        cmvn: normalisation.
+        augment: what to do to the audio while training; None: nothing.
+    """
+
+    def __init__(
+        self,
+        utterances: Sequence[Utterance],
+        frames: np.ndarray,
+        targets: Sequence[Any],
+        cmvn: Cmvn,
+        augment: WaveAugment | None,
+    ) -> None:
+        self.keys = [one.id for one in utterances]
+        self._utterances, self._frames, self._targets = utterances, frames, targets
+        self._cmvn = cmvn
+        self._augment = augment if augment is not None and augment.config.touches_audio else None
+        if self._augment is not None:
+            _need_audio(utterances)
+
+    def sizes(self, epoch: int | None) -> np.ndarray:
+        """(n,) frames."""
+        if self._augment is None or epoch is None:
+            return self._frames
+        return self._augment.draws(epoch, len(self.keys)).frames(self._frames)
+
+    def item(self, index: int, epoch: int | None) -> tuple[str, Tensor, Any]:
+        """Id, normalised features (T, 80) and target of an utterance.
+
+        Raises:
+            AudioError, DataError: it, or the noise drawn for it, cannot be read.
+        """
+        draw, one = AS_IT_IS, self._utterances[index]
+        if self._augment is None or epoch is None:
+            feats = torch.cat(list(of_utterance(one, _AUDIO)))
+        else:
+            draw = self._augment.draws(epoch, len(self.keys))[index]
+            rng = np.random.default_rng([self._augment.seed, epoch, index])
+            feats = fbank(self._augment.apply(_samples(one), draw, rng))
+        return one.id, self._cmvn(feats), self.target(index, draw, len(feats))
+
+    def target(self, index: int, draw: Draw, frames: int) -> Any:  # noqa: ANN401 - what `collate_targets` takes
+        """What is to be said of an utterance that was changed as drawn."""
+        return [] if draw.pure_noise else self._targets[index]
+
+    @abstractmethod
+    def collate(self, items: list[Any]) -> Batch:
+        """A padded batch of what `item` gives."""
+
+    def collate_features(self, items: list[tuple[str, Tensor, Any]]) -> dict[str, Tensor]:
+        """Padded features (N, T, 80) and lengths (N,)."""
+        feats = [item[1] for item in items]
+        return {"feats": pad_sequence(feats, batch_first=True), "lengths": torch.tensor([len(one) for one in feats])}
+
+
+def _need_audio(utterances: Sequence[Utterance]) -> None:
+    without = [one.id for one in utterances if not one.rxfilename]
+    if without:
+        raise DataError(
+            f"{len(without)} utterances have stored features only ({without[0]}, ...): speeds, noise and padding are "
+            "done to audio, so give them a wav.scp, or empty the section `augment`"
+        )
+
+
+def _samples(one: Utterance) -> np.ndarray:
+    """(n,) the utterance's audio."""
+    blocks = read_blocks(one.rxfilename, _AUDIO, channel=one.channel, start_s=one.start_s, end_s=one.end_s)
+    samples = np.concatenate(list(blocks))
+    missing = one.end_s - one.start_s - len(samples) / 16000
+    if math.isfinite(one.end_s) and missing > _SEGMENT_TOLERANCE_S:
+        raise AudioError(f"the segment ends {missing:.3f} s after its recording {one.recording}")
+    return samples
+
+
+def write_cmvn(utterances: Sequence[Utterance], count: int, seed: int, path: Path) -> None:
+    """Write statistics over `count` of the utterances, drawn at random.
+
+    Raises:
+        DataError: none of them can be read.
+    """
+    rng = np.random.default_rng(seed)
+    chosen = rng.permutation(len(utterances))[:count]
+    stats = CmvnStats()
+    for index in sorted(chosen.tolist()):
+        try:
+            stats.add(torch.cat(list(of_utterance(utterances[index], _AUDIO))).numpy())
+        except (AudioError, DataError) as error:
+            log.warning("%s: not in the statistics: %s", utterances[index].id, error)
+    if stats.stats[0, -1] == 0:
+        raise DataError("no statistics: none of the training utterances can be read")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    stats.write(path)
+    log.info("%s: statistics of %d utterances, %.0f frames", path, len(chosen), stats.stats[0, -1])

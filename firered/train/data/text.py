@@ -1,0 +1,149 @@
+"""Text of the training data as token ids, and sentences as a corpus of their own."""
+
+import logging
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.nn.utils.rnn import pad_sequence
+
+from firered.data.datadir import DataDir
+from firered.data.utterance import Utterance
+from firered.errors import DataError, OptionError, Problem
+from firered.text.tokenizer import EOS_ID, PAD_ID, SOS_ID, UNK_ID, Tokenizer
+from firered.train.config import TokenDataConfig
+from firered.train.objectives.task import Batch
+
+log = logging.getLogger(__name__)
+
+NO_TARGET = -100  # what a loss passes over
+
+
+def table_of(paths: str, name: str) -> dict[str, str]:
+    """Rows of the file `name` of data directories.
+
+    Raises:
+        DataError: a directory has no such file.
+    """
+    rows: dict[str, str] = {}
+    for path in paths.split():
+        table = DataDir(Path(path)).table(name)
+        if table is None:
+            raise DataError(f"{path}: no {name} here")
+        rows |= table
+    return rows
+
+
+def sentences_of(paths: str, what: str) -> dict[str, str]:
+    """Texts by id: the `text` of data directories, and the lines of plain text files, named `file:line`.
+
+    Raises:
+        OptionError: nothing is given.
+        DataError: something is not there, or not UTF-8.
+    """
+    if not paths.split():
+        raise OptionError(f"data.{what}: no data directory and no text file given")
+    found: dict[str, str] = {}
+    for path in map(Path, paths.split()):
+        if path.is_dir():
+            found |= table_of(str(path), "text")
+            continue
+        try:
+            lines = path.read_text(encoding="utf-8").splitlines()
+        except OSError as error:
+            raise DataError(f"{path}: {error.strerror}") from error
+        except UnicodeDecodeError as error:
+            raise DataError(f"{path}: not UTF-8 at byte {error.start}") from error
+        found |= {f"{path.name}:{number}": line.strip() for number, line in enumerate(lines, 1) if line.strip()}
+    return found
+
+
+class TokenTargets:
+    """Token ids of texts, under the rules for texts that are too long or hold unknown characters."""
+
+    def __init__(self, tokenizer: Tokenizer, config: TokenDataConfig, left_out: list[Problem]) -> None:
+        self._tokenizer, self._config, self._left_out = tokenizer, config, left_out
+        self._unknown: Counter[str] = Counter()
+        self._texts = 0
+
+    def ids(self, key: str, text: str) -> list[int] | None:
+        """Ids of a text; None where it is left out.
+
+        Raises:
+            DataError: it has characters outside the dictionary, which are to be refused.
+        """
+        tokens, ids = self._tokenizer.tokenize(text)
+        unknown = [token for token, number in zip(tokens, ids, strict=True) if number == UNK_ID]
+        if unknown and self._config.unknown == "refuse":
+            raise DataError(
+                f"{key}: {' '.join(unknown)} not in {self._tokenizer.source} (data.unknown: unk trains on <unk>, skip "
+                "leaves such texts out)"
+            )
+        self._unknown.update(unknown)
+        self._texts += bool(unknown)
+        if unknown and self._config.unknown == "skip":
+            self._left_out.append(Problem(key, f"not in the dictionary: {' '.join(unknown)}"))
+            return None
+        if len(ids) > self._config.max_tokens:
+            reason = f"too long: {len(ids)} tokens, max_tokens is {self._config.max_tokens}"
+            self._left_out.append(Problem(key, reason))
+            return None
+        return ids
+
+    def tell(self, what: str) -> None:
+        """Log what was outside the dictionary."""
+        if self._texts:
+            often = " ".join(f"{token} ({count})" for token, count in self._unknown.most_common(10))
+            fate = "left out" if self._config.unknown == "skip" else "trained on as <unk>"
+            log.warning("%s: %d texts with tokens outside the dictionary, %s: %s", what, self._texts, fate, often)
+
+
+def transcripts(
+    utterances: Sequence[Utterance], texts: dict[str, str], targets: TokenTargets, what: str, left_out: list[Problem]
+) -> dict[str, list[int]]:
+    """Token ids of the utterances that have a usable transcript."""
+    found: dict[str, list[int]] = {}
+    for one in utterances:
+        if one.id not in texts:
+            left_out.append(Problem(one.id, "not in text"))
+        elif (ids := targets.ids(one.id, texts[one.id])) is not None:
+            found[one.id] = ids
+    targets.tell(what)
+    return found
+
+
+def teacher_forcing(sequences: Iterable[Sequence[int]]) -> dict[str, Tensor]:
+    """`tokens` (N, U), beginning with sos and padded with pad; `targets` (N, U), ending with eos, with NO_TARGET."""
+    sequences = [list(ids) for ids in sequences]
+    tokens = [torch.tensor([SOS_ID, *ids]) for ids in sequences]
+    targets = [torch.tensor([*ids, EOS_ID]) for ids in sequences]
+    return {
+        "tokens": pad_sequence(tokens, batch_first=True, padding_value=PAD_ID),
+        "targets": pad_sequence(targets, batch_first=True, padding_value=NO_TARGET),
+    }
+
+
+class SentenceCorpus:
+    """Token sequences, each between sos and eos."""
+
+    def __init__(self, sequences: dict[str, list[int]]) -> None:
+        self.keys = list(sequences)
+        self._sequences = list(sequences.values())
+        self._sizes = np.array([len(ids) + 1 for ids in self._sequences], np.int64)
+
+    def sizes(self, epoch: int | None) -> np.ndarray:
+        """(n,) tokens, the end included."""
+        return self._sizes
+
+    def item(self, index: int, epoch: int | None) -> Any:  # noqa: ANN401 - what `collate` takes
+        """Id and token ids."""
+        return self.keys[index], self._sequences[index]
+
+    def collate(self, items: list[tuple[str, list[int]]]) -> Batch:
+        """Padded inputs and targets."""
+        sequences = [ids for _, ids in items]
+        return Batch([key for key, _ in items], teacher_forcing(sequences), sum(len(ids) + 1 for ids in sequences))

@@ -1,0 +1,106 @@
+"""A dictionary and a SentencePiece model from text, in the published layout: dict.txt and train_bpe1000.model."""
+
+import io
+import logging
+import os
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+import sentencepiece
+
+from firered.data.datadir import write_lines
+from firered.errors import DataError
+from firered.text.tokenizer import DICT, PIECES_MODEL, SPECIAL, Tokenizer
+from firered.train.config import TokensConfig
+from firered.train.data.text import sentences_of
+
+log = logging.getLogger(__name__)
+
+_CONTROL = ("<unk>", "<s>", "</s>")  # of SentencePiece; the dictionary has its own
+
+
+class _Whole:
+    """Stands where pieces are made, and leaves every stretch whole."""
+
+    def encode(self, stretch: str, out_type: type) -> list[str]:
+        """The stretch."""
+        return [stretch]
+
+
+def split_text(texts: Iterable[str]) -> tuple[Counter[str], list[str]]:
+    """Chinese characters with their number, and the other stretches, as the tokenizer cuts text."""
+    tokenizer = Tokenizer(SPECIAL, _Whole())
+    characters: Counter[str] = Counter()
+    stretches: list[str] = []
+    for text in texts:
+        for token in tokenizer.tokenize(text).tokens:
+            if is_chinese(token):
+                characters[token] += 1
+            else:
+                stretches.append(token)
+    return characters, stretches
+
+
+def is_chinese(token: str) -> bool:
+    """Whether the tokenizer takes this as a Chinese character, a token of its own."""
+    return len(token) == 1 and ("\u3400" <= token <= "\u4dbf" or "\u4e00" <= token <= "\u9fff")
+
+
+def learn_pieces(stretches: Sequence[str], config: TokensConfig) -> bytes:
+    """A serialised SentencePiece model.
+
+    Raises:
+        DataError: there is too little text for so many pieces.
+    """
+    model = io.BytesIO()
+    try:
+        sentencepiece.SentencePieceTrainer.train(
+            sentence_iterator=iter(stretches),
+            model_writer=model,
+            model_type="bpe",
+            vocab_size=config.pieces,
+            character_coverage=1.0,
+            input_sentence_size=config.max_sentences,
+            shuffle_input_sentence=True,
+            max_sentence_length=1 << 16,
+            minloglevel=2,
+        )
+    except RuntimeError as error:
+        reason = str(error).splitlines()[-1]
+        raise DataError(
+            f"{config.pieces} pieces cannot be learnt of this text, try fewer --pieces: {reason}"
+        ) from error
+    return model.getvalue()
+
+
+def dictionary(pieces: Sequence[str], characters: Counter[str], min_count: int) -> list[str]:
+    """Symbols in the order of their ids: special tokens, pieces, characters by how often they come."""
+    often = sorted((c for c in characters if characters[c] >= min_count), key=lambda c: (-characters[c], c))
+    return [*SPECIAL, *(piece for piece in pieces if piece not in _CONTROL), *often]
+
+
+def make_tokens(paths: str, out: Path, config: TokensConfig) -> None:
+    """Write dict.txt, and train_bpe1000.model where there is text that is not Chinese, to `out`.
+
+    Raises:
+        DataError: there is no text, or too little for the pieces.
+    """
+    characters, stretches = split_text(sentences_of(paths, "train").values())
+    if not characters and not stretches:
+        raise DataError(f"{paths}: no text here")
+    pieces: list[str] = []
+    out.mkdir(parents=True, exist_ok=True)
+    if stretches:
+        model = learn_pieces(stretches, config)
+        loaded = sentencepiece.SentencePieceProcessor(model_proto=model)
+        pieces = [loaded.id_to_piece(number) for number in range(len(loaded))]
+        temporary = out / f".{PIECES_MODEL}.tmp"
+        temporary.write_bytes(model)
+        os.replace(temporary, out / PIECES_MODEL)  # noqa: PTH105 - the call that is atomic, by its own name
+    else:
+        (out / PIECES_MODEL).unlink(missing_ok=True)
+    symbols = dictionary(pieces, characters, config.min_count)
+    write_lines(out / DICT, [f"{symbol} {number}" for number, symbol in enumerate(symbols)])
+    rare = sum(count < config.min_count for count in characters.values())
+    log.info("%s: %d tokens, %d characters left to <unk>", out / DICT, len(symbols), rare)

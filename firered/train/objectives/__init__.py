@@ -1,0 +1,1 @@
+"""Losses, what is trained of a model, and schedules."""
