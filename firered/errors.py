@@ -3,7 +3,10 @@
 from dataclasses import dataclass
 from typing import TypeVar
 
-Outcome = TypeVar("Outcome")
+T = TypeVar("T")
+
+# What a piece of work of a batch gave: its result, or the error that ended it while the rest went on.
+Outcome = T | Exception
 
 
 class FireRedError(Exception):
@@ -40,8 +43,8 @@ class Problem:
         return f"{self.key} {self.reason}"
 
 
-def result_of(outcome: Outcome | Exception) -> Outcome:
-    """The outcome of one piece of work that is not to be gone on without; raises the error if it is one."""
+def result_of(outcome: Outcome[T]) -> T:
+    """The result of a piece of work; raises the error where there is none."""
     if isinstance(outcome, Exception):
         raise outcome
     return outcome

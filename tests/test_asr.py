@@ -74,7 +74,7 @@ def test_every_published_case(name, tiny):
     expected = cases[name]["results"]
     speech = [speech_of(tiny / one["wav"], one["uttid"]) for one in expected]
     groups = [speech] if batch > 1 else [[one] for one in speech]
-    got = [result.to_json() for group in groups for result in asr.transcribe(group)]
+    got = [result.to_json() for group in groups for result in asr.recognise(group)]
     assert len(got) == 18
     for one, golden in zip(got, expected, strict=True):
         assert one["uttid"] == golden["uttid"]
@@ -87,7 +87,7 @@ def test_every_published_case(name, tiny):
 def test_published_n_best(tiny):
     golden = json.loads((tiny / "aed_expected.json").read_text())["nbest4"]
     asr = recogniser(tiny, beam_size=4, nbest=4)
-    results = asr.transcribe([speech_of(tiny / f"wav/{name}.wav") for name in golden["utts"]])
+    results = asr.recognise([speech_of(tiny / f"wav/{name}.wav") for name in golden["utts"]])
     for result, hypotheses in zip(results, golden["hyps"], strict=True):
         ids = [asr.loaded.tokenizer.ids_of(one.tokens) for one in result.nbest]
         assert ids == [one["yseq"] for one in hypotheses]
@@ -103,17 +103,17 @@ def test_published_n_best(tiny):
 def test_company_changes_nothing(dtype, tiny):
     asr = recogniser(tiny, timestamps="pauses", dtype=dtype)
     speech = [speech_of(path) for path in sorted((tiny / "wav").glob("utt0*.wav"))]
-    together = asr.transcribe(speech)
+    together = asr.recognise(speech)
     for one, result in zip(speech, together, strict=True):
-        (alone,) = asr.transcribe([one])
+        (alone,) = asr.recognise([one])
         assert alone.to_json() == result.to_json()
 
 
 @pytest.mark.parametrize("dtype", ["bfloat16", "int8"])
 def test_other_number_formats_give_nearly_the_same_text(dtype, tiny):
     speech = [speech_of(path) for path in sorted((tiny / "wav").glob("utt*.wav"))]
-    exact = [one.text for one in recogniser(tiny).transcribe(speech)]
-    other = [one.text for one in recogniser(tiny, dtype=dtype).transcribe(speech)]
+    exact = [one.text for one in recogniser(tiny).recognise(speech)]
+    other = [one.text for one in recogniser(tiny, dtype=dtype).recognise(speech)]
     differing = sum(a != b for a, b in zip(exact, other, strict=True))
     assert differing <= 1, [(a, b) for a, b in zip(exact, other, strict=True) if a != b]
 
@@ -124,8 +124,8 @@ def test_number_formats_that_are_not_to_be_had(tiny):
 
 
 def test_geometric_confidence(tiny):
-    (mean,) = recogniser(tiny).transcribe([speech_of(tiny / "wav/utt01.wav")])
-    (geometric,) = recogniser(tiny, confidence="geometric").transcribe([speech_of(tiny / "wav/utt01.wav")])
+    (mean,) = recogniser(tiny).recognise([speech_of(tiny / "wav/utt01.wav")])
+    (geometric,) = recogniser(tiny, confidence="geometric").recognise([speech_of(tiny / "wav/utt01.wav")])
     assert mean.confidence == pytest.approx(np.mean(mean.token_confidence))
     assert geometric.confidence == pytest.approx(np.exp(np.mean(np.log(mean.token_confidence))))
     assert geometric.confidence < mean.confidence
@@ -235,14 +235,14 @@ def test_a_batch_that_fails_loses_only_the_culprit(tmp_path):
 def test_long_audio_is_decoded_in_windows(tiny, caplog):
     asr = recogniser(tiny, timestamps="pauses", window_seconds=7, decode_max_len=30)
     speech = speech_of(tiny / "wav/long.wav")
-    (result,) = asr.transcribe([speech])
+    (result,) = asr.recognise([speech])
     assert "worked on in" in caplog.text
     times = [time for word in result.words for time in (word.start_s, word.end_s)]
     assert times == sorted(times)
     assert times[-1] > 55
     assert times[-1] <= 62.443
     found = windows(speech, 7)
-    parts = asr.transcribe([part_of(speech, window) for window in found])
+    parts = asr.recognise([part_of(speech, window) for window in found])
     assert result.text == join_texts(part.text for part in parts)
     assert result.tokens == [token for part in parts for token in part.tokens]
     assert result.confidence == pytest.approx(np.mean(result.token_confidence))
@@ -399,7 +399,7 @@ def test_alignment_times_agree_with_those_of_recognition(tiny):
     asr = recogniser(tiny, timestamps="reference")
     aligner = Aligner.from_pretrained(tiny / "FireRedASR2-AED", AlignConfig(timestamps="reference"), "cpu")
     speech = speech_of(tiny / "wav/utt05.wav")
-    (heard,) = asr.transcribe([speech])
+    (heard,) = asr.recognise([speech])
     (aligned,) = aligner.align([speech], [heard.text])
     assert aligned.words == heard.words
 
@@ -422,9 +422,9 @@ def test_a_model_with_a_lead_of_its_own(tiny):
     speech = speech_of(tiny / "wav/utt00.wav")
     asr = recogniser(tiny, timestamps="pauses")
     aligner = Aligner.from_pretrained(tiny / "FireRedASR2-AED", AlignConfig(timestamps="pauses"), "cpu")
-    (before,) = asr.transcribe([speech])
+    (before,) = asr.recognise([speech])
     for model in (asr.loaded.model, aligner.loaded.model):
         model.config = replace(model.config, ctc_lead_s=0.03)
-    (after,) = asr.transcribe([speech])
+    (after,) = asr.recognise([speech])
     assert after.words[1].start_s - before.words[1].start_s == pytest.approx(0.03)
     assert aligner.align([speech], [after.text])[0].words == after.words

@@ -82,9 +82,9 @@ def test_every_published_case_one_by_one_and_all_at_once(name, tiny):
     asr = golden_asr(tiny, **options)
     speech = [speech_of(tiny / one["wav"], one["uttid"]) for one in case["results"]]
     assert len(speech) == 12
-    alone = [asr.transcribe([one])[0] for one in speech]
+    alone = [asr.recognise([one])[0] for one in speech]
     assert [one.text for one in alone] == [one["text"] for one in case["results"]]
-    together = asr.transcribe(speech)
+    together = asr.recognise(speech)
     assert [one.to_record() for one in together] == [one.to_record() for one in alone]
 
 
@@ -96,7 +96,7 @@ def test_bfloat16_says_the_same(tiny):
     case = json.loads((tiny / "llm_expected.json").read_text())["default"]
     config = LlmConfig(dtype="bfloat16", encoder_dtype="bfloat16")
     asr = LlmAsr.from_pretrained(tiny / "FireRedASR2-LLM", config, "cpu")
-    results = asr.transcribe([speech_of(tiny / one["wav"]) for one in case["results"]])
+    results = asr.recognise([speech_of(tiny / one["wav"]) for one in case["results"]])
     differing = [one["text"] for one, got in zip(case["results"], results, strict=True) if got.text != one["text"]]
     assert len(differing) <= 1, differing
 
@@ -124,10 +124,10 @@ def test_company_changes_nothing(beam, model_dir):
     """A short utterance between long ones is what it is alone: padding is not heard."""
     asr = random_asr(model_dir, beam_size=beam, nbest=beam, batch_seconds=600)
     speech = [random_speech(count, seed) for seed, count in enumerate((9, 731, 60, 333, 64))]
-    together = asr.transcribe(speech)
+    together = asr.recognise(speech)
     assert len({one.text for one in together}) == 5
     for one, result in zip(speech, together, strict=True):
-        (alone,) = asr.transcribe([one])
+        (alone,) = asr.recognise([one])
         assert [(one.text, one.tokens) for one in alone.nbest] == [(one.text, one.tokens) for one in result.nbest]
         scores = [[best.score, *given.token_confidence] for given in (alone, result) for best in given.nbest[:1]]
         assert scores[0] == pytest.approx(scores[1], abs=1e-3)
@@ -136,17 +136,17 @@ def test_company_changes_nothing(beam, model_dir):
 def test_no_more_tokens_than_speech_embeddings_or_as_many_as_allowed(model_dir):
     speech = random_speech(100)  # 25 encoder frames, 12 embeddings
     for options, expected in (({}, 12), ({"decode_max_len": 30}, 30), ({"decode_max_len": 1}, 1)):
-        (result,) = random_asr(model_dir, beam_size=1, decode_min_len=40, **options).transcribe([speech])
+        (result,) = random_asr(model_dir, beam_size=1, decode_min_len=40, **options).recognise([speech])
         assert len(result.tokens) == expected
-    (free,) = random_asr(model_dir, beam_size=1, decode_max_len=30).transcribe([speech])
-    (penalised,) = random_asr(model_dir, beam_size=1, decode_max_len=30, repetition_penalty=9.0).transcribe([speech])
+    (free,) = random_asr(model_dir, beam_size=1, decode_max_len=30).recognise([speech])
+    (penalised,) = random_asr(model_dir, beam_size=1, decode_max_len=30, repetition_penalty=9.0).recognise([speech])
     assert len(set(penalised.tokens)) / len(penalised.tokens) > len(set(free.tokens)) / len(free.tokens)
 
 
 def test_temperature_makes_it_less_sure(model_dir):
     speech = [random_speech(100)]
-    (sure,) = random_asr(model_dir, beam_size=1).transcribe(speech)
-    (unsure,) = random_asr(model_dir, beam_size=1, temperature=3.0).transcribe(speech)
+    (sure,) = random_asr(model_dir, beam_size=1).recognise(speech)
+    (unsure,) = random_asr(model_dir, beam_size=1, temperature=3.0).recognise(speech)
     assert unsure.tokens == sure.tokens
     assert unsure.confidence < sure.confidence
 
@@ -155,20 +155,20 @@ def test_temperature_makes_it_less_sure(model_dir):
 def test_too_short_to_hear_anything(count, model_dir):
     """Less than one speech embedding: named, and the others of its batch are not lost."""
     asr = random_asr(model_dir, decode_max_len=5)
-    short, good = asr.transcribe([random_speech(count), random_speech(200, 1)])
+    short, good = asr.recognise([random_speech(count), random_speech(200, 1)])
     assert isinstance(short, AudioError)
     assert "too short: the LLM variant needs 65 ms" in str(short)
     assert len(good.tokens) == 5
-    (enough,) = asr.transcribe([random_speech(5)])
+    (enough,) = asr.recognise([random_speech(5)])
     assert enough.text or enough.tokens
 
 
 def test_long_audio_is_decoded_in_windows(model_dir, caplog):
     asr = random_asr(model_dir, window_seconds=7, decode_max_len=8, nbest=2)
     speech = random_speech(3000)
-    (result,) = asr.transcribe([speech])
+    (result,) = asr.recognise([speech])
     assert "u0: longer than 7 s, worked on in" in caplog.text
-    parts = asr.transcribe([part_of(speech, window) for window in windows(speech, 7)])
+    parts = asr.recognise([part_of(speech, window) for window in windows(speech, 7)])
     assert len(parts) >= 5
     assert result.text == join_texts(part.text for part in parts)
     assert result.tokens == [token for part in parts for token in part.tokens]
@@ -195,7 +195,7 @@ def test_word_times_are_those_of_the_aligner(timestamps, tiny):
     model = tiny / "FireRedASR2-AED"
     asr = golden_asr(tiny, align_model=str(model), timestamps=timestamps)
     speech = [speech_of(tiny / f"wav/utt0{number}.wav") for number in (0, 8, 3)]
-    results = asr.transcribe(speech)
+    results = asr.recognise(speech)
     assert [word.text for word in results[1].words] == ["我", "在", "用", "python", "写", "代", "码"]
     aligner = Aligner.from_pretrained(model, AlignConfig(timestamps=timestamps), "cpu")
     aligned = aligner.align(speech, [one.text for one in results])

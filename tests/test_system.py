@@ -63,7 +63,7 @@ def test_recordings_share_batches_and_give_what_each_gives_alone(system, shared,
     paths = [shared(f"goldens/tiny/wav/utt0{number}.wav") for number in range(6)]
     alone = {path.stem: system(path).to_json() for path in paths}
     calls = []
-    transcribe = system.modules.asr.transcribe
+    transcribe = system.modules.asr.recognise
     monkeypatch.setattr(system.modules.asr, "transcribe", lambda batch: calls.append(len(batch)) or transcribe(batch))
     together = dict(system.transcribe((frames_of(path), str(path)) for path in paths))
     assert calls == [sum(len(one["vad_segments_ms"]) for one in alone.values())]
@@ -110,7 +110,7 @@ def test_a_language_may_have_a_recogniser_of_its_own(system, shared):
         config = system.modules.asr.config
 
         def transcribe(self, batch):
-            results = system.modules.asr.transcribe(batch)
+            results = system.modules.asr.recognise(batch)
             for one in results:
                 one.text, one.words = "其他", []
             return results
@@ -162,7 +162,7 @@ def test_what_goes_wrong_with_a_segment_stays_with_it(system, shared, monkeypatc
     path = shared("goldens/tiny/wav/long.wav")
     whole = system(path)
     bad, silent = whole.vad_segments_ms[1], whole.vad_segments_ms[3]
-    transcribe = system.modules.asr.transcribe
+    transcribe = system.modules.asr.recognise
 
     def faulty(batch):
         if any(f"{bad[0]:07d}" in one.key for one in batch):

@@ -19,7 +19,7 @@ from torchaudio.functional import forced_align
 from firered.models.aed import CTC_LEAD_S
 from firered.results import Word
 
-FRAME_SHIFT_S = 0.04
+ENCODER_SHIFT_S = 0.04
 TimestampMode = Literal["reference", "pauses"]
 Interval = tuple[float, float]  # start and end in seconds
 _WINDOW_REST_S = 0.025  # the last token lasts this much beyond the last frame
@@ -225,13 +225,13 @@ def frame_times(labels: Sequence[int], blank: int = 0) -> list[Interval]:
     spans = spans_of(labels, blank)
     if not spans:
         return []
-    starts = [round(FRAME_SHIFT_S * (first + 1), 3) for first, _ in spans]
+    starts = [round(ENCODER_SHIFT_S * (first + 1), 3) for first, _ in spans]
     # Rounded before the mean is taken: a sum like 0.04 · 42 + 0.025 is a hair off, and ends at half a millisecond tip.
-    ends = [*starts[1:], round(FRAME_SHIFT_S * len(labels) + _WINDOW_REST_S, 3)]
+    ends = [*starts[1:], round(ENCODER_SHIFT_S * len(labels) + _WINDOW_REST_S, 3)]
     mean = float(np.mean(np.subtract(ends, starts)))
     for n, (first, end) in enumerate(spans):
         if ends[n] - starts[n] > 2 * mean:
-            ends[n] = starts[n] + max(1.5 * mean, FRAME_SHIFT_S * (end - first))
+            ends[n] = starts[n] + max(1.5 * mean, ENCODER_SHIFT_S * (end - first))
     return [(start, round(end, 3)) for start, end in zip(starts, ends, strict=True)]
 
 

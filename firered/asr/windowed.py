@@ -49,10 +49,10 @@ class WindowedRecogniser(ABC, Generic[Decoded]):
         Raises:
             AudioError: it cannot be read or holds nothing to recognise.
         """
-        (result,) = self.transcribe([Speech.of(of_audio(audio, uttid, sample_rate))])
+        (result,) = self.recognise([Speech.of(of_audio(audio, uttid, sample_rate))])
         return result_of(result)
 
-    def transcribe(self, utterances: Sequence[Speech]) -> list[AsrResult | Exception]:
+    def recognise(self, utterances: Sequence[Speech]) -> list[AsrResult | Exception]:
         """A result, or what went wrong, for each utterance; batched by length, alone what they are in company."""
         config = self.config
         decoded = by_parts(

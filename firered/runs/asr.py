@@ -36,7 +36,7 @@ def run_asr(
         if asr.times_words:
             write_lines(out / "ctm", ctm_lines(inputs, {key: one["json"]["timestamp"] for key, one in records.items()}))
 
-    return run.over(inputs, out, asr.transcribe, write)
+    return run.over(inputs, out, asr.recognise, write)
 
 
 def write_asr(out: Path, records: dict[str, dict[str, Any]], config: AsrConfig | LlmConfig) -> None:

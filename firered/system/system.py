@@ -232,7 +232,7 @@ class System:
             for key, record in languages.items():
                 spoken[key].lid = record
         for name, recogniser, own in self._routed(segments, spoken):
-            texts = _ask(f"asr {name}", recogniser.transcribe, recogniser.config.batch_seconds, own, memo)
+            texts = _ask(f"asr {name}", recogniser.recognise, recogniser.config.batch_seconds, own, memo)
             for key, record in texts.items():
                 spoken[key].asr = record
                 spoken[key].take_text()

@@ -119,7 +119,7 @@ def measure(args: argparse.Namespace, directory: Path) -> None:
         for batch in map(int, args.batches.split(",")):
             speech = [Speech(f"u{n}", torch.randn(100 * args.seconds, 80), float(args.seconds)) for n in range(batch)]
             begun, worked = time.perf_counter(), time.process_time()
-            results = asr.transcribe(speech)
+            results = asr.recognise(speech)
             took, worked = time.perf_counter() - begun, time.process_time() - worked
             tokens = sum(len(one.tokens) for one in results)
             print(
