@@ -7,8 +7,8 @@ from firered.version import __version__
 
 if TYPE_CHECKING:
     from firered.align.aligner import Aligner
-    from firered.asr.aed import Asr
-    from firered.asr.llm import LlmAsr
+    from firered.asr.families.aed import Asr
+    from firered.asr.families.speech_llm import LlmAsr
     from firered.lid.identify import Lid
     from firered.punc.punctuate import Punc
     from firered.system.system import System
@@ -18,8 +18,8 @@ __all__ = ["Aligner", "Asr", "Lid", "LlmAsr", "Mvad", "Punc", "StreamVad", "Syst
 
 # Loaded on first use: torch takes seconds, and commands must answer --help at once.
 _HOME = {
-    "Asr": "firered.asr.aed",
-    "LlmAsr": "firered.asr.llm",
+    "Asr": "firered.asr.families.aed",
+    "LlmAsr": "firered.asr.families.speech_llm",
     "Aligner": "firered.align.aligner",
     "Lid": "firered.lid.identify",
     "Punc": "firered.punc.punctuate",

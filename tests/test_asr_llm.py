@@ -19,7 +19,7 @@ from tiny_llm import write_tiny_llm
 from firered.align.aligner import Aligner
 from firered.align.config import AlignConfig
 from firered.asr.config import LlmConfig
-from firered.asr.llm import LlmAsr
+from firered.asr.families.speech_llm import LlmAsr
 from firered.audio.frames import of_audio
 from firered.errors import AudioError, ModelError
 from firered.runtime.speech import Speech

@@ -14,7 +14,7 @@ from tiny_llm import HIDDEN, RANK, tiny_llm, tiny_tokenizer, write_tiny_llm
 from torch.nn.utils.rnn import pad_sequence
 
 from firered.asr.config import LlmConfig
-from firered.asr.llm_runtime import LoadedLlm, llm_dtype, llm_folder, model_paths
+from firered.asr.families.speech_llm_loaded import LoadedLlm, llm_dtype, llm_folder, model_paths
 from firered.audio.config import AudioConfig
 from firered.audio.frames import of_samples
 from firered.audio.frontend import Cmvn
@@ -233,7 +233,7 @@ def test_the_automatic_format(tmp_path, monkeypatch):
         assert cpu_has_bfloat16(tmp_path / "cpuinfo") == expected
     assert not cpu_has_bfloat16(tmp_path / "nowhere")
     for has, dtype in ((True, torch.bfloat16), (False, torch.float32)):
-        monkeypatch.setattr("firered.asr.llm_runtime.cpu_has_bfloat16", lambda has=has: has)
+        monkeypatch.setattr("firered.asr.families.speech_llm_loaded.cpu_has_bfloat16", lambda has=has: has)
         assert llm_dtype("auto", torch.device("cpu")) == dtype
 
 
@@ -252,7 +252,7 @@ def test_widened_products_are_those_of_float32_rounded(rows, bias):
 
 @pytest.mark.parametrize("has", [True, False])
 def test_linear_layers_are_widened_where_bfloat16_is_emulated(model_dir, monkeypatch, has):
-    monkeypatch.setattr("firered.asr.llm_runtime.cpu_has_bfloat16", lambda: has)
+    monkeypatch.setattr("firered.asr.families.speech_llm_loaded.cpu_has_bfloat16", lambda: has)
     for dtype in ("bfloat16", "float32"):
         llm = LoadedLlm.load(model_dir, LlmConfig(dtype=dtype), "cpu").model.llm
         widened = [module for module in llm.modules() if isinstance(module, WidenedLinear)]

@@ -44,7 +44,7 @@ def aed_command(
     directory, config = find_model(model, _AED), _with_detector(config)
     use_threads(compute)
 
-    from firered.asr.aed import Asr
+    from firered.asr.families.aed import Asr
     from firered.runs.asr import run_asr
 
     sys.exit(run_asr(inputs, out, directory, Asr.from_pretrained(directory, config, compute.device), audio, job))
@@ -66,7 +66,7 @@ def llm_command(
         config = replace(config, align_model=str(find_model(Path(config.align_model), _AED)))
     use_threads(compute)
 
-    from firered.asr.llm import LlmAsr
+    from firered.asr.families.speech_llm import LlmAsr
     from firered.runs.asr import run_asr
 
     sys.exit(run_asr(inputs, out, directory, LlmAsr.from_pretrained(directory, config, compute.device), audio, job))

@@ -6,9 +6,9 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from firered.asr.aed import Asr
 from firered.asr.config import AsrConfig, LlmConfig
-from firered.asr.llm import LlmAsr
+from firered.asr.families.aed import Asr
+from firered.asr.families.speech_llm import LlmAsr
 from firered.asr.windowed import WindowedRecogniser
 from firered.audio.frames import Audio, Frames, of_audio
 from firered.audio.frontend import SAMPLE_RATE

@@ -10,8 +10,8 @@ import torch
 from firered.align.aligner import Aligner, Heard
 from firered.align.config import AlignConfig
 from firered.asr.config import LlmConfig
+from firered.asr.families.speech_llm_loaded import LoadedLlm, model_paths
 from firered.asr.guard import Guard
-from firered.asr.llm_runtime import LoadedLlm, model_paths
 from firered.asr.windowed import WindowedRecogniser
 from firered.errors import AudioError
 from firered.models.llm_stepper import LlmSteps

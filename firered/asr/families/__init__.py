@@ -1,0 +1,1 @@
+"""Recogniser families: one file for each kind of checkpoint directory."""
