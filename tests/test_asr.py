@@ -14,11 +14,11 @@ import numpy as np
 import pytest
 import soundfile
 import torch
-from firered.asr.families.aed import Asr
 
 from firered.align.aligner import Aligner
 from firered.align.config import AlignConfig
 from firered.asr.config import AsrConfig
+from firered.asr.families.aed import Asr
 from firered.audio.config import AudioConfig
 from firered.audio.frames import of_samples
 from firered.audio.load import read_blocks

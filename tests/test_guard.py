@@ -9,12 +9,12 @@ import numpy as np
 import pytest
 import torch
 from conftest import noise, write_tiny_model, write_wav
-from firered.asr.families.aed import Asr
 from hypothesis import given
 from hypothesis import strategies as st
 
 from firered.align.aligner import Aligner
 from firered.asr.config import AsrConfig, GuardConfig, LlmConfig
+from firered.asr.families.aed import Asr
 from firered.asr.guard import Evidence, Guard, reasons
 from firered.audio.frames import of_audio
 from firered.errors import ModelError
