@@ -1,4 +1,4 @@
-"""Every module's options: names and defaults are those of the published system's library where it has them."""
+"""Options of recognition: names and defaults are those of the published system's library where it has them."""
 
 from dataclasses import dataclass
 
@@ -35,11 +35,19 @@ class GuardConfig(Options):
 
 
 @dataclass(frozen=True)
-class AsrConfig(GuardConfig):
+class RecogniserConfig(GuardConfig):
+    """What every family of recognisers has, whatever it has beside it."""
+
+    nbest: int = option(1, "hypotheses written to nbest.jsonl an utterance, at most beam_size", low=1)
+    batch_seconds: float = batch_seconds_option()
+    window_seconds: float = option(60.0, "longer utterances are decoded in windows cut at quiet places", low=2)
+
+
+@dataclass(frozen=True)
+class AsrConfig(RecogniserConfig):
     """Recognition with the attention encoder-decoder."""
 
     beam_size: int = option(3, "hypotheses kept an utterance", low=1)
-    nbest: int = option(1, "hypotheses written to nbest.jsonl an utterance, at most beam_size", low=1)
     decode_max_len: int = option(0, "tokens of an utterance at most; 0: its number of encoder frames", low=0)
     softmax_smoothing: float = option(1.25, "logits are divided by this: above 1 is less sure", low=0.01)
     aed_length_penalty: float = option(0.6, "scores are divided by ((5 + length) / 6) to this power in the ranking")
@@ -56,8 +64,6 @@ class AsrConfig(GuardConfig):
         "word times from the CTC head: as published (pauses swallowed), or with pauses",
         choices=("none", "reference", "pauses"),
     )
-    batch_seconds: float = batch_seconds_option()
-    window_seconds: float = option(60.0, "longer utterances are decoded in windows cut at quiet places", low=2)
     dtype: str = dtype_option()
 
     def __post_init__(self) -> None:
@@ -66,11 +72,10 @@ class AsrConfig(GuardConfig):
 
 
 @dataclass(frozen=True)
-class LlmConfig(GuardConfig):
+class LlmConfig(RecogniserConfig):
     """Recognition with encoder, adapter and large language model."""
 
     beam_size: int = option(3, "hypotheses kept an utterance; 1 is greedy, and fastest", low=1)
-    nbest: int = option(1, "hypotheses written to nbest.jsonl an utterance, at most beam_size", low=1)
     decode_max_len: int = option(0, "tokens of an utterance at most; 0: its number of speech embeddings (80 ms)", low=0)
     decode_min_len: int = option(0, "tokens of an utterance at least", low=0)
     repetition_penalty: float = option(1.0, "above 1, tokens that the text has already are less likely", low=0.01)
@@ -78,7 +83,6 @@ class LlmConfig(GuardConfig):
         0.0, "scores are divided by the length to this power: above 0 favours long texts"
     )
     temperature: float = option(1.0, "logits are divided by this: above 1 is less sure", low=0.01)
-    batch_seconds: float = batch_seconds_option()
     # As published, accuracy falls from 30 s on.
     window_seconds: float = option(30.0, "longer utterances are decoded in windows cut at quiet places", low=2)
     dtype: str = option(

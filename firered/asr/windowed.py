@@ -3,34 +3,29 @@
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Generic, Protocol, TypeVar
+from typing import Generic, TypeVar
 
+from firered.asr.config import RecogniserConfig
 from firered.asr.guard import Guard
 from firered.audio.frames import Audio, of_audio
 from firered.audio.frontend import SAMPLE_RATE
-from firered.errors import result_of
+from firered.errors import Outcome, result_of
 from firered.results import AsrResult
 from firered.runtime.batches import by_parts
 from firered.runtime.speech import Speech
 from firered.runtime.windows import window_parts
 
+Config = TypeVar("Config", bound=RecogniserConfig)
 Decoded = TypeVar("Decoded")
 
 
-class WindowConfig(Protocol):
-    """The options that batches and windows are made by."""
-
-    batch_seconds: float
-    window_seconds: float
-
-
-class WindowedRecogniser(ABC, Generic[Decoded]):
+class WindowedRecogniser(ABC, Generic[Config, Decoded]):
     """A recogniser that decodes batches of windows (`_decode`) and joins an utterance's windows (`_join`).
 
     Its `guard` looks over what comes of it.
     """
 
-    config: WindowConfig
+    config: Config
     guard: Guard
 
     @property
@@ -52,20 +47,24 @@ class WindowedRecogniser(ABC, Generic[Decoded]):
         (result,) = self.recognise([Speech.of(of_audio(audio, uttid, sample_rate))])
         return result_of(result)
 
-    def recognise(self, utterances: Sequence[Speech]) -> list[AsrResult | Exception]:
-        """A result, or what went wrong, for each utterance; batched by length, alone what they are in company."""
+    def recognise(self, utterances: Sequence[Speech]) -> list[Outcome[AsrResult]]:
+        """A result, or what went wrong, for each utterance, in their order; the same in any batch."""
         config = self.config
         decoded = by_parts(
-            utterances, lambda one: window_parts(one, config.window_seconds), config.batch_seconds, self._decode
+            utterances, lambda speech: window_parts(speech, config.window_seconds), config.batch_seconds, self._decode
         )
-        results = [self._joined(one, parts) for one, parts in zip(utterances, decoded, strict=True)]
+        results = [self._joined(speech, parts) for speech, parts in zip(utterances, decoded, strict=True)]
         return self.guard(utterances, self._timed(utterances, results))
 
-    def _joined(self, one: Speech, parts: list[tuple[Speech, Decoded | Exception]]) -> AsrResult | Exception:
-        errors = [outcome for _, outcome in parts if isinstance(outcome, Exception)]
-        return errors[0] if errors else self._join(one, parts)
+    def _joined(self, speech: Speech, parts: list[tuple[Speech, Outcome[Decoded]]]) -> Outcome[AsrResult]:
+        decoded: list[tuple[Speech, Decoded]] = []
+        for part, outcome in parts:
+            if isinstance(outcome, Exception):
+                return outcome
+            decoded.append((part, outcome))
+        return self._join(speech, decoded)
 
-    def _timed(self, utterances: Sequence[Speech], results: list[AsrResult | Exception]) -> list[AsrResult | Exception]:
+    def _timed(self, utterances: Sequence[Speech], results: list[Outcome[AsrResult]]) -> list[Outcome[AsrResult]]:
         """The results with what is only known once windows are joined."""
         return results
 
@@ -74,5 +73,5 @@ class WindowedRecogniser(ABC, Generic[Decoded]):
         """What a batch of windows decodes to."""
 
     @abstractmethod
-    def _join(self, one: Speech, parts: list[tuple[Speech, Decoded]]) -> AsrResult | Exception:
+    def _join(self, speech: Speech, parts: list[tuple[Speech, Decoded]]) -> Outcome[AsrResult]:
         """One utterance's result from its windows and what they decoded to, or why there is none."""

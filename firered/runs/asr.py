@@ -5,8 +5,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from firered.asr.config import AsrConfig, LlmConfig
-from firered.asr.windowed import WindowedRecogniser
+from firered.asr.config import RecogniserConfig
+from firered.asr.recogniser import Recogniser
 from firered.audio.config import AudioConfig
 from firered.data.datadir import write_lines, write_table
 from firered.data.write import json_line
@@ -20,7 +20,7 @@ _DEED = {"flag": "flagged", "drop": "dropped"}
 
 
 def run_asr(
-    paths: Sequence[str], out: Path, model: Path, asr: WindowedRecogniser, audio: AudioConfig, config: JobConfig
+    paths: Sequence[str], out: Path, model: Path, asr: Recogniser, audio: AudioConfig, config: JobConfig
 ) -> int:
     """Exit status of a run over all utterances of `paths`, with everything firered-asr promises written to `out`.
 
@@ -39,7 +39,7 @@ def run_asr(
     return run.over(inputs, out, asr.recognise, write)
 
 
-def write_asr(out: Path, records: dict[str, dict[str, Any]], config: AsrConfig | LlmConfig) -> None:
+def write_asr(out: Path, records: dict[str, dict[str, Any]], config: RecogniserConfig) -> None:
     """text, token, token_conf, utt2conf, asr.jsonl and, if asked for, nbest.jsonl and the guard's flags."""
     write_table(out / "text", {key: one["json"]["text"] for key, one in records.items()})
     write_table(out / "token", {key: " ".join(one["tokens"]) for key, one in records.items()})

@@ -34,7 +34,7 @@ class _Decoded:
     ctc_text: str | None = None
 
 
-class Asr(WindowedRecogniser[_Decoded]):
+class Asr(WindowedRecogniser[AsrConfig, _Decoded]):
     """The attention encoder-decoder with beam search, confidence and CTC time stamps."""
 
     def __init__(

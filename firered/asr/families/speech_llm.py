@@ -15,16 +15,18 @@ from firered.asr.guard import Guard
 from firered.asr.windowed import WindowedRecogniser
 from firered.errors import AudioError
 from firered.models.llm_stepper import LlmSteps
+from firered.pretrained import find_model
 from firered.results import AsrResult, LlmNBest
 from firered.runtime.speech import Speech
 from firered.search.beam import Hypothesis
 from firered.search.generate import search
 from firered.text.joining import join_texts
 
+_ALIGNER = "FireRedASR2-AED"
 _NOTHING = Hypothesis((), 0.0, 0.0, 0.0, 1.0, (), finished=True)
 
 
-class LlmAsr(WindowedRecogniser[list[Hypothesis]]):
+class LlmAsr(WindowedRecogniser[LlmConfig, list[Hypothesis]]):
     """Encoder, adapter and language model with greedy or beam search; confidence is the mean token probability."""
 
     def __init__(
@@ -47,7 +49,7 @@ class LlmAsr(WindowedRecogniser[list[Hypothesis]]):
             how = AlignConfig(
                 timestamps=config.timestamps, batch_seconds=config.batch_seconds, dtype=config.encoder_dtype
             )
-            aligner = Aligner.from_pretrained(config.align_model, how, device)
+            aligner = Aligner.from_pretrained(find_model(config.align_model, _ALIGNER), how, device)
         return cls(LoadedLlm.load(Path(model_dir), config, device), config, aligner, Guard.load(config, device))
 
     @property
