@@ -171,7 +171,7 @@ def test_the_voice_detector_is_asked_about_the_same_frames(tmp_path):
 
 def test_a_detector_that_is_not_there(tmp_path):
     config = GuardConfig(guard="flag", guard_vad=str(tmp_path / "VAD"))
-    with pytest.raises(ModelError, match="no such model directory"):
+    with pytest.raises(ModelError, match="no FireRedVAD model here"):
         Guard.load(config, "cpu")
     assert Guard.load(GuardConfig(guard_vad=str(tmp_path / "VAD")), "cpu").sources == []  # off: not needed
 

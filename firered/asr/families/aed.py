@@ -19,8 +19,10 @@ from firered.pretrained import CHECKPOINT
 from firered.results import AsrResult, NBest, Word
 from firered.runtime.loaded import Loaded, need_ctc
 from firered.runtime.speech import Speech
-from firered.search.beam import BeamConfig, Hypothesis, beam_search
+from firered.search.beam import beam_search
+from firered.search.beams import Hypothesis
 from firered.search.ctc import ctc_texts
+from firered.search.scorers import LmScorer, Scorer
 from firered.text.joining import join_texts
 from firered.text.tokenizer import EOS_ID, SOS_ID
 
@@ -83,17 +85,15 @@ class Asr(WindowedRecogniser[AsrConfig, _Decoded]):
     def _search(self, encoded: Tensor, lengths: Tensor) -> list[list[Hypothesis]]:
         config = self.config
         limits = lengths.clamp(max=config.decode_max_len) if config.decode_max_len else lengths
-        beam = BeamConfig(
-            beam_size=config.beam_size,
-            nbest=config.nbest,
-            softmax_smoothing=config.softmax_smoothing,
-            length_penalty=config.aed_length_penalty,
-            eos_penalty=config.eos_penalty,
-            elm_weight=config.elm_weight,
-        )
         steps = self.loaded.model.start(encoded, lengths, config.beam_size, int(limits.max()))
-        lm = self.lm.start(config.beam_size) if self.lm is not None else None
-        return beam_search(steps, limits, beam, sos=SOS_ID, eos=EOS_ID, lm=lm)
+        return beam_search(steps, limits, config.search, sos=SOS_ID, eos=EOS_ID, scorers=self._scorers())
+
+    def _scorers(self) -> list[Scorer]:
+        """What is added to the model's log-probabilities; an LM of negative weight is none, as published."""
+        config = self.config
+        if self.lm is None or config.elm_weight <= 0:
+            return []
+        return [LmScorer(self.lm.start(config.beam_size), config.elm_weight, EOS_ID)]
 
     def _words(
         self, log_probs: Tensor, lengths: Tensor, best: list[Hypothesis], batch: list[Speech]
@@ -136,7 +136,7 @@ class Asr(WindowedRecogniser[AsrConfig, _Decoded]):
             tokens=self.loaded.tokenizer.tokens_of(hypothesis.tokens),
             score=hypothesis.score,
             aed=hypothesis.model_score,
-            lm=hypothesis.lm_score,
+            lm=hypothesis.added_score,
             length=hypothesis.length_factor,
             confidence=self._confidence(list(hypothesis.probs)),
         )

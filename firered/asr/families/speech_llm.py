@@ -18,7 +18,7 @@ from firered.models.llm_stepper import LlmSteps
 from firered.pretrained import find_model
 from firered.results import AsrResult, LlmNBest
 from firered.runtime.speech import Speech
-from firered.search.beam import Hypothesis
+from firered.search.beams import Hypothesis
 from firered.search.generate import search
 from firered.text.joining import join_texts
 
@@ -79,9 +79,8 @@ class LlmAsr(WindowedRecogniser[LlmConfig, list[Hypothesis]]):
         config, tokenizer = self.config, self.loaded.tokenizer
         embeds, mask = self.loaded.prompts(batch)
         steps = LlmSteps(self.loaded.model.llm, embeds, mask, config.beam_size, max(limits))
-        return search(
-            steps, torch.tensor(limits, device=embeds.device), config, first=tokenizer.last_id, eos=tokenizer.eos_id
-        )
+        room = torch.tensor(limits, device=embeds.device)
+        return search(steps, room, config.search, first=tokenizer.last_id, eos=tokenizer.eos_id)
 
     def _join(self, one: Speech, parts: list[tuple[Speech, list[Hypothesis]]]) -> AsrResult | Exception:
         if not any(self.loaded.speech_count(part) for part, _ in parts):
