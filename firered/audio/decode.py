@@ -115,9 +115,7 @@ def _ffmpeg_blocks(
     yield from _samples_of(process, header, name, errors)
 
 
-def _samples_of(
-    process: subprocess.Popen[bytes], header: Header, name: str, errors: IO[bytes]
-) -> Iterator[np.ndarray]:
+def _samples_of(process: subprocess.Popen[bytes], header: Header, name: str, errors: IO[bytes]) -> Iterator[np.ndarray]:
     output = cast(IO[bytes], process.stdout)
     frame_bytes = 4 * header.channels
     while data := output.read(int(BLOCK_S * header.rate) * frame_bytes):

@@ -8,14 +8,13 @@ import torch
 from torch import Tensor
 
 from firered.audio.config import AudioConfig
-from firered.audio.frontend import FRAME_SHIFT_S, NUM_BINS, SAMPLE_RATE, fbank_blocks
+from firered.audio.frontend import FRAME_REST_S, FRAME_SHIFT_S, NUM_BINS, SAMPLE_RATE, fbank_blocks
 from firered.audio.load import read_blocks
 from firered.data.archives import read_matrix_blocks
 from firered.data.utterance import Utterance
 from firered.errors import AudioError, DataError
 
 _SEGMENT_TOLERANCE_S = 0.002  # a segment's end is rounded to milliseconds
-_WINDOW_REST_S = 0.015  # what the last window holds beyond its shift
 
 
 class Frames:
@@ -71,7 +70,7 @@ def _stored(utterance: Utterance, frames: Frames) -> Iterator[Tensor]:
     if total == 0:
         raise DataError(f"{utterance.feats}: no frames")
     known = utterance.duration_s
-    frames.duration_s = known if math.isfinite(known) else total * FRAME_SHIFT_S + _WINDOW_REST_S
+    frames.duration_s = known if math.isfinite(known) else total * FRAME_SHIFT_S + FRAME_REST_S
 
 
 def _whole_segment(utterance: Utterance, samples: Iterable[np.ndarray]) -> Iterator[np.ndarray]:

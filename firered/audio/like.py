@@ -136,7 +136,7 @@ def _with_rate(audio: Any) -> tuple[Any, int]:  # noqa: ANN401 - whatever the ca
     samples, rate = audio
     if isinstance(samples, Real) and isinstance(rate, np.ndarray | Tensor):
         raise AudioError("the sample rate comes second: (array or tensor, sample rate)")
-    if isinstance(rate, bool) or not isinstance(rate, Integral) or not rate > 0:
+    if isinstance(rate, bool) or not isinstance(rate, Integral) or int(rate) <= 0:
         raise AudioError(f"{rate!r} is no sample rate: expected (array or tensor, whole number of Hz)")
     return samples, int(rate)
 
@@ -156,7 +156,7 @@ def _as_array(samples: Any) -> np.ndarray:  # noqa: ANN401 - whatever the caller
 
 def _check_layout(shape: tuple[int, ...], kind: str, layout: str, *, samples_first: bool) -> None:
     """Refuse what is clearly the other way round: more channels than samples."""
-    if len(shape) == 2 and 0 < math.prod(shape):
+    if len(shape) == 2 and math.prod(shape) > 0:
         samples, channels = shape if samples_first else shape[::-1]
         if channels > samples:
             raise AudioError(f"{kind} of shape {shape}: expected {layout}, transpose it")

@@ -21,7 +21,12 @@ _DITHER = np.random.default_rng(0).standard_normal(10 * SAMPLE_RATE + 1).astype(
 
 
 def read_blocks(
-    recording: Recording, config: AudioConfig, *, channel: int | None = None, start_s: float = 0.0, end_s: float = np.inf
+    recording: Recording,
+    config: AudioConfig,
+    *,
+    channel: int | None = None,
+    start_s: float = 0.0,
+    end_s: float = np.inf,
 ) -> Iterator[np.ndarray]:
     """Blocks of a recording, or of the stretch of it between two times in seconds.
 

@@ -19,7 +19,7 @@ from firered.data.utterance import Utterance
 from firered.errors import AudioError, Outcome
 
 _HEADER_BYTES = 512  # more than the header of an empty wav
-# Containers whose header states the duration; of the others ffprobe makes it up from the bit rate, which may be far off.
+# Containers whose header states the duration; of others ffprobe makes it up from the bit rate, which may be far off.
 _STATING = ("mov", "matroska", "asf", "avi")
 _EXACT_SUBTYPES = ("PCM", "FLOAT", "DOUBLE", "ULAW", "ALAW", "ALAC")  # of libsndfile
 _EXACT_CODECS = ("pcm_", "flac", "alac", "wavpack", "tta", "ape")  # of ffmpeg
@@ -116,7 +116,7 @@ def ffprobe(path: Path, name: str) -> Header:
     if done.returncode != 0:
         raise AudioError(f"{name}: not audio that soundfile or ffmpeg can read{tail_of(done.stderr)}")
     found: dict[str, Any] = json.loads(done.stdout)
-    stream = next(iter(found.get("streams", ())), {})
+    stream: dict[str, Any] = next(iter(found.get("streams", ())), {})
     rate, channels = (_positive(stream.get(field)) for field in ("sample_rate", "channels"))
     if not (rate and channels):
         raise AudioError(f"{name}: holds no audio stream")

@@ -71,15 +71,16 @@ def _source_of(recording: Recording, pipes: bool, stack: contextlib.ExitStack) -
     if isinstance(recording, Path):
         return _of_file(recording)
     name = str(getattr(recording, "name", "")) or "the audio in memory"
+    place: Path | BytesIO
     if isinstance(recording, BytesIO):
-        source = Source(name, BytesIO(recording.read()))
-        empty = source.place.getbuffer().nbytes == 0
+        content = recording.read()
+        place, size = BytesIO(content), len(content)
     else:  # onto disk, not into memory: recordings may be hours long
-        source = Source(name, _copied(recording, stack))
-        empty = source.place.stat().st_size == 0
-    if empty:
+        place = _copied(recording, stack)
+        size = place.stat().st_size
+    if size == 0:
         raise AudioError(f"{name}: empty, there are no bytes to read")
-    return source
+    return Source(name, place)
 
 
 def _of_file(path: Path) -> Source:
