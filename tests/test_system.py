@@ -9,7 +9,8 @@ import soundfile
 
 from firered.asr.config import AsrConfig
 from firered.audio.config import AudioConfig
-from firered.audio.frames import Frames, of_audio, of_samples
+from firered.audio.frames import Frames, of_samples
+from firered.audio.like import as_frames
 from firered.audio.load import read_blocks
 from firered.audio.spool import Spool
 from firered.errors import AudioError, ModelError, OptionError
@@ -192,7 +193,7 @@ def record(text: str, tokens: list[str], **more: object) -> dict:
 
 
 def recording() -> Spool:
-    spool = Spool(of_audio(np.full(16000, 9, np.int16), "r"), "r.wav")
+    spool = Spool(as_frames(np.full(16000, 9, np.int16), "r"), "r.wav")
     assert sum(len(block) for block in spool) == 98
     return spool
 

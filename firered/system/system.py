@@ -9,8 +9,8 @@ from typing import Any
 from firered.asr.config import RecogniserConfig
 from firered.asr.families import AED, FAMILIES, Family, find, named
 from firered.asr.recogniser import Recogniser
-from firered.audio.frames import Audio, Frames, of_audio
-from firered.audio.frontend import SAMPLE_RATE
+from firered.audio.frames import Frames
+from firered.audio.like import AudioLike, as_frames, path_of
 from firered.audio.spool import Spool
 from firered.errors import ModelError, OptionError, result_of
 from firered.lid.config import LidConfig
@@ -158,14 +158,13 @@ class System:
         )
         return cls(modules, config)
 
-    def __call__(self, audio: Audio, uttid: str = "", sample_rate: int = SAMPLE_RATE) -> Transcript:
-        """The transcript of one recording: a path, a Kaldi extended file name, or samples as `Vad` takes them.
+    def __call__(self, audio: AudioLike, uttid: str = "") -> Transcript:
+        """The transcript of one recording, in any form.
 
         Raises:
             AudioError: it cannot be read or holds nothing to analyse.
         """
-        path = "" if not isinstance(audio, str | Path) else str(audio)
-        ((_, result),) = self.transcribe([(of_audio(audio, uttid, sample_rate), path)])
+        ((_, result),) = self.transcribe([(as_frames(audio, uttid), path_of(audio))])
         return result_of(result)
 
     def transcribe(self, recordings: Iterable[tuple[Frames, str]]) -> Iterator[tuple[str, Transcript | Exception]]:
@@ -293,14 +292,14 @@ class System:
 def _with_times(family: Family, options: RecogniserConfig | None, places: Mapping[str, Path]) -> RecogniserConfig:
     """A recogniser's options, by default with word times; another model's where it has none of its own."""
     if options is None:
-        options = family.config(**({"timestamps": "pauses"} if family.times == "timestamps" else {}))
+        options = family.config.of({"timestamps": "pauses"})
     if not isinstance(options, family.config):
         raise OptionError(
             f"asr: {type(options).__name__} has the options of another kind of recogniser than {family.name}, which "
             f"has {family.config.__name__}"
         )
     if family.times == "align_model" and not getattr(options, "align_model", None) and _ALIGNER in places:
-        options = replace(options, align_model=str(places[_ALIGNER]))
+        options = replace(options, **{"align_model": str(places[_ALIGNER])})
     return options
 
 

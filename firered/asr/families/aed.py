@@ -15,7 +15,7 @@ from firered.audio.frontend import FRAME_SHIFT_S
 from firered.models.aed import Aed
 from firered.models.checkpoint import model_files
 from firered.models.lstm_lm import LstmLm
-from firered.pretrained import CHECKPOINT
+from firered.pretrained import CHECKPOINT, find_model
 from firered.results import AsrResult, NBest, Word
 from firered.runtime.loaded import Loaded, need_ctc
 from firered.runtime.speech import Speech
@@ -57,7 +57,8 @@ class Asr(WindowedRecogniser[AsrConfig, _Decoded]):
         """
         config = config or AsrConfig()
         lm = LstmLm.load(model_files(Path(config.elm_dir), CHECKPOINT)[0]) if config.elm_dir else None
-        return cls(Loaded.load(Aed, Path(model_dir), config.dtype, device), config, lm, Guard.load(config, device))
+        directory = find_model(model_dir, "FireRedASR2-AED")
+        return cls(Loaded.load(Aed, directory, config.dtype, device), config, lm, Guard.load(config, device))
 
     @property
     def sources(self) -> list[Path]:
