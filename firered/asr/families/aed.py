@@ -2,16 +2,16 @@
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import cast
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from firered.align.ctc import align, word_times
+from firered.align.ctc import TimestampMode, align, word_times
 from firered.asr.config import AsrConfig
 from firered.asr.guard import Guard
 from firered.asr.windowed import WindowedRecogniser
-from firered.audio.frontend import FRAME_SHIFT_S
 from firered.models.aed import Aed
 from firered.models.checkpoint import model_files
 from firered.models.lstm_lm import LstmLm
@@ -45,6 +45,7 @@ class Asr(WindowedRecogniser[AsrConfig, _Decoded]):
         if config.timestamps != "none":
             need_ctc(loaded, "time stamps")
         self.loaded, self.config = loaded, config
+        self.subsampling, self.layers = loaded.subsampling, len(loaded.model.encoder.layer_stack)
         self.lm = None if lm is None else lm.to(loaded.device)
         self.guard = guard or Guard(config)
 
@@ -83,6 +84,11 @@ class Asr(WindowedRecogniser[AsrConfig, _Decoded]):
         texts = ctc_texts(log_probs, lengths, self.loaded.tokenizer.text_of) if reads else [None] * len(batch)
         return [_Decoded(*parts) for parts in zip(found, words, texts, strict=True)]
 
+    @torch.inference_mode()
+    def _encode(self, batch: list[Speech], layer: int | None, adapter: bool) -> list[Tensor]:
+        encoded, lengths = self.loaded.encode(batch, layer)
+        return [rows[:length].float().cpu() for rows, length in zip(encoded, lengths.tolist(), strict=True)]
+
     def _search(self, encoded: Tensor, lengths: Tensor) -> list[list[Hypothesis]]:
         config = self.config
         limits = lengths.clamp(max=config.decode_max_len) if config.decode_max_len else lengths
@@ -101,29 +107,30 @@ class Asr(WindowedRecogniser[AsrConfig, _Decoded]):
     ) -> list[list[Word] | None]:
         if not self.times_words:
             return [None] * len(batch)
-        paths = align(log_probs, lengths, [one.tokens for one in best])
-        mode, lead_s = self.config.timestamps, self.loaded.model.config.ctc_lead_s
+        paths = align(log_probs, lengths, [hypothesis.tokens for hypothesis in best])
+        mode, lead_s = cast("TimestampMode", self.config.timestamps), self.loaded.model.config.ctc_lead_s
         return [
-            word_times(self.loaded.tokenizer.tokens_of(one.tokens), path, speech.duration_s, mode, lead_s)
-            for one, path, speech in zip(best, paths, batch, strict=True)
+            word_times(self.loaded.tokenizer.tokens_of(hypothesis.tokens), path, speech.duration_s, mode, lead_s)
+            for hypothesis, path, speech in zip(best, paths, batch, strict=True)
         ]
 
-    def _join(self, one: Speech, parts: list[tuple[Speech, _Decoded]]) -> AsrResult:
+    def _join(self, speech: Speech, parts: list[tuple[Speech, _Decoded]]) -> AsrResult:
         """One utterance's result from those of its windows."""
         decoded = [outcome for _, outcome in parts]
         best = [outcome.hypotheses[0] for outcome in decoded]
         tokens = [token for hypothesis in best for token in self.loaded.tokenizer.tokens_of(hypothesis.tokens)]
         probs = [prob for hypothesis in best for prob in hypothesis.probs]
+        ctc_texts = [outcome.ctc_text for outcome in decoded]
         return AsrResult(
-            uttid=one.key,
+            uttid=speech.key,
             text=join_texts([self.loaded.tokenizer.text_of(hypothesis.tokens) for hypothesis in best]),
             confidence=self._confidence(probs),
-            dur_s=one.duration_s,
+            dur_s=speech.duration_s,
             tokens=tokens,
             token_confidence=probs,
             words=_on_one_axis(parts) if self.times_words else None,
             nbest=[self._nbest(hypothesis) for hypothesis in decoded[0].hypotheses] if len(decoded) == 1 else [],
-            ctc_text=None if decoded[0].ctc_text is None else join_texts(outcome.ctc_text for outcome in decoded),
+            ctc_text=None if None in ctc_texts else join_texts(text for text in ctc_texts if text),
         )
 
     def _confidence(self, probs: list[float]) -> float:
@@ -148,7 +155,7 @@ def _on_one_axis(parts: list[tuple[Speech, _Decoded]]) -> list[Word]:
     words: list[Word] = []
     start_s = 0.0
     for part, outcome in parts:
-        for word in outcome.words:
+        for word in outcome.words or ():
             words.append(Word(word.text, round(start_s + word.start_s, 3), round(start_s + word.end_s, 3)))
-        start_s += len(part.feats) * FRAME_SHIFT_S
+        start_s += len(part.feats) * part.front_end.frame_shift_s
     return words
