@@ -13,6 +13,7 @@ from firered.data.write import json_line
 from firered.runs.config import JobConfig
 from firered.runs.inputs import Inputs, channel_name, resolve
 from firered.runs.over_utterances import ModelRun
+from firered.runtime.context import Context
 
 log = logging.getLogger(__name__)
 
@@ -20,16 +21,25 @@ _DEED = {"flag": "flagged", "drop": "dropped"}
 
 
 def run_asr(
-    paths: Sequence[str], out: Path, model: Path, asr: Recogniser, audio: AudioConfig, config: JobConfig
+    paths: Sequence[str],
+    out: Path,
+    model: Path,
+    asr: Recogniser,
+    audio: AudioConfig,
+    config: JobConfig,
+    context: Context | None = None,
 ) -> int:
     """Exit status of a run over all utterances of `paths`, with everything firered-asr promises written to `out`.
+
+    What is known of an utterance beforehand is in utt2lang and utt2prompt of the data directory; else `context`.
 
     Raises:
         DataError: there is nothing to work on.
         FireRedError: `out` cannot be written.
     """
     inputs = resolve(paths, audio, by_segment=True)
-    run = ModelRun("firered-asr", model, (), asr.config, audio, config, tuple(asr.sources))
+    sources, known = tuple(asr.sources), context or Context()
+    run = ModelRun("firered-asr", model, (), asr.config, audio, config, sources, asr.front_end, known)
 
     def write(records: dict[str, dict[str, Any]]) -> None:
         write_asr(out, records, asr.config)
