@@ -37,9 +37,7 @@ class ModelRun:
     job: JobConfig
     more_files: tuple[Path, ...] = ()  # the same, from elsewhere
     front_end: FrontEnd = PUBLISHED  # of the model
-    context: Context = field(
-        default_factory=Context
-    )  # of the utterances, as far as the data directory says nothing else
+    context: Context = field(default_factory=Context)  # of utterances of which the data tell nothing else
 
     def over(
         self,
