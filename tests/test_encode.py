@@ -11,7 +11,7 @@ from tiny_llm import write_tiny_llm
 
 from firered.asr.config import AsrConfig, LlmConfig
 from firered.asr.families.aed import Asr
-from firered.asr.families.speech_llm import LlmAsr
+from firered.asr.families.speech_llm import LlmAsr, LlmEncoder
 from firered.audio.like import as_frames
 from firered.cli.encode import encode as firered_encode
 from firered.data.datadir import read_table
@@ -69,7 +69,8 @@ def test_layers(kind, request):
         assert one.shape == other.shape
         assert not torch.allclose(one, other, atol=1e-3)
     encoder = asr.loaded.model.encoder
-    feats, lengths = asr.loaded.cmvn(speech.feats)[None], torch.tensor([50])
+    cmvn = asr.loaded.cmvn if kind == "aed" else asr.loaded.encoder.cmvn
+    feats, lengths = cmvn(speech.feats)[None], torch.tensor([50])
     with torch.inference_mode():
         torch.testing.assert_close(outputs[-1], encoder(feats, lengths)[0][0], atol=1e-5, rtol=1e-5)
     with pytest.raises(OptionError, match=f"layer: 99 is not one of 0 to {asr.layers}"):
@@ -84,6 +85,15 @@ def test_the_adapter_is_what_the_language_model_gets(llm):
     torch.testing.assert_close(encoded.feats, embeds[0, start : start + len(encoded.feats)].float())
     with pytest.raises(OptionError, match="follows the last layer"):
         llm.encode([speech], layer=1, adapter=True)
+
+
+def test_the_encoder_alone_needs_no_language_model(llm, tmp_path):
+    for name in ("model.pth.tar", "asr_encoder.pth.tar", "cmvn.ark"):
+        (tmp_path / name).symlink_to(llm.loaded.directory / name)
+    alone = LlmEncoder.from_pretrained(tmp_path, device="cpu")
+    speech = random_speech(77)
+    for options in ({}, {"layer": 1}, {"adapter": True}):
+        assert torch.equal(alone.encode([speech], **options)[0].feats, llm.encode([speech], **options)[0].feats)
 
 
 def test_no_adapter(aed):

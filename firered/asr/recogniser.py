@@ -1,4 +1,4 @@
-"""What every recogniser gives, whatever its family."""
+"""What every recogniser and encoder gives, whatever its family."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -24,8 +24,8 @@ class Encoded:
     dur_s: float
 
 
-class Recogniser(Protocol):
-    """A loaded recogniser: what commands and the system call."""
+class Encoder(Protocol):
+    """A loaded encoder: what firered-encode calls."""
 
     @property
     def config(self) -> RecogniserConfig:
@@ -37,14 +37,7 @@ class Recogniser(Protocol):
 
     @property
     def sources(self) -> list[Path]:
-        """All files that decide what is recognised."""
-
-    @property
-    def times_words(self) -> bool:
-        """Whether its results have word times."""
-
-    def recognise(self, utterances: Sequence[Speech]) -> list[Outcome[AsrResult]]:
-        """A result, or what went wrong, for each utterance, in their order."""
+        """All files that decide what it gives."""
 
     def encode(self, audio: list[Speech], *, layer: int | None = None, adapter: bool = False) -> list[Outcome[Encoded]]:
         """The output of the encoder, or of one of its layers or its adapter, for each utterance.
@@ -53,3 +46,14 @@ class Recogniser(Protocol):
             OptionError: there is no such layer, or no adapter.
             ModelError: this kind of recogniser does not give it.
         """
+
+
+class Recogniser(Encoder, Protocol):
+    """A loaded recogniser: what commands and the system call."""
+
+    @property
+    def times_words(self) -> bool:
+        """Whether its results have word times."""
+
+    def recognise(self, utterances: Sequence[Speech]) -> list[Outcome[AsrResult]]:
+        """A result, or what went wrong, for each utterance, in their order."""

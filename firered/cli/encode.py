@@ -30,7 +30,7 @@ def encode_command(
 
     from firered.runs.encode import run_encode
 
-    sys.exit(run_encode(inputs, out, directory, family.load(directory, config, compute.device), encode, audio, job))
+    sys.exit(run_encode(inputs, out, directory, family.encoder(directory, config, compute.device), encode, audio, job))
 
 
 @functools.wraps(encode_command)

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from firered.asr.recogniser import Encoded, Recogniser
+from firered.asr.recogniser import Encoded, Encoder
 from firered.audio.config import AudioConfig
 from firered.data.archives import MatrixWriter
 from firered.data.datadir import write_lines, write_table
@@ -45,7 +45,7 @@ def run_encode(
     paths: Sequence[str],
     out: Path,
     model: Path,
-    asr: Recogniser,
+    encoder: Encoder,
     encode: EncodeConfig,
     audio: AudioConfig,
     config: JobConfig,
@@ -60,14 +60,16 @@ def run_encode(
         OptionError: the model has no such layer, or no adapter.
     """
     inputs = resolve(paths, audio, by_segment=True)
-    asr.encode([], layer=encode.layer, adapter=encode.adapter)  # refused at once, not utterance by utterance
-    with Job(out, fingerprint("firered-encode", asr.config, encode, audio, *asr.sources), config, "utterances") as job:
+    encoder.encode([], layer=encode.layer, adapter=encode.adapter)  # refused at once, not utterance by utterance
+    with Job(
+        out, fingerprint("firered-encode", encoder.config, encode, audio, *encoder.sources), config, "utterances"
+    ) as job:
         job.take(inputs)
         ark = out / "feats.ark"
         with MatrixWriter(ark, encode.compress, job.mark if job.mark else None) as writer:
 
             def process(batch: list[Speech]) -> list[Outcome[_Stored]]:
-                outcomes = asr.encode(batch, layer=encode.layer, adapter=encode.adapter)
+                outcomes = encoder.encode(batch, layer=encode.layer, adapter=encode.adapter)
                 return [
                     outcome
                     if isinstance(outcome, Exception)
@@ -75,13 +77,13 @@ def run_encode(
                     for outcome in outcomes
                 ]
 
-            loader = Loader(audio, asr.front_end)
-            run_utterances(inputs.utterances, loader, job, asr.config.batch_seconds, process, writer.tell)
+            loader = Loader(audio, encoder.front_end)
+            run_utterances(inputs.utterances, loader, job, encoder.config.batch_seconds, process, writer.tell)
         entries = {one.id: job.results[one.id] for one in inputs.utterances if one.id in job.results}
         inputs.write_tables(entries, out)
         write_table(out / "feats.scp", {key: f"{ark}:{entry['offset']}" for key, entry in entries.items()})
         write_table(out / "utt2num_frames", {key: str(entry["frames"]) for key, entry in entries.items()})
         write_table(out / "utt2dur", {key: seconds(entry["dur"]) for key, entry in entries.items()})
         write_lines(out / "frame_shift", sorted({f"{entry['frame_shift']:g}" for entry in entries.values()}))
-        write_settings(out / "config.yaml", f"firered-encode --model {model}", asr.config, encode, audio)
+        write_settings(out / "config.yaml", f"firered-encode --model {model}", encoder.config, encode, audio)
         return job.finish()

@@ -15,7 +15,7 @@ from firered.errors import ModelError, OptionError
 from firered.pretrained import MODELS, find_model
 
 if TYPE_CHECKING:
-    from firered.asr.recogniser import Recogniser
+    from firered.asr.recogniser import Encoder, Recogniser
 
 Loader: TypeAlias = Callable[[Path, Any, str], "Recogniser"]  # directory, options of the family's class, device
 
@@ -34,6 +34,7 @@ class Family:
         times: what its word times come from: its own `timestamps` option, another model (`align_model`), or nothing.
         nbest: whether it gives more than one hypothesis an utterance.
         adapter: whether its encoder's output can also be had as the language model is given it.
+        load_encoder: what encodes without the rest of the model; None: the recogniser does.
     """
 
     name: str
@@ -45,6 +46,11 @@ class Family:
     times: str | None = None
     nbest: bool = False
     adapter: bool = False
+    load_encoder: "Callable[[Path, Any, str], Encoder] | None" = None
+
+    def encoder(self, directory: Path, config: RecogniserConfig, device: str) -> "Encoder":
+        """What encodes, loaded on a device."""
+        return (self.load_encoder or self.load)(directory, config, device)
 
     def recognises(self, directory: Path) -> bool:
         """Whether a directory has all the files that one of this kind is known by."""
@@ -67,6 +73,12 @@ def _load_speech_llm(directory: Path, config: LlmConfig, device: str) -> "Recogn
     return LlmAsr.from_pretrained(directory, config, device)
 
 
+def _load_speech_llm_encoder(directory: Path, config: LlmConfig, device: str) -> "Encoder":
+    from firered.asr.families.speech_llm import LlmEncoder
+
+    return LlmEncoder.from_pretrained(directory, config, device)
+
+
 AED = Family(
     name="aed",
     about="attention encoder-decoder (FireRedASR-AED, either generation)",
@@ -87,6 +99,7 @@ SPEECH_LLM = Family(
     times="align_model",
     nbest=True,
     adapter=True,
+    load_encoder=_load_speech_llm_encoder,
 )
 
 FAMILIES: dict[str, Family] = {family.name: family for family in (AED, SPEECH_LLM)}

@@ -11,7 +11,8 @@ from torch import Tensor
 from firered.align.aligner import Aligner, Reading
 from firered.align.config import AlignConfig
 from firered.asr.config import LlmConfig
-from firered.asr.families.speech_llm_loaded import LoadedLlm, model_paths
+from firered.asr.encoder import WindowedEncoder
+from firered.asr.families.speech_llm_loaded import LoadedEncoder, LoadedLlm, model_paths
 from firered.asr.guard import Guard
 from firered.asr.windowed import WindowedRecogniser
 from firered.errors import AudioError, Outcome
@@ -35,8 +36,8 @@ class LlmAsr(WindowedRecogniser[LlmConfig, list[Hypothesis]]):
     ) -> None:
         self.loaded, self.config = loaded, config
         self.aligner, self.guard = aligner, guard or Guard(config)
-        self.subsampling, self.layers = loaded.subsampling, len(loaded.model.encoder.layer_stack)
-        self.adapter_rate = loaded.adapter_rate
+        self.subsampling, self.layers = loaded.encoder.subsampling, len(loaded.encoder.encoder.layer_stack)
+        self.adapter_rate = loaded.encoder.adapter_rate
 
     @classmethod
     def from_pretrained(cls, model_dir: str | Path, config: LlmConfig | None = None, device: str = "auto") -> "LlmAsr":
@@ -70,7 +71,7 @@ class LlmAsr(WindowedRecogniser[LlmConfig, list[Hypothesis]]):
     @torch.inference_mode()
     def _decode(self, batch: list[Speech]) -> list[list[Hypothesis]]:
         """Hypotheses of each window, best first; one too short for a single speech embedding has the empty one."""
-        counts = {index: self.loaded.positions(len(speech.feats)) for index, speech in enumerate(batch)}
+        counts = {index: self.loaded.encoder.positions(len(speech.feats)) for index, speech in enumerate(batch)}
         long_enough = [index for index, count in counts.items() if count]
         found = [[_NOTHING] for _ in batch]
         if long_enough:
@@ -80,10 +81,8 @@ class LlmAsr(WindowedRecogniser[LlmConfig, list[Hypothesis]]):
                 found[index] = hypotheses
         return found
 
-    @torch.inference_mode()
     def _encode(self, batch: list[Speech], layer: int | None, adapter: bool) -> list[Tensor]:
-        encoded, lengths = self.loaded.encode(batch, layer, adapter)
-        return [rows[:length].float().cpu() for rows, length in zip(encoded, lengths.tolist(), strict=True)]
+        return _rows(self.loaded.encoder, batch, layer, adapter)
 
     def _search(self, batch: list[Speech], limits: list[int]) -> list[list[Hypothesis]]:
         config, tokenizer = self.config, self.loaded.tokenizer
@@ -93,8 +92,8 @@ class LlmAsr(WindowedRecogniser[LlmConfig, list[Hypothesis]]):
         return search(steps, room, config.search, first=tokenizer.last_id, eos=tokenizer.eos_id)
 
     def _join(self, speech: Speech, parts: list[tuple[Speech, list[Hypothesis]]]) -> Outcome[AsrResult]:
-        if not any(self.loaded.positions(len(part.feats)) for part, _ in parts):
-            least_ms = 1000 * self.front_end.duration_s(self.loaded.min_frames())
+        if not any(self.loaded.encoder.positions(len(part.feats)) for part, _ in parts):
+            least_ms = 1000 * self.front_end.duration_s(self.loaded.encoder.min_frames())
             return AudioError(
                 f"{1000 * speech.duration_s:.0f} ms are too short: the LLM variant needs {least_ms:.0f} ms"
             )
@@ -138,3 +137,40 @@ def _with_times(result: AsrResult, reading: Outcome[Reading]) -> Outcome[AsrResu
     if isinstance(reading, Exception):
         return reading
     return replace(result, words=reading.words, ctc_text=reading.ctc_text)
+
+
+class LlmEncoder(WindowedEncoder[LlmConfig]):
+    """Encoder and adapter alone: the language model is not loaded."""
+
+    def __init__(self, loaded: LoadedEncoder, config: LlmConfig) -> None:
+        self.loaded, self.config = loaded, config
+        self.subsampling, self.layers = loaded.subsampling, len(loaded.encoder.layer_stack)
+        self.adapter_rate = loaded.adapter_rate
+
+    @classmethod
+    def from_pretrained(
+        cls, model_dir: str | Path, config: LlmConfig | None = None, device: str = "auto"
+    ) -> "LlmEncoder":
+        """Encoder of a published directory, whose language model need not be there.
+
+        Raises:
+            ModelError: the directory is incomplete or of another kind.
+            OptionError: the number format is not to be had on the device.
+        """
+        config = config or LlmConfig()
+        return cls(LoadedEncoder.load(find_model(model_dir, "FireRedASR2-LLM"), config, device), config)
+
+    @property
+    def sources(self) -> list[Path]:
+        """All files that decide what it gives."""
+        return self.loaded.sources
+
+    def _encode(self, batch: list[Speech], layer: int | None, adapter: bool) -> list[Tensor]:
+        return _rows(self.loaded, batch, layer, adapter)
+
+
+@torch.inference_mode()
+def _rows(loaded: LoadedEncoder, batch: list[Speech], layer: int | None, adapter: bool) -> list[Tensor]:
+    """(T, D) of each window on the processor."""
+    encoded, lengths = loaded.encode(batch, layer, adapter)
+    return [rows[:length].float().cpu() for rows, length in zip(encoded, lengths.tolist(), strict=True)]

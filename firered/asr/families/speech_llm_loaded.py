@@ -13,13 +13,14 @@ from transformers import PreTrainedModel
 from firered.asr.config import LlmConfig
 from firered.audio.frontend import Cmvn
 from firered.errors import ModelError
+from firered.models.adapters import Adapter
 from firered.models.bfloat16 import cpu_has_bfloat16, widen
 from firered.models.checkpoint import model_files, pick_device
-from firered.models.conformer import SUBSAMPLING
+from firered.models.conformer import SUBSAMPLING, ConformerEncoder
 from firered.models.dtype import cast
 from firered.models.fused import prepare
 from firered.models.qwen import weight_files
-from firered.models.speech_llm import SpeechLlm
+from firered.models.speech_llm import SpeechLlm, load_encoder
 from firered.pretrained import CHECKPOINT
 from firered.runtime.speech import Speech
 from firered.text.llm_tokenizer import LlmTokenizer
@@ -29,15 +30,75 @@ _LLM = "Qwen2-7B-Instruct"
 
 
 @dataclass
+class LoadedEncoder:
+    """Encoder and adapter of a published directory, ready for inference."""
+
+    encoder: ConformerEncoder
+    adapter: Adapter
+    cmvn: Cmvn
+    device: torch.device
+    directory: Path
+    subsampling: ClassVar[int] = SUBSAMPLING  # feature frames to an encoder frame
+
+    @classmethod
+    def load(cls, directory: Path, config: LlmConfig, device: str) -> "LoadedEncoder":
+        """What a directory with model.pth.tar, asr_encoder.pth.tar and cmvn.ark holds, without a language model.
+
+        Raises:
+            ModelError: files are missing or do not fit together, or there is no such device.
+            OptionError: the number format is not to be had there.
+        """
+        checkpoint, encoder_path, cmvn = model_files(directory, *_FILES)
+        return cls.of(*load_encoder(encoder_path, checkpoint), cmvn, config.encoder_dtype, pick_device(device))
+
+    @classmethod
+    def of(
+        cls, encoder: ConformerEncoder, adapter: Adapter, cmvn: Path, dtype: str, device: torch.device
+    ) -> "LoadedEncoder":
+        """Encoder and adapter made ready in a number format on a device; `cmvn` lies beside their checkpoint."""
+        prepare(encoder)
+        for part in (encoder, adapter):
+            cast(part, dtype, device)
+        return cls(encoder.eval(), adapter.eval(), Cmvn.read(cmvn), device, cmvn.parent)
+
+    @property
+    def sources(self) -> list[Path]:
+        """The files that it is of."""
+        return model_files(self.directory, *_FILES)
+
+    @property
+    def adapter_rate(self) -> int:
+        """Encoder frames to a speech embedding."""
+        return self.adapter.downsample_rate
+
+    def positions(self, frames: int) -> int:
+        """Speech embeddings of so many feature frames: whole ones, of 80 ms in the published models."""
+        return -(-frames // self.subsampling) // self.adapter_rate
+
+    def min_frames(self) -> int:
+        """Feature frames that give one speech embedding."""
+        return self.subsampling * (self.adapter_rate - 1) + 1
+
+    def encode(self, batch: list[Speech], layers: int | None, adapter: bool) -> tuple[Tensor, Tensor]:
+        """Output (N, T, D) of the encoder, of its first so many layers, or of the adapter, and lengths (N,)."""
+        encoded = self.encoder(*self.padded(batch), layers)
+        return self.adapter(*encoded) if adapter else encoded
+
+    def padded(self, batch: list[Speech]) -> tuple[Tensor, Tensor]:
+        """Normalised features (N, T, bins) and their lengths (N,)."""
+        feats = pad_sequence([self.cmvn(speech.feats) for speech in batch], batch_first=True)
+        lengths = torch.tensor([len(speech.feats) for speech in batch], device=self.device)
+        return feats.to(self.device, self.adapter.linear1.weight.dtype), lengths
+
+
+@dataclass
 class LoadedLlm:
     """The model of a published directory, ready for inference: LoRA is merged."""
 
     model: SpeechLlm
-    cmvn: Cmvn
+    encoder: LoadedEncoder  # the model's encoder and adapter
     tokenizer: LlmTokenizer
-    device: torch.device  # of encoder and adapter
     directory: Path
-    subsampling: ClassVar[int] = SUBSAMPLING  # feature frames to an encoder frame
 
     @classmethod
     def load(cls, directory: Path, config: LlmConfig, device: str) -> "LoadedLlm":
@@ -58,44 +119,25 @@ class LoadedLlm:
         model.merge()
         if dtype == torch.bfloat16 and llm_place.type == "cpu" and not cpu_has_bfloat16():
             widen(model.llm)
-        for part in (prepare(model.encoder), model.encoder_projector):
-            cast(part, config.encoder_dtype, place)
-        return cls(model.eval(), Cmvn.read(cmvn), tokenizer, place, directory)
+        model.eval()
+        encoder = LoadedEncoder.of(model.encoder, model.encoder_projector, cmvn, config.encoder_dtype, place)
+        return cls(model, encoder, tokenizer, directory)
+
+    @property
+    def device(self) -> torch.device:
+        """Of encoder and adapter."""
+        return self.encoder.device
 
     @property
     def llm(self) -> PreTrainedModel:
         """The language model, of which LoRA is a part once it is merged."""
         return cast_type("PreTrainedModel", self.model.llm)
 
-    @property
-    def adapter_rate(self) -> int:
-        """Encoder frames to a speech embedding."""
-        return self.model.encoder_projector.downsample_rate
-
-    def positions(self, frames: int) -> int:
-        """Speech embeddings of so many feature frames: whole ones, of 80 ms in the published models."""
-        return -(-frames // self.subsampling) // self.adapter_rate
-
-    def min_frames(self) -> int:
-        """Feature frames that give one speech embedding."""
-        return self.subsampling * (self.adapter_rate - 1) + 1
-
-    def encode(self, batch: list[Speech], layers: int | None, adapter: bool) -> tuple[Tensor, Tensor]:
-        """Output (N, T, D) of the encoder, of its first so many layers, or of the adapter, and lengths (N,)."""
-        encoded = self.model.encoder(*self._padded(batch), layers)
-        return self.model.encoder_projector(*encoded) if adapter else encoded
-
-    def _padded(self, batch: list[Speech]) -> tuple[Tensor, Tensor]:
-        """Normalised features (N, T, bins) and their lengths (N,)."""
-        feats = pad_sequence([self.cmvn(speech.feats) for speech in batch], batch_first=True)
-        lengths = torch.tensor([len(speech.feats) for speech in batch], device=self.device)
-        return feats.to(self.device, self.model.encoder_projector.linear1.weight.dtype), lengths
-
     @torch.inference_mode()
     def prompts(self, batch: list[Speech]) -> tuple[Tensor, Tensor]:
         """What the language model is given: embeddings (N, S, d), padded on the left, and mask (N, S)."""
-        speech = self.model.listen(*self._padded(batch))
-        counts = [self.positions(len(utterance.feats)) for utterance in batch]
+        speech = self.model.listen(*self.encoder.padded(batch))
+        counts = [self.encoder.positions(len(utterance.feats)) for utterance in batch]
         prompts = [torch.tensor(self.tokenizer.prompt(count)) for count in counts]
         ids = pad_sequence(prompts, batch_first=True, padding_value=self.tokenizer.pad_id, padding_side="left")
         mask = pad_sequence(
