@@ -14,14 +14,32 @@ settings.register_profile("patient", deadline=None, suppress_health_check=[Healt
 settings.load_profile("patient")
 
 
+# The beginning of a path in the folder of released data, and how to get what is there.
+SOURCES = {
+    "models/FireRedVAD": "firered-download FireRedVAD --out {folder}/models",
+    "models": "fetch the published model directory to {folder}/models",
+    "audio/firered": "copy assets/*.wav of the FireRedASR2S release to {folder}/audio/firered",
+    "audio/ami": "fetch meetings of the AMI corpus, as wav with RTTM, to {folder}/audio/ami",
+    "data/fsdd": "fetch the Free Spoken Digit Dataset's recordings to {folder}/data/fsdd",
+    "data/aishell_sample": "put a part of AISHELL-1, in that corpus' own layout, into {folder}/data/aishell_sample",
+    "spec": "a table of the figures in the papers is not published with the repository",
+}
+
+
+def where_to_get(path):
+    """What to do for `path` to be there."""
+    remedy = next((remedy for start, remedy in SOURCES.items() if path.startswith(start)), "fetch it to {folder}")
+    return f"{remedy.format(folder=SHARED)} (FIRERED_SHARED names another folder)"
+
+
 @pytest.fixture(scope="session")
 def shared():
-    """Path of something under SHARED; skips the test on machines without it."""
+    """Path of released weights or recordings; skips the test where they are absent."""
 
     def find(path):
         found = SHARED / path
         if not found.exists():
-            pytest.skip(f"{path} is not here: {SHARED} comes with the workplace, not with the repository")
+            pytest.skip(f"needs {path}, which is not in the repository; {where_to_get(path)}")
         return found
 
     return find

@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 import soundfile
 import torch
+from support.paths import GOLDENS
 
 from firered.align.aligner import Aligner
 from firered.asr.aed import Asr
@@ -41,11 +42,7 @@ def speech_of(path: Path, key: str = "") -> Speech:
 
 @pytest.fixture(scope="module")
 def tiny():
-    from support.paths import SHARED
-
-    if not (SHARED / "goldens/tiny").is_dir():
-        pytest.skip("the golden models are not beside the repository")
-    return SHARED / "goldens/tiny"
+    return GOLDENS / "tiny"
 
 
 def recogniser(tiny: Path, **options: object) -> Asr:

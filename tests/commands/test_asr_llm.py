@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 import soundfile
 import torch
+from support.paths import GOLDENS
 from support.signals import noise
 from support.tiny_llm import write_tiny_llm
 
@@ -44,11 +45,7 @@ def speech_of(path: Path, key: str = "") -> Speech:
 
 @pytest.fixture(scope="module")
 def tiny():
-    from support.paths import SHARED
-
-    if not (SHARED / "goldens/tiny/FireRedASR2-LLM").is_dir():
-        pytest.skip("the golden models are not beside the repository")
-    return SHARED / "goldens/tiny"
+    return GOLDENS / "tiny"
 
 
 @pytest.fixture(scope="module")
@@ -352,11 +349,11 @@ def test_named_settings_are_the_published_examples():
     assert (config.beam_size, config.repetition_penalty, config.llm_length_penalty) == (3, 3.0, 1.0)
 
 
-def test_recipe(shared, tmp_path):
+def test_recipe(tmp_path):
     """Stages 3 and 4 on segments that are there; the words' times come from the AED model."""
     if not (TOP / ".venv/bin/firered-asr").exists():
         pytest.skip("run.sh works in .venv, which is not set up here")
-    tiny = shared("goldens/tiny")
+    tiny = GOLDENS / "tiny"
     vad = tmp_path / "exp/vad"
     vad.mkdir(parents=True)
     (vad / "wav.scp").write_text(f"long {tiny}/wav/long.wav\n")

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from support.paths import GOLDENS
 from support.train_corpus import losses, run, values
 
 from firered.errors import DataError, ModelError, OptionError
@@ -109,10 +110,10 @@ def test_fine_tuning_goes_on_where_training_stopped(trained, data, tmp_path):
         assert (tmp_path / name).read_text() == (trained[0] / name).read_text()
 
 
-def test_starting_from_a_bert(shared, data, tmp_path):
+def test_starting_from_a_bert(data, tmp_path):
     from safetensors.torch import load_file
 
-    bert = shared("goldens/tiny/FireRedPunc/chinese-lert-base")
+    bert = GOLDENS / "tiny/FireRedPunc/chinese-lert-base"
     model = {"bert": str(bert), "dropout": 0.0}
     lines = run(values("punc", tmp_path, tmp_path, steps=40, data=data | {"max_tokens": 30}, model=model))
     assert losses(lines)[-1] < 0.5 * losses(lines)[0]

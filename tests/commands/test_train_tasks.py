@@ -2,6 +2,7 @@
 
 import pytest
 import torch
+from support.paths import GOLDENS
 from support.train_corpus import NO_MASKS, SMALL_AED, SMALL_VAD, losses, make_all, run, values
 
 from firered.asr.aed import Asr
@@ -153,10 +154,10 @@ def test_gradients_reach_every_parameter(corpus, tmp_path, model):
     assert without == []
 
 
-def test_fine_tuning_starts_from_the_published_loss(shared, tmp_path):
-    golden = shared("goldens/tiny/FireRedASR2-AED")
-    texts = read_table(shared("goldens/tiny/text"))
-    wavs = {key: shared("goldens/tiny/wav") / f"{key}.wav" for key in texts}
+def test_fine_tuning_starts_from_the_published_loss(tmp_path):
+    golden = GOLDENS / "tiny/FireRedASR2-AED"
+    texts = read_table(GOLDENS / "tiny/text")
+    wavs = {key: GOLDENS / "tiny/wav" / f"{key}.wav" for key in texts}
     write_table(tmp_path / "data/wav.scp", {key: str(path) for key, path in wavs.items()})
     write_table(tmp_path / "data/text", texts)
     content = values("aed", tmp_path, tmp_path / "exp", steps=5, specaugment=NO_MASKS, optim={"lr": 1e-3},

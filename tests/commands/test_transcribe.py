@@ -13,6 +13,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import soundfile
+from support.paths import GOLDENS
 from support.signals import noise, sine, write_wav
 from support.tools import needs_ffmpeg
 
@@ -28,7 +29,7 @@ def models(shared, tmp_path_factory):
     top = tmp_path_factory.mktemp("published")
     (top / "FireRedVAD").symlink_to(shared("models/FireRedVAD"))
     for name in ("FireRedLID", "FireRedASR2-AED", "FireRedASR2-LLM", "FireRedPunc"):
-        (top / name).symlink_to(shared("goldens/tiny") / name)
+        (top / name).symlink_to(GOLDENS / "tiny" / name)
     return top
 
 
@@ -59,11 +60,11 @@ def failed(out):
 
 
 @needs_ffmpeg
-def test_a_folder_of_all_sorts(transcribe, shared, tmp_path):
+def test_a_folder_of_all_sorts(transcribe, tmp_path):
     """Good recordings are done, each of the others is explained, and the exit status tells."""
     folder, out = tmp_path / "in", tmp_path / "out"
     (folder / "deep").mkdir(parents=True)
-    wav = shared("goldens/tiny/wav")
+    wav = GOLDENS / "tiny/wav"
     shutil.copy(wav / "utt00.wav", folder / "good.wav")
     shutil.copy(wav / "utt01.wav", folder / "deep/开会 录音.wav")
     shutil.copy(wav / "utt02.wav", folder / "deep/good.wav")
@@ -91,8 +92,8 @@ def test_a_folder_of_all_sorts(transcribe, shared, tmp_path):
     assert files_of(out) == before
 
 
-def test_the_llm_with_word_times(transcribe, shared, tmp_path):
-    wav = shared("goldens/tiny/wav/utt00.wav")
+def test_the_llm_with_word_times(transcribe, tmp_path):
+    wav = GOLDENS / "tiny/wav/utt00.wav"
     assert transcribe(wav, "-o", tmp_path, "--asr-type", "llm", "--dtype", "float32", "--format", "ctm") == 0
     (result,) = results(tmp_path).values()
     words = "".join(word["text"] for word in result["words"])
@@ -101,15 +102,15 @@ def test_the_llm_with_word_times(transcribe, shared, tmp_path):
     assert len((tmp_path / "utt00.ctm").read_text().splitlines()) == len(result["words"])
 
 
-def test_two_processes_give_what_one_gives(transcribe, shared, tmp_path):
-    wav = shared("goldens/tiny/wav")
+def test_two_processes_give_what_one_gives(transcribe, tmp_path):
+    wav = GOLDENS / "tiny/wav"
     assert transcribe(wav, "-o", tmp_path / "one") == 0
     assert transcribe(wav, "-o", tmp_path / "two", "--nj", 2) == 0
     assert files_of(tmp_path / "two") == files_of(tmp_path / "one")
 
 
-def test_patterns_standard_input_and_data_directories(transcribe, shared, tmp_path, monkeypatch):
-    wav = shared("goldens/tiny/wav")
+def test_patterns_standard_input_and_data_directories(transcribe, tmp_path, monkeypatch):
+    wav = GOLDENS / "tiny/wav"
     data = tmp_path / "data"
     data.mkdir()
     (data / "wav.scp").write_text(f"meeting {wav}/utt03.wav\n")
@@ -124,10 +125,10 @@ def test_what_is_not_there(transcribe, tmp_path, capsys):
     assert transcribe(tmp_path, "-o", tmp_path / "out", "--format", "srt,doc") == 1
 
 
-def test_a_run_that_was_killed_is_gone_on_with(models, shared, tmp_path):
+def test_a_run_that_was_killed_is_gone_on_with(models, tmp_path):
     """In the middle of one long recording: what its segments gave is not worked out again."""
     pause = noise(16000, amplitude=1e-4)
-    voices = [soundfile.read(shared(f"goldens/tiny/wav/utt0{number}.wav"))[0] for number in range(6)]
+    voices = [soundfile.read(GOLDENS / f"tiny/wav/utt0{number}.wav")[0] for number in range(6)]
     samples = [part for voice in voices for part in (pause, voice)]
     recording = write_wav(tmp_path / "long.wav", np.concatenate(samples))
     command = [FIRERED, "transcribe", recording, "--models", models, "--num-threads", "1", "--batch-seconds", "4"]

@@ -6,6 +6,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import soundfile
+from support.paths import GOLDENS
 
 from firered.audio.frames import Frames, of_audio, of_samples
 from firered.audio.load import read_blocks
@@ -22,7 +23,7 @@ from firered.text import join_sentences
 @pytest.fixture(scope="module")
 def models(shared):
     """Released VAD, tiny golden models of all else."""
-    top = shared("goldens/tiny")
+    top = GOLDENS / "tiny"
     names = ("FireRedLID", "FireRedASR2-AED", "FireRedPunc")
     vad = {f"FireRedVAD/{part}": shared(f"models/FireRedVAD/{part}") for part in ("VAD", "AED")}
     return {**vad, **{name: top / name for name in names}}
@@ -38,8 +39,8 @@ def frames_of(path) -> Frames:
 
 
 @pytest.mark.parametrize("number", range(6))
-def test_every_published_case(number, models, shared):
-    top = shared("goldens/tiny")
+def test_every_published_case(number, models):
+    top = GOLDENS / "tiny"
     case = json.loads((top / "system_expected.json").read_text())[number]
     stamps = {"full": "reference", "no_ts": "none"}[case["case"]]
     expected = case["result"]
@@ -57,8 +58,8 @@ def test_every_published_case(number, models, shared):
     assert Transcript.from_json(json.loads(json.dumps(got))).to_json() == got
 
 
-def test_recordings_share_batches_and_give_what_each_gives_alone(system, shared, monkeypatch):
-    paths = [shared(f"goldens/tiny/wav/utt0{number}.wav") for number in range(6)]
+def test_recordings_share_batches_and_give_what_each_gives_alone(system, monkeypatch):
+    paths = [GOLDENS / f"tiny/wav/utt0{number}.wav" for number in range(6)]
     alone = {path.stem: system(path).to_json() for path in paths}
     calls = []
     transcribe = system.modules.asr.transcribe
@@ -73,8 +74,8 @@ def test_recordings_share_batches_and_give_what_each_gives_alone(system, shared,
 
 
 @pytest.mark.parametrize("name", ["vad", "lid", "asr", "punc"])
-def test_every_module_can_be_switched_off(name, system, models, shared):
-    path = shared("goldens/tiny/wav/utt00.wav")
+def test_every_module_can_be_switched_off(name, system, models):
+    path = GOLDENS / "tiny/wav/utt00.wav"
     whole = system(path)
     without = System.from_pretrained({**models, _OWN[name]: "nowhere"}, SystemConfig(**{name: False}), device="cpu")
     result = without(path)
@@ -103,7 +104,7 @@ def test_events(models, shared):
     assert "events" in result.to_json()
 
 
-def test_a_language_may_have_a_recogniser_of_its_own(system, shared):
+def test_a_language_may_have_a_recogniser_of_its_own(system):
     class Other:
         config = system.modules.asr.config
 
@@ -114,7 +115,7 @@ def test_a_language_may_have_a_recogniser_of_its_own(system, shared):
             return results
 
     routed = System(replace(system.modules, routes={"en": Other()}), system.config)
-    path = shared("goldens/tiny/wav/long.wav")
+    path = GOLDENS / "tiny/wav/long.wav"
     before, after = system(path), routed(path)
     english = {(one.start_ms, one.lang) for one in before.sentences if one.lang == "en"}
     assert english
@@ -136,10 +137,10 @@ def test_a_missing_model_is_named():
         System.from_pretrained("nowhere")
 
 
-def test_a_bad_recording_harms_nobody(system, shared, tmp_path):
+def test_a_bad_recording_harms_nobody(system, tmp_path):
     soundfile.write(tmp_path / "zero.wav", np.zeros(16000, np.int16), 16000)
     (tmp_path / "text.wav").write_text("no audio")
-    good = shared("goldens/tiny/wav/utt00.wav")
+    good = GOLDENS / "tiny/wav/utt00.wav"
     paths = [tmp_path / "text.wav", good, tmp_path / "zero.wav"]
     results = dict(system.transcribe((frames_of(path), str(path)) for path in paths))
     assert list(results) == ["text", "utt00", "zero"]
@@ -155,9 +156,9 @@ def test_no_speech_is_a_result(system):
     assert (result.status, result.sentences, result.vad_segments_ms, result.dur_s) == ("no speech", [], [], 3.0)
 
 
-def test_what_goes_wrong_with_a_segment_stays_with_it(system, shared, monkeypatch):
+def test_what_goes_wrong_with_a_segment_stays_with_it(system, monkeypatch):
     """One segment fails in recognition, one has no text; languages stay with their own segments."""
-    path = shared("goldens/tiny/wav/long.wav")
+    path = GOLDENS / "tiny/wav/long.wav"
     whole = system(path)
     bad, silent = whole.vad_segments_ms[1], whole.vad_segments_ms[3]
     transcribe = system.modules.asr.transcribe
@@ -249,7 +250,7 @@ def test_spooled_segments_are_those_cut_from_the_audio(shared):
     spool.close()
 
 
-def test_modules_are_all_optional(shared):
-    result = System(Modules())(shared("goldens/tiny/wav/utt00.wav"))
+def test_modules_are_all_optional():
+    result = System(Modules())(GOLDENS / "tiny/wav/utt00.wav")
     assert result.vad_segments_ms == [(0, 2769)]
     assert result.status == "ok"

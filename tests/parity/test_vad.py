@@ -5,6 +5,7 @@ import json
 import numpy as np
 import pytest
 import soundfile
+from support.paths import GOLDENS
 
 from firered import Mvad, StreamVad, Vad
 from firered.audio.frames import of_samples
@@ -20,7 +21,7 @@ KINDS = {
 
 
 def golden_path(shared, name):
-    return shared(f"goldens/tiny/{name}") if name.startswith("wav/") else shared(f"audio/firered/{name}")
+    return GOLDENS / f"tiny/{name}" if name.startswith("wav/") else shared(f"audio/firered/{name}")
 
 
 @pytest.fixture(scope="module")
@@ -35,8 +36,8 @@ def released(request):
 @pytest.mark.parametrize("kind", KINDS)
 def test_every_published_case(kind, released, shared):
     cls, config_class, _ = KINDS[kind]
-    cases = json.loads(shared("goldens/tiny/vad_expected.json").read_text())[kind]
-    posteriors = np.load(shared("goldens/tiny/vad_probs.npz"))
+    cases = json.loads((GOLDENS / "tiny/vad_expected.json").read_text())[kind]
+    posteriors = np.load(GOLDENS / "tiny/vad_probs.npz")
     assert len(cases) >= 12
     for case in cases:
         detector = cls(released[kind].classifier, config_class(**case["config"]))
@@ -54,8 +55,8 @@ def test_every_published_case(kind, released, shared):
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_published_posteriors_and_segments_of_real_recordings(kind, released, shared):
-    posteriors = np.load(shared("goldens/golden_probs.npz"))
-    segments = json.loads(shared("goldens/golden_segments.json").read_text())
+    posteriors = np.load(GOLDENS / "golden_probs.npz")
+    segments = json.loads((GOLDENS / "golden_segments.json").read_text())
     found = 0
     for name, expected in segments.items():
         path = shared("audio/firered") / f"{name}.wav"
@@ -82,7 +83,7 @@ def test_published_posteriors_and_segments_of_real_recordings(kind, released, sh
 def test_normalised_features_of_real_recordings(released, shared):
     from firered.audio.feats import fbank
 
-    goldens = np.load(shared("goldens/golden_probs.npz"))
+    goldens = np.load(GOLDENS / "golden_probs.npz")
     for name in ("hello_zh", "hello_en", "event", "BAC009S0764W0121"):
         golden = goldens[f"feat_{name}"]
         feats = released["vad"].classifier.cmvn(fbank(read(shared(f"audio/firered/{name}.wav")))).numpy()
@@ -118,9 +119,9 @@ def test_other_forms_of_a_recording_give_its_segments(form, released, shared, tm
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_any_block_size_and_any_company_give_the_same(kind, released, shared):
+def test_any_block_size_and_any_company_give_the_same(kind, released):
     detector = released[kind]
-    samples = {name: read(shared(f"goldens/tiny/wav/{name}.wav")) for name in ("utt00", "utt05", "long", "utt07")}
+    samples = {name: read(GOLDENS / f"tiny/wav/{name}.wav") for name in ("utt00", "utt05", "long", "utt07")}
     alone = {name: detector(signal.astype(np.int16), name) for name, signal in samples.items()}
     for block in (64, 500, 2048, 100000):
         detector.classifier.block, kept = block, detector.classifier.block
@@ -132,11 +133,11 @@ def test_any_block_size_and_any_company_give_the_same(kind, released, shared):
             assert result == alone[frames.key]
 
 
-def test_recordings_over_the_references_chunk_length_have_no_seams(released, shared):
+def test_recordings_over_the_references_chunk_length_have_no_seams(released):
     """Longer than 30,000 frames: the whole in one pass of the network equals what passes through in blocks."""
     import torch
 
-    long = np.tile(read(shared("goldens/tiny/wav/long.wav")), 6)
+    long = np.tile(read(GOLDENS / "tiny/wav/long.wav"), 6)
     result = released["vad"](long.astype(np.int16))
     assert len(result.probs) > 30000
     classifier = released["vad"].classifier
@@ -148,9 +149,9 @@ def test_recordings_over_the_references_chunk_length_have_no_seams(released, sha
 
 
 @pytest.mark.parametrize("name", ["long", "utt05"])
-def test_stream_in_random_pieces_is_the_whole(name, released, shared):
+def test_stream_in_random_pieces_is_the_whole(name, released):
     detector = released["stream"]
-    signal = read(shared(f"goldens/tiny/wav/{name}.wav")).astype(np.int16)
+    signal = read(GOLDENS / f"tiny/wav/{name}.wav").astype(np.int16)
     whole = detector(signal)
     rng = np.random.default_rng(1)
     cuts = np.sort(rng.integers(0, len(signal), 60))
@@ -164,10 +165,10 @@ def test_stream_in_random_pieces_is_the_whole(name, released, shared):
         assert stream.timestamps() == whole.timestamps
 
 
-def test_stream_events_come_at_their_frame(released, shared):
+def test_stream_events_come_at_their_frame(released):
     """Fed in 10 ms pieces, an event is known no later than when the window of its frame is complete."""
     detector = released["stream"]
-    signal = read(shared("goldens/tiny/wav/utt05.wav")).astype(np.int16)
+    signal = read(GOLDENS / "tiny/wav/utt05.wav").astype(np.int16)
     stream, heard = detector.stream(), 0
     seen = 0
     for start in range(0, len(signal), 160):

@@ -8,6 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from support.corpora import EGS, lay_out
+from support.paths import GOLDENS
 
 TOP = EGS.parent
 BIN = f"{TOP}/.venv/bin:{os.environ['PATH']}"
@@ -87,11 +88,11 @@ def test_the_overview_has_every_set_with_its_published_figure():
 
 
 @pytest.fixture(scope="module")
-def models(shared, tiny_vad_models, tmp_path_factory):
+def models(tiny_vad_models, tmp_path_factory):
     folder = tmp_path_factory.mktemp("models")
     (folder / "FireRedVAD").symlink_to(tiny_vad_models / "FireRedVAD")
     for name in ("FireRedLID", "FireRedASR2-AED", "FireRedPunc"):
-        (folder / name).symlink_to(shared("goldens/tiny") / name)
+        (folder / name).symlink_to(GOLDENS / "tiny" / name)
     return folder
 
 

@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from support.paths import GOLDENS
 
 TOP = Path(__file__).resolve().parents[2]
 README = (TOP / "README.md").read_text(encoding="utf-8")
@@ -27,7 +28,7 @@ def workspace(tmp_path_factory):
     (folder / "pretrained_models").mkdir()
     (folder / "pretrained_models/FireRedVAD").symlink_to(SHARED / "models/FireRedVAD")
     for name in ("FireRedASR2-AED", "FireRedASR2-LLM", "FireRedLID", "FireRedPunc"):
-        (folder / "pretrained_models" / name).symlink_to(SHARED / "goldens/tiny" / name)
+        (folder / "pretrained_models" / name).symlink_to(GOLDENS / "tiny" / name)
     return folder
 
 

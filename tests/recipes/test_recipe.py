@@ -9,6 +9,7 @@ import kaldiio
 import numpy as np
 import pytest
 import soundfile
+from support.paths import GOLDENS
 
 from firered.config import AsrConfig
 from firered.system.system import System
@@ -175,10 +176,10 @@ def test_every_stage(shared, tmp_path):
     models.mkdir()
     (models / "FireRedVAD").symlink_to(shared("models/FireRedVAD"))
     for name in ("FireRedLID", "FireRedASR2-AED", "FireRedPunc"):
-        (models / name).symlink_to(shared("goldens/tiny") / name)
+        (models / name).symlink_to(GOLDENS / "tiny" / name)
     settings = tmp_path / "asr.yaml"
     settings.write_text("decode_max_len: 20\n")
-    inputs = [shared("audio/firered"), shared("goldens/tiny/wav")]
+    inputs = [shared("audio/firered"), GOLDENS / "tiny/wav"]
     args = ["--models", models, "--exp", tmp_path / "exp", "--asr-config", settings]
     done = recipe("--stop-stage", 5, "--nj", 2, "--keep-going", "true", *args, *inputs)
     assert done.returncode == 0, done.stderr

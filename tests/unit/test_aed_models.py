@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import soundfile
 import torch
+from support.paths import GOLDENS
 
 from firered.asr.beam import BeamConfig, beam_search
 from firered.audio.feats import Cmvn, fbank
@@ -26,11 +27,7 @@ def model():
 
 @pytest.fixture(scope="module")
 def golden(request):
-    from support.paths import SHARED
-
-    if not (SHARED / "goldens/tiny").is_dir():
-        pytest.skip("the golden models are not beside the repository")
-    return SHARED / "goldens/tiny"
+    return GOLDENS / "tiny"
 
 
 @torch.inference_mode()
@@ -125,14 +122,23 @@ def test_positions_beyond_the_released_table(model):
     assert torch.isfinite(encoded).all()
 
 
-def test_released_position_tables(golden):
-    from firered.models.checkpoint import load_checkpoint
-
-    _, state = load_checkpoint(golden / "FireRedASR2-AED/model.pth.tar")
+@pytest.mark.parametrize("part", ["encoder", "decoder"])
+def test_released_position_tables(part, golden):
+    """Rows of the tables in published checkpoints, their first and last ones among them."""
+    released = np.load(golden / "position_tables.npz")
     tables = Aed.load(golden / "FireRedASR2-AED/model.pth.tar").checkpoint()["model_state_dict"]
-    names = [name for name in state if name.endswith(".pe")]
-    assert all(torch.allclose(tables[name], state[name], atol=1e-4) for name in names)
-    assert tables.keys() >= state.keys()
+    (table,) = tables[f"{part}.positional_encoding.pe"]
+    assert len(table) == released[f"{part}_length"] == released[f"{part}_rows"][-1] + 1
+    assert np.abs(table.numpy()[released[f"{part}_rows"]] - released[part]).max() < 1e-4
+
+
+def test_a_checkpoint_with_position_tables_is_the_same_model(golden, tmp_path):
+    """Published checkpoints hold their tables; those of the goldens do without, to be small."""
+    aed = Aed.load(golden / "FireRedASR2-AED/model.pth.tar")
+    torch.save(aed.checkpoint(), tmp_path / "model.pth.tar")
+    again = Aed.load(tmp_path / "model.pth.tar").state_dict()
+    assert again.keys() == aed.state_dict().keys()
+    assert all(torch.equal(again[name], value) for name, value in aed.state_dict().items())
 
 
 def test_trains_with_dropout(model):

@@ -8,6 +8,7 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from support.paths import GOLDENS
 
 from firered.align.ctc import (
     Alignment,
@@ -165,8 +166,8 @@ def test_arguments_that_do_not_fit_are_a_mistake(shape, lengths, tokens):
         align(torch.zeros(shape), lengths, tokens)
 
 
-def test_every_published_time(shared):
-    cases = json.loads(shared("goldens/tiny/times_expected.json").read_text())["frames_to_words"]
+def test_every_published_time():
+    cases = json.loads((GOLDENS / "tiny/times_expected.json").read_text())["frames_to_words"]
     assert len(cases) == 170
     for case in cases:
         times = token_times(case["alignment"], len(case["tokens"]), case["dur"])
@@ -178,8 +179,8 @@ def test_every_published_time(shared):
             assert (list(starts), list(ends)) == (case["starts"], case["ends"])
 
 
-def test_every_published_merge(shared):
-    cases = json.loads(shared("goldens/tiny/times_expected.json").read_text())["merge"]
+def test_every_published_merge():
+    cases = json.loads((GOLDENS / "tiny/times_expected.json").read_text())["merge"]
     assert len(cases) == 11
     for case in cases:
         words = merge_words([token[0] for token in case["tokens"]], [tuple(token[1:]) for token in case["tokens"]])

@@ -10,6 +10,7 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
+from support.paths import GOLDENS
 from support.signals import noise, write_wav
 from support.tiny_vad import write_tiny_model
 
@@ -192,8 +193,8 @@ def test_what_a_ctc_head_reads():
 # With the models
 
 
-def test_the_aed_against_its_own_ctc_head(shared):
-    tiny = shared("goldens/tiny")
+def test_the_aed_against_its_own_ctc_head():
+    tiny = GOLDENS / "tiny"
     model, path = tiny / "FireRedASR2-AED", tiny / "wav/utt05.wav"
     (heard,) = Aligner.from_pretrained(model, device="cpu").hear([Speech.of(of_audio(str(path)))], ["the quick"])
     assert Asr.from_pretrained(model, AsrConfig(), "cpu")(path).ctc_text is None
@@ -205,8 +206,8 @@ def test_the_aed_against_its_own_ctc_head(shared):
         assert [flag.split(":")[0] for flag in result.flags] == ["disagreement"] * flagged
 
 
-def test_command_lists_the_reasons(shared, tmp_path):
-    tiny = shared("goldens/tiny")
+def test_command_lists_the_reasons(tmp_path):
+    tiny = GOLDENS / "tiny"
     write_wav(tmp_path / "wav/noise.wav", noise(5 * 16000, 0.02))
     (tmp_path / "wav/clear.wav").write_bytes((tiny / "wav/utt05.wav").read_bytes())
     flags = ["--model", tiny, "--guard-chars-per-second", "0.2", "--guard-ctc-distance", "1"]

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 import soundfile
 import torch
+from support.paths import GOLDENS
 from support.tiny_vad import write_tiny_model
 
 from firered.asr.aed_runtime import Loaded
@@ -42,9 +43,9 @@ def table(path: Path) -> dict[str, str]:
 
 
 @pytest.fixture(scope="module")
-def golden(shared):
+def golden():
     """The published cases, and their utterances."""
-    top = shared("goldens/tiny")
+    top = GOLDENS / "tiny"
     cases = json.loads((top / "lid_expected.json").read_text())
     audio = AudioConfig()
     speech = [Speech.of(of_samples(one["uttid"], read_blocks(str(top / one["wav"]), audio))) for one in cases["b1"]]

@@ -9,6 +9,7 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from support.paths import GOLDENS
 from support.tiny_punc import TOKENS, WINDOW, punc_of, write_model, write_tiny
 from transformers import BertConfig
 
@@ -42,9 +43,9 @@ TEXTS = [
 
 @pytest.mark.parametrize("name", ["process_max-1", "process_max6", "batch", "timestamp_max-1", "timestamp_max6"])
 @pytest.mark.parametrize("together", [True, False])
-def test_every_published_case(name, together, shared):
-    case = json.loads(shared("goldens/tiny/punc_expected.json").read_text())[name]
-    punc = punc_of(shared("goldens/tiny/FireRedPunc"), sentence_max_length=case.get("sentence_max_length", -1))
+def test_every_published_case(name, together):
+    case = json.loads((GOLDENS / "tiny/punc_expected.json").read_text())[name]
+    punc = punc_of(GOLDENS / "tiny/FireRedPunc", sentence_max_length=case.get("sentence_max_length", -1))
     expected = case["results"]
     ids = [one["uttid"] for one in expected]
     if "inputs" in case:
@@ -55,8 +56,8 @@ def test_every_published_case(name, together, shared):
     assert [result.to_json() for batch in batches for result in process(*batch)] == expected
 
 
-def test_published_rules(shared):
-    for text, expected in json.loads(shared("goldens/tiny/punc_expected.json").read_text())["rule_fix"]:
+def test_published_rules():
+    for text, expected in json.loads((GOLDENS / "tiny/punc_expected.json").read_text())["rule_fix"]:
         assert rule_fix(text) == expected
 
 

@@ -10,6 +10,7 @@ import pytest
 import torch
 from peft import PeftModel
 from safetensors.torch import load_file, save_file
+from support.paths import GOLDENS
 from support.tiny_llm import HIDDEN, RANK, tiny_llm, tiny_tokenizer, write_tiny_llm
 from torch.nn.utils.rnn import pad_sequence
 
@@ -75,8 +76,8 @@ def batch_of(tokenizer, frame_counts, seed=0, padding_side="left"):
 
 
 @pytest.mark.parametrize("merged", [False, True])
-def test_published_tensors(merged, shared):
-    tiny = shared("goldens/tiny")
+def test_published_tensors(merged):
+    tiny = GOLDENS / "tiny"
     golden = np.load(tiny / "llm_tensors.npz")
     model, tokenizer = load(tiny / "FireRedASR2-LLM")
     assert isinstance(model.llm, PeftModel)

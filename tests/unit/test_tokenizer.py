@@ -9,6 +9,7 @@ import pytest
 import sentencepiece
 from hypothesis import given
 from hypothesis import strategies as st
+from support.paths import GOLDENS
 
 from firered.asr.tokenizer import EOS_ID, PIECES_MODEL, SPECIAL, UNK_ID, Tokenizer, is_speech, read_dict
 from firered.errors import ModelError
@@ -53,8 +54,8 @@ def test_every_published_case(shared):
 
 
 @pytest.mark.parametrize(("name", "size"), [("FireRedASR2-AED", 130), ("FireRedLID", 11)])
-def test_the_small_published_directories(name, size, shared):
-    tokenizer = Tokenizer.from_dir(shared(f"goldens/tiny/{name}"))
+def test_the_small_published_directories(name, size):
+    tokenizer = Tokenizer.from_dir(GOLDENS / f"tiny/{name}")
     assert len(tokenizer) == size
     assert tokenizer.symbols[: EOS_ID + 1] == SPECIAL
 
