@@ -1,0 +1,99 @@
+"""Where models are found, and what is said where there are none."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from support.signals import write_wav
+
+from firered.cli.doctor import doctor_command
+from firered.errors import ModelError
+from firered.pretrained import CHECKPOINT, MODELS, PUBLISHED, find_model
+
+
+@pytest.fixture(autouse=True)
+def in_tmp_path(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+
+
+def place(*folders):
+    for folder in folders:
+        Path(folder).mkdir(parents=True)
+        Path(folder, CHECKPOINT).touch()
+
+
+@pytest.mark.parametrize(
+    ("given", "name", "found"),
+    [
+        ("models", "FireRedVAD/VAD", "models/FireRedVAD/VAD"),
+        ("models/FireRedVAD", "FireRedVAD/VAD", "models/FireRedVAD/VAD"),
+        ("models/FireRedVAD/VAD", "FireRedVAD/VAD", "models/FireRedVAD/VAD"),
+        ("models/FireRedVAD/VAD", "FireRedVAD/AED", "models/FireRedVAD/VAD"),  # whoever names one means it
+        ("models", "FireRedASR2-AED", "models/FireRedASR2-AED"),
+        ("own/recogniser", "FireRedASR2-AED", "own/recogniser"),
+        ("own/FireRedLID", "FireRedLID", "own/FireRedLID"),  # incomplete: loading it says what is missing
+        ("pretrained_models", "FireRedASR2-LLM", "pretrained_models/FireRedASR2-LLM"),
+        ("FireRedASR2-LLM", "FireRedASR2-LLM", "pretrained_models/FireRedASR2-LLM"),
+        ("FireRedASR-LLM-L", "FireRedASR2-LLM", "pretrained_models/FireRedASR-LLM-L"),
+        ("FireRedVAD", "FireRedVAD/Stream-VAD", "pretrained_models/FireRedVAD/Stream-VAD"),
+        ("FireRedVAD/Stream-VAD", "FireRedVAD/VAD", "pretrained_models/FireRedVAD/Stream-VAD"),
+        ("FireRedPunc", "FireRedPunc", "FireRedPunc"),  # a directory here comes before the published one
+    ],
+)
+def test_found(given, name, found):
+    place("models/FireRedVAD/VAD", "models/FireRedVAD/AED", "models/FireRedASR2-AED", "own/recogniser", "FireRedPunc")
+    place(*(MODELS / one for one in ("FireRedASR2-LLM", "FireRedASR-LLM-L", "FireRedVAD/Stream-VAD", "FireRedPunc")))
+    Path("own/FireRedLID").mkdir()
+    assert find_model(Path(given), name) == find_model(given, name) == Path(found)
+
+
+@pytest.mark.parametrize(
+    ("given", "name", "line"),
+    [
+        ("pretrained_models", "FireRedVAD/VAD", "firered-download FireRedVAD"),
+        ("FireRedVAD", "FireRedVAD/VAD", "firered-download FireRedVAD"),
+        ("FireRedASR-AED-L", "FireRedASR2-AED", "firered-download FireRedASR-AED-L"),
+        ("/models", "FireRedLID", "firered-download FireRedLID --to /models"),
+        ("/models/FireRedLID", "FireRedLID", "firered-download FireRedLID --to /models"),
+        ("/models/FireRedVAD/VAD", "FireRedVAD/VAD", "firered-download FireRedVAD --to /models"),
+        ("/models/FireRedLID", "FireRedVAD/VAD", "firered-download FireRedVAD --to /models"),
+        ("empty", "FireRedPunc", "firered-download FireRedPunc --to empty"),
+    ],
+)
+def test_not_found(given, name, line):
+    Path("empty").mkdir()
+    with pytest.raises(ModelError) as error:
+        find_model(given, name)
+    assert str(error.value).splitlines()[:2] == [f"{given}: no {name} model here. Get it with", f"  {line}"]
+
+
+def test_every_published_model_can_be_lacking():
+    for name in PUBLISHED:
+        with pytest.raises(ModelError) as error:
+            find_model(MODELS, name)
+        text = str(error.value)
+        assert f"  hf download {PUBLISHED[name].hugging_face} --local-dir {name}\n" in text
+        assert ("modelscope download" in text) == (PUBLISHED[name].modelscope is not None)
+        assert f"and copy it here as pretrained_models/{name}, which then holds " in text
+
+
+def test_a_command_takes_a_published_name(tiny_vad_models):
+    MODELS.symlink_to(tiny_vad_models)
+    write_wav(Path("a.wav"))
+    words = [Path(sys.executable).parent / "firered-vad", "a.wav", "out", "--model"]
+    assert subprocess.run([*words, "FireRedVAD"]).returncode == 0
+    done = subprocess.run([*words, "FireRedLID"], capture_output=True, text=True)
+    assert done.returncode == 1
+    assert "FireRedLID: no FireRedVAD/VAD model here. Get it with\n  firered-download FireRedVAD\n" in done.stderr
+
+
+def test_doctor_finds_models_and_names_what_is_lacking(tiny_vad_models, capsys):
+    with pytest.raises(SystemExit):
+        doctor_command(tiny_vad_models)
+    lines = capsys.readouterr().out.splitlines()
+    assert f"{'FireRedVAD/VAD':22} {tiny_vad_models}/FireRedVAD/VAD" in lines
+    assert f"{'FireRedASR2-LLM':22} not found (needed for some options only)" in lines
+    advice = [line for line in lines if line.startswith("  - get ")]
+    names = ("FireRedLID", "FireRedASR2-AED", "FireRedPunc")
+    assert advice == [f"  - get {name}: firered-download {name} --to {tiny_vad_models}" for name in names]

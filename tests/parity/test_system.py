@@ -1,0 +1,258 @@
+"""The whole system in memory: the published cases, what is switched off, and segments that go wrong."""
+
+import json
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import soundfile
+from support.paths import GOLDENS
+
+from firered.asr.config import AsrConfig
+from firered.audio.config import AudioConfig
+from firered.audio.frames import Frames, of_audio, of_samples
+from firered.audio.load import read_blocks
+from firered.audio.spool import Spool
+from firered.errors import AudioError, ModelError, OptionError
+from firered.results import PuncResult, Sentence
+from firered.system.assemble import Spoken, transcript
+from firered.system.config import SystemConfig
+from firered.system.system import Modules, System
+from firered.system.transcript import Transcript
+from firered.text.joining import join_sentences
+
+
+@pytest.fixture(scope="module")
+def models(shared):
+    """Released VAD, tiny golden models of all else."""
+    top = GOLDENS / "tiny"
+    names = ("FireRedLID", "FireRedASR2-AED", "FireRedPunc")
+    vad = {f"FireRedVAD/{part}": shared(f"models/FireRedVAD/{part}") for part in ("VAD", "AED")}
+    return {**vad, **{name: top / name for name in names}}
+
+
+@pytest.fixture(scope="module")
+def system(models):
+    return System.from_pretrained(models, device="cpu")
+
+
+def frames_of(path) -> Frames:
+    return of_samples(path.stem, read_blocks(str(path), AudioConfig()))
+
+
+@pytest.mark.parametrize("number", range(6))
+def test_every_published_case(number, models):
+    top = GOLDENS / "tiny"
+    case = json.loads((top / "system_expected.json").read_text())[number]
+    stamps = {"full": "reference", "no_ts": "none"}[case["case"]]
+    expected = case["result"]
+    system = System.from_pretrained(models, device="cpu", asr=AsrConfig(timestamps=stamps))
+    got = system(top / expected["wav_path"]).to_json()
+    for name in ("words", "vad_segments_ms", "dur_s", "uttid"):
+        assert got[name] == expected[name], name
+    for one, golden in zip(got["sentences"], expected["sentences"], strict=True):
+        confidences = {name: golden.pop(name) for name in ("asr_confidence", "lang_confidence")}
+        assert {name: one[name] for name in confidences} == pytest.approx(confidences, abs=2e-3)
+        assert {name: one[name] for name in golden} == golden
+    # The published text lacks the spaces between English sentences.
+    assert got["text"].replace(". H", ".H") == expected["text"]
+    assert got["status"] == "ok"
+    assert Transcript.from_json(json.loads(json.dumps(got))).to_json() == got
+
+
+def test_recordings_share_batches_and_give_what_each_gives_alone(system, monkeypatch):
+    paths = [GOLDENS / f"tiny/wav/utt0{number}.wav" for number in range(6)]
+    alone = {path.stem: system(path).to_json() for path in paths}
+    calls = []
+    transcribe = system.modules.asr.recognise
+    monkeypatch.setattr(system.modules.asr, "transcribe", lambda batch: calls.append(len(batch)) or transcribe(batch))
+    together = dict(system.transcribe((frames_of(path), str(path)) for path in paths))
+    assert calls == [sum(len(one["vad_segments_ms"]) for one in alone.values())]
+    assert {key: one.to_json() for key, one in together.items()} == alone
+    calls.clear()
+    monkeypatch.setattr(system, "config", replace(system.config, share_seconds=0))
+    assert len(list(system.transcribe((frames_of(path), str(path)) for path in paths))) == 6
+    assert len(calls) == 6
+
+
+@pytest.mark.parametrize("name", ["vad", "lid", "asr", "punc"])
+def test_every_module_can_be_switched_off(name, system, models):
+    path = GOLDENS / "tiny/wav/utt00.wav"
+    whole = system(path)
+    without = System.from_pretrained({**models, _OWN[name]: "nowhere"}, SystemConfig(**{name: False}), device="cpu")
+    result = without(path)
+    assert result.dur_s == whole.dur_s
+    if name == "vad":
+        assert result.vad_segments_ms == [(0, 2769)]
+        assert result.sentences
+    if name == "lid":
+        assert [one.lang for one in result.sentences] == [None] * 3
+        assert result.text == whole.text
+    if name == "asr":
+        assert [(one.text, one.lang) for one in result.sentences] == [("", "zh mandarin")]
+        assert result.troubles == []
+    if name == "punc":
+        assert [one.text for one in result.sentences] == ["请把音量调到最大"]
+        assert result.words == whole.words
+
+
+_OWN = {"vad": "FireRedVAD/VAD", "lid": "FireRedLID", "asr": "FireRedASR2-AED", "punc": "FireRedPunc"}
+
+
+def test_events(models, shared):
+    result = System.from_pretrained(models, SystemConfig(events=True), device="cpu")(shared("audio/firered/event.wav"))
+    assert {one.kind for one in result.events} == {"speech", "singing", "music"}
+    assert (result.events[0].start_ms, result.events[0].kind) == (90, "music")
+    assert "events" in result.to_json()
+
+
+def test_a_language_may_have_a_recogniser_of_its_own(system):
+    class Other:
+        config = system.modules.asr.config
+
+        def transcribe(self, batch):
+            results = system.modules.asr.recognise(batch)
+            for one in results:
+                one.text, one.words = "其他", []
+            return results
+
+    routed = System(replace(system.modules, routes={"en": Other()}), system.config)
+    path = GOLDENS / "tiny/wav/long.wav"
+    before, after = system(path), routed(path)
+    english = {(one.start_ms, one.lang) for one in before.sentences if one.lang == "en"}
+    assert english
+    assert [one.text for one in after.sentences if one.lang == "en"] == ["其他，"] * len(english)
+    rest = [[one for one in result.sentences if one.lang != "en"] for result in (before, after)]
+    assert rest[0] == rest[1]
+
+
+def test_routes_as_options():
+    assert SystemConfig(route="yue=a,en=b/c").routes() == {"yue": "a", "en": "b/c"}
+    assert SystemConfig(route={"yue": "a"}).routes() == {"yue": "a"}
+    assert SystemConfig().routes() == {}
+    with pytest.raises(OptionError, match="route: 'yue' is not of the form"):
+        SystemConfig(route="yue")
+
+
+def test_a_missing_model_is_named():
+    with pytest.raises(ModelError, match="nowhere: no FireRedVAD/VAD"):
+        System.from_pretrained("nowhere")
+
+
+def test_a_bad_recording_harms_nobody(system, tmp_path):
+    soundfile.write(tmp_path / "zero.wav", np.zeros(16000, np.int16), 16000)
+    (tmp_path / "text.wav").write_text("no audio")
+    good = GOLDENS / "tiny/wav/utt00.wav"
+    paths = [tmp_path / "text.wav", good, tmp_path / "zero.wav"]
+    results = dict(system.transcribe((frames_of(path), str(path)) for path in paths))
+    assert list(results) == ["text", "utt00", "zero"]
+    assert isinstance(results["text"], AudioError)
+    assert "every sample is zero" in str(results["zero"])
+    assert results["utt00"].to_json() == system(good).to_json()
+    with pytest.raises(AudioError):
+        system(tmp_path / "zero.wav")
+
+
+def test_no_speech_is_a_result(system):
+    result = system((np.random.default_rng(0).standard_normal(48000) * 3).astype(np.int16), "hush")
+    assert (result.status, result.sentences, result.vad_segments_ms, result.dur_s) == ("no speech", [], [], 3.0)
+
+
+def test_what_goes_wrong_with_a_segment_stays_with_it(system, monkeypatch):
+    """One segment fails in recognition, one has no text; languages stay with their own segments."""
+    path = GOLDENS / "tiny/wav/long.wav"
+    whole = system(path)
+    bad, silent = whole.vad_segments_ms[1], whole.vad_segments_ms[3]
+    transcribe = system.modules.asr.recognise
+
+    def faulty(batch):
+        if any(f"{bad[0]:07d}" in one.key for one in batch):
+            if len(batch) > 1:
+                raise RuntimeError("batch")
+            raise RuntimeError("gone wrong")
+        results = transcribe(batch)
+        for one in results:
+            if f"{silent[0]:07d}" in one.uttid:
+                one.text, one.tokens, one.words = "", [], []
+        return results
+
+    monkeypatch.setattr(system.modules.asr, "transcribe", faulty)
+    result = system(path)
+    assert result.status == "partial"
+    assert [(one.start_ms, one.kind, one.reason) for one in result.troubles] == [
+        (bad[0], "failed", "recognition failed: gone wrong"),
+        (silent[0], "no text", "speech, but no text was recognised"),
+    ]
+    lost = [one for one in whole.sentences if any(a <= one.start_ms < b for a, b in (bad, silent))]
+    assert [one for one in whole.sentences if one not in lost] == result.sentences
+    assert result.vad_segments_ms == whole.vad_segments_ms
+
+
+def record(text: str, tokens: list[str], **more: object) -> dict:
+    return {"json": {"text": text, "confidence": 0.5, **more}, "tokens": tokens}
+
+
+def recording() -> Spool:
+    spool = Spool(of_audio(np.full(16000, 9, np.int16), "r"), "r.wav")
+    assert sum(len(block) for block in spool) == 98
+    return spool
+
+
+def test_times_are_cut_off_after_adding():
+    """As published: the seconds of a word are not made milliseconds before the segment's start is added."""
+    one = Spoken((0.29, 1.0))  # 1000 * 0.29 is 290 less a little
+    one.asr = record("a b", ["▁A", "▁B"], timestamp=[["a", 0.001, 0.29], ["b", 0.3, 0.7]])
+    one.take_text()
+    one.punc = PuncResult("", "a b", "A, b.", [Sentence("A,", 0.001, 0.29), Sentence("B.", 0.3, 0.7)])
+    result = transcript(recording(), [one], [])
+    assert one.start_ms == int(1000 * 0.29)
+    assert [(word.start_ms, word.end_ms) for word in result.words] == [(291, 580), (590, 990)]
+    assert [(s.start_ms, s.end_ms, s.text) for s in result.sentences] == [(290, 580, "A,"), (590, 1000, "B.")]
+
+
+@pytest.mark.parametrize(
+    ("asr", "kinds", "text", "left_out"),
+    [
+        (record("好", ["好"]), [], "好", []),
+        (record("", []), ["no text"], "", [""]),
+        (record("", ["<sil>"]), ["no text"], "", [""]),
+        (record("<b>", ["<blank>", "好"]), ["no text"], "", [""]),
+        (record("好好好", ["好"], flags=["repeats"]), ["doubt"], "好好好", [""]),
+        (record("", [], flags=["repeats"], dropped="好好好"), ["doubt"], "", ["好好好"]),
+        (ValueError("x"), ["failed"], "", [""]),
+    ],
+)
+def test_troubles(asr, kinds, text, left_out):
+    one = Spoken((0.0, 1.0), asr=asr)
+    one.take_text()
+    result = transcript(recording(), [one], [])
+    assert [trouble.kind for trouble in result.troubles] == kinds
+    assert [trouble.text for trouble in result.troubles] == left_out
+    assert result.text == text
+    assert result.status == ("partial" if kinds else "ok")
+
+
+def test_sentences_are_joined_with_a_space_between_half_width_text():
+    assert join_sentences(["Hello world.", "How are you?", "", "你好，", "ok.", "好"]) == (
+        "Hello world. How are you?你好，ok.好"
+    )
+
+
+def test_spooled_segments_are_those_cut_from_the_audio(shared):
+    path = shared("audio/firered/event.wav")
+    spool = Spool(frames_of(path))
+    assert sum(len(block) for block in spool) == spool.count
+    for start, end in ((0.0, 2.0), (1.79, 9.96), (19.0, 22.016)):
+        cut = spool.cut(start, end)
+        samples = read_blocks(str(path), AudioConfig(), start_s=start, end_s=end)
+        (whole,) = [np.concatenate([block.numpy() for block in of_samples("x", samples)])]
+        np.testing.assert_array_equal(cut.feats.numpy(), whole)
+        assert cut.duration_s == pytest.approx(end - start)
+    np.testing.assert_array_equal(np.concatenate(list(spool.again())).shape, (spool.count, 80))
+    spool.close()
+
+
+def test_modules_are_all_optional():
+    result = System(Modules())(GOLDENS / "tiny/wav/utt00.wav")
+    assert result.vad_segments_ms == [(0, 2769)]
+    assert result.status == "ok"
