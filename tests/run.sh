@@ -1,10 +1,19 @@
 #!/usr/bin/env bash
-# Sets up .venv if need be and runs all checks: style, shell scripts, tests. Arguments go to pytest.
+# Runs all checks: style, shell scripts, tests. Arguments go to pytest, but for
+#     --python /path/to/bin/python     as the first: the environment to use (so does PATH_SH; see utils/path.sh).
+# Without it .venv is set up if need be.
 
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
-utils/setup.sh test
-export PATH=$PWD/.venv/bin:$PATH
+TOP=$PWD
+firered_extras="test"
+python=
+if [[ "${1:-}" == --python ]]; then
+  python=${2:?tests/run.sh: --python needs a path}
+  shift 2
+fi
+# shellcheck source=utils/path.sh
+. "$TOP/utils/path.sh"
 
 ruff check .
 ruff format --check .
