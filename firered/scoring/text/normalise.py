@@ -7,7 +7,7 @@ from functools import partial
 
 from firered.scoring.config import NormalizerConfig
 from firered.scoring.text import speechio
-from firered.text.joining import units as tokens
+from firered.text import units as tokens
 
 Step = Callable[[str], str]
 
