@@ -12,8 +12,8 @@ from hypothesis import HealthCheck, settings
 
 from firered.audio.feats import NUM_BINS
 from firered.data.kaldi_io import write_matrix
+from firered.hub.catalogue import CHECKPOINT
 from firered.models.dfsmn import Dfsmn, DfsmnConfig
-from firered.pretrained import CHECKPOINT
 
 # As the commands have it; and where tests share few cores with other work, torch's threads wait for each other.
 torch.set_num_threads(1)

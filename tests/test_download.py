@@ -15,12 +15,12 @@ import numpy as np
 import pytest
 from huggingface_hub import HfApi
 
-from firered import download as module
 from firered.cli.download import download as command
-from firered.download import download
 from firered.errors import FireRedError, ModelError, OptionError
-from firered.hubs import HUBS, HuggingFace, ModelScope
-from firered.pretrained import PUBLISHED
+from firered.hub import download as module
+from firered.hub.catalogue import PUBLISHED
+from firered.hub.download import download
+from firered.hub.hubs import HUBS, HuggingFace, ModelScope
 
 LARGE = np.random.default_rng(0).bytes(300_000)
 FILES = {

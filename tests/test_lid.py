@@ -18,13 +18,13 @@ from firered.audio.frames import of_samples
 from firered.audio.load import read_blocks
 from firered.config import AudioConfig, LidConfig
 from firered.errors import ModelError, OptionError
+from firered.hub.catalogue import CHECKPOINT
 from firered.jobs.utterances import Speech
 from firered.lid import identify as lid_module
 from firered.lid.identify import Lid
 from firered.lid.labels import Grammar, dialects, labels, split_label
 from firered.models.aed import AedConfig
 from firered.models.aed import Lid as LidModel
-from firered.pretrained import CHECKPOINT
 
 BIN = Path(sys.executable).parent
 LABELS = ("zh", "en", "ja", "mandarin", "yue", "wu")

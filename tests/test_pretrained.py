@@ -9,7 +9,8 @@ from conftest import write_wav
 
 from firered.cli.doctor import doctor_command
 from firered.errors import ModelError
-from firered.pretrained import CHECKPOINT, MODELS, PUBLISHED, find_model
+from firered.hub.catalogue import CHECKPOINT, MODELS, PUBLISHED
+from firered.hub.find import find_model
 
 
 @pytest.fixture(autouse=True)

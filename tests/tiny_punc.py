@@ -8,8 +8,8 @@ import torch
 from transformers import BertConfig
 
 from firered.config import PuncConfig
+from firered.hub.catalogue import CHECKPOINT
 from firered.models.punc_bert import BERT_CONFIG, PuncArgs, PuncBert
-from firered.pretrained import CHECKPOINT
 from firered.punc.punctuate import TAGS, Punc
 from firered.punc.tokens import VOCABULARY
 

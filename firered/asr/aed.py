@@ -15,11 +15,11 @@ from firered.asr.tokenizer import EOS_ID, SOS_ID
 from firered.asr.windowed import WindowedRecogniser
 from firered.audio.feats import FRAME_SHIFT_S
 from firered.config import AsrConfig
+from firered.hub.catalogue import CHECKPOINT
 from firered.jobs.utterances import Speech
 from firered.models.aed import Aed
 from firered.models.checkpoint import model_files
 from firered.models.lstm_lm import LstmLm
-from firered.pretrained import CHECKPOINT
 from firered.results import AsrResult, NBest
 from firered.text import join_texts
 

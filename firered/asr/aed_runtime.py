@@ -10,11 +10,11 @@ from torch import Tensor
 from firered.asr.tokenizer import Tokenizer
 from firered.audio.feats import Cmvn
 from firered.errors import ModelError
+from firered.hub.catalogue import CHECKPOINT
 from firered.jobs.utterances import Speech
 from firered.models.aed import Aed, Model
 from firered.models.checkpoint import model_files, pick_device
 from firered.models.numbers import cast
-from firered.pretrained import CHECKPOINT
 
 AED_FILES = (CHECKPOINT, "cmvn.ark", "dict.txt")  # what every directory holds; recognition has SentencePiece's too
 

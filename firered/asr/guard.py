@@ -12,9 +12,9 @@ from torch import Tensor
 from firered.asr.tokenizer import BLANK_ID
 from firered.audio.frames import Frames
 from firered.config import GuardConfig
+from firered.hub.catalogue import CHECKPOINT
 from firered.jobs.utterances import Speech
 from firered.models.checkpoint import model_files
-from firered.pretrained import CHECKPOINT
 from firered.results import AsrResult
 from firered.scoring.tokens import is_character, mixed
 from firered.text import is_latin

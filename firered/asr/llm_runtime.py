@@ -11,6 +11,7 @@ from firered.asr.llm_tokenizer import LlmTokenizer
 from firered.audio.feats import Cmvn
 from firered.config import LlmConfig
 from firered.errors import ModelError
+from firered.hub.catalogue import CHECKPOINT
 from firered.jobs.utterances import Speech
 from firered.models.attention import prepare
 from firered.models.bfloat16 import cpu_has_bfloat16, widen
@@ -19,7 +20,6 @@ from firered.models.conformer import SUBSAMPLING
 from firered.models.numbers import cast
 from firered.models.qwen import weight_files
 from firered.models.speech_llm import SpeechLlm
-from firered.pretrained import CHECKPOINT
 
 _FILES = (CHECKPOINT, "asr_encoder.pth.tar", "cmvn.ark")
 _LLM = "Qwen2-7B-Instruct"

@@ -11,7 +11,8 @@ import typer
 from firered.cli.flags import Paths, flag_value, run, script, split_paths, use_threads
 from firered.config import AlignConfig, AsrConfig, AudioConfig, ComputeConfig, GuardConfig, JobConfig, LlmConfig
 from firered.errors import OptionError
-from firered.pretrained import MODELS, find_model
+from firered.hub.catalogue import MODELS
+from firered.hub.find import find_model
 
 Guarded = TypeVar("Guarded", bound=GuardConfig)
 

@@ -11,7 +11,8 @@ from typing import Annotated
 import typer
 
 from firered.errors import ModelError
-from firered.pretrained import MODELS, download_line, find_model
+from firered.hub.catalogue import MODELS
+from firered.hub.find import download_line, find_model
 from firered.version import __version__
 
 _PACKAGES = ("torch", "torchaudio", "numpy", "kaldiio", "sentencepiece", "transformers", "peft", "soundfile", "soxr")

@@ -7,7 +7,7 @@ import typer
 
 from firered.cli.flags import script
 from firered.errors import OptionError
-from firered.pretrained import MODELS, PUBLISHED
+from firered.hub.catalogue import MODELS, PUBLISHED
 
 
 def download_command(
@@ -21,8 +21,8 @@ def download_command(
 
     What broke off is gone on with. Mirrors are named as for the hubs' own tools: HF_ENDPOINT, MODELSCOPE_ENDPOINT.
     """
-    from firered.download import download
-    from firered.hubs import HUBS
+    from firered.hub.download import download
+    from firered.hub.hubs import HUBS
 
     if hub not in HUBS:
         raise OptionError(f"hub: {hub!r} is not one of {', '.join(HUBS)}")

@@ -8,7 +8,8 @@ import typer
 
 from firered.cli.flags import Paths, script, split_paths, use_threads
 from firered.config import AudioConfig, ComputeConfig, JobConfig, LidConfig
-from firered.pretrained import MODELS, find_model
+from firered.hub.catalogue import MODELS
+from firered.hub.find import find_model
 
 _LID = "FireRedLID"
 

@@ -9,7 +9,8 @@ import typer
 from firered.cli.flags import script, use_threads
 from firered.config import ComputeConfig, JobConfig, PuncConfig
 from firered.errors import OptionError
-from firered.pretrained import MODELS, find_model
+from firered.hub.catalogue import MODELS
+from firered.hub.find import find_model
 
 _FORMATS = ("auto", "kaldi", "plain")
 

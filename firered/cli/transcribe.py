@@ -23,7 +23,7 @@ from firered.config import (
     VadConfig,
 )
 from firered.errors import OptionError
-from firered.pretrained import MODELS
+from firered.hub.catalogue import MODELS
 
 if TYPE_CHECKING:
     from firered.system.system import System

@@ -17,7 +17,8 @@ from firered.config import (
     VadConfig,
     VadOutputConfig,
 )
-from firered.pretrained import MODELS, find_model
+from firered.hub.catalogue import MODELS
+from firered.hub.find import find_model
 
 
 def vad_command(

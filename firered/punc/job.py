@@ -13,10 +13,10 @@ from firered.data.inputs import Inputs, Utterance
 from firered.data.texts import STDIN, Texts, read_texts
 from firered.data.write import json_line
 from firered.errors import OptionError
+from firered.hub.catalogue import CHECKPOINT
 from firered.jobs.batch import Job, fingerprint
 from firered.jobs.utterances import plan
 from firered.options import write_settings
-from firered.pretrained import CHECKPOINT
 from firered.punc.punctuate import TAGS, Punc
 from firered.punc.tokens import VOCABULARY
 from firered.results import PuncResult

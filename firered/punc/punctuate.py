@@ -11,10 +11,10 @@ from firered.align.ctc import Word
 from firered.asr.tokenizer import read_dict
 from firered.config import PuncConfig
 from firered.errors import ModelError, OptionError, result_of
+from firered.hub.catalogue import CHECKPOINT
 from firered.jobs.utterances import halving, plan
 from firered.models.checkpoint import model_files, pick_device
 from firered.models.punc_bert import BERT_CONFIG, PuncBert
-from firered.pretrained import CHECKPOINT
 from firered.punc.text import build_text, rule_fix, sentence_ends, strip_marks, width
 from firered.punc.tokens import VOCABULARY, Piece, PieceTokenizer
 from firered.results import PuncResult, Sentence

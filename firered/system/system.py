@@ -14,10 +14,11 @@ from firered.audio.frames import Audio, Frames, of_audio
 from firered.audio.spool import Spool
 from firered.config import AsrConfig, LidConfig, LlmConfig, PuncConfig, SystemConfig, VadConfig
 from firered.errors import ModelError, result_of
+from firered.hub.catalogue import MODELS
+from firered.hub.find import find_model
 from firered.jobs.utterances import Record, Speech, isolated, plan
 from firered.lid.identify import Lid
 from firered.options import Options
-from firered.pretrained import MODELS, find_model
 from firered.punc.punctuate import Punc
 from firered.results import Seconds
 from firered.system.assemble import Spoken, transcript

@@ -17,9 +17,9 @@ from firered.data.inputs import Inputs, Utterance, resolve, write_channels
 from firered.data.kaldi_io import MatrixWriter, read_matrix, rows_of
 from firered.data.write import Labelled, json_line, rttm, seconds, segment_id, textgrid
 from firered.errors import FireRedError
+from firered.hub.catalogue import CHECKPOINT
 from firered.jobs.batch import Job, fingerprint
 from firered.options import write_settings
-from firered.pretrained import CHECKPOINT
 from firered.vad.detect import EVENTS, Detector, Mvad
 
 log = logging.getLogger(__name__)

@@ -8,9 +8,9 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from firered.errors import OptionError
+from firered.hub.catalogue import CHECKPOINT
 from firered.models.aed import Aed, Ctc
 from firered.models.checkpoint import load_checkpoint, load_weights, model_files
-from firered.pretrained import CHECKPOINT
 from firered.train.config import CtcTaskConfig, SpecAugmentConfig, SpeechDataConfig
 from firered.train.encoder_decoder import ctc_loss
 from firered.train.layout import ENCODER, tokens_beside

@@ -8,9 +8,9 @@ from firered.asr.tokenizer import DICT, SPECIAL, Tokenizer
 from firered.data.datadir import write_lines
 from firered.data.inputs import Utterance
 from firered.errors import DataError, OptionError, Problem
+from firered.hub.catalogue import CHECKPOINT
 from firered.models.aed import Aed, Lid
 from firered.models.checkpoint import model_files
-from firered.pretrained import CHECKPOINT
 from firered.train.config import AugmentConfig, FeatureDataConfig, LidTaskConfig, SpecAugmentConfig
 from firered.train.encoder_decoder import EncoderDecoderObjective, sizes_of
 from firered.train.layout import by_main, copy_beside

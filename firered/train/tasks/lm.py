@@ -10,9 +10,9 @@ from torch.nn import functional as F
 
 from firered.asr.tokenizer import Tokenizer
 from firered.errors import DataError, ModelError, Problem
+from firered.hub.catalogue import CHECKPOINT
 from firered.models.checkpoint import model_files
 from firered.models.lstm_lm import LstmLm, LstmLmConfig
-from firered.pretrained import CHECKPOINT
 from firered.train.config import LmTaskConfig, TextDataConfig
 from firered.train.layout import tokens_beside
 from firered.train.settings import Settings

@@ -16,9 +16,9 @@ from torch.nn.utils.rnn import pad_sequence
 from firered.audio.feats import FRAME_SHIFT_S, NUM_BINS, Cmvn
 from firered.data.inputs import Utterance
 from firered.errors import DataError, ModelError, Problem
+from firered.hub.catalogue import CHECKPOINT
 from firered.models.checkpoint import load_checkpoint, load_weights, model_files
 from firered.models.dfsmn import Dfsmn, DfsmnConfig
-from firered.pretrained import CHECKPOINT
 from firered.train.augment import Draw, WaveAugment
 from firered.train.config import AugmentConfig, SpecAugmentConfig, VadDataConfig, VadTaskConfig
 from firered.train.labels import EVENTS, Spans, frame_labels, read_spans

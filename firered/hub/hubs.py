@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from firered.errors import ModelError, OptionError
-from firered.pretrained import Published
+from firered.hub.catalogue import Published
 
 _TIMEOUT_S = 60.0
 # Of OSError not all: to write what was read may fail too, and to try again would not help that.

@@ -10,8 +10,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from firered.errors import FireRedError, ModelError, OptionError
-from firered.hubs import Hub, HubFile, Unreachable
-from firered.pretrained import PUBLISHED, how_by_hand
+from firered.hub.catalogue import PUBLISHED
+from firered.hub.find import how_by_hand
+from firered.hub.hubs import Hub, HubFile, Unreachable
 
 log = logging.getLogger(__name__)
 
