@@ -19,7 +19,7 @@ def download_command(
 ) -> None:
     """Fetch published models by name, and check them by size and hash.
 
-    What broke off is gone on with. Mirrors are named as for the hubs' own tools: HF_ENDPOINT, MODELSCOPE_ENDPOINT.
+    An interrupted download resumes. HF_ENDPOINT and MODELSCOPE_ENDPOINT name mirrors, as for the hubs' own tools.
     """
     from firered.hub.download import download
     from firered.hub.hubs import HUBS

@@ -1,6 +1,7 @@
 """The published models by name: where they are published, and what their directories hold."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 
 MODELS = Path("pretrained_models")
@@ -12,13 +13,15 @@ class Published:
     """A published model directory.
 
     `hugging_face` and `modelscope` are its names on the hubs, `files` is what it holds. `base` is another published
-    directory that has to lie inside, as a link to the one beside it.
+    directory that has to lie inside, as a link to the one beside it. `hashes` holds, for "hf" or "modelscope", the
+    size in bytes and SHA-256 of files that are known beforehand: what a hub lists or sends must agree with them.
     """
 
     hugging_face: str
     modelscope: str | None
     files: tuple[str, ...]
     base: str | None = None
+    hashes: Mapping[str, Mapping[str, tuple[int, str]]] = field(default_factory=dict)
 
 
 _QWEN = "Qwen2-7B-Instruct"

@@ -1,25 +1,24 @@
-"""Published model directories fetched from a hub: resumed where they broke off, and checked by size and hash."""
+"""Published model directories fetched from a hub: in parallel, resumed, and checked by size and hash."""
 
 import hashlib
 import logging
 import re
 import shutil
-import time
+import threading
 from collections.abc import Sequence
-from dataclasses import dataclass
+from concurrent.futures import ThreadPoolExecutor, as_completed
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from firered.errors import FireRedError, ModelError, OptionError
 from firered.hub.catalogue import PUBLISHED
 from firered.hub.find import how_by_hand
-from firered.hub.hubs import Hub, HubFile, Unreachable
+from firered.hub.hubs import Hub, HubFile, Unreachable, size_of
 
 log = logging.getLogger(__name__)
 
-_TRIES = 5  # in a row that bring nothing new
-_PAUSE_S = 1.0  # after the first of them; then twice as long each time
-_BLOCK_BYTES = 1 << 20
-_REPORT_EVERY_S = 5.0
+_STAGING = ".download"  # in the model's folder: files that are not yet complete and checked
+_NO_LISTING = (ValueError, KeyError, TypeError, AttributeError, RecursionError)
 _UNSAFE = re.compile(r"[\\:\x00-\x1f]")
 
 
@@ -28,50 +27,47 @@ class _Plan:
     """What a published directory is made of, and where it goes."""
 
     name: str
+    repository: str
     folder: Path
     files: list[HubFile]
 
-    def size(self) -> int:
-        return sum(file.size for file in self.files)
+    def staged(self, file: HubFile) -> Path:
+        return self.folder / _STAGING / file.path
 
 
 def download(names: Sequence[str], hub: Hub, to: Path) -> None:
-    """Fetch published directories into `<to>/<name>`; files that are there already, whole and unchanged, stay.
+    """Fetch published directories into `<to>/<name>`; files that are there already, complete and right, stay.
 
     Raises:
         OptionError: a name is not among the published ones, or is not on this hub.
         ModelError: the hub cannot be reached, or what came is not what it lists. What was fetched stays, and the same
-            call goes on from there.
+            call resumes from there.
         FireRedError: there is no room for it.
     """
-    plans = [_plan(name, hub, to) for name in _with_bases(names, to)]
-    progress = _Progress(sum(plan.size() for plan in plans))
-    to.mkdir(parents=True, exist_ok=True)
-    _check_room(plans, to)
-    for plan in plans:
-        log.info("%s: %d files, %s, from %s", plan.name, len(plan.files), _bytes(plan.size()), hub.title)
-        for file in plan.files:
-            _fetch(file, plan, hub, progress)
-        if base := PUBLISHED[plan.name].base:
-            _link(plan.folder / base)
-        log.info("%s: complete in %s", plan.name, plan.folder)
-
-
-def _with_bases(names: Sequence[str], to: Path) -> list[str]:
     if unknown := [name for name in names if name not in PUBLISHED]:
         raise OptionError(f"no published model {', '.join(unknown)}; there are {', '.join(PUBLISHED)}")
     bases = {name: base for name in names if (base := PUBLISHED[name].base)}
-    lacking = [base for name, base in bases.items() if _is_ours(to / name / base)]
-    return list(dict.fromkeys([*lacking, *names]))
+    ours = [base for name, base in bases.items() if _is_ours(to / name / base)]
+    plans = [_plan(name, hub, to) for name in dict.fromkeys([*ours, *names])]
+    to.mkdir(parents=True, exist_ok=True)
+    _check_room(plans, to)
+    for plan in plans:
+        size = sum(file.size for file in plan.files)
+        log.info("%s: %d files, %s, from %s", plan.name, len(plan.files), _megabytes(size), hub.title)
+        try:
+            _fetch_all(plan, hub)
+        except Unreachable as error:
+            raise _out_of_reach(error, plan.name, hub, to) from error
+        shutil.rmtree(plan.folder / _STAGING, ignore_errors=True)
+        if plan.name in bases and not (link := plan.folder / bases[plan.name]).exists():
+            link.unlink(missing_ok=True)  # a link to what is no more
+            link.symlink_to(Path("..", link.name), target_is_directory=True)
+        log.info("%s: complete in %s", plan.name, plan.folder)
 
 
 def _is_ours(base: Path) -> bool:
-    # Whoever put a base model there has it; the one that was linked here is checked like the rest.
-    return not base.exists() or (base.is_symlink() and base.readlink() == _beside(base.name))
-
-
-def _beside(base: str) -> Path:
-    return Path("..", base)
+    # Users may have put a base model of their own there; the one that was linked here is checked like the rest.
+    return not base.exists() or (base.is_symlink() and base.readlink() == Path("..", base.name))
 
 
 def _plan(name: str, hub: Hub, to: Path) -> _Plan:
@@ -80,147 +76,100 @@ def _plan(name: str, hub: Hub, to: Path) -> _Plan:
     if repository is None:
         raise OptionError(f"{name} is not published on {hub.title}; the other --hub has it")
     try:
-        files = hub.files(repository)
+        if not (files := hub.files(repository)):
+            raise ValueError("an empty listing")
     except Unreachable as error:
         raise _out_of_reach(error, name, hub, to) from error
-    for file in files:
-        _check_path(file.path, hub)
+    except _NO_LISTING as error:
+        raise ModelError(f"{hub.endpoint} answers with something else than the files of {repository}") from error
+    for file in files:  # their names come from the network: none may lead out of the folder
+        if _UNSAFE.search(file.path) or any(part in ("", ".", "..") for part in file.path.split("/")):
+            raise ModelError(
+                f"{hub.endpoint} lists {file.path!r}, which is no name inside a folder; nothing was fetched"
+            )
+    pins = published.hashes.get(hub.name, {})
     inside = [file for file in files if file.path.split("/")[0] != published.base]
-    return _Plan(name, to / name, inside)
+    return _Plan(name, repository, to / name, [_pinned(file, pins.get(file.path), hub) for file in inside])
 
 
-def _check_path(path: str, hub: Hub) -> None:
-    # Names come from the network: none may lead out of the folder that it is for.
-    if _UNSAFE.search(path) or any(part in ("", ".", "..") for part in path.split("/")):
-        raise ModelError(f"{hub.endpoint} lists a file {path!r}, which is no name inside a folder; nothing was fetched")
+def _pinned(file: HubFile, pin: tuple[int, str] | None, hub: Hub) -> HubFile:
+    if pin is None:
+        return file
+    size, digest = pin
+    if file.size != size or (file.digest not in ("", digest) and not file.git_blob):
+        raise ModelError(
+            f"{file.path}: {hub.title} lists {file.size} bytes with the hash {file.digest or '(none)'}, but {size} "
+            f"bytes with the SHA-256 {digest} are expected; nothing was fetched"
+        )
+    return replace(file, digest=digest, git_blob=False)
 
 
 def _check_room(plans: Sequence[_Plan], to: Path) -> None:
-    sizes = {plan.folder / file.path: file.size for plan in plans for file in plan.files}
-    wanted = sum(max(0, size - _size(path) - _size(_part(path))) for path, size in sizes.items())
+    sizes = {plan.folder / file.path: (file.size, size_of(plan.staged(file))) for plan in plans for file in plan.files}
+    wanted = sum(max(0, size - size_of(path) - staged) for path, (size, staged) in sizes.items())
     free = shutil.disk_usage(to).free
     if wanted > free:
-        raise FireRedError(f"{to}: {_bytes(wanted)} are to be fetched, but {_bytes(free)} are free")
+        raise FireRedError(f"{to}: {_megabytes(wanted)} are to be fetched, but {_megabytes(free)} are free")
 
 
-def _fetch(file: HubFile, plan: _Plan, hub: Hub, progress: "_Progress") -> None:
-    target = plan.folder / file.path
-    if target.is_file() and _size(target) == file.size and _digest(target, file) in (file.digest, None):
-        progress.add(file.size, fetched=False)
+def _fetch_all(plan: _Plan, hub: Hub) -> None:
+    stop = threading.Event()
+    if hub.workers == 1:  # in this thread, so that Ctrl-C ends it
+        for file in plan.files:
+            _fetch(file, plan, hub, stop)
         return
-    target.parent.mkdir(parents=True, exist_ok=True)
-    part = _part(target)
-    try:
-        _transfer(file, part, hub, progress)
-    except Unreachable as error:
-        raise _out_of_reach(error, plan.name, hub, plan.folder.parent) from error
-    got = _digest(part, file)
-    if got is None:
-        log.warning("%s: checked by its size alone, %s lists no hash", target, hub.title)
-    elif got != file.digest:
-        part.unlink()
-        raise ModelError(
-            f"{target}: what came has the hash {got}, {hub.title} lists {file.digest}; it was removed. Run the same "
-            "command again; should it stay so, something between here and the hub changes files: try another hub"
-        )
-    part.replace(target)
-
-
-def _transfer(file: HubFile, part: Path, hub: Hub, progress: "_Progress") -> None:
-    if _size(part) > file.size:
-        part.unlink()
-    progress.add(_size(part), fetched=False)
-    in_vain = 0
-    while (have := _size(part)) < file.size or not part.exists():
+    with ThreadPoolExecutor(hub.workers) as pool:
         try:
-            _append(file, part, hub, progress)
-        except Unreachable as error:
-            in_vain = 0 if _size(part) > have else in_vain + 1
-            if in_vain == _TRIES:
-                raise
-            log.warning("%s at %s of %s; trying again", error, _bytes(_size(part)), _bytes(file.size))
-            time.sleep(_PAUSE_S * 2**in_vain)
+            for fetched in as_completed([pool.submit(_fetch, file, plan, hub, stop) for file in plan.files]):
+                fetched.result()
+        except BaseException:  # also Ctrl-C: the threads end at their next block
+            stop.set()
+            pool.shutdown(wait=False, cancel_futures=True)
+            raise
 
 
-def _append(file: HubFile, part: Path, hub: Hub, progress: "_Progress") -> None:
-    """Fetch what a partial file lacks.
-
-    Raises:
-        Unreachable: the answer broke off; what came of it is in the file.
-        ModelError: it is longer than listed.
-    """
-    start = _size(part)
-    with hub.open(file.url, start) as answer:
-        goes_on = answer.status == 206
-        if start and not goes_on:  # the hub, or a proxy, knows nothing of ranges
-            progress.add(-start, fetched=False)
-            start = 0
-        with part.open("ab" if goes_on else "wb") as out:
-            while block := answer.read(_BLOCK_BYTES):
-                out.write(block)
-                start += len(block)
-                progress.add(len(block))
-                if start > file.size:
-                    break
-    if start > file.size:
-        part.unlink()
-        raise ModelError(f"{file.url}: longer than the {file.size} bytes that {hub.title} lists; it was removed")
-    if start < file.size:
-        raise Unreachable(f"{file.url}: the connection ended")
-
-
-def _link(base: Path) -> None:
-    if not base.exists():
-        base.unlink(missing_ok=True)  # a link to what is no more
-        base.symlink_to(_beside(base.name), target_is_directory=True)
-
-
-def _part(path: Path) -> Path:
-    return path.with_name(path.name + ".part")
-
-
-def _size(path: Path) -> int:
-    return path.stat().st_size if path.is_file() else 0
-
-
-def _digest(path: Path, file: HubFile) -> str | None:
-    """The content's hash of the kind that the hub lists; None if it lists none."""
+def _fetch(file: HubFile, plan: _Plan, hub: Hub, stop: threading.Event) -> None:
+    target, staged = plan.folder / file.path, plan.staged(file)
+    if _fault(target, file) is None:
+        return
+    staged.parent.mkdir(parents=True, exist_ok=True)
+    resumed = staged.exists()
+    hub.fetch(plan.repository, file, plan.folder / _STAGING, stop)
+    if fault := _fault(staged, file):
+        staged.unlink(missing_ok=True)
+        if resumed:  # its beginning may have been damaged, or of another revision
+            _fetch(file, plan, hub, stop)
+            return
+        raise ModelError(
+            f"{target}: what came from {hub.title} has {fault}; it was removed. Run the same command again; if that "
+            "does not help, something between here and the hub changes files: try another hub"
+        )
     if not file.digest:
-        return None
-    digest = hashlib.sha1(b"blob %d\0" % path.stat().st_size) if file.git_blob else hashlib.sha256()
+        log.warning("%s: checked by its size alone, %s lists no hash", target, hub.title)
+    target.parent.mkdir(parents=True, exist_ok=True)
+    staged.replace(target)
+    log.info("%s: %s", target, _megabytes(file.size))
+
+
+def _fault(path: Path, file: HubFile) -> str | None:
+    """What a file here has that is not as listed; None if all is."""
+    if size_of(path) != file.size or not path.is_file():
+        return f"{size_of(path)} bytes, not {file.size}"
+    digest = hashlib.sha1(b"blob %d\0" % file.size) if file.git_blob else hashlib.sha256()
     with path.open("rb") as content:
-        while block := content.read(_BLOCK_BYTES):
+        while file.digest and (block := content.read(1 << 20)):
             digest.update(block)
-    return digest.hexdigest()
+    if file.digest in ("", digest.hexdigest()):
+        return None
+    return f"the {'git SHA-1' if file.git_blob else 'SHA-256'} {digest.hexdigest()}, not {file.digest}"
 
 
 def _out_of_reach(error: Unreachable, name: str, hub: Hub, to: Path) -> ModelError:
     return ModelError(
-        f"{hub.title} cannot be reached: {error}\nThe same command goes on from what is there. {hub.mirror_variable} "
+        f"{hub.title} cannot be reached: {error}\nThe same command resumes the download. {hub.mirror_variable} "
         f"names a mirror, HTTPS_PROXY a proxy, --hub another hub.\n{how_by_hand(name, to)}"
     )
 
 
-def _bytes(count: float) -> str:
-    for unit, size in (("GB", 1e9), ("MB", 1e6), ("kB", 1e3)):
-        if count >= size:
-            return f"{count / size:.1f} {unit}"
-    return f"{count:.0f} bytes"
-
-
-class _Progress:
-    """Tells every few seconds how far a download is."""
-
-    def __init__(self, total: int) -> None:
-        self._total, self._done, self._fetched = total, 0, 0
-        self._begun = self._reported = time.monotonic()
-
-    def add(self, count: int, *, fetched: bool = True) -> None:
-        """Note so many bytes more, which were fetched now or were there."""
-        self._done += count
-        self._fetched += count if fetched else 0
-        now = time.monotonic()
-        if now - self._reported >= _REPORT_EVERY_S:
-            self._reported = now
-            speed = self._fetched / (now - self._begun)
-            log.info("%s of %s, %s/s", _bytes(self._done), _bytes(self._total), _bytes(speed))
+def _megabytes(count: int) -> str:
+    return f"{count / 1e6:,.1f} MB"

@@ -6,13 +6,14 @@ from firered.errors import ModelError
 from firered.hub.catalogue import CHECKPOINT, MODELS, PUBLISHED
 
 
-def find_model(given: str | Path, name: str) -> Path:
-    """The directory of a model, such as `FireRedVAD/VAD`.
+def find_model(given: str | Path, name: str | None = None) -> Path:
+    """The directory of a model.
 
     Args:
-        given: the directory itself, one that holds it under its published name, or a published name: that directory
-            under `pretrained_models`.
-        name: the published name, with the directory inside it if it has several.
+        given: the directory itself, one that holds it under its published name, or a published name, such as
+            `FireRedLID` or `FireRedVAD/VAD`: that directory under `pretrained_models`.
+        name: the published name of the model wanted, with the directory inside it if it has several; without it, any
+            directory is the model.
 
     Raises:
         ModelError: it is not there; says how to get it.
@@ -20,24 +21,30 @@ def find_model(given: str | Path, name: str) -> Path:
     place = Path(given)
     if not place.exists() and not place.is_absolute() and place.parts[0] in PUBLISHED:
         place = MODELS / place
-    for path in (place, place / name.partition("/")[2], place / name):
+    inside = () if name is None else (place / name.partition("/")[2], place / name)
+    for path in (place, *inside):
         if (path / CHECKPOINT).exists():
             return path
-    if place.is_dir() and place.name == Path(name).name:
+    if place.is_dir() and (name is None or place.name == Path(name).name):
         return place  # incomplete: loading it names what is missing
-    wanted, to = _lacking(place, name.partition("/")[0])
+    wanted, to = _lacking(place, name)
+    if wanted is None:
+        raise ModelError(f"{given}: no model directory, nor a published name ({', '.join(PUBLISHED)})")
     raise ModelError(
-        f"{given}: no {name} model here. Get it with\n  {download_line(wanted, to)}\n{how_by_hand(wanted, to)}"
+        f"{given}: no {name or wanted} model here. Get it with\n"
+        f"  {download_line(wanted, to)}\n{how_by_hand(wanted, to)}"
     )
 
 
-def _lacking(place: Path, family: str) -> tuple[str, Path]:
-    """The published directory that would have been right, and where its folder would be."""
+def _lacking(place: Path, name: str | None) -> tuple[str | None, Path]:
+    """The published directory that would have been right, if there is one, and where its folder would be."""
+    family = name.partition("/")[0] if name else None
+    wanted = PUBLISHED.get(family) if family else None
     for path in (place, *place.parents):
         if path.name in PUBLISHED:  # one of the same kind does as well, another does not
-            of_the_kind = PUBLISHED[path.name].files == PUBLISHED[family].files
+            of_the_kind = wanted is None or PUBLISHED[path.name].files == wanted.files
             return path.name if of_the_kind else family, path.parent
-    return family, place
+    return family if wanted else None, place
 
 
 def download_line(name: str, to: Path) -> str:

@@ -1,168 +1,171 @@
-"""What Hugging Face and ModelScope list of a repository, and how to read it from them.
+"""The two hubs where models are published, each through its own client library, behind the same three methods."""
 
-Plain HTTP for both: huggingface_hub does not check the hash of what it fetches, and serves one of the two only.
-"""
-
-import http.client
-import json
 import os
-import re
-import ssl
-import urllib.error
-import urllib.parse
-import urllib.request
-from abc import ABC, abstractmethod
-from collections.abc import Iterator, Mapping
+import threading
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any
+from operator import attrgetter
+from pathlib import Path
 
 from firered.errors import ModelError, OptionError
-from firered.hub.catalogue import Published
 
-_TIMEOUT_S = 60.0
-# Of OSError not all: to write what was read may fail too, and to try again would not help that.
-_PASSING = (urllib.error.URLError, http.client.HTTPException, TimeoutError, ConnectionError, ssl.SSLError)
-_NEXT_PAGE = re.compile(r'<([^>]+)>\s*;\s*rel="?next"?')
+_TIMEOUT_S = 20.0  # without a byte
+_TRIES = 5  # in a row that bring nothing new
+_PAUSE_S = 1.0  # after the first of them; then twice as long each time
 
 
 class Unreachable(ModelError):
-    """No answer from a hub, or one that broke off: to try again may help."""
+    """No answer from a hub, or one that broke off: trying again may help."""
 
 
 @dataclass(frozen=True)
 class HubFile:
     """A file of a repository as its hub lists it.
 
-    `digest` is the SHA-256 of its content, or, with `git_blob`, the name that git gives it, both hexadecimal; empty
-    where the hub tells none.
+    `digest` is the SHA-256 of its content or, with `git_blob`, the SHA-1 that git names it by; empty if not listed.
     """
 
     path: str
     size: int
     digest: str
-    url: str
+    revision: str
     git_blob: bool = False
 
 
-class Hub(ABC):
-    """A place where models are published."""
+class HuggingFace:
+    """huggingface.co, or the mirror that HF_ENDPOINT names.
 
-    title: str
-    mirror_variable: str  # of the environment, as in the hub's own tools
+    Files come through huggingface_hub's session rather than its `hf_hub_download`, which discards what it has of a
+    file when it is interrupted: model files have gigabytes.
+    """
 
-    def __init__(self, endpoint: str, token: str | None) -> None:
-        self.endpoint = (endpoint if "://" in endpoint else f"https://{endpoint}").rstrip("/")
-        if not self.endpoint.startswith(("http://", "https://")):
-            raise OptionError(f"{self.mirror_variable}: {endpoint!r} is not an http(s) address")
-        self._token = token
+    name, title, mirror_variable = "hf", "Hugging Face", "HF_ENDPOINT"
+    workers = 4  # files at the same time
+    repository = attrgetter("hugging_face")  # of a published directory
 
-    @abstractmethod
-    def repository(self, published: Published) -> str | None:
-        """The name of a published directory on this hub; None if it is not there."""
+    def __init__(self) -> None:
+        self.endpoint = _address(self.mirror_variable, os.environ.get("HF_ENDPOINT") or "https://huggingface.co")
 
     def files(self, repository: str) -> list[HubFile]:
-        """The files of a repository.
+        """The files of a repository; raises Unreachable, or ModelError if the hub refuses."""
+        from huggingface_hub import HfApi
 
-        Raises:
-            Unreachable: the hub does not answer.
-            ModelError: it has no such repository, or answers with something else.
-        """
-        try:
-            return self._files(repository)
-        except (ValueError, KeyError, TypeError, AttributeError) as error:
-            raise ModelError(f"{self.endpoint} answers with something else than the files of {repository}") from error
-
-    @abstractmethod
-    def _files(self, repository: str) -> list[HubFile]: ...
-
-    @contextmanager
-    def open(self, url: str, start: int = 0) -> Iterator[http.client.HTTPResponse]:
-        """The hub's answer for an address: the bytes from `start` on, where its status is 206, else all.
-
-        Raises:
-            Unreachable: no answer, or a passing trouble of the hub; also when reading the answer fails.
-            ModelError: the hub refuses.
-        """
-        request = urllib.request.Request(url, headers={"User-Agent": "firered-download"})
-        if start:
-            request.add_header("Range", f"bytes={start}-")
-        if self._token:  # not for the storage that the hub redirects to
-            request.add_unredirected_header("Authorization", f"Bearer {self._token}")
-        try:
-            with urllib.request.urlopen(request, timeout=_TIMEOUT_S) as answer:
-                yield answer
-        except urllib.error.HTTPError as error:
-            kind = Unreachable if error.code >= 500 or error.code == http.HTTPStatus.TOO_MANY_REQUESTS else ModelError
-            raise kind(f"{url}: {self.title} answers {error.code} {error.reason}") from error
-        except _PASSING as error:
-            raise Unreachable(f"{url}: {getattr(error, 'reason', None) or error}") from error
-
-    def _json(self, url: str) -> tuple[Any, Mapping[str, str]]:
-        with self.open(url) as answer:
-            return json.load(answer), answer.headers
-
-
-class HuggingFace(Hub):
-    """huggingface.co, or the mirror that HF_ENDPOINT names."""
-
-    title, mirror_variable = "Hugging Face", "HF_ENDPOINT"
-
-    def __init__(self) -> None:
-        super().__init__(os.environ.get(self.mirror_variable) or "https://huggingface.co", os.environ.get("HF_TOKEN"))
-
-    def repository(self, published: Published) -> str:
-        """The name of a published directory on this hub."""
-        return published.hugging_face
-
-    def _files(self, repository: str) -> list[HubFile]:
-        url: str | None = f"{self.endpoint}/api/models/{repository}/tree/main?recursive=true"
-        found = []
-        while url:
-            entries, headers = self._json(url)
-            found += [self._file(repository, entry) for entry in entries if entry["type"] == "file"]
-            following = _NEXT_PAGE.search(headers.get("Link", ""))
-            url = self._here(following[1]) if following else None
-        return found
-
-    def _here(self, url: str) -> str:
-        # A mirror may pass on the address that the original gave it.
-        parts = urllib.parse.urlsplit(url)
-        return url if url.startswith(self.endpoint + "/") else f"{self.endpoint}{parts.path}?{parts.query}"
-
-    def _file(self, repository: str, entry: Mapping[str, Any]) -> HubFile:
-        url = f"{self.endpoint}/{repository}/resolve/main/{urllib.parse.quote(entry['path'])}"
-        if large := entry.get("lfs"):
-            return HubFile(entry["path"], int(large["size"]), large["oid"].removeprefix("sha256:"), url)
-        return HubFile(entry["path"], int(entry["size"]), entry["oid"], url, git_blob=True)
-
-
-class ModelScope(Hub):
-    """modelscope.cn, or the site that MODELSCOPE_ENDPOINT or MODELSCOPE_DOMAIN names."""
-
-    title, mirror_variable = "ModelScope", "MODELSCOPE_ENDPOINT"
-
-    def __init__(self) -> None:
-        given = os.environ.get(self.mirror_variable) or os.environ.get("MODELSCOPE_DOMAIN")
-        super().__init__(given or "https://www.modelscope.cn", os.environ.get("MODELSCOPE_API_TOKEN"))
-
-    def repository(self, published: Published) -> str | None:
-        """The name of a published directory on this hub; None if it is not there."""
-        return published.modelscope
-
-    def _files(self, repository: str) -> list[HubFile]:
-        top = f"{self.endpoint}/api/v1/models/{repository}/repo"
-        listing, _ = self._json(f"{top}/files?Revision=master&Recursive=True")
+        with self._errors(repository):
+            info = HfApi(endpoint=self.endpoint).model_info(repository, files_metadata=True, timeout=_TIMEOUT_S)
+        revision = info.sha or "main"
         return [
-            HubFile(
-                entry["Path"],
-                int(entry["Size"]),
-                entry.get("Sha256") or "",
-                f"{top}?{urllib.parse.urlencode({'Revision': 'master', 'FilePath': entry['Path']})}",
-            )
-            for entry in listing["Data"]["Files"]
-            if entry["Type"] != "tree"
+            HubFile(entry.rfilename, int(entry.lfs.size), entry.lfs.sha256, revision)
+            if entry.lfs
+            else HubFile(entry.rfilename, int(entry.size), entry.blob_id or "", revision, git_blob=True)
+            for entry in info.siblings
         ]
 
+    def fetch(self, repository: str, file: HubFile, folder: Path, stop: threading.Event) -> None:
+        """Fetch a file to `<folder>/<file.path>`, resuming what an earlier call left; its content is not checked.
 
-HUBS = {"hf": HuggingFace, "modelscope": ModelScope}
+        Raises:
+            Unreachable: the connection keeps breaking, or `stop` was set; what came stays for the next call.
+            ModelError: the hub refuses, or sends more than it lists.
+        """
+        path, failures = folder / file.path, 0
+        while (have := size_of(path)) != file.size or not path.exists():
+            try:
+                with self._errors(f"{repository}/{file.path}"):
+                    self._append(repository, file, path, stop)
+            except Unreachable:
+                failures = 0 if size_of(path) > have else failures + 1
+                if failures == _TRIES or stop.wait(_PAUSE_S * 2**failures):
+                    raise
+
+    def _append(self, repository: str, file: HubFile, path: Path, stop: threading.Event) -> None:
+        from huggingface_hub import hf_hub_url
+        from huggingface_hub.utils import build_hf_headers, hf_raise_for_status, http_stream_backoff
+
+        url = hf_hub_url(repository, file.path, revision=file.revision, endpoint=self.endpoint)
+        headers = build_hf_headers() | {"Accept-Encoding": "identity"}  # compressed, a range would be of something else
+        if 0 < (start := size_of(path)) < file.size:
+            headers["Range"] = f"bytes={start}-"
+        once = {"retry_on_exceptions": (), "retry_on_status_codes": 429}  # what else may pass, `fetch` tries again
+        with http_stream_backoff("GET", url, headers=headers, timeout=_TIMEOUT_S, **once) as answer:
+            hf_raise_for_status(answer)
+            with path.open("ab" if answer.status_code == 206 else "wb") as out:
+                for block in answer.iter_bytes():
+                    if out.tell() + len(block) > file.size:
+                        raise ModelError(f"{url}: longer than the {file.size} bytes that {self.title} lists")
+                    out.write(block)
+                    if stop.is_set():
+                        raise Unreachable(f"{url}: stopped")
+        if size_of(path) < file.size:
+            raise Unreachable(f"{url}: the connection ended after {size_of(path)} of {file.size} bytes")
+
+    @contextmanager
+    def _errors(self, what: str) -> Iterator[None]:
+        import httpx2
+        from huggingface_hub.errors import HfHubHTTPError
+
+        try:
+            yield
+        except HfHubHTTPError as error:
+            status = error.response.status_code
+            kind = Unreachable if status >= 500 or status == 429 else ModelError
+            raise kind(f"{what}: {self.title} answers {status} {error.response.reason_phrase}") from error
+        except (httpx2.HTTPError, httpx2.InvalidURL, ConnectionError) as error:
+            raise Unreachable(f"{self.endpoint}, {what}: {str(error) or type(error).__name__}") from error
+
+
+class ModelScope:
+    """modelscope.cn, or the site that MODELSCOPE_ENDPOINT or MODELSCOPE_DOMAIN names."""
+
+    name, title, mirror_variable = "modelscope", "ModelScope", "MODELSCOPE_ENDPOINT"
+    workers = 1  # its client fetches a large file in parallel pieces by itself
+    repository = attrgetter("modelscope")  # of a published directory; None if it is not there
+
+    def __init__(self) -> None:
+        given = os.environ.get("MODELSCOPE_ENDPOINT") or os.environ.get("MODELSCOPE_DOMAIN")
+        self.endpoint = _address(self.mirror_variable, given or "https://www.modelscope.cn")
+        try:
+            from modelscope_hub import HubApi, HubConfig
+        except ImportError as error:
+            raise OptionError("--hub modelscope needs its client: pip install 'modelscope>=1.40'") from error
+        self._api = HubApi(HubConfig(endpoint=self.endpoint))
+
+    def files(self, repository: str) -> list[HubFile]:
+        """The files of a repository; raises as for Hugging Face."""
+        with self._errors(repository):
+            entries = self._api.list_repo_files(repository, "model", revision="master")
+        return [HubFile(e.path, e.size, e.sha256 or "", "master") for e in entries if not e.is_dir]
+
+    def fetch(self, repository: str, file: HubFile, folder: Path, stop: threading.Event) -> None:
+        """Fetch a file to `<folder>/<file.path>` as for Hugging Face, but for `stop`, which its client knows not."""
+        with self._errors(f"{repository}/{file.path}"):
+            self._api.download_file(
+                repository, "model", file.path, revision=file.revision, local_dir=folder, file_size=file.size
+            )
+
+    @contextmanager
+    def _errors(self, what: str) -> Iterator[None]:
+        from modelscope_hub.errors import HubError
+        from requests import RequestException
+
+        try:
+            yield
+        except (HubError, RequestException) as error:
+            kind = Unreachable if getattr(error, "retryable", True) else ModelError
+            raise kind(f"{self.endpoint}, {what}: {error}") from error
+
+
+Hub = HuggingFace | ModelScope
+HUBS = {hub.name: hub for hub in (HuggingFace, ModelScope)}
+
+
+def _address(variable: str, endpoint: str) -> str:
+    address = (endpoint if "://" in endpoint else f"https://{endpoint}").rstrip("/")
+    if not address.startswith(("http://", "https://")):
+        raise OptionError(f"{variable}: {endpoint!r} is not an http(s) address")
+    return address
+
+
+def size_of(path: Path) -> int:
+    """The bytes of a file; 0 if there is none."""
+    return path.stat().st_size if path.is_file() else 0
