@@ -3,7 +3,6 @@
 import hashlib
 import json
 import logging
-import os
 import signal
 import socket
 import subprocess
@@ -217,6 +216,7 @@ def stage(data):
 def said(monkeypatch, caplog, *words):
     """Exit status and messages of the command."""
     monkeypatch.setattr(sys, "argv", ["firered-download", *map(str, words)])
+    monkeypatch.setenv("HF_HUB_DISABLE_TELEMETRY", "1")  # the command sets it for its process, which here goes on
     with caplog.at_level(logging.INFO), pytest.raises(SystemExit) as ended:
         command()
     return ended.value.code, caplog.text
@@ -395,13 +395,15 @@ def test_a_stalled_connection_is_given_up(fake, monkeypatch):
 def test_an_interrupted_command_resumes(fake, ending):
     fake.stalls = {"VAD/model.pth.tar": 200_000}
     words = [Path(sys.executable).parent / "firered-download", "FireRedVAD", "--to", "to"]
-    running = subprocess.Popen(words, env={**os.environ, "HF_HUB_DISABLE_TELEMETRY": "1"}, stderr=subprocess.PIPE)
+    running = subprocess.Popen(words, stderr=subprocess.PIPE)
     until = time.monotonic() + 60
     while not (STAGED.exists() and STAGED.stat().st_size > 100_000) and time.monotonic() < until:
         time.sleep(0.01)
     running.send_signal(ending)
     fake.closing.set()  # the stalled answers end
     _, errors = running.communicate(timeout=60)
+    assert {urlsplit(asked.path).path.split("/")[1] for asked in fake.asked} == {"api", "FireRedTeam", "storage"}
+    assert len([asked for asked in fake.asked if asked.path.startswith("/api/")]) == 1  # no telemetry
     assert running.returncode not in (0, 1)
     assert b"Traceback" not in errors
     assert "VAD/model.pth.tar" not in content()

@@ -1,5 +1,6 @@
 """firered-download."""
 
+import os
 from pathlib import Path
 from typing import Annotated
 
@@ -26,6 +27,8 @@ def download_command(
 
     if hub not in HUBS:
         raise OptionError(f"hub: {hub!r} is not one of {', '.join(HUBS)}")
+    # Without this, huggingface_hub asks the mirror one thing more: how to recognise what runs this command.
+    os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
     download(names, HUBS[hub](), to)
 
 

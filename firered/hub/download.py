@@ -81,7 +81,8 @@ def _plan(name: str, hub: Hub, to: Path) -> _Plan:
     except Unreachable as error:
         raise _out_of_reach(error, name, hub, to) from error
     except _NO_LISTING as error:
-        raise ModelError(f"{hub.endpoint} answers with something else than the files of {repository}") from error
+        what = f"{hub.endpoint} answers with something else than the files of {repository}"
+        raise ModelError(f"{what} ({type(error).__name__}: {error})") from error
     for file in files:  # their names come from the network: none may lead out of the folder
         if _UNSAFE.search(file.path) or any(part in ("", ".", "..") for part in file.path.split("/")):
             raise ModelError(

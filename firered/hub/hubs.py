@@ -53,13 +53,13 @@ class HuggingFace:
 
         with self._errors(repository):
             info = HfApi(endpoint=self.endpoint).model_info(repository, files_metadata=True, timeout=_TIMEOUT_S)
-        revision = info.sha or "main"
-        return [
-            HubFile(entry.rfilename, int(entry.lfs.size), entry.lfs.sha256, revision)
-            if entry.lfs
-            else HubFile(entry.rfilename, int(entry.size), entry.blob_id or "", revision, git_blob=True)
-            for entry in info.siblings
-        ]
+        files = []
+        for entry in info.siblings or []:
+            if entry.size is None:
+                raise ValueError(f"no size of {entry.rfilename}")
+            digest = entry.lfs.sha256 if entry.lfs else entry.blob_id or ""
+            files.append(HubFile(entry.rfilename, entry.size, digest, info.sha or "main", git_blob=not entry.lfs))
+        return files
 
     def fetch(self, repository: str, file: HubFile, folder: Path, stop: threading.Event) -> None:
         """Fetch a file to `<folder>/<file.path>`, resuming what an earlier call left; its content is not checked.
@@ -86,8 +86,9 @@ class HuggingFace:
         headers = build_hf_headers() | {"Accept-Encoding": "identity"}  # compressed, a range would be of something else
         if 0 < (start := size_of(path)) < file.size:
             headers["Range"] = f"bytes={start}-"
-        once = {"retry_on_exceptions": (), "retry_on_status_codes": 429}  # what else may pass, `fetch` tries again
-        with http_stream_backoff("GET", url, headers=headers, timeout=_TIMEOUT_S, **once) as answer:
+        with http_stream_backoff(  # which waits as long as 429 asks for; what else may pass, `fetch` tries again
+            "GET", url, headers=headers, timeout=_TIMEOUT_S, retry_on_exceptions=(), retry_on_status_codes=429
+        ) as answer:
             hf_raise_for_status(answer)
             with path.open("ab" if answer.status_code == 206 else "wb") as out:
                 for block in answer.iter_bytes():
