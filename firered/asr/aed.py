@@ -12,10 +12,10 @@ from firered.asr.config import AsrConfig
 from firered.asr.guard import Guard
 from firered.asr.windowed import WindowedRecogniser
 from firered.audio.frontend import FRAME_SHIFT_S
+from firered.hub.catalogue import CHECKPOINT
 from firered.models.aed import Aed
 from firered.models.checkpoint import model_files
 from firered.models.lstm_lm import LstmLm
-from firered.pretrained import CHECKPOINT
 from firered.results import AsrResult, NBest, Word
 from firered.runtime.loaded import Loaded, need_ctc
 from firered.runtime.speech import Speech

@@ -9,8 +9,8 @@ from rapidfuzz.distance import Levenshtein
 
 from firered.asr.config import GuardConfig
 from firered.audio.frames import Frames
+from firered.hub.catalogue import CHECKPOINT
 from firered.models.checkpoint import model_files
-from firered.pretrained import CHECKPOINT
 from firered.results import AsrResult
 from firered.runtime.speech import Speech
 from firered.text.joining import is_latin

@@ -13,7 +13,8 @@ from firered.asr.config import AsrConfig, GuardConfig, LlmConfig
 from firered.audio.config import AudioConfig
 from firered.cli.flags import Paths, flag_value, run, script, split_paths, use_threads
 from firered.errors import OptionError
-from firered.pretrained import MODELS, find_model
+from firered.hub.catalogue import MODELS
+from firered.hub.find import find_model
 from firered.runs.config import JobConfig
 from firered.runtime.config import ComputeConfig
 

@@ -8,9 +8,9 @@ import numpy as np
 import torch
 
 from firered.errors import ModelError, OptionError, result_of
+from firered.hub.catalogue import CHECKPOINT
 from firered.models.checkpoint import model_files, pick_device
 from firered.models.punc_bert import BERT_CONFIG, PuncBert
-from firered.pretrained import CHECKPOINT
 from firered.punc.config import PuncConfig
 from firered.punc.text import build_text, rule_fix, sentence_ends, strip_marks, width
 from firered.punc.tokens import VOCABULARY, Piece, PieceTokenizer

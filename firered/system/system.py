@@ -14,10 +14,11 @@ from firered.audio.frames import Audio, Frames, of_audio
 from firered.audio.frontend import SAMPLE_RATE
 from firered.audio.spool import Spool
 from firered.errors import ModelError, result_of
+from firered.hub.catalogue import MODELS
+from firered.hub.find import find_model
 from firered.lid.config import LidConfig
 from firered.lid.identify import Lid
 from firered.options import Options
-from firered.pretrained import MODELS, find_model
 from firered.punc.config import PuncConfig
 from firered.punc.punctuate import Punc
 from firered.results import Seconds

@@ -15,9 +15,9 @@ from firered.audio.frames import Audio, Frames, of_audio
 from firered.audio.frontend import SAMPLE_RATE, Cmvn, Fbank
 from firered.audio.load import INT16_SCALE
 from firered.errors import ModelError, result_of
+from firered.hub.catalogue import CHECKPOINT
 from firered.models.checkpoint import load_checkpoint, load_weights, model_files, pick_device
 from firered.models.dfsmn import Dfsmn, DfsmnCache, DfsmnConfig
-from firered.pretrained import CHECKPOINT
 from firered.results import MvadResult, StreamEvent, StreamVadResult, VadResult
 from firered.vad.config import MvadConfig, StreamVadConfig, VadConfig
 from firered.vad.post import SegmentRules, StreamSegmenter, segment, to_seconds

@@ -9,7 +9,8 @@ from support.signals import write_wav
 
 from firered.cli.doctor import doctor_command
 from firered.errors import ModelError
-from firered.pretrained import CHECKPOINT, MODELS, PUBLISHED, find_model
+from firered.hub.catalogue import CHECKPOINT, MODELS, PUBLISHED
+from firered.hub.find import find_model
 
 
 @pytest.fixture(autouse=True)
@@ -46,6 +47,39 @@ def test_found(given, name, found):
     place(*(MODELS / one for one in ("FireRedASR2-LLM", "FireRedASR-LLM-L", "FireRedVAD/Stream-VAD", "FireRedPunc")))
     Path("own/FireRedLID").mkdir()
     assert find_model(Path(given), name) == find_model(given, name) == Path(found)
+
+
+@pytest.mark.parametrize(
+    ("given", "found"),
+    [
+        ("own/recogniser", "own/recogniser"),
+        ("own/other", "own/other"),  # of whatever files: loading it says what is missing
+        ("FireRedLID", "pretrained_models/FireRedLID"),
+        ("FireRedVAD/VAD", "pretrained_models/FireRedVAD/VAD"),
+        ("FireRedVAD", "pretrained_models/FireRedVAD"),
+        ("FireRedPunc", "FireRedPunc"),  # a directory here comes before the published one
+    ],
+)
+def test_found_without_the_name_of_what_is_wanted(given, found):
+    place("own/recogniser", "FireRedPunc", *(MODELS / name for name in ("FireRedLID", "FireRedVAD/VAD", "FireRedPunc")))
+    Path("own/other").mkdir()
+    assert find_model(Path(given)) == find_model(given) == Path(found)
+
+
+def test_not_found_without_the_name_of_what_is_wanted():
+    for given, family, line in (
+        ("FireRedLID", "FireRedLID", "firered-download FireRedLID"),
+        ("FireRedVAD/VAD", "FireRedVAD", "firered-download FireRedVAD"),
+        ("/models/FireRedVAD/AED", "FireRedVAD", "firered-download FireRedVAD --to /models"),
+    ):
+        with pytest.raises(ModelError) as error:
+            find_model(given)
+        assert str(error.value).splitlines()[:2] == [f"{given}: no {family} model here. Get it with", f"  {line}"]
+    for given in ("nowhere", "/no/where"):
+        with pytest.raises(ModelError, match=f"^{given}: no model directory, nor a published name .FireRedVAD, "):
+            find_model(given)
+        with pytest.raises(ModelError, match=f"^{given}: no model directory, nor a published name "):
+            find_model(given, "SomeOtherModel")
 
 
 @pytest.mark.parametrize(

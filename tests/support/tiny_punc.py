@@ -7,8 +7,8 @@ from pathlib import Path
 import torch
 from transformers import BertConfig
 
+from firered.hub.catalogue import CHECKPOINT
 from firered.models.punc_bert import BERT_CONFIG, PuncArgs, PuncBert
-from firered.pretrained import CHECKPOINT
 from firered.punc.config import PuncConfig
 from firered.punc.punctuate import TAGS, Punc
 from firered.punc.tokens import VOCABULARY

@@ -7,8 +7,8 @@ import torch
 
 from firered.audio.frontend import NUM_BINS
 from firered.data.archives import write_matrix
+from firered.hub.catalogue import CHECKPOINT
 from firered.models.dfsmn import Dfsmn, DfsmnConfig
-from firered.pretrained import CHECKPOINT
 
 # name in the published layout: outputs, look-ahead taps
 TINY_MODELS = {"VAD": (1, 2), "Stream-VAD": (1, 0), "AED": (3, 2)}

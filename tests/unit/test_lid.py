@@ -17,13 +17,13 @@ from firered.audio.config import AudioConfig
 from firered.audio.frames import of_samples
 from firered.audio.load import read_blocks
 from firered.errors import ModelError, OptionError
+from firered.hub.catalogue import CHECKPOINT
 from firered.lid import identify as lid_module
 from firered.lid.config import LidConfig
 from firered.lid.identify import Lid
 from firered.lid.labels import Grammar, dialects, labels, split_label
 from firered.models.aed import AedConfig
 from firered.models.aed import Lid as LidModel
-from firered.pretrained import CHECKPOINT
 from firered.runtime.loaded import Loaded
 from firered.runtime.speech import Speech
 from firered.text.tokenizer import SPECIAL

@@ -14,9 +14,9 @@ from support.tiny_punc import TOKENS, WINDOW, punc_of, write_model, write_tiny
 from transformers import BertConfig
 
 from firered.errors import ModelError, OptionError
+from firered.hub.catalogue import CHECKPOINT
 from firered.models.checkpoint import load_checkpoint
 from firered.models.punc_bert import BERT_CONFIG, PuncArgs, PuncBert
-from firered.pretrained import CHECKPOINT
 from firered.punc.punctuate import TAGS, Punc
 from firered.punc.text import bare, rule_fix
 from firered.punc.tokens import VOCABULARY

@@ -6,7 +6,7 @@ from datetime import date
 from pathlib import Path
 
 from firered.errors import ModelError
-from firered.pretrained import CHECKPOINT
+from firered.hub.catalogue import CHECKPOINT
 from firered.scoring.config import SourceConfig
 from firered.version import __version__
 

@@ -17,13 +17,13 @@ from transformers import AutoTokenizer, PreTrainedTokenizerBase
 from firered.asr.llm_runtime import llm_folder
 from firered.data.utterance import Utterance
 from firered.errors import OptionError, Problem
+from firered.hub.catalogue import CHECKPOINT
 from firered.models.adapters import Adapter
 from firered.models.aed import Aed
 from firered.models.checkpoint import model_files
 from firered.models.conformer import SUBSAMPLING
 from firered.models.qwen import load_llm, with_lora
 from firered.models.speech_llm import SpeechLlm, positions_of
-from firered.pretrained import CHECKPOINT
 from firered.text.llm_tokenizer import LlmTokenizer
 from firered.train import checkpoints
 from firered.train.beside import ENCODER, by_main, copy_beside
