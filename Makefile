@@ -3,7 +3,7 @@
 .PHONY: setup test format bench clean
 
 setup:   ## environment with everything for development
-	utils/setup.sh test bench
+	utils/setup.sh test dev bench
 
 test:    ## style, shell scripts, tests
 	bash tests/run.sh
