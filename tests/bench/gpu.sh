@@ -24,9 +24,14 @@ help_message=$(sed -n '2,/^$/s/^# \{0,1\}//p' "${BASH_SOURCE[0]}")
 
 # shellcheck source=utils/parse_options.sh
 . "$TOP/utils/parse_options.sh"
-firered_extras="test"
-# shellcheck source=utils/path.sh
-. "$TOP/utils/path.sh"
+if [ -n "$python" ]; then
+  PATH=$(dirname "$(command -v "$python")"):$PATH # nothing is installed into an environment of one's own
+else
+  # shellcheck disable=SC2034 # path.sh reads it
+  firered_extras="test"
+  # shellcheck source=utils/path.sh
+  . "$TOP/utils/path.sh"
+fi
 
 dtypes=float16,bfloat16
 if [ "$device" = cpu ]; then dtypes=float32,int8; fi
