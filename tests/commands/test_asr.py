@@ -1,11 +1,8 @@
 """Recognition and alignment: the published cases, behaviour in company and under fire."""
 
 import json
-import os
 import signal
-import subprocess
 import sys
-import time
 from pathlib import Path
 
 import kaldiio
@@ -13,6 +10,7 @@ import numpy as np
 import pytest
 import soundfile
 import torch
+from support.commands import command, killed_at
 from support.paths import GOLDENS
 
 from firered.asr.aed import Asr
@@ -20,10 +18,6 @@ from firered.config import AsrConfig
 from firered.errors import ModelError
 
 BIN = Path(sys.executable).parent
-
-
-def command(name: str, *args: object) -> subprocess.CompletedProcess:
-    return subprocess.run([BIN / f"firered-{name}", *map(str, args)], capture_output=True, text=True)
 
 
 def table(path: Path) -> dict[str, str]:
@@ -130,21 +124,12 @@ def test_bad_utterances_harm_nobody(tiny, tmp_path):
 
 def test_killed_and_run_again(tiny, tmp_path):
     scp = [f"{path.stem} {path}\n" for path in sorted((tiny / "wav").glob("utt*.wav"))]
-    wait = f"zz test -e {tmp_path}/go || sleep 60; cat {tiny}/wav/utt00.wav |\n"  # of unknown length, so it comes last
-    (tmp_path / "wav.scp").write_text("".join(scp) + wait)
+    (tmp_path / "wav.scp").write_text("".join(scp))
     flags = ["--model", tiny / "FireRedASR2-AED", "--timestamps", "reference", "--batch-seconds", "12"]
-    process = subprocess.Popen(
-        [BIN / "firered-asr", tmp_path / "wav.scp", tmp_path / "out", *flags],
-        stderr=subprocess.DEVNULL,
-        start_new_session=True,
-    )
-    journal, deadline = tmp_path / "out/.journal.jsonl", time.monotonic() + 100
-    while time.monotonic() < deadline and not (journal.exists() and journal.read_text().count("\n") > 5):
-        time.sleep(0.02)
-    os.killpg(process.pid, signal.SIGKILL)
-    process.wait()
+    journal = tmp_path / "out/.journal.jsonl"
+    died = killed_at(journal, 7, "firered-asr", tmp_path / "wav.scp", tmp_path / "out", *flags)
+    assert died.returncode == -signal.SIGKILL, died.stderr
     assert not (tmp_path / "out/text").exists()
-    (tmp_path / "go").touch()
     again = command("asr", tmp_path / "wav.scp", tmp_path / "out", *flags)
     assert again.returncode == 0, again.stderr
     assert "of an earlier run" in again.stderr

@@ -1,17 +1,15 @@
 """Recognition with the LLM variant: the published cases, behaviour in company and under fire, command and recipe."""
 
 import json
-import os
 import signal
-import subprocess
 import sys
-import time
 from dataclasses import fields
 from pathlib import Path
 
 import numpy as np
 import pytest
 import soundfile
+from support.commands import Done, command, killed_at
 from support.paths import GOLDENS
 from support.signals import noise
 
@@ -20,9 +18,8 @@ from firered.config import LlmConfig
 BIN = Path(sys.executable).parent
 
 
-def command(*args: object) -> subprocess.CompletedProcess:
-    flags = ["--type", "llm", *map(str, args)]
-    return subprocess.run([BIN / "firered-asr", *flags], capture_output=True, text=True)
+def recognise(*arguments: object) -> Done:
+    return command("asr", "--type", "llm", *arguments)
 
 
 def table(path: Path) -> dict[str, str]:
@@ -51,7 +48,7 @@ def test_command_on_a_data_directory(tiny, tmp_path):
     (tmp_path / "data/wav.scp").write_text(f"long {tiny}/wav/long.wav\n")
     (tmp_path / "data/segments").write_bytes((tiny / "long.segments").read_bytes())
     flags = ["--model", tiny, "--dtype", "float32", "--align-model", tiny, "--nbest", 2]
-    done = command(tmp_path / "data", tmp_path / "a", *flags)
+    done = recognise(tmp_path / "data", tmp_path / "a", *flags)
     assert done.returncode == 0, done.stderr
     text, tokens = table(tmp_path / "a/text"), table(tmp_path / "a/token")
     assert len(text) == 12
@@ -74,7 +71,7 @@ def test_command_on_a_data_directory(tiny, tmp_path):
     assert (tmp_path / "a/failed").read_text() == ""
     assert not (tmp_path / "a/flags").exists()
     config = tmp_path / "a/config.yaml"
-    again = command(tmp_path / "data", tmp_path / "b", "--model", tiny, "--config", config)
+    again = recognise(tmp_path / "data", tmp_path / "b", "--model", tiny, "--config", config)
     assert again.returncode == 0, again.stderr
     for name in ("text", "token", "utt2conf", "asr.jsonl", "ctm", "nbest.jsonl"):
         assert (tmp_path / "a" / name).read_text() == (tmp_path / "b" / name).read_text(), name
@@ -91,7 +88,7 @@ def test_bad_utterances_harm_nobody(tiny, tmp_path):
     for name in ("short", "brief", "silence", "oneminute", "missing"):
         lines[name] = f"{wav}/{name}.wav"
     (tmp_path / "wav.scp").write_text("".join(f"{key} {value}\n" for key, value in lines.items()))
-    done = command(tmp_path / "wav.scp", tmp_path / "out", "--model", tiny, "--decode-max-len", 20)
+    done = recognise(tmp_path / "wav.scp", tmp_path / "out", "--model", tiny, "--decode-max-len", 20)
     assert done.returncode == 1
     assert "Traceback" not in done.stderr
     text = table(tmp_path / "out/text")
@@ -105,25 +102,16 @@ def test_bad_utterances_harm_nobody(tiny, tmp_path):
 
 def test_killed_and_run_again(tiny, tmp_path):
     scp = [f"{path.stem} {path}\n" for path in sorted((tiny / "wav").glob("utt*.wav"))]
-    wait = f"zz test -e {tmp_path}/go || sleep 60; cat {tiny}/wav/utt00.wav |\n"  # of unknown length, so it comes last
-    (tmp_path / "wav.scp").write_text("".join(scp) + wait)
+    (tmp_path / "wav.scp").write_text("".join(scp))
     flags = ["--model", tiny, "--batch-seconds", "12"]
-    process = subprocess.Popen(
-        [BIN / "firered-asr", "--type", "llm", tmp_path / "wav.scp", tmp_path / "out", *flags],
-        stderr=subprocess.DEVNULL,
-        start_new_session=True,
-    )
-    journal, deadline = tmp_path / "out/.journal.jsonl", time.monotonic() + 100
-    while time.monotonic() < deadline and not (journal.exists() and journal.read_text().count("\n") > 5):
-        time.sleep(0.02)
-    os.killpg(process.pid, signal.SIGKILL)
-    process.wait()
+    journal = tmp_path / "out/.journal.jsonl"
+    died = killed_at(journal, 7, "firered-asr", "--type", "llm", tmp_path / "wav.scp", tmp_path / "out", *flags)
+    assert died.returncode == -signal.SIGKILL, died.stderr
     assert not (tmp_path / "out/text").exists()
-    (tmp_path / "go").touch()
-    again = command(tmp_path / "wav.scp", tmp_path / "out", *flags)
+    again = recognise(tmp_path / "wav.scp", tmp_path / "out", *flags)
     assert again.returncode == 0, again.stderr
     assert "of an earlier run" in again.stderr
-    assert command(tmp_path / "wav.scp", tmp_path / "fresh", *flags).returncode == 0
+    assert recognise(tmp_path / "wav.scp", tmp_path / "fresh", *flags).returncode == 0
     for name in ("text", "token", "utt2conf", "asr.jsonl", "failed", "wav.scp"):
         assert (tmp_path / "out" / name).read_bytes() == (tmp_path / "fresh" / name).read_bytes(), name
 
@@ -140,13 +128,13 @@ def test_killed_and_run_again(tiny, tmp_path):
     ],
 )
 def test_each_kind_has_its_own_options(arguments, status, reason, tmp_path):
-    done = subprocess.run([BIN / "firered-asr", *arguments, "in", tmp_path / "out"], capture_output=True, text=True)
+    done = command("asr", *arguments, "in", tmp_path / "out")
     assert done.returncode == status
     assert reason in done.stderr
 
 
 def test_help_of_this_kind_shows_its_options():
-    done = subprocess.run([BIN / "firered-asr", "--help", "--type", "llm"], capture_output=True, text=True)
+    done = command("asr", "--help", "--type", "llm")
     assert done.returncode == 0
     for field in fields(LlmConfig):
         assert f"--{field.name.replace('_', '-')} <" in done.stdout

@@ -1,14 +1,10 @@
 """firered-asr lists the texts that it doubts."""
 
 import json
-import subprocess
-import sys
-from pathlib import Path
 
+from support.commands import command
 from support.paths import GOLDENS
 from support.signals import noise, write_wav
-
-BIN = Path(sys.executable).parent
 
 
 def test_command_lists_the_reasons(tmp_path):
@@ -17,11 +13,7 @@ def test_command_lists_the_reasons(tmp_path):
     (tmp_path / "wav/clear.wav").write_bytes((tiny / "wav/utt05.wav").read_bytes())
     flags = ["--model", tiny, "--guard-chars-per-second", "0.2", "--guard-ctc-distance", "1"]
     for guard in ("flag", "drop"):
-        done = subprocess.run(
-            [BIN / "firered-asr", tmp_path / "wav", tmp_path / guard, *flags, "--guard", guard],
-            capture_output=True,
-            text=True,
-        )
+        done = command("asr", tmp_path / "wav", tmp_path / guard, *flags, "--guard", guard)
         assert done.returncode == 0, done.stderr
         assert "of 2 texts" in done.stderr
         listed = dict(line.split(" ", 1) for line in (tmp_path / guard / "flags").read_text().splitlines())

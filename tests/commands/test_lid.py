@@ -1,7 +1,6 @@
 """firered-lid: its list, segments and features, bad recordings."""
 
 import json
-import subprocess
 import sys
 from pathlib import Path
 
@@ -9,6 +8,7 @@ import numpy as np
 import pytest
 import soundfile
 import torch
+from support.commands import command
 from support.paths import GOLDENS
 from support.tiny_vad import write_tiny_model
 
@@ -24,10 +24,6 @@ from firered.pretrained import CHECKPOINT
 BIN = Path(sys.executable).parent
 LABELS = ("zh", "en", "ja", "mandarin", "yue", "wu")
 SYMBOLS = (*SPECIAL, *LABELS)
-
-
-def command(*args: object) -> subprocess.CompletedProcess:
-    return subprocess.run([BIN / "firered-lid", *map(str, args)], capture_output=True, text=True)
 
 
 def table(path: Path) -> dict[str, str]:
@@ -58,7 +54,7 @@ def random_model(tmp_path_factory):
 
 
 def test_the_list_needs_no_model():
-    done = command("--list")
+    done = command("lid", "--list")
     assert done.returncode == 0, done.stderr
     assert "dialect\tyue\t" in done.stdout
     assert done.stdout.count("\n") == 114
@@ -71,7 +67,7 @@ def test_command_on_segments_and_on_features(golden, tmp_path):
     (data / "wav.scp").write_text(f"long {directory.parent}/wav/long.wav\n")
     (data / "segments").write_bytes((directory.parent / "long.segments").read_bytes())
     flags = ["--model", directory, "--constrain"]
-    done = command(data, tmp_path / "a", *flags)
+    done = command("lid", data, tmp_path / "a", *flags)
     assert done.returncode == 0, done.stderr
     langs, confidences = table(tmp_path / "a/utt2lang"), table(tmp_path / "a/utt2lang_conf")
     results = [json.loads(line) for line in (tmp_path / "a/lid.jsonl").read_text().splitlines()]
@@ -89,8 +85,8 @@ def test_command_on_segments_and_on_features(golden, tmp_path):
     assert (tmp_path / "a/segments").read_text() == (data / "segments").read_text()
     assert "constrain: true" in (tmp_path / "a/config.yaml").read_text()
     assert (tmp_path / "a/failed").read_text() == ""
-    assert subprocess.run([BIN / "firered-fbank", data, tmp_path / "f"]).returncode == 0
-    assert command(tmp_path / "f", tmp_path / "b", *flags).returncode == 0
+    assert command("fbank", data, tmp_path / "f").returncode == 0
+    assert command("lid", tmp_path / "f", tmp_path / "b", *flags).returncode == 0
     assert (tmp_path / "a/lid.jsonl").read_text() == (tmp_path / "b/lid.jsonl").read_text()
 
 
@@ -100,6 +96,7 @@ def test_bad_recordings_harm_nobody_and_are_done_again(random_model, tmp_path):
         soundfile.write(tmp_path / f"{name}.wav", (rng.standard_normal(length) * 900).astype(np.int16), 16000)
     (tmp_path / "broken.wav").write_text("not audio")
     done = command(
+        "lid",
         *(tmp_path / f"{name}.wav" for name in ("good", "tooshort", "broken")),
         tmp_path / "out",
         "--model",
@@ -111,7 +108,7 @@ def test_bad_recordings_harm_nobody_and_are_done_again(random_model, tmp_path):
     assert table(tmp_path / "out/failed").keys() == {"tooshort", "broken"}
     soundfile.write(tmp_path / "broken.wav", (rng.standard_normal(16000) * 900).astype(np.int16), 16000)
     done = command(
-        *(tmp_path / f"{name}.wav" for name in ("good", "broken")), tmp_path / "out", "--model", random_model
+        "lid", *(tmp_path / f"{name}.wav" for name in ("good", "broken")), tmp_path / "out", "--model", random_model
     )
     assert done.returncode == 0, done.stderr
     assert table(tmp_path / "out/utt2lang").keys() == {"good", "broken"}
