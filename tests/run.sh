@@ -1,10 +1,20 @@
 #!/usr/bin/env bash
-# Sets up .venv if need be and runs all checks: style, shell scripts, tests. Arguments go to pytest.
+# Sets up .venv if need be and runs all checks: style, shell scripts, tests.
+#
+#     bash tests/run.sh [--coverage] [pytest arguments]
+#
+# Without a choice by `-m`, all tests but those marked nightly. --coverage prints how much of firered they reach.
 
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 utils/setup.sh test
 export PATH=$PWD/.venv/bin:$PATH
+
+coverage=()
+if [[ "${1:-}" == --coverage ]]; then
+  coverage=(--cov --cov-report=term)
+  shift
+fi
 
 ruff check .
 ruff format --check .
@@ -15,4 +25,4 @@ else
 fi
 export OMP_NUM_THREADS=1 # a worker has a core to itself
 # A file stays together: README blocks build on each other. In the order of names, files of one long test are not last.
-python -m pytest --numprocesses auto --dist loadfile --no-loadscope-reorder "$@"
+python -m pytest -m "not nightly" --numprocesses auto --dist loadfile --no-loadscope-reorder "${coverage[@]}" "$@"
