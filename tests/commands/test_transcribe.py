@@ -2,17 +2,16 @@
 
 import io
 import json
-import os
 import shutil
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import numpy as np
 import pytest
 import soundfile
+from support.commands import command, killed_at
 from support.paths import GOLDENS
 from support.signals import noise, sine, write_wav
 from support.tools import needs_ffmpeg
@@ -131,19 +130,15 @@ def test_a_run_that_was_killed_is_gone_on_with(models, tmp_path):
     voices = [soundfile.read(GOLDENS / f"tiny/wav/utt0{number}.wav")[0] for number in range(6)]
     samples = [part for voice in voices for part in (pause, voice)]
     recording = write_wav(tmp_path / "long.wav", np.concatenate(samples))
-    command = [FIRERED, "transcribe", recording, "--models", models, "--num-threads", "1", "--batch-seconds", "4"]
+    arguments = [recording, "--models", models, "--num-threads", "1", "--batch-seconds", "4"]
     whole, killed = tmp_path / "whole", tmp_path / "killed"
-    subprocess.run([*command, "-o", whole], check=True, capture_output=True)
-    process = subprocess.Popen([*command, "-o", killed], stderr=subprocess.DEVNULL)
+    assert command("firered", "transcribe", *arguments, "-o", whole).returncode == 0
     journal = killed / ".segments.jsonl"
-    while not (journal.exists() and '"asr' in journal.read_text()):
-        assert process.poll() is None, "it was done before it could be killed"
-        time.sleep(0.01)
-    os.kill(process.pid, signal.SIGKILL)
-    process.wait()
-    noted = journal.read_text().count("\n")
-    assert noted > 1
-    again = subprocess.run([*command, "-o", killed], check=True, capture_output=True, text=True)
+    died = killed_at(journal, 8, "firered", "transcribe", *arguments, "-o", killed)
+    assert died.returncode == -signal.SIGKILL, died.stderr
+    assert '"asr' in journal.read_text()
+    again = command("firered", "transcribe", *arguments, "-o", killed)
+    assert again.returncode == 0, again.stderr
     assert files_of(killed) == files_of(whole)
     assert not journal.exists()
     assert "1 recordings done" in again.stderr

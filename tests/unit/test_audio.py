@@ -11,7 +11,6 @@ from pathlib import Path
 import kaldiio
 import numpy as np
 import pytest
-import soundfile
 from support.signals import noise, sine, write_wav
 from support.tools import needs_ffmpeg, needs_sox
 
@@ -693,8 +692,3 @@ def test_block_borders_of_a_resampled_file_have_no_clicks(tmp_path, monkeypatch)
     got = read(write_wav(tmp_path / "a.wav", sine(1.0, 44100), 44100))
     steps = [abs(b - a) for a, b in pairwise(got[800:-800].tolist())]
     assert max(steps) <= 0.5 * 32768 * 2 * np.pi * 440 / 16000 * 1.01
-
-
-def test_soundfile_and_the_front_end_agree_on_real_audio(shared):
-    path = shared("audio/firered/hello_zh.wav")
-    np.testing.assert_array_equal(read(path), soundfile.read(path, dtype="int16")[0])

@@ -8,7 +8,6 @@ from dataclasses import replace
 from decimal import Decimal
 from itertools import pairwise
 
-import meeteval
 import pysrt
 import pytest
 import webvtt
@@ -131,8 +130,13 @@ def test_textgrid_times_are_those_of_the_words(tmp_path_factory, transcript):
     ]
 
 
+@pytest.fixture(scope="module")
+def meeteval():
+    return pytest.importorskip("meeteval", reason="meeteval is not installed here: it needs a C++ compiler")
+
+
 @given(transcripts())
-def test_ctm_as_meeteval_reads_it(transcript):
+def test_ctm_as_meeteval_reads_it(meeteval, transcript):
     found = meeteval.io.CTM.parse(FORMATS["ctm"](transcript, PLAIN)).lines
     words = sorted(transcript.words, key=lambda one: one.start_ms)
     assert [(one.filename, one.channel, one.begin_time, one.duration, one.word, one.confidence) for one in found] == [
@@ -143,7 +147,7 @@ def test_ctm_as_meeteval_reads_it(transcript):
 
 
 @given(transcripts())
-def test_rttm_as_meeteval_reads_it(transcript):
+def test_rttm_as_meeteval_reads_it(meeteval, transcript):
     found = meeteval.io.RTTM.parse(FORMATS["rttm"](transcript, PLAIN)).lines
     assert all((one.type, one.filename, one.channel) == ("SPEAKER", "a", "1") for one in found)
     others = [(one.start_ms, one.end_ms, one.kind) for one in transcript.events if one.kind != "speech"]
