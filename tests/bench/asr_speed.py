@@ -141,7 +141,7 @@ def main() -> None:
     parser.add_argument("--dtypes", default="float32,bfloat16,int8")
     parser.add_argument("--batches", default="1,8")
     parser.add_argument("--device", default="cpu")
-    parser.add_argument("--largest", type=int, default=256, help="the largest batch of --batches auto")
+    parser.add_argument("--largest", type=int, default=1024, help="the largest batch of --batches auto")
     parser.add_argument("--markdown", type=Path, help="file that the rows are appended to")
     parser.add_argument("--rounds", type=int, default=2)
     parser.add_argument("--no-prefix", action="store_true")

@@ -6,7 +6,7 @@
 #   --part      one part only; default both
 #   --device    cuda, or cpu to try the script where there is no GPU (take --size XS then)
 #   --size      of the recognition model: XS, S, M, L
-#   --largest   batches double up to this size, or until the memory is full [128; 4 on cpu]
+#   --largest   batches double up to this size, or until the memory is full [1024; 4 on cpu]
 #   --out       the table [gpu.md]
 #   --python    an environment of your own; without it .venv is set up
 
@@ -35,7 +35,7 @@ fi
 
 dtypes=float16,bfloat16
 if [ "$device" = cpu ]; then dtypes=float32,int8; fi
-largest=${largest:-$([ "$device" = cpu ] && echo 4 || echo 128)}
+largest=${largest:-$([ "$device" = cpu ] && echo 4 || echo 1024)}
 export PYTHONPATH=$TOP${PYTHONPATH:+:$PYTHONPATH} FIRERED_DEVICE=$device
 failed=0
 

@@ -59,15 +59,15 @@ def test_aed(name, together):
             assert [[word.text, word.start_s, word.end_s] for word in result.words] == golden["timestamp"]
 
 
-@pytest.mark.parametrize("dtype", ["float16", "bfloat16"])
-def test_aed_in_half_precision_differs_in_one_utterance_at_most(dtype):
+@pytest.mark.parametrize(("dtype", "most"), [("float16", 1), ("bfloat16", 2)])  # of 18 utterances, 6 of them in noise
+def test_aed_in_half_precision_differs_in_few_utterances(dtype, most):
     if DEVICE == "cpu" and dtype == "float16":
         pytest.skip("float16 is for CUDA")
     goldens = expected_of("aed")["default_b1"]["results"]
     asr = Asr.from_pretrained(TINY / "FireRedASR2-AED", AsrConfig(dtype=dtype), DEVICE)
     results = asr.recognise([speech_of(TINY / golden["wav"]) for golden in goldens])
     differing = sum(result.text != golden["text"] for result, golden in zip(results, goldens, strict=True))
-    assert differing <= 1
+    assert differing <= most
 
 
 @pytest.mark.parametrize("together", [False, True])
