@@ -103,7 +103,9 @@ _OWN = {"vad": "FireRedVAD/VAD", "lid": "FireRedLID", "asr": "FireRedASR2-AED", 
 
 
 def test_events(released, shared):
-    result = System.from_pretrained(released, SystemConfig(events=True), device="cpu")(shared("audio/firered/event.wav"))
+    result = System.from_pretrained(released, SystemConfig(events=True), device="cpu")(
+        shared("audio/firered/event.wav")
+    )
     assert {one.kind for one in result.events} == {"speech", "singing", "music"}
     assert (result.events[0].start_ms, result.events[0].kind) == (90, "music")
     assert "events" in result.to_json()
