@@ -33,7 +33,7 @@ def pytest_collection_modifyitems(items):
 SOURCES = {
     "models/FireRedVAD": "firered-download FireRedVAD --to {folder}/models",
     "models": "fetch the published model directory to {folder}/models",
-    "audio/firered": "copy assets/*.wav of the FireRedASR2S release to {folder}/audio/firered",
+    "audio/firered": "copy the sample recordings of the FireRedASR2S release to {folder}/audio/firered",
     "audio/ami": "fetch meetings of the AMI corpus, as wav with RTTM, to {folder}/audio/ami",
     "data/fsdd": "fetch the Free Spoken Digit Dataset's recordings to {folder}/data/fsdd",
     "data/aishell_sample": "put a part of AISHELL-1, in that corpus' own layout, into {folder}/data/aishell_sample",

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 import soundfile
 from support.commands import command, killed_at
-from support.paths import GOLDENS
+from support.paths import EGS, GOLDENS
 from support.signals import noise, sine, write_wav
 from support.tools import needs_ffmpeg
 
@@ -23,10 +23,10 @@ FIRERED = Path(sys.executable).with_name("firered")
 
 
 @pytest.fixture(scope="module")
-def models(shared, tmp_path_factory):
-    """The released VAD beside the tiny golden models, as a directory of published names."""
+def models(tmp_path_factory):
+    """The VAD of egs/mini beside the tiny golden models, as a directory of published names."""
     top = tmp_path_factory.mktemp("published")
-    (top / "FireRedVAD").symlink_to(shared("models/FireRedVAD"))
+    (top / "FireRedVAD").symlink_to(EGS / "mini/models/FireRedVAD")
     for name in ("FireRedLID", "FireRedASR2-AED", "FireRedASR2-LLM", "FireRedPunc"):
         (top / name).symlink_to(GOLDENS / "tiny" / name)
     return top

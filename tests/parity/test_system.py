@@ -6,7 +6,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import soundfile
-from support.paths import GOLDENS
+from support.paths import EGS, GOLDENS
 
 from firered.asr.config import AsrConfig
 from firered.audio.config import AudioConfig
@@ -19,13 +19,21 @@ from firered.system.system import System
 from firered.system.transcript import Transcript
 
 
+def models_with(vad):
+    """These detectors, and tiny golden models of all else."""
+    of_vad = {f"FireRedVAD/{part}": vad / part for part in ("VAD", "AED")}
+    return {**of_vad, **{name: GOLDENS / "tiny" / name for name in ("FireRedLID", "FireRedASR2-AED", "FireRedPunc")}}
+
+
 @pytest.fixture(scope="module")
-def models(shared):
-    """Released VAD, tiny golden models of all else."""
-    top = GOLDENS / "tiny"
-    names = ("FireRedLID", "FireRedASR2-AED", "FireRedPunc")
-    vad = {f"FireRedVAD/{part}": shared(f"models/FireRedVAD/{part}") for part in ("VAD", "AED")}
-    return {**vad, **{name: top / name for name in names}}
+def released(shared):
+    return models_with(shared("models/FireRedVAD"))
+
+
+@pytest.fixture(scope="module")
+def models():
+    """With the detectors of egs/mini."""
+    return models_with(EGS / "mini/models/FireRedVAD")
 
 
 @pytest.fixture(scope="module")
@@ -38,12 +46,12 @@ def frames_of(path) -> Frames:
 
 
 @pytest.mark.parametrize("number", range(6))
-def test_every_published_case(number, models):
+def test_every_published_case(number, released):
     top = GOLDENS / "tiny"
     case = json.loads((top / "system_expected.json").read_text())[number]
     stamps = {"full": "reference", "no_ts": "none"}[case["case"]]
     expected = case["result"]
-    system = System.from_pretrained(models, device="cpu", asr=AsrConfig(timestamps=stamps))
+    system = System.from_pretrained(released, device="cpu", asr=AsrConfig(timestamps=stamps))
     got = system(top / expected["wav_path"]).to_json()
     for name in ("words", "vad_segments_ms", "dur_s", "uttid"):
         assert got[name] == expected[name], name
@@ -96,8 +104,10 @@ def test_every_module_can_be_switched_off(name, system, models):
 _OWN = {"vad": "FireRedVAD/VAD", "lid": "FireRedLID", "asr": "FireRedASR2-AED", "punc": "FireRedPunc"}
 
 
-def test_events(models, shared):
-    result = System.from_pretrained(models, SystemConfig(events=True), device="cpu")(shared("audio/firered/event.wav"))
+def test_events(released, shared):
+    result = System.from_pretrained(released, SystemConfig(events=True), device="cpu")(
+        shared("audio/firered/event.wav")
+    )
     assert {one.kind for one in result.events} == {"speech", "singing", "music"}
     assert (result.events[0].start_ms, result.events[0].kind) == (90, "music")
     assert "events" in result.to_json()

@@ -5,7 +5,7 @@ import json
 import numpy as np
 import pytest
 import soundfile
-from support.paths import GOLDENS
+from support.paths import EGS, GOLDENS
 
 from firered import Mvad, StreamVad, Vad
 from firered.audio.frames import of_samples
@@ -23,13 +23,19 @@ def golden_path(shared, name):
     return GOLDENS / f"tiny/{name}" if name.startswith("wav/") else shared(f"audio/firered/{name}")
 
 
-@pytest.fixture(scope="module")
-def released(request):
-    from support.paths import SHARED
+def detectors(models):
+    return {kind: cls.from_pretrained(models / name) for kind, (cls, _, name) in KINDS.items()}
 
-    if not (SHARED / "models/FireRedVAD").is_dir():
-        pytest.skip("the released FireRedVAD weights are not beside the repository")
-    return {kind: cls.from_pretrained(SHARED / "models/FireRedVAD" / name) for kind, (cls, _, name) in KINDS.items()}
+
+@pytest.fixture(scope="module")
+def released(shared):
+    return detectors(shared("models/FireRedVAD"))
+
+
+@pytest.fixture(scope="module")
+def bundled():
+    """The detectors of egs/mini, trained but small: what holds of these holds of the released ones."""
+    return detectors(EGS / "mini/models/FireRedVAD")
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -118,8 +124,8 @@ def test_other_forms_of_a_recording_give_its_segments(form, released, shared, tm
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_any_block_size_and_any_company_give_the_same(kind, released):
-    detector = released[kind]
+def test_any_block_size_and_any_company_give_the_same(kind, bundled):
+    detector = bundled[kind]
     samples = {name: read(GOLDENS / f"tiny/wav/{name}.wav") for name in ("utt00", "utt05", "long", "utt07")}
     alone = {name: detector(signal.astype(np.int16), name) for name, signal in samples.items()}
     for block in (64, 500, 2048, 100000):
@@ -132,14 +138,14 @@ def test_any_block_size_and_any_company_give_the_same(kind, released):
             assert result == alone[frames.key]
 
 
-def test_recordings_over_the_references_chunk_length_have_no_seams(released):
+def test_recordings_over_the_references_chunk_length_have_no_seams(bundled):
     """Longer than 30,000 frames: the whole in one pass of the network equals what passes through in blocks."""
     import torch
 
     long = np.tile(read(GOLDENS / "tiny/wav/long.wav"), 6)
-    result = released["vad"](long.astype(np.int16))
+    result = bundled["vad"](long.astype(np.int16))
     assert len(result.probs) > 30000
-    classifier = released["vad"].classifier
+    classifier = bundled["vad"].classifier
     from firered.audio.frontend import fbank
 
     with torch.inference_mode():
@@ -148,8 +154,8 @@ def test_recordings_over_the_references_chunk_length_have_no_seams(released):
 
 
 @pytest.mark.parametrize("name", ["long", "utt05"])
-def test_stream_in_random_pieces_is_the_whole(name, released):
-    detector = released["stream"]
+def test_stream_in_random_pieces_is_the_whole(name, bundled):
+    detector = bundled["stream"]
     signal = read(GOLDENS / f"tiny/wav/{name}.wav").astype(np.int16)
     whole = detector(signal)
     rng = np.random.default_rng(1)
@@ -164,9 +170,9 @@ def test_stream_in_random_pieces_is_the_whole(name, released):
         assert stream.timestamps() == whole.timestamps
 
 
-def test_stream_events_come_at_their_frame(released):
+def test_stream_events_come_at_their_frame(bundled):
     """Fed in 10 ms pieces, an event is known no later than when the window of its frame is complete."""
-    detector = released["stream"]
+    detector = bundled["stream"]
     signal = read(GOLDENS / "tiny/wav/utt05.wav").astype(np.int16)
     stream, heard = detector.stream(), 0
     seen = 0
