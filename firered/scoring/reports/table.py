@@ -26,6 +26,11 @@ class Published:
     system: str
     value: float
 
+    @property
+    def paper(self) -> str:
+        """The name of the table without its number."""
+        return self.table.rpartition("-")[0]
+
 
 @dataclass(frozen=True)
 class Result:
@@ -98,17 +103,25 @@ def _results(file: Path) -> Iterator[Result]:
 
 
 def with_averages(results: Sequence[Result]) -> list[Result]:
-    """The results and the papers' averages over them; an average of which sets are missing has no value."""
+    """The results and the papers' averages over them; an average of which sets are missing has no value.
+
+    Such an average without a value is left out where the papers print others for the system, but not this one.
+    """
     found = list(results)
+    printed = {(figure.system, figure.test_set) for figure in published()}
+    names = [name for name, _, _ in averages()]
     for system, normalizer in dict.fromkeys((one.system, one.normalizer) for one in results):
         mine = {
             (one.test_set, one.metric): one for one in results if (one.system, one.normalizer) == (system, normalizer)
         }
+        has_others = any((system, name) in printed for name in names)
         for name, metric, sets in averages():
             members = [mine[one, metric] for one in sets if (one, metric) in mine]
             if len(members) > 1:
                 values = [one.value for one in members]
                 whole = len(members) == len(sets) and None not in values
+                if not whole and has_others and (system, name) not in printed:
+                    continue
                 absent = f"{len(sets) - len(members)} of {len(sets)} sets"
                 found.append(Result(system, name, metric, normalizer, fmean(values) if whole else None, None, absent))
     return found
@@ -145,15 +158,21 @@ def _in_order(results: Sequence[Result], figures: Sequence[Published]) -> list[R
 def _figures_table(system: str, results: Sequence[Result], figures: Sequence[Published]) -> Iterator[str]:
     beside = [figure for one in results for figure in _beside(one, system, figures)]
     others = [name for name in dict.fromkeys(one.system for one in beside) if name != system]
-    value = {(one.test_set, one.metric, one.system): one.value for one in beside}
+    # The last to be set stays: where two tables differ in a figure, that of the first one.
+    value = {(one.test_set, one.metric, one.system): one.value for one in reversed(beside)}
     yield from _markdown([*_FIGURES, *others], (_figures_row(one, system, others, value) for one in results))
 
 
 def _beside(one: Result, system: str, figures: Sequence[Published]) -> list[Published]:
-    """The published figures for a result: of the tables that hold the same system, of any where none does."""
+    """The published figures for a result: of the tables that hold the same system; of the first paper where none does.
+
+    More than one paper's tables together would be too wide to read.
+    """
     same = [figure for figure in figures if (figure.test_set, figure.metric) == (one.test_set, one.metric)]
     tables = {figure.table for figure in same if figure.system == system}
-    return [figure for figure in same if figure.table in tables or not tables]
+    if not tables:
+        tables = {figure.table for figure in same if figure.paper == same[0].paper}
+    return [figure for figure in same if figure.table in tables]
 
 
 def _figures_row(one: Result, system: str, others: Sequence[str], value: dict) -> list[str]:
