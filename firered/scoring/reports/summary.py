@@ -8,7 +8,8 @@ from firered.scoring.metrics.bootstrap import LEVEL
 from firered.scoring.metrics.calibration import Calibration
 from firered.scoring.metrics.error_rate import Counts
 from firered.scoring.reports.result import listed, shown, shown_interval
-from firered.scoring.reports.trn import SCLITE, padded, width
+from firered.scoring.reports.trn import SCLITE
+from firered.text.width import cells, padded
 
 _MOST_ROWS = 30  # of a table here; the tsv beside it has all
 _NONE = "(nothing)"
@@ -79,10 +80,10 @@ def _cells(name: str, counts: Counts) -> tuple[str, ...]:
 def boxed(heading: Sequence[str], rows: Sequence[Sequence[str]]) -> Iterator[str]:
     """A table in sclite's box: the first column to the left, numbers to the right, the last row set off."""
     columns = list(zip(heading, *rows, strict=True))
-    first = [padded(cell, max(map(width, columns[0]))) for cell in columns[0]]
+    first = [padded(cell, max(map(cells, columns[0]))) for cell in columns[0]]
     others = [[cell.rjust(max(map(len, column))) for cell in column] for column in columns[1:]]
-    lines = [f"| {cells[0]} | {'  '.join(cells[1:])} |" for cells in zip(first, *others, strict=True)]
-    size = width(lines[0]) - 2
+    lines = [f"| {row[0]} | {'  '.join(row[1:])} |" for row in zip(first, *others, strict=True)]
+    size = cells(lines[0]) - 2
     yield f",{'-' * size}."
     yield lines[0]
     yield f"|{'-' * size}|"
