@@ -12,6 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
+from firered.audio.framing import SAMPLE_RATE, num_frames
 from firered.data.archives import read_matrix
 from firered.data.datadir import DataDir
 from firered.errors import DataError
@@ -130,10 +131,10 @@ def _durations(reference: Path, hypothesis: Path, *labels: Labels | None) -> dic
 
 
 def _windows(seconds: Mapping[str, float], key: str) -> int:
-    """The number of 25 ms windows, 10 ms apart, that fit into a recording."""
+    """The number of analysis windows that fit into a recording."""
     if key not in seconds:
         raise DataError(f"{key}: how long is it? Put a reco2dur beside the labels, or posteriors into HYP")
-    return max(0, math.floor((round(seconds[key] * 16000) - 400) / 160) + 1)
+    return num_frames(round(seconds[key] * SAMPLE_RATE))
 
 
 def frames_of(spans: list[Span], frames: int) -> np.ndarray:

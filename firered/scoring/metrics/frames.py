@@ -5,9 +5,10 @@ from functools import cached_property
 
 import numpy as np
 
+from firered.audio.framing import FRAME_SHIFT_S
 from firered.scoring.metrics.error_rate import percent
 
-FRAMES_PER_S = 100
+FRAMES_PER_S = round(1 / FRAME_SHIFT_S)
 
 
 @dataclass(frozen=True)
