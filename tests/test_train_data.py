@@ -168,7 +168,7 @@ def test_labels_that_are_missing_or_damaged(tmp_path):
     with pytest.raises(DataError, match="rttm:1: time 'zero' is not a number"):
         read_spans(tmp_path, "rttm", ["r1"], [])
     (tmp_path / "rttm").write_text("SPEAKER r1 1 0.5 1.00\n")
-    with pytest.raises(DataError, match="rttm: 5 fields where 8 are needed: 'SPEAKER r1 1 0.5 1.00'"):
+    with pytest.raises(DataError, match="rttm: 5 fields where 8 are needed"):
         read_spans(tmp_path, "rttm", ["r1"], [])
     (tmp_path / "textgrid").mkdir()
     (tmp_path / "textgrid/r2.TextGrid").write_text("no grid")

@@ -92,7 +92,7 @@ def _data(transcript: Transcript) -> dict[str, Any]:
 def _language_name(lang: str) -> str:
     """`Chinese (Yue)` for `zh yue`; the label itself where it is not in the table."""
     language, dialect = split_label(lang)
-    names = {(label.level, label.code): label.english for label in labels()}
+    names: dict[tuple[str, str | None], str] = {(label.level, label.code): label.english for label in labels()}
     name = names.get(("dialect", dialect)) or names.get(("language", language), lang)
     return re.sub(r":[^)]*", "", name)  # without the list of places
 

@@ -137,10 +137,10 @@ class Tokenizer:
 
     def raw_text_of(self, tokens: Sequence[str] | Sequence[int]) -> str:
         """Text of tokens or ids with every symbol and the dictionary's case kept; what `is_speech` asks for."""
-        tokens = list(tokens)
-        if not all(isinstance(token, str) for token in tokens):
-            tokens = self.tokens_of(tokens)
-        return "".join(tokens).replace(WORD_START, " ").strip()
+        symbols = [token for token in tokens if isinstance(token, str)]
+        if len(symbols) < len(tokens):
+            symbols = self.tokens_of([int(number) for number in tokens])
+        return "".join(symbols).replace(WORD_START, " ").strip()
 
 
 def is_speech(raw_text: str) -> bool:
