@@ -7,24 +7,16 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from firered.audio.framing import FRAME_LENGTH, FRAME_SHIFT, FRAME_SHIFT_S, SAMPLE_RATE, num_frames
 from firered.data.archives import read_matrix, write_matrix
 from firered.errors import DataError, ModelError
 
-SAMPLE_RATE = 16000
-FRAME_LENGTH = 400  # samples, 25 ms
-FRAME_SHIFT = 160  # samples, 10 ms
-FRAME_SHIFT_S = 0.01
 NUM_BINS = 80
 
 _FFT_LENGTH = 512
 _PREEMPHASIS = 0.97
 _LOW_FREQ, _HIGH_FREQ = 20.0, SAMPLE_RATE / 2
 _VARIANCE_FLOOR = 1e-20
-
-
-def num_frames(num_samples: int) -> int:
-    """Frames of a signal at 16 kHz (Kaldi's snip-edges=true: only whole windows)."""
-    return 0 if num_samples < FRAME_LENGTH else (num_samples - FRAME_LENGTH) // FRAME_SHIFT + 1
 
 
 def frame_range(start_s: float, end_s: float, total: int) -> tuple[int, int]:

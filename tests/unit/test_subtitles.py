@@ -13,7 +13,8 @@ from firered.data.write import in_turn, one_line
 from firered.errors import OptionError
 from firered.output.config import SubtitleConfig
 from firered.output.subtitles import cues
-from firered.output.timed_text import columns, split_for_lines, timed_pieces
+from firered.output.timed_text import split_for_lines, timed_pieces
+from firered.text.width import columns
 
 PLAIN = SubtitleConfig()
 
