@@ -13,6 +13,7 @@ from firered.asr.guard import Guard
 from firered.asr.windowed import WindowedRecogniser
 from firered.audio.frontend import FRAME_SHIFT_S
 from firered.hub.catalogue import CHECKPOINT
+from firered.hub.find import find_model
 from firered.models.aed import Aed
 from firered.models.checkpoint import model_files
 from firered.models.lstm_lm import LstmLm
@@ -55,7 +56,8 @@ class Asr(WindowedRecogniser[_Decoded]):
         """
         config = config or AsrConfig()
         lm = LstmLm.load(model_files(Path(config.elm_dir), CHECKPOINT)[0]) if config.elm_dir else None
-        return cls(Loaded.load(Aed, Path(model_dir), config.dtype, device), config, lm, Guard.load(config, device))
+        directory = find_model(model_dir, "FireRedASR2-AED")
+        return cls(Loaded.load(Aed, directory, config.dtype, device), config, lm, Guard.load(config, device))
 
     @property
     def sources(self) -> list[Path]:

@@ -7,13 +7,14 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from firered.align.aligner import Aligner, Heard
+from firered.align.aligner import Aligner, Reading
 from firered.align.config import AlignConfig
 from firered.asr.config import LlmConfig
 from firered.asr.guard import Guard
 from firered.asr.llm_runtime import LoadedLlm, model_paths
 from firered.asr.windowed import WindowedRecogniser
 from firered.errors import AudioError
+from firered.hub.find import find_model
 from firered.models.llm_stepper import LlmSteps
 from firered.results import AsrResult, LlmNBest
 from firered.runtime.speech import Speech
@@ -48,7 +49,8 @@ class LlmAsr(WindowedRecogniser[list[Hypothesis]]):
                 timestamps=config.timestamps, batch_seconds=config.batch_seconds, dtype=config.encoder_dtype
             )
             aligner = Aligner.from_pretrained(config.align_model, how, device)
-        return cls(LoadedLlm.load(Path(model_dir), config, device), config, aligner, Guard.load(config, device))
+        directory = find_model(model_dir, "FireRedASR2-LLM")
+        return cls(LoadedLlm.load(directory, config, device), config, aligner, Guard.load(config, device))
 
     @property
     def sources(self) -> list[Path]:
@@ -102,7 +104,7 @@ class LlmAsr(WindowedRecogniser[list[Hypothesis]]):
         if self.aligner is None:
             return results
         pairs = [pair for pair in zip(utterances, results, strict=True) if not isinstance(pair[1], Exception)]
-        heard = iter(self.aligner.hear([one for one, _ in pairs], [result.text for _, result in pairs]))
+        heard = iter(self.aligner.word_times([one for one, _ in pairs], [result.text for _, result in pairs]))
         return [result if isinstance(result, Exception) else _with_times(result, next(heard)) for result in results]
 
     def _nbest(self, hypothesis: Hypothesis) -> LlmNBest:
@@ -116,7 +118,7 @@ class LlmAsr(WindowedRecogniser[list[Hypothesis]]):
         )
 
 
-def _with_times(result: AsrResult, heard: Heard | Exception) -> AsrResult | Exception:
+def _with_times(result: AsrResult, heard: Reading | Exception) -> AsrResult | Exception:
     if isinstance(heard, Exception):
         return heard
     return replace(result, words=heard.words, ctc_text=heard.ctc_text)

@@ -1,16 +1,18 @@
 """What recognisers have in common: utterances of any length, in windows and batches."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Generic, Protocol, TypeVar
 
 from firered.asr.guard import Guard
-from firered.audio.frames import Audio, of_audio
-from firered.audio.frontend import SAMPLE_RATE
-from firered.errors import result_of
+from firered.audio.like import AudioLike, as_frames, listed
+from firered.errors import OptionError, Outcome, result_of
 from firered.results import AsrResult
 from firered.runtime.batches import by_parts
+from firered.runtime.context import Context
+from firered.runtime.entry import Progress, over_audio
 from firered.runtime.speech import Speech
 from firered.runtime.windows import window_parts
 
@@ -43,14 +45,52 @@ class WindowedRecogniser(ABC, Generic[Decoded]):
     def times_words(self) -> bool:
         """Whether its results have word times."""
 
-    def __call__(self, audio: Audio, uttid: str = "", sample_rate: int = SAMPLE_RATE) -> AsrResult:
-        """Result for one utterance of any length: a path, a Kaldi extended file name, or samples as `Vad` takes them.
+    def __call__(self, audio: AudioLike, uttid: str = "", *, context: Context | None = None) -> AsrResult:
+        """The result for one utterance of any length.
+
+        Args:
+            audio: a recording in any form; see `firered.audio.like.AudioLike`.
+            uttid: id in the result; a path's name without suffix if not given.
+            context: what is known of the utterance beforehand.
 
         Raises:
             AudioError: it cannot be read or holds nothing to recognise.
         """
-        (result,) = self.recognise([Speech.of(of_audio(audio, uttid, sample_rate))])
+        speech = replace(Speech.of(as_frames(audio, uttid)), context=context or Context())
+        (result,) = self.recognise([speech])
         return result_of(result)
+
+    def batch(
+        self,
+        audios: Iterable[AudioLike],
+        uttids: Sequence[str] | None = None,
+        *,
+        context: Context | Sequence[Context] | None = None,
+        progress: Progress | None = None,
+    ) -> list[Outcome[AsrResult]]:
+        """The result for each utterance, in their order; for one that failed the error, of firered's, in its place.
+
+        Args:
+            audios: recordings in any form.
+            uttids: ids in the results; a path's name without suffix if not given.
+            context: what is known beforehand, of all of them or one for each.
+            progress: called with the number of utterances that are done, and of all.
+
+        Raises:
+            OptionError: this is no list of recordings, or there are not as many ids or contexts.
+        """
+        recordings = listed(audios, uttids)
+        if context is None or isinstance(context, Context):
+            contexts = [context or Context()] * len(recordings)
+        else:
+            contexts = list(context)
+        if len(contexts) != len(recordings):
+            raise OptionError(f"context: {len(contexts)} for {len(recordings)} recordings")
+
+        def with_context(number: int, speech: Speech) -> Speech:
+            return replace(speech, context=contexts[number])
+
+        return over_audio(recordings, uttids, self.recognise, self.config.batch_seconds, progress, with_context)
 
     def recognise(self, utterances: Sequence[Speech]) -> list[AsrResult | Exception]:
         """A result, or what went wrong, for each utterance; batched by length, alone what they are in company."""

@@ -2,24 +2,20 @@
 
 import math
 from collections.abc import Callable, Iterable, Iterator
-from pathlib import Path
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from firered.audio.config import AudioConfig
-from firered.audio.frontend import FRAME_SHIFT_S, NUM_BINS, SAMPLE_RATE, fbank_blocks
-from firered.audio.load import array_blocks, read_blocks
+from firered.audio.framing import FRAME_REST_S, FRAME_SHIFT_S, SAMPLE_RATE
+from firered.audio.frontend import NUM_BINS, fbank_blocks
+from firered.audio.load import read_blocks
 from firered.data.archives import read_matrix_blocks
 from firered.data.utterance import Utterance
 from firered.errors import AudioError, DataError
 
 _SEGMENT_TOLERANCE_S = 0.002  # a segment's end is rounded to milliseconds
-_WINDOW_REST_S = 0.015  # what the last window holds beyond its shift
-
-
-Audio = str | Path | np.ndarray
 
 
 class Frames:
@@ -53,16 +49,6 @@ def of_samples(key: str, samples: Iterable[np.ndarray]) -> Frames:
     return Frames(key, lambda frames: fbank_blocks(counted(frames)))
 
 
-def of_audio(audio: Audio, uttid: str = "", sample_rate: int = SAMPLE_RATE) -> Frames:
-    """Frames of a recording given by path (or Kaldi extended file name) or as an array (see `array_blocks`).
-
-    Its id is a path's name without suffix where none is given.
-    """
-    if isinstance(audio, np.ndarray):
-        return of_samples(uttid, array_blocks(audio, sample_rate))
-    return of_samples(uttid or Path(audio).stem, read_blocks(str(audio), AudioConfig()))
-
-
 def of_utterance(utterance: Utterance, config: AudioConfig) -> Frames:
     """Frames of an utterance of a data directory: stored features where there are any, else from its audio."""
     if utterance.feats:
@@ -85,7 +71,7 @@ def _stored(utterance: Utterance, frames: Frames) -> Iterator[Tensor]:
     if total == 0:
         raise DataError(f"{utterance.feats}: no frames")
     known = utterance.duration_s
-    frames.duration_s = known if math.isfinite(known) else total * FRAME_SHIFT_S + _WINDOW_REST_S
+    frames.duration_s = known if math.isfinite(known) else total * FRAME_SHIFT_S + FRAME_REST_S
 
 
 def _whole_segment(utterance: Utterance, samples: Iterable[np.ndarray]) -> Iterator[np.ndarray]:

@@ -7,6 +7,8 @@ SAMPLE_RATE = 16000
 FRAME_LENGTH = 400  # samples, 25 ms
 FRAME_SHIFT = 160  # samples, 10 ms
 FRAME_SHIFT_S = 0.01
+FRAME_LENGTH_S = FRAME_LENGTH / SAMPLE_RATE
+FRAME_REST_S = (FRAME_LENGTH - FRAME_SHIFT) / SAMPLE_RATE  # what a frame holds beyond its shift, 15 ms
 
 
 def num_frames(num_samples: int) -> int:

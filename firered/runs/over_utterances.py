@@ -1,6 +1,5 @@
 """A model over the utterances of a data directory, with resume and a list of failures."""
 
-import math
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -9,9 +8,7 @@ from typing import TypeVar
 
 from firered.audio.config import AudioConfig
 from firered.audio.frames import of_utterance
-from firered.audio.load import header
 from firered.data.utterance import Utterance
-from firered.errors import AudioError
 from firered.options import Options, write_settings
 from firered.runs.config import JobConfig
 from firered.runs.inputs import Inputs
@@ -70,7 +67,7 @@ def run_utterances(
 
     Batches depend on the utterances alone, not on what is done, so that a run that goes on computes what it would have.
     """
-    batches = plan([(one, length_s(one, audio)) for one in utterances], batch_seconds)
+    batches = plan([(one, one.duration_s) for one in utterances], batch_seconds)
     left = [batch for batch in batches if any(one.id not in job.results for one in batch)]
     for loaded in _ahead(lambda batch: [_load(one, audio) for one in batch], left):
         speech = [one for one in loaded if isinstance(one, Speech)]
@@ -81,21 +78,6 @@ def run_utterances(
                 job.fail_with(one.key, result)
             else:
                 job.done(one.key, result.to_record(), one.duration_s)
-
-
-def length_s(one: Utterance, audio: AudioConfig) -> float:
-    """Seconds of an utterance as far as can be told without decoding it; NaN where that is not possible."""
-    if math.isfinite(one.duration_s):
-        return one.duration_s
-    if math.isfinite(one.end_s):
-        return one.end_s - one.start_s
-    if not one.rxfilename or one.rxfilename.endswith("|"):
-        return math.nan
-    try:
-        known = header(one.rxfilename, audio)[1]
-    except AudioError:
-        return math.nan  # reading it will say what is wrong
-    return math.nan if known is None else known - one.start_s
 
 
 def _load(one: Utterance, audio: AudioConfig) -> Speech | tuple[str, Exception]:

@@ -43,7 +43,7 @@ def run_detector(
         DataError: there is nothing to work on.
         FireRedError: `out` cannot be written.
     """
-    inputs = resolve(paths, audio, by_segment=False)
+    inputs = resolve(paths, audio, by_segment=False, durations=False)
     groups = (detector.config, audio)
     identity = fingerprint(command, *groups, model / CHECKPOINT, model / "cmvn.ark")
     with Job(out, identity, config) as job:

@@ -8,6 +8,7 @@ from typing import Protocol, TypeVar
 import torch
 
 from firered.audio.frontend import FRAME_SHIFT_S
+from firered.errors import Outcome
 from firered.runtime.speech import Speech
 
 log = logging.getLogger(__name__)
@@ -41,7 +42,7 @@ def plan(lengths: Sequence[tuple[In, float]], cap: float) -> list[list[In]]:
     return batches + unknown
 
 
-def isolated(process: Callable[[list[Speech]], Sequence[Record | Exception]], batch: list[Speech]) -> list:
+def isolated(process: Callable[[list[In]], Sequence[Outcome[Out]]], batch: list[In]) -> list[Outcome[Out]]:
     """Results of a batch; where it fails as a whole, each is tried alone, so that only the culprit is lost."""
     try:
         return list(process(batch))

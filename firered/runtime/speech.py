@@ -1,20 +1,22 @@
 """What models take: an utterance's features."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import torch
 from torch import Tensor
 
 from firered.audio.frames import Frames
+from firered.runtime.context import Context
 
 
 @dataclass(frozen=True)
 class Speech:
-    """What models take: an utterance's filterbank (T, 80), not normalised, and its duration in seconds."""
+    """What models take: an utterance's filterbank (T, 80), not normalised, its duration in seconds, and its context."""
 
     key: str
     feats: Tensor
     duration_s: float
+    context: Context = field(default_factory=Context)
 
     @classmethod
     def of(cls, frames: Frames) -> "Speech":

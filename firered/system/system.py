@@ -10,8 +10,8 @@ from firered.asr.aed import Asr
 from firered.asr.config import AsrConfig, LlmConfig
 from firered.asr.llm import LlmAsr
 from firered.asr.windowed import WindowedRecogniser
-from firered.audio.frames import Audio, Frames, of_audio
-from firered.audio.frontend import SAMPLE_RATE
+from firered.audio.frames import Frames
+from firered.audio.like import AudioLike, as_frames, path_of
 from firered.audio.spool import Spool
 from firered.errors import ModelError, result_of
 from firered.hub.catalogue import MODELS
@@ -141,14 +141,13 @@ class System:
         )
         return cls(modules, config)
 
-    def __call__(self, audio: Audio, uttid: str = "", sample_rate: int = SAMPLE_RATE) -> Transcript:
-        """The transcript of one recording: a path, a Kaldi extended file name, or samples as `Vad` takes them.
+    def __call__(self, audio: AudioLike, uttid: str = "") -> Transcript:
+        """The transcript of one recording, in any form.
 
         Raises:
             AudioError: it cannot be read or holds nothing to analyse.
         """
-        path = "" if not isinstance(audio, str | Path) else str(audio)
-        ((_, result),) = self.transcribe([(of_audio(audio, uttid, sample_rate), path)])
+        ((_, result),) = self.transcribe([(as_frames(audio, uttid), path_of(audio))])
         return result_of(result)
 
     def transcribe(self, recordings: Iterable[tuple[Frames, str]]) -> Iterator[tuple[str, Transcript | Exception]]:

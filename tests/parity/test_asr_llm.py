@@ -14,7 +14,7 @@ from firered.align.aligner import Aligner
 from firered.align.config import AlignConfig
 from firered.asr.config import LlmConfig
 from firered.asr.llm import LlmAsr
-from firered.audio.frames import of_audio
+from firered.audio.like import as_frames
 from firered.errors import AudioError, ModelError
 from firered.runtime.speech import Speech
 
@@ -22,7 +22,7 @@ CASES = ["default", "script", "greedy", "maxlen4"]
 
 
 def speech_of(path: Path, key: str = "") -> Speech:
-    return Speech.of(of_audio(str(path), key))
+    return Speech.of(as_frames(str(path), key))
 
 
 @pytest.fixture(scope="module")
@@ -107,7 +107,7 @@ def test_word_times_are_those_of_the_aligner(timestamps, tiny):
 def test_what_cannot_be_aligned_still_has_words(tiny, model_dir):
     aligner = Aligner.from_pretrained(tiny / "FireRedASR2-AED", device="cpu")
     speech = speech_of(tiny / "wav/utt00.wav")
-    spread, none = aligner.hear([speech, speech], ["你好" * 400, ""])
+    spread, none = aligner.word_times([speech, speech], ["你好" * 400, ""])
     assert len(spread.words) == 800
     assert spread.words[0].start_s == 0.0
     assert spread.words[-1].end_s == pytest.approx(speech.duration_s, abs=1e-3)

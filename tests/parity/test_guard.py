@@ -5,14 +5,14 @@ from support.paths import GOLDENS
 from firered.align.aligner import Aligner
 from firered.asr.aed import Asr
 from firered.asr.config import AsrConfig
-from firered.audio.frames import of_audio
+from firered.audio.like import as_frames
 from firered.runtime.speech import Speech
 
 
 def test_the_aed_against_its_own_ctc_head():
     tiny = GOLDENS / "tiny"
     model, path = tiny / "FireRedASR2-AED", tiny / "wav/utt05.wav"
-    (heard,) = Aligner.from_pretrained(model, device="cpu").hear([Speech.of(of_audio(str(path)))], ["the quick"])
+    (heard,) = Aligner.from_pretrained(model, device="cpu").word_times([Speech.of(as_frames(str(path)))], ["the quick"])
     assert Asr.from_pretrained(model, AsrConfig(), "cpu")(path).ctc_text is None
     for most, flagged in ((0.9, False), (0.1, True)):
         asr = Asr.from_pretrained(model, AsrConfig(guard="flag", guard_ctc_distance=most), "cpu")

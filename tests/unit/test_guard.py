@@ -10,7 +10,7 @@ from support.tiny_vad import write_tiny_model
 
 from firered.asr.config import AsrConfig, GuardConfig, LlmConfig
 from firered.asr.guard import Evidence, Guard, reasons
-from firered.audio.frames import of_audio
+from firered.audio.like import as_frames
 from firered.errors import ModelError
 from firered.results import AsrResult, Word
 from firered.runtime.speech import Speech
@@ -154,7 +154,7 @@ def test_the_voice_detector_is_asked_about_the_same_frames(tmp_path):
     vad = Vad.from_pretrained(tmp_path / "VAD", device="cpu")
     probs = vad(samples, "u").probs
     share = 100 * float(np.mean(probs >= vad.config.speech_threshold))
-    speech = Speech.of(of_audio(samples, "u"))
+    speech = Speech.of(as_frames(samples, "u"))
     silence = Speech("s", torch.zeros(50, 80), 0.5)
     _, checked, _ = guard([silence, speech, silence], [result("你好"), result("你好"), result("你好")])
     assert len(probs) == len(speech.feats)
@@ -164,7 +164,7 @@ def test_the_voice_detector_is_asked_about_the_same_frames(tmp_path):
 
 def test_a_detector_that_is_not_there(tmp_path):
     config = GuardConfig(guard="flag", guard_vad=str(tmp_path / "VAD"))
-    with pytest.raises(ModelError, match="no such model directory"):
+    with pytest.raises(ModelError, match="no FireRedVAD/VAD model here"):
         Guard.load(config, "cpu")
     assert Guard.load(GuardConfig(guard_vad=str(tmp_path / "VAD")), "cpu").sources == []  # off: not needed
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from support.paths import GOLDENS
 
-from firered.audio.frames import of_audio
+from firered.audio.like import as_frames
 from firered.audio.spool import Spool
 from firered.errors import ModelError, OptionError
 from firered.results import PuncResult, Sentence
@@ -32,7 +32,7 @@ def record(text: str, tokens: list[str], **more: object) -> dict:
 
 
 def recording() -> Spool:
-    spool = Spool(of_audio(np.full(16000, 9, np.int16), "r"), "r.wav")
+    spool = Spool(as_frames(np.full(16000, 9, np.int16), "r"), "r.wav")
     assert sum(len(block) for block in spool) == 98
     return spool
 
