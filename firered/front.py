@@ -13,12 +13,13 @@ from firered.asr.families.aed import Asr
 from firered.asr.recogniser import Recogniser
 from firered.audio.like import AudioLike, frames_of_all, is_one, path_of
 from firered.errors import ModelError, OptionError, Outcome
+from firered.hub.catalogue import CHECKPOINT, MODELS, PUBLISHED
+from firered.hub.find import find_model
 from firered.lid.config import LidConfig
 from firered.lid.identify import Lid
 from firered.models.checkpoint import load_checkpoint
 from firered.models.dfsmn import DfsmnConfig
 from firered.options import Options
-from firered.pretrained import CHECKPOINT, MODELS, PUBLISHED, find_model
 from firered.punc.config import PuncConfig
 from firered.punc.punctuate import Punc
 from firered.runtime.entry import as_firered

@@ -12,8 +12,8 @@ from firered.align.config import AlignConfig
 from firered.align.ctc import Alignment, NotAligned, TimestampMode, align, word_times
 from firered.audio.like import AudioLike, as_frames, listed
 from firered.errors import AudioError, OptionError, Outcome, result_of
+from firered.hub.find import find_model
 from firered.models.aed import Aed
-from firered.pretrained import find_model
 from firered.results import Word
 from firered.runtime.batches import by_parts
 from firered.runtime.entry import Progress, over_audio

@@ -16,7 +16,7 @@ import torch
 from torch import Tensor
 from torchaudio.functional import forced_align
 
-from firered.audio.frontend import FRAME_LENGTH_S
+from firered.audio.framing import FRAME_LENGTH_S
 from firered.models.aed import CTC_LEAD_S
 from firered.results import Word
 

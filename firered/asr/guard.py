@@ -10,12 +10,13 @@ from rapidfuzz.distance import Levenshtein
 from firered.asr.config import GuardConfig
 from firered.audio.frames import Frames
 from firered.errors import Outcome, result_of
+from firered.hub.catalogue import CHECKPOINT
+from firered.hub.find import find_model
 from firered.models.checkpoint import model_files
-from firered.pretrained import CHECKPOINT, find_model
 from firered.results import AsrResult
 from firered.runtime.speech import Speech
-from firered.text.joining import is_latin
 from firered.text.units import is_character, mixed
+from firered.text.width import spoken_length
 from firered.vad.detect import Vad
 
 _VAD = "FireRedVAD/VAD"
@@ -141,8 +142,7 @@ def _longest_run(tokens: list[str], size: int) -> tuple[int, int, int]:
 
 
 def _too_fast(tokens: list[str], dur_s: float, most: float) -> str | None:
-    width = sum(0.5 if is_latin(character) else 1.0 for token in tokens for character in token)
-    rate = width / max(dur_s, 1e-3)
+    rate = spoken_length("".join(tokens)) / max(dur_s, 1e-3)
     return f"too fast: {rate:.1f} characters a second" if rate > most else None
 
 

@@ -8,7 +8,8 @@ import torch
 from torch import Tensor
 
 from firered.audio.config import AudioConfig
-from firered.audio.frontend import PUBLISHED, SAMPLE_RATE, FrontEnd, fbank_blocks
+from firered.audio.framing import SAMPLE_RATE
+from firered.audio.frontend import PUBLISHED, FrontEnd, fbank_blocks
 from firered.audio.load import read_blocks
 from firered.data.archives import read_matrix_blocks
 from firered.data.utterance import Utterance

@@ -9,10 +9,11 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from firered.audio.framing import FRAME_LENGTH, FRAME_SHIFT, FRAME_SHIFT_S, SAMPLE_RATE, num_frames
 from firered.data.archives import read_matrix, write_matrix
 from firered.errors import DataError, ModelError
 
-SAMPLE_RATE = 16000
+NUM_BINS = 80
 
 
 @dataclass(frozen=True)
@@ -33,9 +34,9 @@ class FrontEnd:
     """
 
     window: str = "povey"
-    bins: int = 80
-    frame_length_ms: float = 25.0
-    frame_shift_ms: float = 10.0
+    bins: int = NUM_BINS
+    frame_length_ms: float = 1000 * FRAME_LENGTH / SAMPLE_RATE
+    frame_shift_ms: float = 1000 * FRAME_SHIFT / SAMPLE_RATE
     stack: int = 1
     skip: int = 1
     cmvn: bool = True
@@ -80,21 +81,9 @@ class FrontEnd:
 
 PUBLISHED = FrontEnd()  # of every model of FireRedASR2S
 
-FRAME_LENGTH = PUBLISHED.frame_length  # samples, 25 ms
-FRAME_SHIFT = PUBLISHED.frame_shift  # samples, 10 ms
-FRAME_SHIFT_S = PUBLISHED.frame_shift_s
-FRAME_LENGTH_S = FRAME_LENGTH / SAMPLE_RATE
-FRAME_REST_S = (FRAME_LENGTH - FRAME_SHIFT) / SAMPLE_RATE  # what a frame holds beyond its shift, 15 ms
-NUM_BINS = PUBLISHED.bins
-
 _PREEMPHASIS = 0.97
 _LOW_FREQ, _HIGH_FREQ = 20.0, SAMPLE_RATE / 2
 _VARIANCE_FLOOR = 1e-20
-
-
-def num_frames(num_samples: int) -> int:
-    """Frames of a signal at 16 kHz (Kaldi's snip-edges=true: only whole windows)."""
-    return PUBLISHED.num_frames(num_samples)
 
 
 def frame_range(start_s: float, end_s: float, total: int) -> tuple[int, int]:

@@ -8,6 +8,7 @@ import subprocess
 from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
@@ -68,7 +69,9 @@ def probe(recording: Recording, config: AudioConfig | None = None) -> Header:
 def open_soundfile(source: Source, stack: contextlib.ExitStack) -> soundfile.SoundFile | None:
     """The recording opened by libsndfile; None where ffmpeg is to read it."""
     try:
-        file = stack.enter_context(soundfile.SoundFile(source.place))
+        file = stack.enter_context(
+            soundfile.SoundFile(source.place if isinstance(source.place, Path) else BytesIO(source.place))
+        )
     except (soundfile.LibsndfileError, TypeError, RuntimeError):
         return None
     if file.format == "MP3" and not _states_length(source):

@@ -27,19 +27,14 @@ class Source:
     """The bytes of one recording, readable from any place; `name` is for messages."""
 
     name: str
-    place: Path | BytesIO
+    place: Path | bytes
     notes: tuple[str, ...] = ()  # what is amiss, though it was taken
 
     @contextlib.contextmanager
     def opened(self) -> Iterator[BinaryIO]:
-        """A file for reading from its start on; one in memory is at its start again afterwards."""
-        if isinstance(self.place, Path):
-            with self.place.open("rb") as file:
-                yield file
-        else:
-            self.place.seek(0)
-            yield self.place
-            self.place.seek(0)
+        """A file for reading, at its start; every call opens one of its own."""
+        with self.place.open("rb") if isinstance(self.place, Path) else BytesIO(self.place) as file:
+            yield file
 
     def on_disk(self, stack: contextlib.ExitStack) -> Path:
         """The path of a file that holds it, for programs that read no memory; a temporary one goes with the stack."""
@@ -71,14 +66,9 @@ def _source_of(recording: Recording, pipes: bool, stack: contextlib.ExitStack) -
     if isinstance(recording, Path):
         return _of_file(recording)
     name = str(getattr(recording, "name", "")) or "the audio in memory"
-    place: Path | BytesIO
-    if isinstance(recording, BytesIO):
-        content = recording.read()
-        place, size = BytesIO(content), len(content)
-    else:  # onto disk, not into memory: recordings may be hours long
-        place = _copied(recording, stack)
-        size = place.stat().st_size
-    if size == 0:
+    # What is in memory stays there, the rest goes onto disk: recordings may be hours long.
+    place = recording.read() if isinstance(recording, BytesIO) else _copied(recording, stack)
+    if not (place if isinstance(place, bytes) else place.stat().st_size):
         raise AudioError(f"{name}: empty, there are no bytes to read")
     return Source(name, place)
 
@@ -121,7 +111,7 @@ def _in_archive(path: Path, offset: int) -> Source:
         head = file.read(8)
         if len(head) < 8 or head[:4] != b"RIFF":
             raise AudioError(f"{path}:{offset}: no wav at this place of the archive")
-        return Source(f"{path}:{offset}", BytesIO(head + file.read(struct.unpack("<I", head[4:])[0])))
+        return Source(f"{path}:{offset}", head + file.read(struct.unpack("<I", head[4:])[0]))
 
 
 def _copied(file: BinaryIO, stack: contextlib.ExitStack) -> Path:

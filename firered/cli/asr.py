@@ -12,7 +12,8 @@ from firered.asr.config import RecogniserConfig
 from firered.asr.families import FAMILIES, find, options_of
 from firered.audio.config import AudioConfig
 from firered.cli.flags import Paths, flag_value, run, script, split_paths, use_threads
-from firered.pretrained import MODELS, find_model
+from firered.hub.catalogue import MODELS
+from firered.hub.find import find_model
 from firered.runs.config import JobConfig
 from firered.runtime.config import ComputeConfig
 

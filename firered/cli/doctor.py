@@ -11,10 +11,14 @@ from typing import Annotated
 import typer
 
 from firered.errors import ModelError
-from firered.pretrained import MODELS, download_line, find_model
+from firered.hub.catalogue import MODELS
+from firered.hub.find import download_line, find_model
 from firered.version import __version__
 
-_PACKAGES = ("torch", "torchaudio", "numpy", "kaldiio", "sentencepiece", "transformers", "peft", "soundfile", "soxr")
+_PACKAGES = (
+    *("torch", "torchaudio", "numpy", "kaldiio", "sentencepiece", "transformers", "peft", "soundfile", "soxr"),
+    "huggingface_hub",
+)
 _MODELS = ("FireRedVAD/VAD", "FireRedLID", "FireRedASR2-AED", "FireRedPunc")
 _MORE_MODELS = ("FireRedVAD/Stream-VAD", "FireRedVAD/AED", "FireRedASR2-LLM")  # for what is off by default
 

@@ -8,7 +8,7 @@ from firered.asr.families import find, options_of
 from firered.audio.config import AudioConfig
 from firered.cli.asr import Kind, Model
 from firered.cli.flags import Paths, flag_value, run, split_paths, use_threads
-from firered.pretrained import MODELS
+from firered.hub.catalogue import MODELS
 from firered.runs.config import EncodeConfig, JobConfig
 from firered.runtime.config import ComputeConfig
 

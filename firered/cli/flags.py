@@ -13,6 +13,7 @@ from typing import Annotated, Any, get_type_hints
 import typer
 
 from firered.errors import FireRedError, OptionError
+from firered.optional import advice_for
 from firered.options import Options, plain_type, read_yaml
 from firered.runtime.config import ComputeConfig
 from firered.version import __version__
@@ -158,6 +159,11 @@ def run(command: Callable[..., Any], preset: Preset | None = None, **kinds: type
     except (FireRedError, OSError) as error:
         reason = f"{error.filename}: {error.strerror}" if isinstance(error, OSError) and error.filename else str(error)
         logging.getLogger("firered").error("%s", reason)
+        sys.exit(1)
+    except ModuleNotFoundError as error:
+        if (advice := advice_for(error)) is None:
+            raise
+        logging.getLogger("firered").error("%s", advice)
         sys.exit(1)
     except KeyboardInterrupt:
         sys.exit(INTERRUPTED)

@@ -16,9 +16,9 @@ from firered.asr.families import options_of
 from firered.audio.config import AudioConfig
 from firered.cli.flags import flag_value, run, use_threads
 from firered.errors import OptionError
+from firered.hub.catalogue import MODELS
 from firered.lid.config import LidConfig
 from firered.output.config import SubtitleConfig
-from firered.pretrained import MODELS
 from firered.runs.config import JobConfig
 from firered.runtime.config import ComputeConfig
 from firered.system.config import SystemConfig

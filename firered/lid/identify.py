@@ -10,10 +10,10 @@ from torch import Tensor
 from firered.audio.frontend import FRAME_SHIFT_S
 from firered.audio.like import AudioLike, as_frames
 from firered.errors import Outcome, result_of
+from firered.hub.find import find_model
 from firered.lid.config import LidConfig
 from firered.lid.labels import Grammar, split_label
 from firered.models.aed import Lid as LidModel
-from firered.pretrained import find_model
 from firered.results import LanguageGuess, LidResult
 from firered.runtime.batches import by_parts
 from firered.runtime.entry import Progress, over_audio

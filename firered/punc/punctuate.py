@@ -8,17 +8,19 @@ import numpy as np
 import torch
 
 from firered.errors import ModelError, OptionError, Outcome, result_of
+from firered.hub.catalogue import CHECKPOINT
+from firered.hub.find import find_model
 from firered.models.checkpoint import model_files, pick_device
 from firered.models.punc_bert import BERT_CONFIG, PuncBert
-from firered.pretrained import CHECKPOINT, find_model
 from firered.punc.config import PuncConfig
-from firered.punc.text import build_text, rule_fix, sentence_ends, strip_marks, width
+from firered.punc.text import build_text, rule_fix, sentence_ends, strip_marks
 from firered.punc.tokens import VOCABULARY, Piece, PieceTokenizer
 from firered.results import PuncResult, Sentence, Word
 from firered.runtime.batches import halving, plan
 from firered.runtime.entry import Progress, over_items
 from firered.text.joining import join_texts
 from firered.text.tokenizer import read_dict
+from firered.text.width import sentence_width
 
 TAGS = "out_dict"
 PUBLISHED = "FireRedPunc"
@@ -137,7 +139,7 @@ class Punc:
 
     def _in_sentences(self, uttid: str, words: list[tuple[Word, list[Piece]]], probs: np.ndarray) -> PuncResult:
         last_pieces = np.cumsum([len(pieces) for _, pieces in words], dtype=int) - 1
-        widths = [width(pieces[-1].text) for _, pieces in words]
+        widths = [sentence_width(pieces[-1].text) for _, pieces in words]
         ends = sentence_ends(probs[last_pieces], widths, self.config.sentence_max_length)
         pieces = [piece for _, own in words for piece in own]
         tags = [0] * len(pieces)

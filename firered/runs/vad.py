@@ -17,8 +17,8 @@ from firered.data.datadir import Segment, format_segment, spk2utt_of, write_line
 from firered.data.utterance import Utterance
 from firered.data.write import Labelled, json_line, rttm, seconds, segment_id, textgrid
 from firered.errors import FireRedError
+from firered.hub.catalogue import CHECKPOINT
 from firered.options import write_settings
-from firered.pretrained import CHECKPOINT
 from firered.runs.config import JobConfig, VadOutputConfig
 from firered.runs.inputs import Inputs, resolve, write_channels
 from firered.runs.journal import Job, fingerprint

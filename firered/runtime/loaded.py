@@ -9,11 +9,11 @@ from torch import Tensor
 
 from firered.audio.frontend import Cmvn
 from firered.errors import ModelError
+from firered.hub.catalogue import CHECKPOINT
 from firered.models.aed import Aed, Model
 from firered.models.checkpoint import model_files, pick_device
 from firered.models.conformer import SUBSAMPLING
 from firered.models.dtype import cast
-from firered.pretrained import CHECKPOINT
 from firered.runtime.speech import Speech
 from firered.text.tokenizer import Tokenizer
 

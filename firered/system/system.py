@@ -13,10 +13,11 @@ from firered.audio.frames import Frames
 from firered.audio.like import AudioLike, as_frames, path_of
 from firered.audio.spool import Spool
 from firered.errors import ModelError, OptionError, result_of
+from firered.hub.catalogue import MODELS
+from firered.hub.find import find_model
 from firered.lid.config import LidConfig
 from firered.lid.identify import Lid
 from firered.options import Options
-from firered.pretrained import MODELS, find_model
 from firered.punc.config import PuncConfig
 from firered.punc.punctuate import Punc
 from firered.results import Seconds

@@ -16,9 +16,10 @@ from firered.audio.frontend import NUM_BINS, SAMPLE_RATE, Cmvn, Fbank
 from firered.audio.like import AudioLike, as_frames, frames_of_all, listed
 from firered.audio.load import INT16_SCALE
 from firered.errors import ModelError, Outcome, result_of
+from firered.hub.catalogue import CHECKPOINT
+from firered.hub.find import find_model
 from firered.models.checkpoint import load_checkpoint, load_weights, model_files, pick_device
 from firered.models.dfsmn import Dfsmn, DfsmnCache, DfsmnConfig
-from firered.pretrained import CHECKPOINT, find_model
 from firered.results import MvadResult, StreamEvent, StreamVadResult, VadResult
 from firered.runtime.entry import InOrder, Progress
 from firered.vad.config import MvadConfig, StreamVadConfig, VadConfig

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from firered.audio.frontend import FRAME_LENGTH_S, FRAME_SHIFT, SAMPLE_RATE
+from firered.audio.framing import FRAME_LENGTH_S, FRAME_SHIFT, SAMPLE_RATE
 from firered.results import StreamEvent
 from firered.vad.config import StreamVadConfig
 

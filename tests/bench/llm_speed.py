@@ -26,7 +26,7 @@ from transformers import Qwen2Config, Qwen2ForCausalLM
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from tiny_llm import tiny_tokenizer
+from support.tiny_llm import tiny_tokenizer
 
 from firered.asr.config import LlmConfig
 from firered.asr.families.speech_llm import LlmAsr

@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 from firered.asr.config import AsrConfig, LlmConfig, RecogniserConfig
 from firered.errors import ModelError, OptionError
-from firered.pretrained import MODELS, find_model
+from firered.hub.catalogue import MODELS
+from firered.hub.find import find_model
 
 if TYPE_CHECKING:
     from firered.asr.recogniser import Encoder, Recogniser

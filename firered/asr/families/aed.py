@@ -12,10 +12,11 @@ from firered.align.ctc import TimestampMode, align, word_times
 from firered.asr.config import AsrConfig
 from firered.asr.guard import Guard
 from firered.asr.windowed import WindowedRecogniser
+from firered.hub.catalogue import CHECKPOINT
+from firered.hub.find import find_model
 from firered.models.aed import Aed
 from firered.models.checkpoint import model_files
 from firered.models.lstm_lm import LstmLm
-from firered.pretrained import CHECKPOINT, find_model
 from firered.results import AsrResult, NBest, Word
 from firered.runtime.loaded import Loaded, need_ctc
 from firered.runtime.speech import Speech

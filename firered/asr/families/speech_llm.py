@@ -16,8 +16,8 @@ from firered.asr.families.speech_llm_loaded import LoadedEncoder, LoadedLlm, mod
 from firered.asr.guard import Guard
 from firered.asr.windowed import WindowedRecogniser
 from firered.errors import AudioError, Outcome
+from firered.hub.find import find_model
 from firered.models.llm_stepper import LlmSteps
-from firered.pretrained import find_model
 from firered.results import AsrResult, LlmNBest
 from firered.runtime.speech import Speech
 from firered.search.beams import Hypothesis

@@ -13,6 +13,7 @@ from transformers import PreTrainedModel
 from firered.asr.config import LlmConfig
 from firered.audio.frontend import Cmvn
 from firered.errors import ModelError
+from firered.hub.catalogue import CHECKPOINT
 from firered.models.adapters import Adapter
 from firered.models.bfloat16 import cpu_has_bfloat16, widen
 from firered.models.checkpoint import model_files, pick_device
@@ -21,7 +22,6 @@ from firered.models.dtype import cast
 from firered.models.fused import prepare
 from firered.models.qwen import weight_files
 from firered.models.speech_llm import SpeechLlm, load_encoder
-from firered.pretrained import CHECKPOINT
 from firered.runtime.speech import Speech
 from firered.text.llm_tokenizer import LlmTokenizer
 
