@@ -155,14 +155,14 @@ def _no_speech(evidence: Evidence, least: float) -> str | None:
 
 
 def _disagreement(tokens: list[str], ctc_text: str | None, most: float) -> str | None:
-    heard = mixed((ctc_text or "").lower())
-    if not heard:
+    other = mixed((ctc_text or "").lower())
+    if not other:
         return None
-    edits = Levenshtein.distance(tokens, heard)
-    share = edits / max(len(tokens), len(heard))
+    edits = Levenshtein.distance(tokens, other)
+    share = edits / max(len(tokens), len(other))
     if edits <= _FEW or share <= most:
         return None
-    return f"disagreement: {100 * share:.0f}% differs from what the CTC head reads: {_written(heard)}"
+    return f"disagreement: {100 * share:.0f}% differs from what the CTC head reads: {_written(other)}"
 
 
 def _written(tokens: list[str]) -> str:

@@ -44,7 +44,7 @@ def made(directory, *names):
 
 
 def test_a_directory_is_what_its_files_say(tmp_path):
-    aed = made(tmp_path / "any", *AED.files)
+    aed = made(tmp_path / "any", *AED.files, "train_bpe1000.model")
     llm = made(tmp_path / "other", "model.pth.tar", "asr_encoder.pth.tar", "cmvn.ark", "Qwen2-7B-Instruct/config.json")
     assert family_of(aed) is AED
     assert family_of(llm) is SPEECH_LLM
@@ -52,8 +52,15 @@ def test_a_directory_is_what_its_files_say(tmp_path):
     assert (options_of(aed), options_of(llm), options_of(llm, "aed")) == (AsrConfig, LlmConfig, AsrConfig)
 
 
+def test_text_of_characters_alone_needs_no_pieces(tmp_path):
+    directory = made(tmp_path / "any", *AED.files)
+    (directory / "dict.txt").write_text("<blank> 0\n你 5\n", encoding="utf-8")
+    assert family_of(directory) is AED
+
+
 def test_what_is_no_recogniser_is_told_with_what_each_family_needs(tmp_path):
     lid = made(tmp_path / "lid", "model.pth.tar", "cmvn.ark", "dict.txt")
+    (lid / "dict.txt").write_text("<blank> 0\nzh 5\nen 6\n")
     with pytest.raises(ModelError) as error:
         family_of(lid)
     for words in ("cmvn.ark, dict.txt, model.pth.tar", "aed (", "train_bpe1000.model", "llm (", "asr_encoder.pth.tar"):
@@ -65,7 +72,7 @@ def test_what_is_no_recogniser_is_told_with_what_each_family_needs(tmp_path):
 
 
 def test_a_directory_that_may_be_two_things_asks_which(tmp_path):
-    both = made(tmp_path / "both", *AED.files, "asr_encoder.pth.tar", "Qwen2/config.json")
+    both = made(tmp_path / "both", *AED.files, "train_bpe1000.model", "asr_encoder.pth.tar", "Qwen2/config.json")
     with pytest.raises(ModelError, match="any of aed, llm; say which with --type"):
         family_of(both)
     assert find(both, "llm") == (both, SPEECH_LLM)

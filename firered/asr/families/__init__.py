@@ -14,9 +14,12 @@ from firered.asr.config import AsrConfig, LlmConfig, RecogniserConfig
 from firered.errors import ModelError, OptionError
 from firered.hub.catalogue import MODELS
 from firered.hub.find import find_model
+from firered.text.units import IDEOGRAPH
 
 if TYPE_CHECKING:
     from firered.asr.recogniser import Encoder, Recogniser
+
+DICT, PIECES_MODEL = "dict.txt", "train_bpe1000.model"
 
 Loader: TypeAlias = Callable[[Path, Any, str], "Recogniser"]  # directory, options of the family's class, device
 
@@ -35,6 +38,8 @@ class Family:
         times: what its word times come from: its own `timestamps` option, another model (`align_model`), or nothing.
         nbest: whether it gives more than one hypothesis an utterance.
         adapter: whether its encoder's output can also be had as the language model is given it.
+        contents: whether files of these names hold what this family's do; asked only where the names do not tell.
+        needs: `files` in words, for messages.
         load_encoder: what encodes without the rest of the model; None: the recogniser does.
     """
 
@@ -47,6 +52,8 @@ class Family:
     times: str | None = None
     nbest: bool = False
     adapter: bool = False
+    contents: Callable[[Path], bool] | None = None
+    needs: str = ""
     load_encoder: "Callable[[Path, Any, str], Encoder] | None" = None
 
     def encoder(self, directory: Path, config: RecogniserConfig, device: str) -> "Encoder":
@@ -54,12 +61,16 @@ class Family:
         return (self.load_encoder or self.load)(directory, config, device)
 
     def recognises(self, directory: Path) -> bool:
-        """Whether a directory has all the files that one of this kind is known by."""
-        return not self.lacks(directory)
+        """Whether a directory has the files that one of this kind is known by."""
+        there = all(any(directory.glob(pattern)) for pattern in self.files)
+        return there and (self.contents is None or self.contents(directory))
 
-    def lacks(self, directory: Path) -> list[str]:
-        """The patterns that match nothing in the directory."""
-        return [pattern for pattern in self.files if not any(directory.glob(pattern))]
+
+def _holds_text(directory: Path) -> bool:
+    """Whether a dictionary is of text, and not of the languages that language identification knows."""
+    if (directory / PIECES_MODEL).is_file():
+        return True
+    return IDEOGRAPH.search((directory / DICT).read_text(encoding="utf-8", errors="replace")) is not None
 
 
 def _load_aed(directory: Path, config: AsrConfig, device: str) -> "Recogniser":
@@ -83,7 +94,9 @@ def _load_speech_llm_encoder(directory: Path, config: LlmConfig, device: str) ->
 AED = Family(
     name="aed",
     about="attention encoder-decoder (FireRedASR-AED, either generation)",
-    files=("model.pth.tar", "cmvn.ark", "dict.txt", "train_bpe1000.model"),
+    files=("model.pth.tar", "cmvn.ark", "dict.txt"),
+    contents=_holds_text,
+    needs="model.pth.tar, cmvn.ark, dict.txt, and train_bpe1000.model unless the text is Chinese alone",
     config=AsrConfig,
     load=_load_aed,
     published=("FireRedASR2-AED", "FireRedASR-AED-L"),
@@ -194,5 +207,5 @@ def _unknown(place: Path, *families: Family) -> str:
     else:
         lines[0] += "; there is no such directory"
     for family in families or FAMILIES.values():
-        lines.append(f"  {family.name} ({family.about}) needs {', '.join(family.files)}")
+        lines.append(f"  {family.name} ({family.about}) needs {family.needs or ', '.join(family.files)}")
     return "\n".join(lines)
