@@ -13,7 +13,8 @@ import numpy as np
 import pytest
 import soundfile
 import torch
-from conftest import needs_ffmpeg, noise, write_wav
+from support.signals import noise, write_wav
+from support.tools import needs_ffmpeg
 
 import firered
 from firered import (
