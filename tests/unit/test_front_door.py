@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 import soundfile
 import torch
+from support.paths import TOP
 from support.signals import noise, write_wav
 from support.tools import needs_ffmpeg
 
@@ -40,7 +41,6 @@ from firered.audio.like import as_frames
 from firered.audio.load import read
 from firered.audio.spool import Spool
 
-TOP = Path(__file__).resolve().parents[1]
 MODELS = TOP / "egs/mini/models"
 RECORDING = TOP / "egs/mini/test/wav/f3-en-00000.flac"
 LONGER = TOP / "egs/mini/test/wav/f3-zh-00003.flac"
