@@ -11,9 +11,9 @@ from firered.version import __version__
 if TYPE_CHECKING:
     from firered.align.aligner import Aligner, AlignResult
     from firered.align.config import AlignConfig
-    from firered.asr.aed import Asr
     from firered.asr.config import AsrConfig, LlmConfig
-    from firered.asr.llm import LlmAsr
+    from firered.asr.families.aed import Asr
+    from firered.asr.families.speech_llm import LlmAsr
     from firered.audio.config import AudioConfig
     from firered.audio.like import AudioLike, Rxfilename
     from firered.errors import AudioError, DataError, FireRedError, ModelError, OptionError, Outcome, result_of
@@ -96,9 +96,9 @@ __all__ = [
 _NAMES = {
     "firered.align.aligner": "Aligner AlignResult",
     "firered.align.config": "AlignConfig",
-    "firered.asr.aed": "Asr",
+    "firered.asr.families.aed": "Asr",
     "firered.asr.config": "AsrConfig LlmConfig",
-    "firered.asr.llm": "LlmAsr",
+    "firered.asr.families.speech_llm": "LlmAsr",
     "firered.audio.config": "AudioConfig",
     "firered.audio.like": "AudioLike Rxfilename",
     "firered.errors": "AudioError DataError FireRedError ModelError OptionError Outcome result_of",

@@ -7,9 +7,10 @@ from typing import Any, NamedTuple, TypeAlias, overload
 
 from firered.align.aligner import Aligner
 from firered.align.config import AlignConfig
-from firered.asr.aed import Asr
-from firered.asr.config import AsrConfig, LlmConfig
-from firered.asr.llm import LlmAsr
+from firered.asr import families
+from firered.asr.config import AsrConfig
+from firered.asr.families.aed import Asr
+from firered.asr.recogniser import Recogniser
 from firered.audio.like import AudioLike, frames_of_all, is_one, path_of
 from firered.errors import ModelError, OptionError, Outcome
 from firered.hub.catalogue import CHECKPOINT, MODELS, PUBLISHED
@@ -23,12 +24,12 @@ from firered.punc.config import PuncConfig
 from firered.punc.punctuate import Punc
 from firered.runtime.entry import as_firered
 from firered.system.config import SystemConfig
-from firered.system.system import System
+from firered.system.system import System, recogniser_of
 from firered.system.transcript import Transcript
 from firered.vad.config import MvadConfig, StreamVadConfig, VadConfig
 from firered.vad.detect import EVENTS, Mvad, StreamVad, Vad
 
-Module: TypeAlias = Vad | StreamVad | Mvad | Lid | Asr | LlmAsr | Punc | Aligner | System
+Module: TypeAlias = Vad | StreamVad | Mvad | Lid | Recogniser | Punc | Aligner | System
 Models: TypeAlias = str | Path | Mapping[str, str | Path]  # a directory, or one by published name
 
 
@@ -40,24 +41,19 @@ class _Kind(NamedTuple):
     published: str
 
 
-_AED = _Kind(Asr, AsrConfig, "FireRedASR2-AED")
-_LLM = _Kind(LlmAsr, LlmConfig, "FireRedASR2-LLM")
 _KINDS = {
     "vad": _Kind(Vad, VadConfig, "FireRedVAD/VAD"),
     "stream_vad": _Kind(StreamVad, StreamVadConfig, "FireRedVAD/Stream-VAD"),
     "mvad": _Kind(Mvad, MvadConfig, "FireRedVAD/AED"),
     "lid": _Kind(Lid, LidConfig, "FireRedLID"),
-    "asr": _AED,  # or whichever recogniser the directory is
+    "asr": _Kind(Asr, AsrConfig, "FireRedASR2-AED"),  # or whichever recogniser `firered.asr.families` says it is
     "punc": _Kind(Punc, PuncConfig, "FireRedPunc"),
     "aligner": _Kind(Aligner, AlignConfig, "FireRedASR2-AED"),
 }
 _SYSTEM = "system"
-_LLM_FILE = "asr_encoder.pth.tar"
 # What a directory of each kind holds beside its checkpoint; the first that fits is the kind.
 _KNOWN_BY = (
     ("punc", ("out_dict",)),
-    ("asr", (_LLM_FILE, "cmvn.ark")),
-    ("asr", ("cmvn.ark", "dict.txt", "train_bpe1000.model")),
     ("lid", ("cmvn.ark", "dict.txt")),
 )
 _DETECTORS = {(1, False): "vad", (1, True): "stream_vad", (len(EVENTS), False): "mvad"}  # by outputs, and if causal
@@ -95,8 +91,11 @@ def load(
     name = as_ or _kind_of(place)
     if name == _SYSTEM:
         return _load_system(place, device, dtype, options)
-    kind = _LLM if name == "asr" and _is_llm(place) else _KINDS[name]
     given = options if dtype is None else {**options, "dtype": dtype}
+    if name == "asr":
+        directory, family = families.find(place)
+        return family.load(directory, _config(family.config, given, family.name), device)
+    kind = _KINDS[name]
     config = _config(kind.options, given, kind.module.__name__)
     return kind.module.from_pretrained(find_model(place, kind.published), config, device)
 
@@ -172,8 +171,9 @@ def _load_system(models: Models, device: str, dtype: str | None, options: Mappin
     if unknown := modules.keys() - {"vad", "lid", "asr"}:
         raise OptionError(f"{', '.join(sorted(unknown))}: options are taken of vad, lid and asr")
     if dtype is not None:
-        asr = LlmConfig() if config.asr_type == "llm" else AsrConfig(timestamps="pauses")
-        modules["asr"] = replace(modules.get("asr", asr), dtype=dtype)
+        if config.asr:
+            asr = recogniser_of(models, config)[1].config.of({"timestamps": "pauses"})
+            modules["asr"] = replace(modules.get("asr", asr), **{"dtype": dtype})
         modules["lid"] = replace(modules.get("lid", LidConfig()), dtype=dtype)
     return System.from_pretrained(models, config, device=device, **modules)
 
@@ -200,35 +200,32 @@ def _kind_of(place: Path) -> str:
     Raises:
         ModelError: it is not there, or nothing that is known here.
     """
+    if any(family.recognises(place) for family in families.FAMILIES.values()):
+        return "asr"
     if (place / CHECKPOINT).is_file():
         found = [kind for kind, files in _KNOWN_BY if all((place / file).is_file() for file in files)]
         return found[0] if found else _detector_kind(place)
     for kind in _DETECTORS.values():
         if (place / _KINDS[kind].published.partition("/")[2] / CHECKPOINT).is_file():
             return kind
-    families = [name for name in PUBLISHED if _published_kind(name)]
-    if any((place / family).is_dir() for family in families):
+    published = [name for name in PUBLISHED if _published_kind(name)]
+    if any((place / name).is_dir() for name in published):
         return _SYSTEM
     # Incomplete or not there: loading it says what is missing.
     by_name = {kind.published.rpartition("/")[2]: name for name, kind in _KINDS.items() if name != "aligner"}
     if known := by_name.get(place.name) or _published_kind(place.name):
         return known
     there = "no model that is known here" if place.is_dir() else "no such directory"
-    raise ModelError(f"{place}: {there}, and not the name of a published model ({', '.join(families)})")
+    raise ModelError(f"{place}: {there}, and not the name of a published model ({', '.join(published)})")
 
 
 def _published_kind(name: str) -> str | None:
     """The kind of a published directory: that of the one whose files it has."""
-    files = PUBLISHED[name].files if name in PUBLISHED else ()
-    if _LLM_FILE in files:
+    if any(name in family.published for family in families.FAMILIES.values()):
         return "asr"
+    files = PUBLISHED[name].files if name in PUBLISHED else ()
     alike = (kind for kind in _KINDS if PUBLISHED[_KINDS[kind].published.partition("/")[0]].files == files)
     return next(alike, None)
-
-
-def _is_llm(place: Path) -> bool:
-    """Whether a recogniser's directory, even an incomplete one, is of the kind with a large language model."""
-    return (place / _LLM_FILE).is_file() or _LLM_FILE in getattr(PUBLISHED.get(place.name), "files", ())
 
 
 def _detector_kind(place: Path) -> str:

@@ -153,7 +153,10 @@ class Aligner:
         """CTC log posteriors (T, V) of each utterance, long ones joined from their windows."""
         config = self.config
         encoded = by_parts(
-            utterances, lambda speech: window_parts(speech, config.window_seconds), config.batch_seconds, self._encode
+            utterances,
+            lambda speech: window_parts(speech, config.window_seconds, self.loaded.subsampling),
+            config.batch_seconds,
+            self._encode,
         )
         return [_joined([outcome for _, outcome in parts]) for parts in encoded]
 

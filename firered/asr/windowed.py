@@ -1,44 +1,29 @@
-"""What recognisers have in common: utterances of any length, in windows and batches."""
+"""What recognisers have in common: windows of utterances are decoded in batches, and joined."""
 
-from abc import ABC, abstractmethod
+from abc import abstractmethod
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
-from pathlib import Path
-from typing import Generic, Protocol, TypeVar
+from typing import Generic, TypeVar
 
+from firered.asr.encoder import Config, WindowedEncoder
 from firered.asr.guard import Guard
 from firered.audio.like import AudioLike, as_frames, listed
 from firered.errors import OptionError, Outcome, result_of
 from firered.results import AsrResult
-from firered.runtime.batches import by_parts
 from firered.runtime.context import Context
 from firered.runtime.entry import Progress, over_audio
 from firered.runtime.speech import Speech
-from firered.runtime.windows import window_parts
 
 Decoded = TypeVar("Decoded")
 
 
-class WindowConfig(Protocol):
-    """The options that batches and windows are made by."""
-
-    batch_seconds: float
-    window_seconds: float
-
-
-class WindowedRecogniser(ABC, Generic[Decoded]):
+class WindowedRecogniser(WindowedEncoder[Config], Generic[Config, Decoded]):
     """A recogniser that decodes batches of windows (`_decode`) and joins an utterance's windows (`_join`).
 
     Its `guard` looks over what comes of it.
     """
 
-    config: WindowConfig
     guard: Guard
-
-    @property
-    @abstractmethod
-    def sources(self) -> list[Path]:
-        """All files that decide what is recognised."""
 
     @property
     @abstractmethod
@@ -56,8 +41,7 @@ class WindowedRecogniser(ABC, Generic[Decoded]):
         Raises:
             AudioError: it cannot be read or holds nothing to recognise.
         """
-        speech = replace(Speech.of(as_frames(audio, uttid)), context=context or Context())
-        (result,) = self.recognise([speech])
+        (result,) = self.recognise([Speech.of(as_frames(audio, uttid), context)])
         return result_of(result)
 
     def batch(
@@ -92,20 +76,21 @@ class WindowedRecogniser(ABC, Generic[Decoded]):
 
         return over_audio(recordings, uttids, self.recognise, self.config.batch_seconds, progress, with_context)
 
-    def recognise(self, utterances: Sequence[Speech]) -> list[AsrResult | Exception]:
-        """A result, or what went wrong, for each utterance; batched by length, alone what they are in company."""
-        config = self.config
-        decoded = by_parts(
-            utterances, lambda one: window_parts(one, config.window_seconds), config.batch_seconds, self._decode
-        )
-        results = [self._joined(one, parts) for one, parts in zip(utterances, decoded, strict=True)]
+    def recognise(self, utterances: Sequence[Speech]) -> list[Outcome[AsrResult]]:
+        """A result, or what went wrong, for each utterance, in their order; the same in any batch."""
+        decoded = self._by_windows(utterances, self._decode, self.subsampling)
+        results = [self._joined(speech, parts) for speech, parts in zip(utterances, decoded, strict=True)]
         return self.guard(utterances, self._timed(utterances, results))
 
-    def _joined(self, one: Speech, parts: list[tuple[Speech, Decoded | Exception]]) -> AsrResult | Exception:
-        errors = [outcome for _, outcome in parts if isinstance(outcome, Exception)]
-        return errors[0] if errors else self._join(one, parts)
+    def _joined(self, speech: Speech, parts: list[tuple[Speech, Outcome[Decoded]]]) -> Outcome[AsrResult]:
+        decoded: list[tuple[Speech, Decoded]] = []
+        for part, outcome in parts:
+            if isinstance(outcome, Exception):
+                return outcome
+            decoded.append((part, outcome))
+        return self._join(speech, decoded)
 
-    def _timed(self, utterances: Sequence[Speech], results: list[AsrResult | Exception]) -> list[AsrResult | Exception]:
+    def _timed(self, utterances: Sequence[Speech], results: list[Outcome[AsrResult]]) -> list[Outcome[AsrResult]]:
         """The results with what is only known once windows are joined."""
         return results
 
@@ -114,5 +99,5 @@ class WindowedRecogniser(ABC, Generic[Decoded]):
         """What a batch of windows decodes to."""
 
     @abstractmethod
-    def _join(self, one: Speech, parts: list[tuple[Speech, Decoded]]) -> AsrResult | Exception:
+    def _join(self, speech: Speech, parts: list[tuple[Speech, Decoded]]) -> Outcome[AsrResult]:
         """One utterance's result from its windows and what they decoded to, or why there is none."""

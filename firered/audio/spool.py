@@ -11,13 +11,13 @@ import torch
 from torch import Tensor
 
 from firered.audio.frames import Frames
-from firered.audio.frontend import NUM_BINS, frame_range
+from firered.audio.frontend import frame_range
 from firered.data.write import segment_id
 from firered.errors import DataError
 
 
 class Cut(NamedTuple):
-    """A stretch of a recording: its id, features (T, 80) and duration in seconds."""
+    """A stretch of a recording: its id, features (T, bins) and duration in seconds."""
 
     key: str
     feats: Tensor
@@ -32,7 +32,7 @@ class Spool(Frames):
     """
 
     def __init__(self, source: Frames, wav_path: str = "") -> None:
-        super().__init__(source.key, lambda _: self._kept())
+        super().__init__(source.key, lambda _: self._kept(), source.front_end)
         self.wav_path = wav_path
         self._source = source
         self._written = 0  # frames in the file
@@ -45,7 +45,7 @@ class Spool(Frames):
         return cls(Frames(key, lambda _: iter(())))
 
     def append(self, feats: Tensor) -> None:
-        """Put in the next frames (T, 80)."""
+        """Put in the next frames (T, bins)."""
         self._file.write(feats.numpy().tobytes())
         self._written += len(feats)
 
@@ -63,12 +63,13 @@ class Spool(Frames):
 
     @functools.cached_property
     def _matrix(self) -> Tensor:
-        """(T, 80) once all is written, on disk until it is used; one mapping, so that no page counts twice."""
+        """(T, bins) once all is written, on disk until it is used; one mapping, so that no page counts twice."""
         return self._mapped(0, self._written)
 
     def _mapped(self, first: int, count: int) -> Tensor:
-        """(count, 80) frames from `first` on, on disk until they are used."""
-        shape, offset = (count, NUM_BINS), first * NUM_BINS * np.dtype(np.float32).itemsize
+        """(count, bins) frames from `first` on, on disk until they are used."""
+        bins = self.front_end.bins
+        shape, offset = (count, bins), first * bins * np.dtype(np.float32).itemsize
         return torch.from_numpy(np.memmap(self._file, np.float32, "c", offset=offset, shape=shape))
 
     def again(self) -> Frames:
@@ -78,7 +79,7 @@ class Spool(Frames):
             frames.duration_s = self.duration_s
             yield self._matrix
 
-        return Frames(self.key, stored)
+        return Frames(self.key, stored, self.front_end)
 
     def cut(self, start_s: float, end_s: float) -> Cut:
         """A stretch of the recording; its features stay on disk until they are used.

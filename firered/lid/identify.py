@@ -20,7 +20,10 @@ from firered.runtime.entry import Progress, over_audio
 from firered.runtime.loaded import Loaded
 from firered.runtime.speech import Speech
 from firered.runtime.windows import part_of
-from firered.search.beam import BeamConfig, Hypothesis, Stepper, beam_search
+from firered.search.beam import beam_search
+from firered.search.beams import Hypothesis
+from firered.search.config import BeamConfig
+from firered.search.scorers import Mask, Stepper
 from firered.text.tokenizer import EOS_ID, SOS_ID
 
 PUBLISHED = "FireRedLID"
@@ -42,7 +45,7 @@ class Lid:
         self.loaded, self.config = loaded, config
         wanted = [code.strip() for code in config.languages.split(",") if code.strip()]
         self._grammar = Grammar(loaded.tokenizer.symbols, constrain=config.constrain, languages=wanted)
-        self._allowed = self._mask().to(loaded.device)
+        self._masks = [] if self._grammar.free else [Mask(self._allowed().to(loaded.device))]
 
     @classmethod
     def from_pretrained(cls, model_dir: str | Path, config: LidConfig | None = None, device: str = "auto") -> "Lid":
@@ -105,16 +108,14 @@ class Lid:
     def _decode(self, batch: list[Speech]) -> list[_Decoded]:
         encoded, lengths = self.loaded.encode(batch)
         limits = torch.full_like(lengths, _STEPS)
-        steps: Stepper = self.loaded.model.start(encoded, lengths, _BEAM.beam_size, _STEPS)
-        if not self._grammar.free:
-            steps = _Masked(steps, self._allowed)
-        found = beam_search(steps, limits, _BEAM, sos=SOS_ID, eos=EOS_ID)
+        steps = self.loaded.model.start(encoded, lengths, _BEAM.beam_size, _STEPS)
+        found = beam_search(steps, limits, _BEAM, sos=SOS_ID, eos=EOS_ID, scorers=self._masks)
         guesses = self._guesses(encoded, lengths)
         return [_Decoded(hypotheses[0], top) for hypotheses, top in zip(found, guesses, strict=True)]
 
     def _guesses(self, encoded: Tensor, lengths: Tensor) -> list[list[LanguageGuess]]:
         """The likeliest languages of each utterance, and the dialects that Chinese would have."""
-        steps = _Masked(self.loaded.model.start(encoded, lengths, 1, _STEPS), self._allowed)
+        steps = self.loaded.model.start(encoded, lengths, 1, _STEPS)
         languages = self._probabilities(steps, SOS_ID, len(lengths))
         chinese = self._grammar.chinese
         spoken = None if chinese is None else self._probabilities(steps, chinese, len(lengths))
@@ -128,14 +129,17 @@ class Lid:
         return found
 
     def _probabilities(self, steps: Stepper, token: int, count: int) -> Tensor:
-        logits = steps.step(torch.full((count,), token, device=self.loaded.device))
-        return (logits.float() / _BEAM.softmax_smoothing).softmax(-1).cpu()
+        tokens = torch.full((count,), token, device=self.loaded.device)
+        logits = steps.step(tokens).float()
+        for mask in self._masks:
+            logits = logits + mask.step(tokens)
+        return (logits / _BEAM.softmax_smoothing).softmax(-1).cpu()
 
     def _likeliest(self, probabilities: Tensor, among: list[int]) -> dict[str, float]:
         ranked = sorted(((float(probabilities[i]), i) for i in among), reverse=True)[:_TOP]
         return {self.loaded.tokenizer.symbols[i]: p for p, i in ranked if p > 0}
 
-    def _mask(self) -> Tensor:
+    def _allowed(self) -> Tensor:
         """(V, V): row i says which tokens may follow token i."""
         grammar, size = self._grammar, len(self.loaded.tokenizer)
         allowed = torch.zeros(size, size, dtype=torch.bool)
@@ -143,7 +147,7 @@ class Lid:
         for token in range(size):
             if token != SOS_ID:
                 allowed[token, grammar.second(token)] = True
-        return torch.ones_like(allowed) if grammar.free else allowed
+        return allowed
 
     def _surest(self, speech: Speech, outcomes: list[Outcome[_Decoded]]) -> Outcome[LidResult]:
         """The result of an utterance from the surest of its stretches; the first error, where all failed."""
@@ -154,18 +158,6 @@ class Lid:
         lang = " ".join(self.loaded.tokenizer.tokens_of(surest.best.tokens))
         language, dialect = split_label(lang)
         return LidResult(speech.key, lang, language, dialect, surest.best.confidence, speech.duration_s, surest.top)
-
-
-class _Masked:
-    """A stepper whose next token depends on the last by a table of what may follow."""
-
-    def __init__(self, steps: Stepper, allowed: Tensor) -> None:
-        self._steps, self._allowed = steps, allowed
-        self.reorder, self.select = steps.reorder, steps.select
-
-    def step(self, tokens: Tensor) -> Tensor:
-        """(N * B, V) logits, minus infinity for what may not follow."""
-        return self._steps.step(tokens).masked_fill(~self._allowed[tokens], -torch.inf)
 
 
 def _loudest(feats: Tensor, length: int) -> int:

@@ -5,14 +5,15 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from firered.asr.config import AsrConfig, LlmConfig
-from firered.asr.windowed import WindowedRecogniser
+from firered.asr.config import RecogniserConfig
+from firered.asr.recogniser import Recogniser
 from firered.audio.config import AudioConfig
 from firered.data.datadir import write_lines, write_table
 from firered.data.write import json_line
 from firered.runs.config import JobConfig
 from firered.runs.inputs import Inputs, channel_name, resolve
 from firered.runs.over_utterances import ModelRun
+from firered.runtime.context import Context
 
 log = logging.getLogger(__name__)
 
@@ -20,16 +21,25 @@ _DEED = {"flag": "flagged", "drop": "dropped"}
 
 
 def run_asr(
-    paths: Sequence[str], out: Path, model: Path, asr: WindowedRecogniser, audio: AudioConfig, config: JobConfig
+    paths: Sequence[str],
+    out: Path,
+    model: Path,
+    asr: Recogniser,
+    audio: AudioConfig,
+    config: JobConfig,
+    context: Context | None = None,
 ) -> int:
     """Exit status of a run over all utterances of `paths`, with everything firered-asr promises written to `out`.
+
+    What is known of an utterance beforehand is in utt2lang and utt2prompt of the data directory; else `context`.
 
     Raises:
         DataError: there is nothing to work on.
         FireRedError: `out` cannot be written.
     """
     inputs = resolve(paths, audio, by_segment=True)
-    run = ModelRun("firered-asr", model, (), asr.config, audio, config, tuple(asr.sources))
+    sources, known = tuple(asr.sources), context or Context()
+    run = ModelRun("firered-asr", model, (), asr.config, audio, config, sources, asr.front_end, known)
 
     def write(records: dict[str, dict[str, Any]]) -> None:
         write_asr(out, records, asr.config)
@@ -39,7 +49,7 @@ def run_asr(
     return run.over(inputs, out, asr.recognise, write)
 
 
-def write_asr(out: Path, records: dict[str, dict[str, Any]], config: AsrConfig | LlmConfig) -> None:
+def write_asr(out: Path, records: dict[str, dict[str, Any]], config: RecogniserConfig) -> None:
     """text, token, token_conf, utt2conf, asr.jsonl and, if asked for, nbest.jsonl and the guard's flags."""
     write_table(out / "text", {key: one["json"]["text"] for key, one in records.items()})
     write_table(out / "token", {key: " ".join(one["tokens"]) for key, one in records.items()})

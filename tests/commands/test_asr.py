@@ -13,8 +13,8 @@ import torch
 from support.commands import command, killed_at
 from support.paths import GOLDENS
 
-from firered.asr.aed import Asr
 from firered.asr.config import AsrConfig
+from firered.asr.families.aed import Asr
 from firered.errors import ModelError
 
 BIN = Path(sys.executable).parent

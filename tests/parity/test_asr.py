@@ -12,8 +12,8 @@ from support.paths import GOLDENS
 
 from firered.align.aligner import Aligner
 from firered.align.config import AlignConfig
-from firered.asr.aed import Asr
 from firered.asr.config import AsrConfig
+from firered.asr.families.aed import Asr
 from firered.audio.config import AudioConfig
 from firered.audio.frames import of_samples
 from firered.audio.load import read_blocks
@@ -143,7 +143,7 @@ def test_long_audio_is_decoded_in_windows(tiny, caplog):
     assert times == sorted(times)
     assert times[-1] > 55
     assert times[-1] <= 62.443
-    found = windows(speech, 7)
+    found = windows(speech, 7, 4)
     parts = asr.recognise([part_of(speech, window) for window in found])
     assert result.text == join_texts(part.text for part in parts)
     assert result.tokens == [token for part in parts for token in part.tokens]

@@ -13,7 +13,7 @@ from support.tiny_llm import write_tiny_llm
 from firered.align.aligner import Aligner
 from firered.align.config import AlignConfig
 from firered.asr.config import LlmConfig
-from firered.asr.llm import LlmAsr
+from firered.asr.families.speech_llm import LlmAsr
 from firered.audio.like import as_frames
 from firered.errors import AudioError, ModelError
 from firered.runtime.speech import Speech
@@ -131,5 +131,5 @@ def test_what_decides_the_results(tiny, tmp_path):
     assert {path for path in timed.sources if path not in plain.sources} == {
         tiny / "FireRedASR2-AED" / name for name in ("model.pth.tar", "cmvn.ark", "dict.txt")
     }
-    with pytest.raises(ModelError, match="no such model directory"):
+    with pytest.raises(ModelError, match="no FireRedASR2-AED model here"):
         golden_asr(tiny, align_model=str(tmp_path / "nowhere"))

@@ -3,8 +3,8 @@
 from support.paths import GOLDENS
 
 from firered.align.aligner import Aligner
-from firered.asr.aed import Asr
 from firered.asr.config import AsrConfig
+from firered.asr.families.aed import Asr
 from firered.audio.like import as_frames
 from firered.runtime.speech import Speech
 

@@ -8,7 +8,7 @@ import torch
 from peft import PeftModel
 from support.paths import GOLDENS
 
-from firered.asr.llm_runtime import llm_folder
+from firered.asr.families.speech_llm_loaded import llm_folder
 from firered.audio.config import AudioConfig
 from firered.audio.frames import of_samples
 from firered.audio.frontend import Cmvn

@@ -17,7 +17,7 @@ def test_windows_are_cut_at_quiet_places():
     feats[700:760] = 1.0  # quiet, in the second half of the first ten seconds
     feats[1500:1580] = 2.0
     feats[2400:2480] = 0.0  # in the first half of its stretch: too early to be used
-    found = windows(Speech("u", feats, 30.01), 10.0)
+    found = windows(Speech("u", feats, 30.01), 10.0, 4)
     assert found[0][0] == 0
     assert 700 < found[0][1] < 760
     assert 1500 < found[1][1] < 1580
@@ -59,7 +59,7 @@ def test_a_batch_that_fails_loses_only_the_culprit(tmp_path):
     from firered.runs.config import JobConfig
     from firered.runs.inputs import resolve
     from firered.runs.journal import Job
-    from firered.runs.over_utterances import run_utterances
+    from firered.runs.over_utterances import Loader, run_utterances
 
     for name in "abc":
         soundfile.write(
@@ -74,7 +74,7 @@ def test_a_batch_that_fails_loses_only_the_culprit(tmp_path):
 
     with Job(tmp_path / "out", "x", JobConfig()) as job:
         job.take(inputs)
-        run_utterances(inputs.utterances, AudioConfig(), job, 100.0, process)
+        run_utterances(inputs.utterances, Loader(AudioConfig()), job, 100.0, process)
         assert job.results.keys() == {"a", "c"}
         assert job.problems["b"].reason == "unexpected ValueError: nobody foresaw this"
         assert job.finish() == 1

@@ -8,7 +8,7 @@ import torch
 from support.tiny_llm import write_tiny_llm
 
 from firered.asr.config import LlmConfig
-from firered.asr.llm import LlmAsr
+from firered.asr.families.speech_llm import LlmAsr
 from firered.errors import AudioError
 from firered.runtime.speech import Speech
 from firered.runtime.windows import part_of, windows
@@ -81,7 +81,7 @@ def test_long_audio_is_decoded_in_windows(model_dir, caplog):
     speech = random_speech(3000)
     (result,) = asr.recognise([speech])
     assert "u0: longer than 7 s, worked on in" in caplog.text
-    parts = asr.recognise([part_of(speech, window) for window in windows(speech, 7)])
+    parts = asr.recognise([part_of(speech, window) for window in windows(speech, 7, 4)])
     assert len(parts) >= 5
     assert result.text == join_texts(part.text for part in parts)
     assert result.tokens == [token for part in parts for token in part.tokens]
