@@ -23,7 +23,8 @@ from firered.audio.config import AudioConfig
 from firered.audio.frames import of_samples
 from firered.audio.load import read_blocks
 from firered.errors import AudioError, ModelError
-from firered.runtime.batches import halving, plan
+from firered.output.published import published
+from firered.runtime.batches import plan, run_batch
 from firered.runtime.speech import Speech
 from firered.runtime.windows import part_of, windows
 from firered.text.joining import join_texts
@@ -74,7 +75,7 @@ def test_every_published_case(name, tiny):
     expected = cases[name]["results"]
     speech = [speech_of(tiny / one["wav"], one["uttid"]) for one in expected]
     groups = [speech] if batch > 1 else [[one] for one in speech]
-    got = [result.to_json() for group in groups for result in asr.recognise(group)]
+    got = [published(result) for group in groups for result in asr.recognise(group)]
     assert len(got) == 18
     for one, golden in zip(got, expected, strict=True):
         assert one["uttid"] == golden["uttid"]
@@ -96,7 +97,7 @@ def test_published_n_best(tiny):
         scores = [one.score for one in result.nbest]
         assert scores == sorted(scores, reverse=True)
         for one in result.nbest:
-            assert one.score == pytest.approx((one.aed + one.lm) / one.length, abs=1e-6)
+            assert one.score == pytest.approx(sum(one.scores.values()) / one.length, abs=1e-6)
 
 
 @pytest.mark.parametrize("dtype", ["float32", "int8"])
@@ -106,7 +107,7 @@ def test_company_changes_nothing(dtype, tiny):
     together = asr.recognise(speech)
     for one, result in zip(speech, together, strict=True):
         (alone,) = asr.recognise([one])
-        assert alone.to_json() == result.to_json()
+        assert published(alone) == published(result)
 
 
 @pytest.mark.parametrize("dtype", ["bfloat16", "int8"])
@@ -198,19 +199,32 @@ def test_out_of_memory_halves_the_batch():
             raise torch.OutOfMemoryError("CUDA out of memory")
         return [10 * item for item in items]
 
-    results = halving([1, 2, 3, 7], process)
+    results = run_batch([1, 2, 3, 7], process)
     assert results[:3] == [10, 20, 30]
     assert isinstance(results[3], MemoryError)
     assert tried == [[1, 2, 3, 7], [1, 2], [3, 7], [3], [7]]
-    with pytest.raises(RuntimeError, match="another"):
-        halving([1], lambda items: (_ for _ in ()).throw(RuntimeError("another fault")))
+    assert run_batch([], process) == []
+
+
+def test_a_batch_that_fails_otherwise_is_tried_item_by_item():
+    tried = []
+
+    def process(items: list[int]) -> list[int]:
+        tried.append(list(items))
+        if 7 in items:
+            raise ValueError("a fault of 7")
+        return [10 * item for item in items]
+
+    results = run_batch([1, 7, 3], process)
+    assert (results[0], str(results[1]), results[2]) == (10, "a fault of 7", 30)
+    assert tried == [[1, 7, 3], [1], [7], [3]]
 
 
 def test_a_batch_that_fails_loses_only_the_culprit(tmp_path):
     from firered.results import AsrResult
     from firered.runs.config import JobConfig
     from firered.runs.inputs import resolve
-    from firered.runs.journal import Job
+    from firered.runs.journal import Run
     from firered.runs.over_utterances import run_utterances
 
     for name in "abc":
@@ -224,12 +238,12 @@ def test_a_batch_that_fails_loses_only_the_culprit(tmp_path):
             raise ValueError("nobody foresaw this")
         return [AsrResult(one.key, "x", 1.0, one.duration_s, ["x"], [1.0]) for one in batch]
 
-    with Job(tmp_path / "out", "x", JobConfig()) as job:
-        job.take(inputs)
-        run_utterances(inputs.utterances, AudioConfig(), job, 100.0, process)
-        assert job.results.keys() == {"a", "c"}
-        assert job.problems["b"].reason == "unexpected ValueError: nobody foresaw this"
-        assert job.finish() == 1
+    with Run(tmp_path / "out", "x", JobConfig()) as run:
+        run.take(inputs)
+        run_utterances(inputs.utterances, AudioConfig(), run, 100.0, process)
+        assert run.results.keys() == {"a", "c"}
+        assert run.problems["b"].reason == "unexpected ValueError: nobody foresaw this"
+        assert run.finish() == 1
 
 
 def test_long_audio_is_decoded_in_windows(tiny, caplog):

@@ -3,35 +3,20 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import torch
 from torch import Tensor
 
 from firered.align.config import AlignConfig
-from firered.align.ctc import Alignment, NotAligned, align, word_times
+from firered.align.ctc import NotAligned, align, word_times
 from firered.errors import AudioError
 from firered.models.aed import Aed
-from firered.results import Word
+from firered.results import Alignment, AlignResult, Word
 from firered.runtime.batches import by_parts
 from firered.runtime.loaded import Loaded, need_ctc
 from firered.runtime.speech import Speech
 from firered.runtime.windows import window_parts
 from firered.search.ctc import ctc_texts
-
-
-@dataclass
-class AlignResult:
-    """Words in seconds from the utterance's start, and how well the text fits: mean log-probability a frame."""
-
-    uttid: str
-    words: list[Word]
-    alignment: Alignment
-
-    def to_record(self) -> dict[str, Any]:
-        """Everything that the output files are written from."""
-        words = [[word.text, word.start_s, word.end_s] for word in self.words]
-        return {"words": words, "score": self.alignment.mean_log_prob, "labels": self.alignment.to_kaldi()}
 
 
 @dataclass

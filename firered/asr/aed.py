@@ -135,8 +135,7 @@ class Asr(WindowedRecogniser[_Decoded]):
             text=self.loaded.tokenizer.text_of(hypothesis.tokens),
             tokens=self.loaded.tokenizer.tokens_of(hypothesis.tokens),
             score=hypothesis.score,
-            aed=hypothesis.model_score,
-            lm=hypothesis.lm_score,
+            scores={"aed": hypothesis.model_score, "lm": hypothesis.lm_score},
             length=hypothesis.length_factor,
             confidence=self._confidence(list(hypothesis.probs)),
         )

@@ -15,7 +15,7 @@ from firered.asr.llm_runtime import LoadedLlm, model_paths
 from firered.asr.windowed import WindowedRecogniser
 from firered.errors import AudioError
 from firered.models.llm_stepper import LlmSteps
-from firered.results import AsrResult, LlmNBest
+from firered.results import AsrResult, NBest
 from firered.runtime.speech import Speech
 from firered.search.beam import Hypothesis
 from firered.search.generate import search
@@ -105,12 +105,12 @@ class LlmAsr(WindowedRecogniser[list[Hypothesis]]):
         heard = iter(self.aligner.hear([one for one, _ in pairs], [result.text for _, result in pairs]))
         return [result if isinstance(result, Exception) else _with_times(result, next(heard)) for result in results]
 
-    def _nbest(self, hypothesis: Hypothesis) -> LlmNBest:
-        return LlmNBest(
+    def _nbest(self, hypothesis: Hypothesis) -> NBest:
+        return NBest(
             text=self.loaded.tokenizer.text_of(hypothesis.tokens),
             tokens=self.loaded.tokenizer.tokens_of(hypothesis.tokens),
             score=hypothesis.score,
-            llm=hypothesis.model_score,
+            scores={"llm": hypothesis.model_score},
             length=hypothesis.length_factor,
             confidence=hypothesis.confidence,
         )

@@ -116,7 +116,7 @@ def _give_one(waiting: list[Word], slots: list[_Slot]) -> Word:
     """The one of the words that was given to an utterance, or that fits none."""
     fitting = ((word, slot) for word in waiting for slot in slots if slot.goes_on_with(word))
     word, slot = next(fitting, (waiting[0], None))
-    if slot is not None:
+    if slot is not None and slot.rest is not None:
         slot.words.append(word)
         slot.rest = slot.rest.removeprefix(bare(word.text))
         return word

@@ -12,26 +12,26 @@ from firered.data.write import seconds
 from firered.errors import AudioError
 from firered.runs.config import JobConfig
 from firered.runs.inputs import resolve
-from firered.runs.journal import Job, fingerprint
+from firered.runs.journal import Run, fingerprint
 
 
 def prepare(paths: Sequence[str], out: Path, audio: AudioConfig, config: JobConfig) -> int:
     """Exit status of making a data directory of `paths`: recordings that cannot be opened are listed and left out."""
     inputs = resolve(paths, audio, by_segment=True)
-    with Job(out, fingerprint("firered-prepare-data", audio), replace(config, resume=False)) as job:
-        job.take(inputs)
+    with Run[None](out, fingerprint("firered-prepare-data", audio), replace(config, resume=False)) as run:
+        run.take(inputs)
         checked: dict[str, float | AudioError | None] = {}  # by recording: many segments may come from one
         for one in inputs.utterances:
             if one.recording not in checked:
                 checked[one.recording] = _duration(one, audio)
                 if isinstance(checked[one.recording], AudioError):
-                    job.fail(one.recording, checked[one.recording])
+                    run.fail(one.recording, checked[one.recording])
             if not isinstance(checked[one.recording], AudioError):
-                job.done(one.id, None, 0.0)
-        inputs.write_tables(job.results, out)
-        kept = {one.recording for one in inputs.utterances if one.id in job.results}
+                run.done(one.id, None, 0.0)
+        inputs.write_tables(run.results, out)
+        kept = {one.recording for one in inputs.utterances if one.id in run.results}
         write_table(out / "reco2dur", {key: seconds(checked[key]) for key in kept if checked[key] is not None})
-        return job.finish()
+        return run.finish()
 
 
 def _duration(one: Utterance, audio: AudioConfig) -> float | AudioError | None:
