@@ -188,6 +188,9 @@ def test_batches_hold_what_was_allowed():
     batches = plan([*lengths, ("?", float("nan"))], 20.0)
     assert batches == [["e"], ["b", "d"], ["g", "a", "c", "f"], ["?"]]
     assert plan([], 20.0) == []
+    assert [plan([(name, dict(lengths)[name]) for name in batch], 20.0) for batch in batches[:-1]] == [
+        [batch] for batch in batches[:-1]
+    ]
 
 
 def test_out_of_memory_halves_the_batch():

@@ -78,7 +78,7 @@ def _at_most(text: str, width: int) -> list[str]:
 
 
 def _cut_to_fit(parts: list[Piece], config: SubtitleConfig, limit_ms: float) -> Iterator[list[Piece]]:
-    """Parts halved until what goes together fits a subtitle."""
+    """Parts halved until each half fits a subtitle."""
     short = parts[-1].end_ms - parts[0].start_ms <= limit_ms
     if len(parts) == 1 or (short and len(_wrap(parts, config.max_line_width)) <= config.max_line_count):
         yield parts

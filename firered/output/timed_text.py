@@ -1,4 +1,4 @@
-"""Punctuated text and its word times brought together, and text cut where a line may end."""
+"""Punctuated text aligned with its word times, and text cut where a line may end."""
 
 import functools
 import unicodedata
@@ -46,7 +46,7 @@ def _column_count(character: str) -> int:
 def timed_pieces(transcript: Transcript) -> list[list[Piece]]:
     """For each sentence its text in pieces, one a word with the marks around it, at the word's time.
 
-    The pieces of a sentence, put together, are its text; a sentence without words has none. Words may differ from the
+    The pieces of a sentence, joined, are its text; a sentence without words has none. Words may differ from the
     text in marks and letter case.
     """
     words = sorted(map(piece_of, transcript.words), key=attrgetter("start_ms"))

@@ -39,7 +39,8 @@ def run_align(
 
     def write(results: Mapping[str, AlignResult]) -> None:
         write_table(out / "text", {key: texts[key] for key in results})
-        write_table(out / "utt2score", {key: f"{one.alignment.mean_log_prob:.4f}" for key, one in results.items()})
+        scores = {key: result.alignment.mean_log_prob for key, result in results.items()}
+        write_table(out / "utt2score", {key: f"{score:.4f}" for key, score in scores.items()})
         write_lines(out / "ctm", ctm_lines(inputs, {key: result.words for key, result in results.items()}))
         with kaldiio.WriteHelper(f"ark,scp:{out}/ali.ark,{out}/ali.scp") as writer:
             for key in sorted(results):

@@ -165,13 +165,13 @@ class Run(Generic[R]):
         self._report()
 
     def fail(self, key: str, reason: object) -> None:
-        """Note that one could not be done, and why; the run goes on."""
+        """Note a recording or utterance that could not be done, and why; the run continues."""
         problem = Problem(key, " ".join(str(reason).split()))
         self.problems[key if key not in self.problems else f"{key}\t{len(self.problems)}"] = problem
         log.error("%s", problem)
 
     def fail_with(self, key: str, error: Exception) -> None:
-        """Note the error that ended one; what nobody foresaw is logged with its traceback."""
+        """Note the error that ended the work on one; one that is not firered's own is logged with its traceback."""
         if isinstance(error, FireRedError):
             self.fail(key, error)
         else:

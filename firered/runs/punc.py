@@ -24,7 +24,7 @@ from firered.runtime.batches import plan
 log = logging.getLogger(__name__)
 
 SENTENCES = "sentences.jsonl"
-_GROUP = 16  # batches that are sorted, cut into tokens and noted in the journal together
+_GROUP = 16  # batches that are sorted, cut into tokens and noted in the journal as a group
 
 Given = TypeVar("Given", str, Sequence[Word])
 
@@ -38,7 +38,7 @@ def run_punc(
 
     Raises:
         DataError: `source` or `ctm` cannot be read.
-        OptionError: the two do not go together, or `out` is the folder of `source`.
+        OptionError: the two do not fit each other, or `out` is the folder of `source`.
         FireRedError: `out` cannot be written.
     """
     texts = read_texts(source, kind)

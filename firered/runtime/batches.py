@@ -1,4 +1,4 @@
-"""Many utterances through a model in batches: planned by length, each on its own when something goes wrong."""
+"""Many utterances through a model in batches: planned by length, and tried in smaller ones when one fails."""
 
 import logging
 import math
@@ -20,7 +20,8 @@ Out = TypeVar("Out")
 def plan(lengths: Sequence[tuple[In, float]], cap: float) -> list[list[In]]:
     """Batches, longest first, of which none is more than `cap` when all are padded to the longest.
 
-    One that is longer than `cap`, or of unknown length (NaN), goes alone.
+    One that is longer than `cap`, or of unknown length (NaN), is a batch of its own. A batch that was planned stays as
+    it is when it is planned again, so callers who load what a batch needs may plan before a module does.
     """
     unknown = [[item] for item, length in lengths if math.isnan(length)]
     known = sorted((pair for pair in lengths if not math.isnan(pair[1])), key=lambda pair: -pair[1])
