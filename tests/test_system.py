@@ -7,18 +7,22 @@ import numpy as np
 import pytest
 import soundfile
 
+from firered.asr.aed import Asr
 from firered.asr.config import AsrConfig
+from firered.asr.llm import LlmAsr
 from firered.audio.config import AudioConfig
 from firered.audio.frames import Frames, of_audio, of_samples
 from firered.audio.load import read_blocks
 from firered.audio.spool import Spool
 from firered.errors import AudioError, ModelError, OptionError
 from firered.output.published import published, read_transcript
+from firered.punc.config import PuncConfig
 from firered.results import AsrResult, PuncResult, Sentence, Word
 from firered.system.assemble import Segment, transcript
 from firered.system.config import SystemConfig
 from firered.system.system import Modules, System
 from firered.text.joining import join_sentences
+from firered.vad.config import MvadConfig
 
 
 @pytest.fixture(scope="module")
@@ -137,6 +141,17 @@ def test_a_language_may_have_a_recogniser_of_its_own(system, shared):
     assert rest[0] == rest[1]
 
 
+def test_a_route_may_lead_to_another_family_and_every_module_has_options(models, shared):
+    config = SystemConfig(events=True, lid=False, route=f"en={shared('goldens/tiny/FireRedASR2-LLM')}")
+    system = System.from_pretrained(
+        models, config, device="cpu", mvad=MvadConfig(music_threshold=0.7), punc=PuncConfig(sentence_max_length=9)
+    )
+    modules = system.modules
+    assert {code: type(module) for code, module in modules.routes.items()} == {"en": LlmAsr}
+    assert isinstance(modules.asr, Asr)
+    assert (modules.mvad.config.music_threshold, modules.punc.config.sentence_max_length) == (0.7, 9)
+
+
 def test_routes_as_options():
     assert SystemConfig(route="yue=a,en=b/c").routes() == {"yue": "a", "en": "b/c"}
     assert SystemConfig(route={"yue": "a"}).routes() == {"yue": "a"}
@@ -155,8 +170,9 @@ def test_a_bad_recording_harms_nobody(system, shared, tmp_path):
     (tmp_path / "text.wav").write_text("no audio")
     good = shared("goldens/tiny/wav/utt00.wav")
     paths = [tmp_path / "text.wav", good, tmp_path / "zero.wav"]
-    text, speech, zero = system.batch(paths)
+    text, speech, zero, cube = system.batch([*paths, np.zeros((2, 2, 2))])
     assert isinstance(text, AudioError)
+    assert "shape (2, 2, 2)" in str(cube)
     assert "every sample is zero" in str(zero)
     assert published(speech) == published(system(good))
     with pytest.raises(AudioError):

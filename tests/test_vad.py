@@ -161,7 +161,7 @@ def test_stream_in_random_pieces_is_the_whole(name, released, shared):
             events += stream.accept(piece)
             probs.append(stream.probs)
         assert np.abs(np.concatenate(probs) - whole.probs[:, 0]).max() <= 1e-5
-        assert events == whole.events
+        assert tuple(events) == whole.events
         assert stream.timestamps() == whole.timestamps
 
 

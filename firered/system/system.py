@@ -4,7 +4,7 @@ import contextlib
 from collections.abc import Callable, Iterable, Iterator, Mapping, MutableMapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TypeVar, cast
+from typing import NoReturn, TypeVar, cast
 
 import numpy as np
 
@@ -14,7 +14,7 @@ from firered.asr.llm import LlmAsr
 from firered.asr.windowed import WindowedRecogniser
 from firered.audio.frames import Audio, Frames, of_audio
 from firered.audio.spool import Spool
-from firered.errors import ModelError, Outcome, result_of
+from firered.errors import AudioError, ModelError, Outcome, result_of
 from firered.lid.config import LidConfig
 from firered.lid.identify import Lid
 from firered.pretrained import MODELS, find_model
@@ -46,6 +46,19 @@ def as_frames(audio: AudioLike, uttid: str = "") -> Frames:
 def path_of(audio: AudioLike) -> str:
     """Where a recording lies, as it was given; empty for what is in memory."""
     return str(audio) if isinstance(audio, str | Path) else ""
+
+
+def _opened(audio: AudioLike, uttid: str = "") -> tuple[Frames, str]:
+    """Frames and path of a recording; what is no audio at all fails when its frames are taken, not here."""
+    try:
+        return as_frames(audio, uttid), path_of(audio)
+    except AudioError as error:
+        failure = error
+
+    def fail(_: Frames) -> NoReturn:
+        raise failure
+
+    return Frames(uttid, fail), ""
 
 
 def model_dirs(models: str | Path | Mapping[str, str | Path], config: SystemConfig) -> dict[str, Path]:
@@ -173,7 +186,7 @@ class System:
         Raises:
             AudioError: it cannot be read or holds nothing to analyse.
         """
-        (outcome,) = self.transcribe_frames([(as_frames(audio, uttid), path_of(audio))])
+        (outcome,) = self.transcribe_frames([_opened(audio, uttid)])
         return result_of(outcome)
 
     def batch(self, audios: Iterable[AudioLike]) -> list[Outcome[Transcript]]:
@@ -186,7 +199,7 @@ class System:
         Recordings are taken from the iterable as they are needed: as many as hold `share_seconds` of voice share
         batches, and their transcripts come one after the other.
         """
-        recordings = self._segmented((as_frames(audio), path_of(audio)) for audio in audios)
+        recordings = self._segmented(map(_opened, audios))
         for group in shares(recordings, _voiced_s, self.config.share_seconds):
             yield from self._transcribe_group(group, None)
 
