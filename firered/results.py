@@ -205,6 +205,7 @@ class AsrResult(Result):
     `words` are in seconds from its start, None where no time stamps were asked for; `nbest` is empty for an utterance
     that was decoded in windows. `flags` are reasons to doubt the text (see `firered.asr.guard`); `dropped` is the text
     itself where it was taken out for them; `ctc_text` what a CTC head reads in the utterance, where one was asked.
+    `context_used` names the fields of the utterance's context that the recogniser made use of.
     """
 
     uttid: str
@@ -218,6 +219,7 @@ class AsrResult(Result):
     flags: Sequence[str] = ()
     dropped: str = ""
     ctc_text: str | None = None
+    context_used: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -17,8 +17,8 @@ import torch
 
 from firered.align.aligner import Aligner
 from firered.align.config import AlignConfig
-from firered.asr.aed import Asr
 from firered.asr.config import AsrConfig
+from firered.asr.families.aed import Asr
 from firered.audio.config import AudioConfig
 from firered.audio.frames import of_samples
 from firered.audio.load import read_blocks
@@ -170,7 +170,7 @@ def test_windows_are_cut_at_quiet_places():
     feats[700:760] = 1.0  # quiet, in the second half of the first ten seconds
     feats[1500:1580] = 2.0
     feats[2400:2480] = 0.0  # in the first half of its stretch: too early to be used
-    found = windows(Speech("u", feats, 30.01), 10.0)
+    found = windows(Speech("u", feats, 30.01), 10.0, 4)
     assert found[0][0] == 0
     assert 700 < found[0][1] < 760
     assert 1500 < found[1][1] < 1580
@@ -228,7 +228,7 @@ def test_a_batch_that_fails_loses_only_the_culprit(tmp_path):
     from firered.runs.config import JobConfig
     from firered.runs.inputs import resolve
     from firered.runs.journal import Run
-    from firered.runs.over_utterances import run_utterances
+    from firered.runs.over_utterances import Loader, run_utterances
 
     for name in "abc":
         soundfile.write(
@@ -243,7 +243,7 @@ def test_a_batch_that_fails_loses_only_the_culprit(tmp_path):
 
     with Run(tmp_path / "out", "x", JobConfig()) as run:
         run.take(inputs)
-        run_utterances(inputs.utterances, AudioConfig(), run, 100.0, process)
+        run_utterances(inputs.utterances, Loader(AudioConfig()), run, 100.0, process)
         assert run.results.keys() == {"a", "c"}
         assert run.problems["b"].reason == "unexpected ValueError: nobody foresaw this"
         assert run.finish() == 1
@@ -258,7 +258,7 @@ def test_long_audio_is_decoded_in_windows(tiny, caplog):
     assert times == sorted(times)
     assert times[-1] > 55
     assert times[-1] <= 62.443
-    found = windows(speech, 7)
+    found = windows(speech, 7, 4)
     parts = asr.recognise([part_of(speech, window) for window in found])
     assert result.text == join_texts(part.text for part in parts)
     assert result.tokens == [token for part in parts for token in part.tokens]

@@ -16,7 +16,8 @@ from conftest import needs_ffmpeg, needs_sox, noise, sine, write_wav
 
 from firered.audio import decode
 from firered.audio.config import AudioConfig
-from firered.audio.load import array_blocks, header, read, read_blocks
+from firered.audio.load import array_blocks, read, read_blocks
+from firered.audio.probe import Header, probe
 from firered.errors import AudioError
 
 MIX = AudioConfig()
@@ -262,7 +263,7 @@ def test_a_refused_pipe_is_not_run(tmp_path):
     command = f"touch {marker}; cat {path} |"
     assert refused(command, AudioConfig(pipes=False)) == f"the pipe `{command}` is refused (--no-pipes)"
     with pytest.raises(AudioError, match="refused"):
-        header(command, AudioConfig(pipes=False))
+        probe(command, AudioConfig(pipes=False))
     assert not marker.exists()
     read(command)
     assert marker.exists()
@@ -310,7 +311,7 @@ def test_wavs_in_an_archive(tmp_path):
         np.testing.assert_array_equal(read(table[key]), signal.astype(np.int16))
     offset = int(table["b"].rpartition(":")[2])
     np.testing.assert_array_equal(stretch(table["b"], start_s=0.1, end_s=0.2), read(table["b"])[1600:3200])
-    assert header(table["b"], MIX) == (1, 6000 / 16000)
+    assert probe(table["b"]).duration_s == 6000 / 16000
     assert "no wav at this place" in refused(f"{archive}:{offset + 1}")
     assert "no wav at this place" in refused(f"{archive}:99999999")
     (tmp_path / "a.ark").write_bytes((tmp_path / "a.ark").read_bytes()[:-100])
@@ -342,7 +343,9 @@ def test_formats_of_ffmpeg(tmp_path, suffix):
     hertz, amplitude = tone(got[:16000])
     assert hertz == pytest.approx(440, abs=0.2)
     assert amplitude == pytest.approx(0.5 * 32768, rel=0.05)
-    assert header(str(path), MIX) == (2, None)
+    found = probe(str(path))
+    assert (found.rate, found.channels) == (44100, 2)
+    assert found.duration_s == pytest.approx(len(got) / 16000, abs=0.05)
 
 
 @needs_ffmpeg
@@ -511,7 +514,7 @@ def test_a_streamed_wav_of_unknown_length(tmp_path, caplog, riff, data):
     whole = read(path)
     with_sizes(path, riff, data)
     np.testing.assert_array_equal(read(path), whole)
-    assert header(str(path), MIX) == (1, 0.5)
+    assert probe(str(path)).duration_s == 0.5
     assert caplog.text == ""
 
 
@@ -626,7 +629,7 @@ def test_float_overshoot_is_kept(tmp_path):
 
 def test_the_header_without_reading(tmp_path):
     stereo = write_wav(tmp_path / "a.wav", noise((12345, 2)), 44100)
-    assert header(str(stereo), MIX) == (2, 12345 / 44100)
+    assert probe(str(stereo)) == Header("PCM_16", 44100, 2, 12345 / 44100)
 
 
 # Arrays

@@ -7,7 +7,9 @@ import pytest
 import torch
 
 from firered.errors import OptionError
-from firered.search.beam import BeamConfig, beam_search
+from firered.search.beam import beam_search
+from firered.search.config import BeamConfig
+from firered.search.scorers import LmScorer
 
 SOS, EOS = 0, 1
 
@@ -35,11 +37,17 @@ class Table:
         self.logits = self.logits[utterances]
 
 
-def search(logits: torch.Tensor, max_len: int | list[int], lm: torch.Tensor | None = None, **options: object) -> list:
+def search(
+    logits: torch.Tensor,
+    max_len: int | list[int],
+    lm: torch.Tensor | None = None,
+    weight: float = 0.0,
+    **options: object,
+) -> list:
     config = BeamConfig(**{"beam_size": 3, "softmax_smoothing": 1.0, "length_penalty": 0.0, **options})
     limits = torch.tensor([max_len] * len(logits) if isinstance(max_len, int) else max_len)
-    other = Table(lm, config.beam_size) if lm is not None else None
-    return beam_search(Table(logits, config.beam_size), limits, config, sos=SOS, eos=EOS, lm=other)
+    scorers = [LmScorer(Table(lm, config.beam_size), weight, EOS)] if lm is not None else []
+    return beam_search(Table(logits, config.beam_size), limits, config, sos=SOS, eos=EOS, scorers=scorers)
 
 
 def random_logits(seed: int, n: int = 1, vocabulary: int = 4) -> torch.Tensor:
@@ -135,12 +143,12 @@ def test_external_lm():
     table = torch.tensor(lm).expand(1, 3, 3, 3)
     found = {
         h.tokens: h
-        for h in search(torch.tensor(logits).expand(1, 3, 3, 3), 1, table, beam_size=3, nbest=3, elm_weight=0.3)[0]
+        for h in search(torch.tensor(logits).expand(1, 3, 3, 3), 1, table, beam_size=3, nbest=3, weight=0.3)[0]
     }
     for tokens, token in (((), EOS), ((2,), 2), ((0,), 0)):
         assert found[tokens].score == pytest.approx(float(expected[token]), abs=1e-6)
-        assert found[tokens].lm_score == pytest.approx(0.3 * float(share[token]), abs=1e-6)
-        assert found[tokens].model_score + found[tokens].lm_score == pytest.approx(found[tokens].score, abs=1e-6)
+        assert found[tokens].added_score == pytest.approx(0.3 * float(share[token]), abs=1e-6)
+        assert found[tokens].model_score + found[tokens].added_score == pytest.approx(found[tokens].score, abs=1e-6)
 
 
 def test_a_finished_hypothesis_costs_nothing_more():

@@ -13,10 +13,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from firered.align.aligner import Aligner
-from firered.asr.aed import Asr
 from firered.asr.config import AsrConfig, GuardConfig, LlmConfig
+from firered.asr.families.aed import Asr
 from firered.asr.guard import Evidence, Guard, reasons
-from firered.audio.frames import of_audio
+from firered.audio.like import as_frames
 from firered.errors import ModelError
 from firered.output.published import published
 from firered.results import AsrResult, Word
@@ -162,7 +162,7 @@ def test_the_voice_detector_is_asked_about_the_same_frames(tmp_path):
     vad = Vad.from_pretrained(tmp_path / "VAD", device="cpu")
     probs = vad(samples, "u").probs
     share = 100 * float(np.mean(probs >= vad.config.speech_threshold))
-    speech = Speech.of(of_audio(samples, "u"))
+    speech = Speech.of(as_frames(samples, "u"))
     silence = Speech("s", torch.zeros(50, 80), 0.5)
     _, checked, _ = guard([silence, speech, silence], [result("你好"), result("你好"), result("你好")])
     assert len(probs) == len(speech.feats)
@@ -172,7 +172,7 @@ def test_the_voice_detector_is_asked_about_the_same_frames(tmp_path):
 
 def test_a_detector_that_is_not_there(tmp_path):
     config = GuardConfig(guard="flag", guard_vad=str(tmp_path / "VAD"))
-    with pytest.raises(ModelError, match="no such model directory"):
+    with pytest.raises(ModelError, match="no FireRedVAD/VAD model here"):
         Guard.load(config, "cpu")
     assert Guard.load(GuardConfig(guard_vad=str(tmp_path / "VAD")), "cpu").sources == []  # off: not needed
 
@@ -195,7 +195,7 @@ def test_what_a_ctc_head_reads():
 def test_the_aed_against_its_own_ctc_head(shared):
     tiny = shared("goldens/tiny")
     model, path = tiny / "FireRedASR2-AED", tiny / "wav/utt05.wav"
-    (heard,) = Aligner.from_pretrained(model, device="cpu").hear([Speech.of(of_audio(str(path)))], ["the quick"])
+    (heard,) = Aligner.from_pretrained(model, device="cpu").word_times([Speech.of(as_frames(str(path)))], ["the quick"])
     assert Asr.from_pretrained(model, AsrConfig(), "cpu")(path).ctc_text is None
     for most, flagged in ((0.9, False), (0.1, True)):
         asr = Asr.from_pretrained(model, AsrConfig(guard="flag", guard_ctc_distance=most), "cpu")

@@ -14,7 +14,7 @@ from tiny_llm import HIDDEN, RANK, tiny_llm, tiny_tokenizer, write_tiny_llm
 from torch.nn.utils.rnn import pad_sequence
 
 from firered.asr.config import LlmConfig
-from firered.asr.llm_runtime import LoadedLlm, llm_dtype, llm_folder, model_paths
+from firered.asr.families.speech_llm_loaded import LoadedLlm, llm_dtype, llm_folder, model_paths
 from firered.audio.config import AudioConfig
 from firered.audio.frames import of_samples
 from firered.audio.frontend import Cmvn
@@ -26,6 +26,7 @@ from firered.models.llm_stepper import LlmSteps, keep_rows
 from firered.models.qwen import LORA_TARGETS, load_llm, with_lora
 from firered.models.speech_llm import SpeechLlm, positions_of, splice
 from firered.runtime.speech import Speech
+from firered.search.config import GenerateConfig
 from firered.search.generate import search
 from firered.text.llm_tokenizer import LlmTokenizer
 
@@ -233,7 +234,7 @@ def test_the_automatic_format(tmp_path, monkeypatch):
         assert cpu_has_bfloat16(tmp_path / "cpuinfo") == expected
     assert not cpu_has_bfloat16(tmp_path / "nowhere")
     for has, dtype in ((True, torch.bfloat16), (False, torch.float32)):
-        monkeypatch.setattr("firered.asr.llm_runtime.cpu_has_bfloat16", lambda has=has: has)
+        monkeypatch.setattr("firered.asr.families.speech_llm_loaded.cpu_has_bfloat16", lambda has=has: has)
         assert llm_dtype("auto", torch.device("cpu")) == dtype
 
 
@@ -252,7 +253,7 @@ def test_widened_products_are_those_of_float32_rounded(rows, bias):
 
 @pytest.mark.parametrize("has", [True, False])
 def test_linear_layers_are_widened_where_bfloat16_is_emulated(model_dir, monkeypatch, has):
-    monkeypatch.setattr("firered.asr.llm_runtime.cpu_has_bfloat16", lambda: has)
+    monkeypatch.setattr("firered.asr.families.speech_llm_loaded.cpu_has_bfloat16", lambda: has)
     for dtype in ("bfloat16", "float32"):
         llm = LoadedLlm.load(model_dir, LlmConfig(dtype=dtype), "cpu").model.llm
         widened = [module for module in llm.modules() if isinstance(module, WidenedLinear)]
@@ -468,13 +469,13 @@ def generated(llm, prompt, limit, config, eos):
     beams = {
         "num_beams": config.beam_size,
         "num_return_sequences": config.nbest,
-        "length_penalty": config.llm_length_penalty,
+        "length_penalty": config.length_penalty,
     }
     out = llm.generate(
         inputs_embeds=prompt[None],
         attention_mask=torch.ones(1, len(prompt)),
         max_new_tokens=limit,
-        min_new_tokens=config.decode_min_len or None,
+        min_new_tokens=config.min_length or None,
         do_sample=False,
         repetition_penalty=config.repetition_penalty,
         eos_token_id=eos,
@@ -496,12 +497,12 @@ SETTINGS = list(itertools.product((1, 3), (1.0, 3.0), (0.0, 1.0, -0.5), (0, 5)))
 @torch.inference_mode()
 def test_the_search_is_that_of_generate(beam, penalty, length, shortest, eos, llm):
     """A batch of unequal lengths and limits gives, one by one, what `generate` gives alone."""
-    config = LlmConfig(
+    config = GenerateConfig(
         beam_size=beam,
         nbest=beam,
         repetition_penalty=penalty,
-        llm_length_penalty=length,
-        decode_min_len=shortest,
+        length_penalty=length,
+        min_length=shortest,
     )
     for seed in range(2):
         prompts = prompts_of(llm, [3 + (seed * 7 + index * 5) % 17 for index in range(3)], seed, first=5)
@@ -517,7 +518,7 @@ def test_the_search_is_that_of_generate(beam, penalty, length, shortest, eos, ll
 @torch.inference_mode()
 def test_confidence_is_the_models_own_whatever_the_penalty(llm):
     (prompt,) = prompts_of(llm, [7], 3, first=5)
-    config = LlmConfig(beam_size=1, repetition_penalty=3.0, temperature=2.0)
+    config = GenerateConfig(beam_size=1, repetition_penalty=3.0, temperature=2.0)
     ((best,),) = search(start(llm, [prompt], 1, 8), torch.tensor([8]), config, first=5, eos=39)
     table = llm.get_input_embeddings()
     embeds = torch.cat([prompt, table(torch.tensor(best.tokens[:-1]))])

@@ -7,11 +7,12 @@ import numpy as np
 import pytest
 import soundfile
 
-from firered.asr.aed import Asr
 from firered.asr.config import AsrConfig
-from firered.asr.llm import LlmAsr
+from firered.asr.families.aed import Asr
+from firered.asr.families.speech_llm import LlmAsr
 from firered.audio.config import AudioConfig
-from firered.audio.frames import Frames, of_audio, of_samples
+from firered.audio.frames import Frames, of_samples
+from firered.audio.like import as_frames
 from firered.audio.load import read_blocks
 from firered.audio.spool import Spool
 from firered.errors import AudioError, ModelError, OptionError
@@ -219,7 +220,7 @@ def recognised(text: str, tokens: list[str], **more: object) -> AsrResult:
 
 
 def recording() -> Spool:
-    spool = Spool(of_audio(np.full(16000, 9, np.int16), "r"), "r.wav")
+    spool = Spool(as_frames(np.full(16000, 9, np.int16), "r"), "r.wav")
     assert sum(len(block) for block in spool) == 98
     return spool
 

@@ -4,8 +4,8 @@ import pytest
 import torch
 from train_corpus import NO_MASKS, SMALL_AED, SMALL_VAD, losses, make_all, run, values
 
-from firered.asr.aed import Asr
 from firered.asr.config import AsrConfig
+from firered.asr.families.aed import Asr
 from firered.audio.frontend import Cmvn, fbank
 from firered.audio.load import read
 from firered.data.datadir import read_table, write_table

@@ -5,12 +5,14 @@ import glob
 import logging
 import os
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from firered.asr.config import AsrConfig, LlmConfig
+from firered.asr.config import RecogniserConfig
+from firered.asr.families import options_of
 from firered.audio.config import AudioConfig
 from firered.cli.flags import flag_value, run, use_threads
 from firered.errors import OptionError
@@ -48,7 +50,7 @@ def transcribe_command(
     config: SystemConfig,
     vad: VadConfig,
     lid: LidConfig,
-    asr: AsrConfig | LlmConfig,
+    asr: RecogniserConfig,
     subtitles: SubtitleConfig,
     audio: AudioConfig,
     compute: ComputeConfig,
@@ -69,14 +71,17 @@ def transcribe_command(
     from firered.runs.inputs import resolve
     from firered.runs.journal import fingerprint
     from firered.runs.transcribe import Transcription, run_transcribe
-    from firered.system.system import model_dirs
+    from firered.system.system import model_dirs, recogniser_of
 
     wanted = tuple(name.strip() for name in formats.split(",") if name.strip())
     unknown = [name for name in wanted if name not in FORMATS]
     if unknown:
         raise OptionError(f"format: {', '.join(unknown)} unknown; known are {', '.join(FORMATS)}")
-    if (config.asr_type == "llm") != isinstance(asr, LlmConfig):
-        raise OptionError("asr_type: give it as a flag (--asr-type llm), since the options depend on it")
+    if config.asr:
+        family = recogniser_of(models, config)[1]
+        if not isinstance(asr, family.config):
+            raise OptionError("asr_type: give it as a flag (--asr-type llm), since the options depend on it")
+        config = replace(config, asr_type=family.name)
     places = model_dirs(models, config)
     devices = _devices(compute, nj)
     options = (config, vad, lid, asr)
@@ -137,4 +142,4 @@ def _expanded(paths: list[str], out: Path) -> list[str]:
 @functools.wraps(transcribe_command)
 def transcribe() -> None:
     """Console script; recognition's options are those of the kind that `--asr-type` names."""
-    run(transcribe_command, _preset, asr=LlmConfig if flag_value("--asr-type") == "llm" else AsrConfig)
+    run(transcribe_command, _preset, asr=options_of(flag_value("--models"), flag_value("--asr-type")))

@@ -4,8 +4,8 @@ import logging
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from firered.asr.config import AsrConfig, LlmConfig
-from firered.asr.windowed import WindowedRecogniser
+from firered.asr.config import RecogniserConfig
+from firered.asr.recogniser import Recogniser
 from firered.audio.config import AudioConfig
 from firered.data.datadir import write_lines, write_table
 from firered.data.write import json_line
@@ -14,6 +14,7 @@ from firered.results import AsrResult, Word
 from firered.runs.config import JobConfig
 from firered.runs.inputs import Inputs, channel_name, resolve
 from firered.runs.over_utterances import ModelRun
+from firered.runtime.context import Context
 
 log = logging.getLogger(__name__)
 
@@ -21,17 +22,26 @@ _DEED = {"flag": "flagged", "drop": "dropped"}
 
 
 def run_asr(
-    paths: Sequence[str], out: Path, model: Path, asr: WindowedRecogniser, audio: AudioConfig, config: JobConfig
+    paths: Sequence[str],
+    out: Path,
+    model: Path,
+    asr: Recogniser,
+    audio: AudioConfig,
+    config: JobConfig,
+    context: Context | None = None,
 ) -> int:
     """Exit status of a run over all utterances of `paths`, with everything firered-asr promises written to `out`.
+
+    What is known of an utterance beforehand is in utt2lang and utt2prompt of the data directory; else `context`.
 
     Raises:
         DataError: there is nothing to work on.
         FireRedError: `out` cannot be written.
     """
     inputs = resolve(paths, audio, by_segment=True)
-    options = asr.config
-    run = ModelRun("firered-asr", model, asr.sources, options, options.batch_seconds, audio, config, AsrResult)
+    options, known = asr.config, context or Context()
+    seconds, kind = options.batch_seconds, AsrResult
+    run = ModelRun("firered-asr", model, asr.sources, options, seconds, audio, config, kind, asr.front_end, known)
 
     def write(results: Mapping[str, AsrResult]) -> None:
         write_asr(out, results, options)
@@ -41,7 +51,7 @@ def run_asr(
     return run.over(inputs, out, asr.recognise, write)
 
 
-def write_asr(out: Path, results: Mapping[str, AsrResult], config: AsrConfig | LlmConfig) -> None:
+def write_asr(out: Path, results: Mapping[str, AsrResult], config: RecogniserConfig) -> None:
     """text, token, token_conf, utt2conf, asr.jsonl and, if asked for, nbest.jsonl and the guard's flags."""
     write_table(out / "text", {key: result.text for key, result in results.items()})
     write_table(out / "token", {key: " ".join(result.tokens) for key, result in results.items()})

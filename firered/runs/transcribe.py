@@ -25,7 +25,6 @@ from firered.results import AsrResult, LidResult, Result, Transcript
 from firered.runs.config import JobConfig
 from firered.runs.inputs import Inputs
 from firered.runs.journal import Journal, Run
-from firered.runs.over_utterances import with_durations
 from firered.runtime.batches import shares
 from firered.system.system import System
 
@@ -83,7 +82,6 @@ class _Segments(MutableMapping[tuple[str, str], Result]):
 
 def run_transcribe(inputs: Inputs, out: Path, how: Transcription) -> int:
     """Exit status of transcribing all recordings into `out`, several processes side by side where `how` says so."""
-    inputs = replace(inputs, utterances=with_durations(inputs.utterances, how.audio))
     if len(how.devices) == 1:
         with _transcribed(inputs, out, out, how) as run:
             return _finish(run, out)

@@ -59,7 +59,7 @@ def run_detector(
         DataError: there is nothing to work on.
         FireRedError: `out` cannot be written.
     """
-    inputs = resolve(paths, audio, by_segment=False)
+    inputs = resolve(paths, audio, by_segment=False, durations=False)
     groups = (detector.config, audio)
     identity = fingerprint(command, *groups, model / CHECKPOINT, model / "cmvn.ark")
     with Run(out, identity, config, read=_Detected.from_dict) as run:

@@ -7,12 +7,10 @@ from typing import TypeVar
 
 import torch
 
-from firered.audio.frontend import FRAME_SHIFT_S
 from firered.errors import Outcome
 from firered.runtime.speech import Speech
 
 log = logging.getLogger(__name__)
-SUBSAMPLING = 4  # filterbank frames to an encoder frame
 In = TypeVar("In")
 Out = TypeVar("Out")
 
@@ -60,9 +58,10 @@ def by_parts(
     """For each utterance its parts, each with what `process` made of it; parts of all utterances share batches."""
     owned = [(number, part) for number, speech in enumerate(utterances) for part in parts_of(speech)]
     found: dict[int, Outcome[Out]] = {}
-    lengths = [(index, len(part.feats) * FRAME_SHIFT_S) for index, (_, part) in enumerate(owned)]
+    lengths = [(index, len(part.feats) * part.front_end.frame_shift_s) for index, (_, part) in enumerate(owned)]
     for batch in plan(lengths, batch_seconds):
-        found.update(zip(batch, run_batch([owned[index][1] for index in batch], process), strict=True))
+        outcomes: list[Outcome[Out]] = run_batch([owned[index][1] for index in batch], process)
+        found.update(zip(batch, outcomes, strict=True))
     grouped: list[list[tuple[Speech, Outcome[Out]]]] = [[] for _ in utterances]
     for index, (number, part) in enumerate(owned):
         grouped[number].append((part, found[index]))

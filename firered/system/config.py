@@ -16,7 +16,7 @@ class SystemConfig(Options):
     asr: bool = option(True, "transcribe every segment")
     punc: bool = option(True, "punctuate the text and cut it into sentences")
     events: bool = option(False, "also find stretches of speech, singing and music (FireRedVAD/AED)")
-    asr_type: str = option("aed", "kind of recognition model", choices=("aed", "llm"))
+    asr_type: str = option("", "kind of recognition model, aed or llm, if not what the directory says itself")
     sentence_max_length: int = sentence_max_length_option()
     route: str = option("", "other recognition models for some languages: 'yue=DIR,en=DIR'")
     share_seconds: float = option(

@@ -4,17 +4,15 @@ import contextlib
 from collections.abc import Callable, Iterable, Iterator, Mapping, MutableMapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import NoReturn, TypeVar, cast
+from typing import TypeVar, cast
 
-import numpy as np
-
-from firered.asr.aed import Asr
-from firered.asr.config import AsrConfig, LlmConfig
-from firered.asr.llm import LlmAsr
-from firered.asr.windowed import WindowedRecogniser
-from firered.audio.frames import Audio, Frames, of_audio
+from firered.asr.config import RecogniserConfig
+from firered.asr.families import AED, FAMILIES, Family, find, named
+from firered.asr.recogniser import Recogniser
+from firered.audio.frames import Frames
+from firered.audio.like import AudioLike, as_frames, frames_of_all, path_of
 from firered.audio.spool import Spool
-from firered.errors import AudioError, ModelError, Outcome, result_of
+from firered.errors import ModelError, OptionError, Outcome, result_of
 from firered.lid.config import LidConfig
 from firered.lid.identify import Lid
 from firered.pretrained import MODELS, find_model
@@ -22,6 +20,7 @@ from firered.punc.config import PuncConfig
 from firered.punc.punctuate import Punc
 from firered.results import AsrResult, Event, LidResult, PuncResult, Result, Seconds, Transcript
 from firered.runtime.batches import plan, run_batch, shares
+from firered.runtime.entry import as_firered
 from firered.runtime.speech import Speech
 from firered.system.assemble import Segment, transcript
 from firered.system.config import SystemConfig
@@ -29,77 +28,55 @@ from firered.vad.config import MvadConfig, VadConfig
 from firered.vad.detect import Mvad, Vad
 
 VAD, EVENTS, LID, PUNC = "FireRedVAD/VAD", "FireRedVAD/AED", "FireRedLID", "FireRedPunc"
-AED, LLM = "FireRedASR2-AED", "FireRedASR2-LLM"
+_ALIGNER = AED.published[0]  # whose CTC head gives word times to recognisers that have none of their own
+
+Models = str | Path | Mapping[str, str | Path]
 
 R = TypeVar("R", bound=Result)
 
-AudioLike = Audio | tuple[np.ndarray, int]
 Memo = MutableMapping[tuple[str, str], Result]  # (module, segment) -> its result
 Process = Callable[[list[Speech]], Sequence[Outcome[R]]]
 
 
-def as_frames(audio: AudioLike, uttid: str = "") -> Frames:
-    """Frames of a recording: a path, a Kaldi extended file name, an array of 16 kHz, or (array, rate)."""
-    return of_audio(audio[0], uttid, audio[1]) if isinstance(audio, tuple) else of_audio(audio, uttid)
+def recogniser_of(models: Models, config: SystemConfig) -> tuple[Path, Family]:
+    """The recogniser's directory and family; see `System.from_pretrained`.
+
+    Raises:
+        ModelError: it is not there; says how to get it.
+        OptionError: there is no family of the name that the configuration gives.
+    """
+    if not isinstance(models, Mapping):
+        return find(models, config.asr_type)
+    for family in [named(config.asr_type)] if config.asr_type else FAMILIES.values():
+        for name in (*family.published, family.name):
+            if name in models:
+                return find(models[name], family.name)
+    return find(MODELS, config.asr_type)
 
 
-def path_of(audio: AudioLike) -> str:
-    """Where a recording lies, as it was given; empty for what is in memory."""
-    return str(audio) if isinstance(audio, str | Path) else ""
-
-
-def _opened(audio: AudioLike, uttid: str = "") -> tuple[Frames, str]:
-    """Frames and path of a recording; what is no audio at all fails when its frames are taken, not here."""
-    try:
-        return as_frames(audio, uttid), path_of(audio)
-    except AudioError as error:
-        failure = error
-
-    def fail(_: Frames) -> NoReturn:
-        raise failure
-
-    return Frames(uttid, fail), ""
-
-
-def model_dirs(models: str | Path | Mapping[str, str | Path], config: SystemConfig) -> dict[str, Path]:
+def model_dirs(models: Models, config: SystemConfig) -> dict[str, Path]:
     """Directory by published name of the models that a configuration needs; see `System.from_pretrained`.
 
-    The LLM variant's word times come from the other kind's CTC head, where that model is there.
+    The word times of a recogniser that has none of its own come from an AED model's CTC head, where that is there.
 
     Raises:
         ModelError: one is not there; says how to get it.
     """
-    kind = LLM if config.asr_type == "llm" else AED
-    needed = {
-        VAD: config.vad,
-        EVENTS: config.events,
-        LID: config.lid,
-        kind: config.asr,
-        PUNC: config.asr and config.punc,
-    }
-    by_name = models if isinstance(models, Mapping) else dict.fromkeys([*needed, AED], models)
+    needed = {VAD: config.vad, EVENTS: config.events, LID: config.lid, PUNC: config.asr and config.punc}
+    by_name = models if isinstance(models, Mapping) else dict.fromkeys([*needed, _ALIGNER], models)
     places = {name: find_model(Path(by_name.get(name, MODELS)), name) for name, wanted in needed.items() if wanted}
-    if kind in places and kind == LLM:
-        with contextlib.suppress(ModelError):
-            places[AED] = find_model(Path(by_name.get(AED, MODELS)), AED)
+    if config.asr:
+        directory, family = recogniser_of(models, config)
+        places[_place_name(family)] = directory
+        if family.times == "align_model":
+            with contextlib.suppress(ModelError):
+                places[_ALIGNER] = find_model(Path(by_name.get(_ALIGNER, MODELS)), _ALIGNER)
     return places
 
 
-def load_recogniser(directory: Path, options: AsrConfig | LlmConfig | None, device: str) -> WindowedRecogniser:
-    """The recogniser of a model directory, of whatever kind its files say.
-
-    Args:
-        directory: of the model.
-        options: for models of their kind; another one has its defaults, and word times with pauses.
-        device: what it runs on.
-
-    Raises:
-        ModelError: the directory is incomplete.
-    """
-    if (directory / "asr_encoder.pth.tar").exists():
-        return LlmAsr.from_pretrained(directory, options if isinstance(options, LlmConfig) else None, device)
-    aed = options if isinstance(options, AsrConfig) else AsrConfig(timestamps="pauses")
-    return Asr.from_pretrained(directory, aed, device)
+def _place_name(family: Family) -> str:
+    """What a family's directory goes by among the models of a system."""
+    return family.published[0] if family.published else family.name
 
 
 @dataclass
@@ -109,9 +86,9 @@ class Modules:
     vad: Vad | None = None
     mvad: Mvad | None = None
     lid: Lid | None = None
-    asr: WindowedRecogniser | None = None
+    asr: Recogniser | None = None
     punc: Punc | None = None
-    routes: Mapping[str, WindowedRecogniser] = field(default_factory=dict)  # by language or dialect
+    routes: Mapping[str, Recogniser] = field(default_factory=dict)  # by language or dialect
 
 
 @dataclass
@@ -136,14 +113,14 @@ class System:
     @classmethod
     def from_pretrained(
         cls,
-        models: str | Path | Mapping[str, str | Path] = MODELS,
+        models: Models = MODELS,
         config: SystemConfig | None = None,
         *,
         device: str = "auto",
         vad: VadConfig | None = None,
         mvad: MvadConfig | None = None,
         lid: LidConfig | None = None,
-        asr: AsrConfig | LlmConfig | None = None,
+        asr: RecogniserConfig | None = None,
         punc: PuncConfig | None = None,
     ) -> "System":
         """The system of released models.
@@ -156,52 +133,52 @@ class System:
             vad: options of the VAD.
             mvad: of the detector of speech, singing and music, where `config` asks for events.
             lid: of language identification.
-            asr: of recognition, of the kind that `config` names; by default it gives word times with pauses. Routes
-                to models of that kind have them as well.
+            asr: of recognition, of the class that belongs to the model's family; by default it gives word times with
+                pauses. Routes to models of that family have them as well.
             punc: of punctuation; by default sentences are as long as `config` says.
 
         Raises:
             ModelError: a model that is needed is not there, or is incomplete; says how to get it.
+            OptionError: `asr` holds the options of another family.
         """
         config = config or SystemConfig()
         places = model_dirs(models, config)
-        if config.asr_type == "llm":
-            asr = _with_times(asr, places)
+        family = recogniser_of(models, config)[1] if config.asr else None
         sentences = PuncConfig(sentence_max_length=config.sentence_max_length)
-        name = LLM if config.asr_type == "llm" else AED
-        routes = {code: find_model(path, AED) for code, path in config.routes().items()}
         modules = Modules(
             vad=Vad.from_pretrained(places[VAD], vad, device) if config.vad else None,
             mvad=Mvad.from_pretrained(places[EVENTS], mvad, device) if config.events else None,
             lid=Lid.from_pretrained(places[LID], lid, device) if config.lid else None,
-            asr=load_recogniser(places[name], asr, device) if config.asr else None,
+            asr=family.load(places[_place_name(family)], _with_times(family, asr, places), device) if family else None,
             punc=Punc.from_pretrained(places[PUNC], punc or sentences, device) if PUNC in places else None,
-            routes={code: load_recogniser(path, asr, device) for code, path in routes.items()},
+            routes={code: _route(path, family, asr, places, device) for code, path in config.routes().items()},
         )
         return cls(modules, config)
 
     def __call__(self, audio: AudioLike, uttid: str = "") -> Transcript:
-        """The transcript of one recording: a path, a Kaldi extended file name, an array of 16 kHz or (array, rate).
+        """The transcript of one recording, in any form.
 
         Raises:
             AudioError: it cannot be read or holds nothing to analyse.
         """
-        (outcome,) = self.transcribe_frames([_opened(audio, uttid)])
+        (outcome,) = self.transcribe_frames([(as_frames(audio, uttid), path_of(audio))])
         return result_of(outcome)
 
     def batch(self, audios: Iterable[AudioLike]) -> list[Outcome[Transcript]]:
-        """The transcript of each recording in the order given, or the error that ended its reading."""
+        """The transcript of each recording in the order given, or an error of firered's that says why there is none."""
         return list(self.transcribe(audios))
 
     def transcribe(self, audios: Iterable[AudioLike]) -> Iterator[Outcome[Transcript]]:
-        """Each recording's transcript in the order given, or the error that ended its reading.
+        """Each recording's transcript in the order given, or an error of firered's that says why there is none.
 
         Recordings are taken from the iterable as they are needed: as many as hold `share_seconds` of voice share
         batches, and their transcripts come one after the other.
         """
-        recordings = self._segmented(map(_opened, audios))
+        frames = ((frames, path_of(audio)) for audio in audios for frames in frames_of_all([audio]))
+        recordings = self._segmented(frames)
         for group in shares(recordings, _voiced_s, self.config.share_seconds):
-            yield from self._transcribe_group(group, None)
+            for outcome in self._transcribe_group(group, None):
+                yield as_firered(outcome) if isinstance(outcome, Exception) else outcome
 
     def transcribe_frames(
         self, recordings: Iterable[tuple[Frames, str]], memo: Memo | None = None
@@ -278,7 +255,7 @@ class System:
         self._punctuate(segments)
         return segments
 
-    def _routed(self, segments: Sequence[Segment]) -> Iterator[tuple[str, WindowedRecogniser, list[int]]]:
+    def _routed(self, segments: Sequence[Segment]) -> Iterator[tuple[str, Recogniser, list[int]]]:
         """Each recogniser with the numbers of the segments that are for it."""
         if self.modules.asr is None:
             return
@@ -312,10 +289,26 @@ def _voiced_s(recording: Outcome[_Recording]) -> float:
     return 0.0 if isinstance(recording, Exception) else sum(speech.duration_s for speech in recording.segments)
 
 
-def _with_times(asr: AsrConfig | LlmConfig | None, places: Mapping[str, Path]) -> LlmConfig:
-    """The LLM variant's options with a model for its word times, where there is one."""
-    llm = asr if isinstance(asr, LlmConfig) else LlmConfig()
-    return llm if llm.align_model or AED not in places else replace(llm, align_model=str(places[AED]))
+def _with_times(family: Family, options: RecogniserConfig | None, places: Mapping[str, Path]) -> RecogniserConfig:
+    """A recogniser's options, by default with word times; another model's where it has none of its own."""
+    if options is None:
+        options = family.config.of({"timestamps": "pauses"})
+    if not isinstance(options, family.config):
+        raise OptionError(
+            f"asr: {type(options).__name__} has the options of another kind of recogniser than {family.name}, which "
+            f"has {family.config.__name__}"
+        )
+    if family.times == "align_model" and not getattr(options, "align_model", None) and _ALIGNER in places:
+        options = family.config.of(options.to_dict(), {"align_model": str(places[_ALIGNER])})
+    return options
+
+
+def _route(
+    path: str, main: Family | None, options: RecogniserConfig | None, places: Mapping[str, Path], device: str
+) -> Recogniser:
+    """The recogniser of a route; it has the options of the main one where it is of the same family."""
+    directory, family = find(path)
+    return family.load(directory, _with_times(family, options if family is main else None, places), device)
 
 
 def _results(

@@ -14,7 +14,7 @@ from torch.nn import functional as F
 from torch.nn.utils.rnn import pad_sequence
 from transformers import AutoTokenizer, PreTrainedTokenizerBase
 
-from firered.asr.llm_runtime import llm_folder
+from firered.asr.families.speech_llm_loaded import llm_folder
 from firered.data.utterance import Utterance
 from firered.errors import OptionError, Problem
 from firered.models.adapters import Adapter

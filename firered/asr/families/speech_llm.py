@@ -6,25 +6,28 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from torch import Tensor
 
-from firered.align.aligner import Aligner, Heard
+from firered.align.aligner import Aligner, Reading
 from firered.align.config import AlignConfig
 from firered.asr.config import LlmConfig
+from firered.asr.families.speech_llm_loaded import LoadedLlm, model_paths
 from firered.asr.guard import Guard
-from firered.asr.llm_runtime import LoadedLlm, model_paths
 from firered.asr.windowed import WindowedRecogniser
-from firered.errors import AudioError
+from firered.errors import AudioError, Outcome
 from firered.models.llm_stepper import LlmSteps
+from firered.pretrained import find_model
 from firered.results import AsrResult, NBest
 from firered.runtime.speech import Speech
-from firered.search.beam import Hypothesis
+from firered.search.beams import Hypothesis
 from firered.search.generate import search
 from firered.text.joining import join_texts
 
+_ALIGNER = "FireRedASR2-AED"
 _NOTHING = Hypothesis((), 0.0, 0.0, 0.0, 1.0, (), finished=True)
 
 
-class LlmAsr(WindowedRecogniser[list[Hypothesis]]):
+class LlmAsr(WindowedRecogniser[LlmConfig, list[Hypothesis]]):
     """Encoder, adapter and language model with greedy or beam search; confidence is the mean token probability."""
 
     def __init__(
@@ -32,6 +35,8 @@ class LlmAsr(WindowedRecogniser[list[Hypothesis]]):
     ) -> None:
         self.loaded, self.config = loaded, config
         self.aligner, self.guard = aligner, guard or Guard(config)
+        self.subsampling, self.layers = loaded.subsampling, len(loaded.model.encoder.layer_stack)
+        self.adapter_rate = loaded.adapter_rate
 
     @classmethod
     def from_pretrained(cls, model_dir: str | Path, config: LlmConfig | None = None, device: str = "auto") -> "LlmAsr":
@@ -48,7 +53,8 @@ class LlmAsr(WindowedRecogniser[list[Hypothesis]]):
                 timestamps=config.timestamps, batch_seconds=config.batch_seconds, dtype=config.encoder_dtype
             )
             aligner = Aligner.from_pretrained(config.align_model, how, device)
-        return cls(LoadedLlm.load(Path(model_dir), config, device), config, aligner, Guard.load(config, device))
+        directory = find_model(model_dir, "FireRedASR2-LLM")
+        return cls(LoadedLlm.load(directory, config, device), config, aligner, Guard.load(config, device))
 
     @property
     def sources(self) -> list[Path]:
@@ -64,46 +70,58 @@ class LlmAsr(WindowedRecogniser[list[Hypothesis]]):
     @torch.inference_mode()
     def _decode(self, batch: list[Speech]) -> list[list[Hypothesis]]:
         """Hypotheses of each window, best first; one too short for a single speech embedding has the empty one."""
-        counts = {index: self.loaded.speech_count(one) for index, one in enumerate(batch)}
-        heard = [index for index, count in counts.items() if count]
+        counts = {index: self.loaded.positions(len(speech.feats)) for index, speech in enumerate(batch)}
+        long_enough = [index for index, count in counts.items() if count]
         found = [[_NOTHING] for _ in batch]
-        if heard:
-            limits = [self.config.decode_max_len or counts[index] for index in heard]
-            for index, hypotheses in zip(heard, self._search([batch[i] for i in heard], limits), strict=True):
+        if long_enough:
+            limits = [self.config.decode_max_len or counts[index] for index in long_enough]
+            searched = self._search([batch[index] for index in long_enough], limits)
+            for index, hypotheses in zip(long_enough, searched, strict=True):
                 found[index] = hypotheses
         return found
+
+    @torch.inference_mode()
+    def _encode(self, batch: list[Speech], layer: int | None, adapter: bool) -> list[Tensor]:
+        encoded, lengths = self.loaded.encode(batch, layer, adapter)
+        return [rows[:length].float().cpu() for rows, length in zip(encoded, lengths.tolist(), strict=True)]
 
     def _search(self, batch: list[Speech], limits: list[int]) -> list[list[Hypothesis]]:
         config, tokenizer = self.config, self.loaded.tokenizer
         embeds, mask = self.loaded.prompts(batch)
-        steps = LlmSteps(self.loaded.model.llm, embeds, mask, config.beam_size, max(limits))
-        return search(
-            steps, torch.tensor(limits, device=embeds.device), config, first=tokenizer.last_id, eos=tokenizer.eos_id
-        )
+        steps = LlmSteps(self.loaded.llm, embeds, mask, config.beam_size, max(limits))
+        room = torch.tensor(limits, device=embeds.device)
+        return search(steps, room, config.search, first=tokenizer.last_id, eos=tokenizer.eos_id)
 
-    def _join(self, one: Speech, parts: list[tuple[Speech, list[Hypothesis]]]) -> AsrResult | Exception:
-        if not any(self.loaded.speech_count(part) for part, _ in parts):
-            return AudioError(f"{1000 * one.duration_s:.0f} ms are too short: the LLM variant needs 65 ms")
+    def _join(self, speech: Speech, parts: list[tuple[Speech, list[Hypothesis]]]) -> Outcome[AsrResult]:
+        if not any(self.loaded.positions(len(part.feats)) for part, _ in parts):
+            least_ms = 1000 * self.front_end.duration_s(self.loaded.min_frames())
+            return AudioError(
+                f"{1000 * speech.duration_s:.0f} ms are too short: the LLM variant needs {least_ms:.0f} ms"
+            )
         best = [hypotheses[0] for _, hypotheses in parts]
         ids = [token for hypothesis in best for token in hypothesis.tokens]
         probs = [prob for hypothesis in best for prob in hypothesis.probs]
         return AsrResult(
-            uttid=one.key,
+            uttid=speech.key,
             text=join_texts([self.loaded.tokenizer.text_of(hypothesis.tokens) for hypothesis in best]),
             confidence=float(np.mean(probs)) if probs else 0.0,
-            dur_s=one.duration_s,
+            dur_s=speech.duration_s,
             tokens=self.loaded.tokenizer.tokens_of(ids),
             token_confidence=probs,
             nbest=[self._nbest(hypothesis) for hypothesis in parts[0][1]] if len(parts) == 1 else [],
         )
 
-    def _timed(self, utterances: Sequence[Speech], results: list[AsrResult | Exception]) -> list[AsrResult | Exception]:
+    def _timed(self, utterances: Sequence[Speech], results: list[Outcome[AsrResult]]) -> list[Outcome[AsrResult]]:
         """The results with word times and what the CTC head reads, where there is an aligner."""
         if self.aligner is None:
             return results
-        pairs = [pair for pair in zip(utterances, results, strict=True) if not isinstance(pair[1], Exception)]
-        heard = iter(self.aligner.hear([one for one, _ in pairs], [result.text for _, result in pairs]))
-        return [result if isinstance(result, Exception) else _with_times(result, next(heard)) for result in results]
+        pairs = [
+            (speech, result)
+            for speech, result in zip(utterances, results, strict=True)
+            if not isinstance(result, Exception)
+        ]
+        readings = iter(self.aligner.word_times([speech for speech, _ in pairs], [result.text for _, result in pairs]))
+        return [result if isinstance(result, Exception) else _with_times(result, next(readings)) for result in results]
 
     def _nbest(self, hypothesis: Hypothesis) -> NBest:
         return NBest(
@@ -116,7 +134,7 @@ class LlmAsr(WindowedRecogniser[list[Hypothesis]]):
         )
 
 
-def _with_times(result: AsrResult, heard: Heard | Exception) -> AsrResult | Exception:
-    if isinstance(heard, Exception):
-        return heard
-    return replace(result, words=heard.words, ctc_text=heard.ctc_text)
+def _with_times(result: AsrResult, reading: Outcome[Reading]) -> Outcome[AsrResult]:
+    if isinstance(reading, Exception):
+        return reading
+    return replace(result, words=reading.words, ctc_text=reading.ctc_text)

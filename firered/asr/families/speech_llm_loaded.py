@@ -2,10 +2,13 @@
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import ClassVar
+from typing import cast as cast_type
 
 import torch
 from torch import Tensor
 from torch.nn.utils.rnn import pad_sequence
+from transformers import PreTrainedModel
 
 from firered.asr.config import LlmConfig
 from firered.audio.frontend import Cmvn
@@ -34,6 +37,7 @@ class LoadedLlm:
     tokenizer: LlmTokenizer
     device: torch.device  # of encoder and adapter
     directory: Path
+    subsampling: ClassVar[int] = SUBSAMPLING  # feature frames to an encoder frame
 
     @classmethod
     def load(cls, directory: Path, config: LlmConfig, device: str) -> "LoadedLlm":
@@ -58,20 +62,45 @@ class LoadedLlm:
             cast(part, config.encoder_dtype, place)
         return cls(model.eval(), Cmvn.read(cmvn), tokenizer, place, directory)
 
-    def speech_count(self, speech: Speech) -> int:
-        """Speech embeddings of an utterance: one for 80 ms."""
-        return -(-len(speech.feats) // SUBSAMPLING) // self.model.encoder_projector.downsample_rate
+    @property
+    def llm(self) -> PreTrainedModel:
+        """The language model, of which LoRA is a part once it is merged."""
+        return cast_type("PreTrainedModel", self.model.llm)
+
+    @property
+    def adapter_rate(self) -> int:
+        """Encoder frames to a speech embedding."""
+        return self.model.encoder_projector.downsample_rate
+
+    def positions(self, frames: int) -> int:
+        """Speech embeddings of so many feature frames: whole ones, of 80 ms in the published models."""
+        return -(-frames // self.subsampling) // self.adapter_rate
+
+    def min_frames(self) -> int:
+        """Feature frames that give one speech embedding."""
+        return self.subsampling * (self.adapter_rate - 1) + 1
+
+    def encode(self, batch: list[Speech], layers: int | None, adapter: bool) -> tuple[Tensor, Tensor]:
+        """Output (N, T, D) of the encoder, of its first so many layers, or of the adapter, and lengths (N,)."""
+        encoded = self.model.encoder(*self._padded(batch), layers)
+        return self.model.encoder_projector(*encoded) if adapter else encoded
+
+    def _padded(self, batch: list[Speech]) -> tuple[Tensor, Tensor]:
+        """Normalised features (N, T, bins) and their lengths (N,)."""
+        feats = pad_sequence([self.cmvn(speech.feats) for speech in batch], batch_first=True)
+        lengths = torch.tensor([len(speech.feats) for speech in batch], device=self.device)
+        return feats.to(self.device, self.model.encoder_projector.linear1.weight.dtype), lengths
 
     @torch.inference_mode()
     def prompts(self, batch: list[Speech]) -> tuple[Tensor, Tensor]:
         """What the language model is given: embeddings (N, S, d), padded on the left, and mask (N, S)."""
-        feats = pad_sequence([self.cmvn(one.feats) for one in batch], batch_first=True)
-        lengths = torch.tensor([len(one.feats) for one in batch], device=self.device)
-        dtype = self.model.encoder_projector.linear1.weight.dtype
-        speech = self.model.listen(feats.to(self.device, dtype), lengths)
-        prompts = [torch.tensor(self.tokenizer.prompt(self.speech_count(one))) for one in batch]
+        speech = self.model.listen(*self._padded(batch))
+        counts = [self.positions(len(utterance.feats)) for utterance in batch]
+        prompts = [torch.tensor(self.tokenizer.prompt(count)) for count in counts]
         ids = pad_sequence(prompts, batch_first=True, padding_value=self.tokenizer.pad_id, padding_side="left")
-        mask = pad_sequence([torch.ones_like(one) for one in prompts], batch_first=True, padding_side="left").bool()
+        mask = pad_sequence(
+            [torch.ones_like(prompt) for prompt in prompts], batch_first=True, padding_side="left"
+        ).bool()
         place = self.model.llm.device
         ids, mask = ids.to(place), mask.to(place)
         return self.model.embed(ids, speech), mask
