@@ -9,7 +9,7 @@ from firered.punc.config import sentence_max_length_option
 
 @dataclass(frozen=True)
 class SystemConfig(Options):
-    """The whole system: which of its modules work, and how they are put together."""
+    """The whole system: which of its modules work, and how they are combined."""
 
     vad: bool = option(True, "cut recordings into segments of voice; without it each is one segment")
     lid: bool = option(True, "identify the language of every segment")
@@ -20,7 +20,7 @@ class SystemConfig(Options):
     sentence_max_length: int = sentence_max_length_option()
     route: str = option("", "other recognition models for some languages: 'yue=DIR,en=DIR'")
     share_seconds: float = option(
-        1200.0, "recordings are taken on together until they hold so much voice, to share batches; 0: one by one", low=0
+        1200.0, "recordings share batches until they hold so much voice; 0: each has its own", low=0
     )
 
     def __post_init__(self) -> None:

@@ -13,7 +13,9 @@ import numpy as np
 import pytest
 import soundfile
 import torch
-from conftest import needs_ffmpeg, noise, write_wav
+from support.paths import TOP
+from support.signals import noise, write_wav
+from support.tools import needs_ffmpeg
 
 import firered
 from firered import (
@@ -39,7 +41,6 @@ from firered.audio.like import as_frames
 from firered.audio.load import read
 from firered.audio.spool import Spool
 
-TOP = Path(__file__).resolve().parents[1]
 MODELS = TOP / "egs/mini/models"
 RECORDING = TOP / "egs/mini/test/wav/f3-en-00000.flac"
 LONGER = TOP / "egs/mini/test/wav/f3-zh-00003.flac"
@@ -149,7 +150,7 @@ def test_every_form_goes_into_every_module(kind, loaded, tmp_path):
 
 
 def plain(result):
-    return result.to_json() if hasattr(result, "to_json") else result.to_dict()
+    return result.to_dict()
 
 
 def test_the_aligner_takes_audio_and_text(loaded):

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from conftest import needs_ffmpeg, noise, write_wav
+from support.signals import noise, write_wav
+from support.tools import needs_ffmpeg
 
 from firered.audio import decode
 from firered.audio import probe as probe_module
