@@ -1,5 +1,7 @@
 """Number formats for inference: float32, bfloat16, float16, and dynamic int8 for the linear layers."""
 
+from typing import TypeVar
+
 import torch
 from torch import nn
 
@@ -8,8 +10,10 @@ from firered.models.aed import EncoderDecoder
 from firered.models.fused import Derived
 from firered.models.int8 import Int8Linear, Int8Weight
 
+Module = TypeVar("Module", bound=nn.Module)
 
-def cast(model: EncoderDecoder, dtype: str, device: torch.device) -> EncoderDecoder:
+
+def cast(model: Module, dtype: str, device: torch.device) -> Module:
     """A prepared model in a number format on a device, for inference only.
 
     Raises:
@@ -19,12 +23,17 @@ def cast(model: EncoderDecoder, dtype: str, device: torch.device) -> EncoderDeco
         raise OptionError(f"dtype: int8 is for the processor, not for {device}; use bfloat16 or float16 there")
     if dtype == "float16" and device.type == "cpu":
         raise OptionError("dtype: float16 is for CUDA; use float32, bfloat16 or int8 on the processor")
-    return _quantised(model) if dtype == "int8" else model.to(device, getattr(torch, dtype))
+    if dtype != "int8":
+        return model.to(device, getattr(torch, dtype))
+    if not isinstance(model, EncoderDecoder):
+        raise OptionError("dtype: int8 is for models of encoder and decoder")
+    _quantised(model)
+    return model
 
 
 @torch.inference_mode()
-def _quantised(model: EncoderDecoder) -> EncoderDecoder:
-    """The layers of encoder and decoder in int8; the first layer and the CTC head, small and exposed, stay float."""
+def _quantised(model: EncoderDecoder) -> None:
+    """Put encoder and decoder layers in int8; the first layer and the CTC head, small and exposed, stay float."""
     for module in model.modules():
         if isinstance(module, Derived):
             module.keep((Int8Weight(*module.derive()), None))
@@ -33,4 +42,3 @@ def _quantised(model: EncoderDecoder) -> EncoderDecoder:
             for name, layer in list(parent.named_children()):
                 if isinstance(layer, nn.Linear) or (isinstance(layer, nn.Conv1d) and layer.groups == 1):
                     setattr(parent, name, Int8Linear(layer))
-    return model

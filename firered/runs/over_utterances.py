@@ -51,10 +51,11 @@ class ModelRun(Generic[R]):
         Raises:
             FireRedError: `out` cannot be written.
         """
-        identity = fingerprint(self.command, self.options, self.audio, *self.files, *context_tables(inputs))
+        told = "" if self.context == Context() else f" {self.context}"
+        identity = fingerprint(self.command + told, self.options, self.audio, *self.files, *context_tables(inputs))
+        loader = Loader(self.audio, self.front_end, contexts_of(inputs, self.context))
         with Run(out, identity, self.config, "utterances", self.kind.from_dict) as run:
             run.take(inputs)
-            loader = Loader(self.audio, self.front_end, contexts_of(inputs, self.context))
             run_utterances(inputs.utterances, loader, run, self.batch_seconds, process)
             ids = [utterance.id for utterance in inputs.utterances]
             results = {key: run.results[key] for key in ids if key in run.results}

@@ -45,6 +45,14 @@ def test_tables_of_a_data_directory_become_contexts(data):
     assert [one.context for one in speech] == list(contexts.values())
 
 
+def test_a_bad_line_of_a_table_is_reported(asr, data, tmp_path):
+    (data / "utt2lang").write_text("one loud\ntwo\n")
+    out = tmp_path / "out"
+    assert run_asr([str(data)], out, tmp_path / "model", asr, AudioConfig(), JobConfig()) == 1
+    assert "utt2lang" in (out / "failed").read_text()
+    assert read_table(out / "text") == {"one": "AAAAA", "two": "aaaaa"}
+
+
 def test_other_inputs_have_the_default(data, tmp_path):
     inputs = resolve([str(tmp_path / "one.wav"), str(data / "wav.scp")], AudioConfig(), by_segment=True)
     assert set(contexts_of(inputs, Context(language="en")).values()) == {Context(language="en")}
