@@ -7,7 +7,7 @@ import shutil
 
 import pytest
 import torch
-from firered.asr.families.speech_llm_runtime import LoadedLlm, llm_dtype, llm_folder, model_paths
+from firered.asr.families.speech_llm_loaded import LoadedLlm, llm_dtype, llm_folder, model_paths
 from peft import PeftModel
 from safetensors.torch import load_file, save_file
 from support.tiny_llm import HIDDEN, RANK, tiny_llm, tiny_tokenizer, write_tiny_llm
