@@ -231,7 +231,7 @@ def test_what_decides_the_results(tiny, tmp_path):
     assert {path for path in timed.sources if path not in plain.sources} == {
         tiny / "FireRedASR2-AED" / name for name in ("model.pth.tar", "cmvn.ark", "dict.txt")
     }
-    with pytest.raises(ModelError, match="no such model directory"):
+    with pytest.raises(ModelError, match="no FireRedASR2-AED model here"):
         golden_asr(tiny, align_model=str(tmp_path / "nowhere"))
 
 
