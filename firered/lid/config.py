@@ -10,6 +10,7 @@ from firered.runtime.config import batch_seconds_option, dtype_option
 class LidConfig(Options):
     """Language and dialect identification."""
 
+    beam_size: int = option(3, "hypotheses kept an utterance", low=1)
     constrain: bool = option(False, "a dialect after zh, always, and after no other language")
     languages: str = option(
         "",

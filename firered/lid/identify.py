@@ -21,7 +21,6 @@ from firered.runtime.windows import part_of
 from firered.search.beam import BeamConfig, Hypothesis, Stepper, beam_search
 from firered.text.tokenizer import EOS_ID, SOS_ID
 
-_BEAM = BeamConfig(beam_size=3)
 _STEPS = 2  # a language and a dialect, or a language and the end
 _TOP = 5
 
@@ -37,6 +36,7 @@ class Lid:
 
     def __init__(self, loaded: Loaded[LidModel], config: LidConfig) -> None:
         self.loaded, self.config = loaded, config
+        self._beam = BeamConfig(beam_size=config.beam_size)
         wanted = [code.strip() for code in config.languages.split(",") if code.strip()]
         self._grammar = Grammar(loaded.tokenizer.symbols, constrain=config.constrain, languages=wanted)
         self._allowed = self._mask().to(loaded.device)
@@ -81,10 +81,10 @@ class Lid:
     def _decode(self, batch: list[Speech]) -> list[_Decoded]:
         encoded, lengths = self.loaded.encode(batch)
         limits = torch.full_like(lengths, _STEPS)
-        steps: Stepper = self.loaded.model.start(encoded, lengths, _BEAM.beam_size, _STEPS)
+        steps: Stepper = self.loaded.model.start(encoded, lengths, self._beam.beam_size, _STEPS)
         if not self._grammar.free:
             steps = _Masked(steps, self._allowed)
-        found = beam_search(steps, limits, _BEAM, sos=SOS_ID, eos=EOS_ID)
+        found = beam_search(steps, limits, self._beam, sos=SOS_ID, eos=EOS_ID)
         guesses = self._guesses(encoded, lengths)
         return [_Decoded(hypotheses[0], top) for hypotheses, top in zip(found, guesses, strict=True)]
 
@@ -105,7 +105,7 @@ class Lid:
 
     def _probabilities(self, steps: Stepper, token: int, count: int) -> Tensor:
         logits = steps.step(torch.full((count,), token, device=self.loaded.device))
-        return (logits.float() / _BEAM.softmax_smoothing).softmax(-1).cpu()
+        return (logits.float() / self._beam.softmax_smoothing).softmax(-1).cpu()
 
     def _likeliest(self, probabilities: Tensor, among: list[int]) -> dict[str, float]:
         ranked = sorted(((float(probabilities[i]), i) for i in among), reverse=True)[:_TOP]

@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -10,9 +11,14 @@ from firered.asr.windowed import WindowedRecogniser
 from firered.audio.config import AudioConfig
 from firered.data.datadir import write_lines, write_table
 from firered.data.write import json_line
+from firered.errors import Outcome
+from firered.results import AsrResult
 from firered.runs.config import JobConfig
 from firered.runs.inputs import Inputs, channel_name, resolve
 from firered.runs.over_utterances import ModelRun
+from firered.runtime.config import ContextConfig
+from firered.runtime.context import NO_CONTEXT, Context
+from firered.runtime.speech import Speech
 
 log = logging.getLogger(__name__)
 
@@ -20,23 +26,35 @@ _DEED = {"flag": "flagged", "drop": "dropped"}
 
 
 def run_asr(
-    paths: Sequence[str], out: Path, model: Path, asr: WindowedRecogniser, audio: AudioConfig, config: JobConfig
+    paths: Sequence[str],
+    out: Path,
+    model: Path,
+    asr: WindowedRecogniser,
+    audio: AudioConfig,
+    config: JobConfig,
+    context: Context = NO_CONTEXT,
 ) -> int:
     """Exit status of a run over all utterances of `paths`, with everything firered-asr promises written to `out`.
+
+    The recogniser gets `context` with every utterance.
 
     Raises:
         DataError: there is nothing to work on.
         FireRedError: `out` cannot be written.
     """
     inputs = resolve(paths, audio, by_segment=True)
-    run = ModelRun("firered-asr", model, (), asr.config, audio, config, tuple(asr.sources))
+    told = ContextConfig(language=context.language, prompt=context.prompt)
+    run = ModelRun("firered-asr", model, (), asr.config, audio, config, tuple(asr.sources), (told,))
+
+    def recognise(utterances: list[Speech]) -> list[Outcome[AsrResult]]:
+        return asr.recognise([replace(utterance, context=context) for utterance in utterances])
 
     def write(records: dict[str, dict[str, Any]]) -> None:
         write_asr(out, records, asr.config)
         if asr.times_words:
             write_lines(out / "ctm", ctm_lines(inputs, {key: one["json"]["timestamp"] for key, one in records.items()}))
 
-    return run.over(inputs, out, asr.recognise, write)
+    return run.over(inputs, out, recognise, write)
 
 
 def write_asr(out: Path, records: dict[str, dict[str, Any]], config: AsrConfig | LlmConfig) -> None:

@@ -34,6 +34,7 @@ class ModelRun:
     audio: AudioConfig
     job: JobConfig
     more_files: tuple[Path, ...] = ()  # the same, from elsewhere
+    more_options: tuple[Options, ...] = ()
 
     def over(
         self,
@@ -48,14 +49,15 @@ class ModelRun:
             FireRedError: `out` cannot be written.
         """
         files = [*(self.model / name for name in self.files), *self.more_files]
-        identity = fingerprint(self.command, self.options, self.audio, *files)
+        identity = fingerprint(self.command, self.options, self.audio, *self.more_options, *files)
         with Job(out, identity, self.job, "utterances") as job:
             job.take(inputs)
             run_utterances(inputs.utterances, self.audio, job, self.options.batch_seconds, process)
             records = {one.id: job.results[one.id] for one in inputs.utterances if one.id in job.results}
             inputs.write_tables(records, out)
             write(records)
-            write_settings(out / "config.yaml", f"{self.command} --model {self.model}", self.options, self.audio)
+            settings = self.options, *self.more_options, self.audio
+            write_settings(out / "config.yaml", f"{self.command} --model {self.model}", *settings)
             return job.finish()
 
 

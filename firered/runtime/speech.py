@@ -6,15 +6,17 @@ import torch
 from torch import Tensor
 
 from firered.audio.frames import Frames
+from firered.runtime.context import NO_CONTEXT, Context
 
 
 @dataclass(frozen=True)
 class Speech:
-    """What models take: an utterance's filterbank (T, 80), not normalised, and its duration in seconds."""
+    """What models take: an utterance's filterbank (T, 80), not normalised, its duration in seconds, and its context."""
 
     key: str
     feats: Tensor
     duration_s: float
+    context: Context = NO_CONTEXT
 
     @classmethod
     def of(cls, frames: Frames) -> "Speech":

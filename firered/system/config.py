@@ -4,7 +4,6 @@ from dataclasses import dataclass
 
 from firered.errors import OptionError
 from firered.options import Options, option
-from firered.punc.config import sentence_max_length_option
 
 
 @dataclass(frozen=True)
@@ -17,7 +16,6 @@ class SystemConfig(Options):
     punc: bool = option(True, "punctuate the text and cut it into sentences")
     events: bool = option(False, "also find stretches of speech, singing and music (FireRedVAD/AED)")
     asr_type: str = option("aed", "kind of recognition model", choices=("aed", "llm"))
-    sentence_max_length: int = sentence_max_length_option()
     route: str = option("", "other recognition models for some languages: 'yue=DIR,en=DIR'")
     share_seconds: float = option(
         1200.0, "recordings are taken on together until they hold so much voice, to share batches; 0: one by one", low=0

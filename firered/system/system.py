@@ -22,11 +22,12 @@ from firered.punc.config import PuncConfig
 from firered.punc.punctuate import Punc
 from firered.results import Seconds
 from firered.runtime.batches import Record, isolated, plan
+from firered.runtime.context import Context
 from firered.runtime.speech import Speech
 from firered.system.assemble import Spoken, transcript
 from firered.system.config import SystemConfig
 from firered.system.transcript import Event, Transcript
-from firered.vad.config import VadConfig
+from firered.vad.config import MvadConfig, VadConfig
 from firered.vad.detect import Mvad, Vad
 
 VAD, EVENTS, LID, PUNC = "FireRedVAD/VAD", "FireRedVAD/AED", "FireRedLID", "FireRedPunc"
@@ -79,10 +80,11 @@ class _Heard:
     spool: Spool
     spans: list[Seconds]
     events: list[Event]
+    context: Context
     segments: list[Speech] = field(init=False)
 
     def __post_init__(self) -> None:
-        self.segments = [Speech(*self.spool.cut(start, end)) for start, end in self.spans]
+        self.segments = [Speech(*self.spool.cut(start, end), context=self.context) for start, end in self.spans]
 
     @property
     def voiced_s(self) -> float:
@@ -92,8 +94,8 @@ class _Heard:
 class System:
     """VAD, language identification, recognition, word times and punctuation as one thing."""
 
-    def __init__(self, modules: Modules, config: SystemConfig | None = None) -> None:
-        self.modules, self.config = modules, config or SystemConfig()
+    def __init__(self, modules: Modules, config: SystemConfig | None = None, context: Context | None = None) -> None:
+        self.modules, self.config, self.context = modules, config or SystemConfig(), context or Context()
 
     @classmethod
     def from_pretrained(
@@ -105,6 +107,9 @@ class System:
         vad: VadConfig | None = None,
         lid: LidConfig | None = None,
         asr: AsrConfig | LlmConfig | None = None,
+        mvad: MvadConfig | None = None,
+        punc: PuncConfig | None = None,
+        context: Context | None = None,
     ) -> "System":
         """The system of released models.
 
@@ -116,6 +121,9 @@ class System:
             vad: options of the VAD.
             lid: of language identification.
             asr: of recognition, of the kind that `config` names; by default it gives word times with pauses.
+            mvad: of the detection of speech, singing and music.
+            punc: of punctuation.
+            context: what the recogniser is told of every segment.
 
         Raises:
             ModelError: a model that is needed is not there, or is incomplete; says how to get it.
@@ -127,10 +135,9 @@ class System:
         def load(kind: type, name: str, options: Options | None) -> Any:  # noqa: ANN401 - one of the modules
             return kind.from_pretrained(places[name], options, device) if name in places else None
 
-        punc = PuncConfig(sentence_max_length=config.sentence_max_length)
         modules = Modules(
             vad=load(Vad, VAD, vad),
-            mvad=load(Mvad, EVENTS, None),
+            mvad=load(Mvad, EVENTS, mvad),
             lid=load(Lid, LID, lid),
             asr=load(LlmAsr, LLM, _with_times(asr, places)) if config.asr_type == "llm" else load(Asr, AED, aed),
             punc=load(Punc, PUNC, punc),
@@ -138,7 +145,7 @@ class System:
                 name: Asr.from_pretrained(find_model(path, AED), aed, device) for name, path in config.routes().items()
             },
         )
-        return cls(modules, config)
+        return cls(modules, config, context)
 
     def __call__(self, audio: Audio, uttid: str = "", sample_rate: int = SAMPLE_RATE) -> Transcript:
         """The transcript of one recording: a path, a Kaldi extended file name, or samples as `Vad` takes them.
@@ -185,7 +192,7 @@ class System:
                 spool.close()
                 yield spool.key, spans
             else:
-                yield _Heard(spool, spans, self._events(spool))
+                yield _Heard(spool, spans, self._events(spool), self.context)
 
     def _spans(self, recordings: Iterable[Spool]) -> Iterator[tuple[Spool, list[Seconds] | Exception]]:
         """Segments of voice of each recording; without a VAD all of it is one."""
