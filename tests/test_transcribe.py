@@ -13,6 +13,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import soundfile
+import yaml
 from conftest import needs_ffmpeg, noise, sine, write_wav
 
 from firered.cli.main import main
@@ -97,6 +98,19 @@ def test_the_llm_with_word_times(transcribe, shared, tmp_path):
     assert words
     assert words == "".join(letter for letter in result["text"] if letter.isalnum())
     assert len((tmp_path / "utt00.ctm").read_text().splitlines()) == len(result["words"])
+
+
+def test_its_settings_can_be_given_again(transcribe, shared, tmp_path):
+    """By sections, the kind of recognition model among them, and options of every module."""
+    wav, out = shared("goldens/tiny/wav/utt00.wav"), tmp_path / "out"
+    flags = ["--asr-type", "llm", "--asr-beam-size", 2, "--asr-language", "zh", "--punc-overlap", 8]
+    assert transcribe(wav, "-o", out, *flags, "--lid-beam-size", 2, "--mvad-music-threshold", 0.6) == 0
+    settings = yaml.safe_load((out / "config.yaml").read_text())
+    assert settings["system"]["asr_type"] == "llm"
+    assert (settings["asr"]["language"], settings["asr"]["beam_size"], settings["lid"]["beam_size"]) == ("zh", 2, 2)
+    assert (settings["punc"]["overlap"], settings["mvad"]["music_threshold"]) == (8, 0.6)
+    assert transcribe(wav, "-o", tmp_path / "again", "--config", out / "config.yaml") == 0
+    assert files_of(tmp_path / "again") == files_of(out)
 
 
 def test_two_processes_give_what_one_gives(transcribe, shared, tmp_path):

@@ -14,7 +14,7 @@ def _check_nbest(nbest: int, beam_size: int) -> None:
 
 @dataclass(frozen=True)
 class GuardConfig(Options):
-    """What is done about text that nobody said."""
+    """Detection of hallucinated text."""
 
     guard: str = option(
         "off",

@@ -19,7 +19,7 @@ def download_command(
 ) -> None:
     """Fetch published models by name, and check them by size and hash.
 
-    What broke off is gone on with. Mirrors are named as for the hubs' own tools: HF_ENDPOINT, MODELSCOPE_ENDPOINT.
+    Interrupted downloads are resumed. Mirrors are named as for the hubs' own tools: HF_ENDPOINT, MODELSCOPE_ENDPOINT.
     """
     from firered.download import download
     from firered.hubs import HUBS

@@ -34,6 +34,11 @@ class Command(TyperCommand):
             _log_as(f"{parent.command_path} {info_name}" if parent else str(info_name))
         return super().make_context(info_name, args, parent, **extra)
 
+    def collect_usage_pieces(self, ctx: Any) -> list[str]:  # noqa: ANN401
+        """The usage line with the arguments' names as they are: `IN... OUT`, not `{IN... OUT}...`."""
+        arguments = [param for param in self.get_params(ctx) if param.param_type_name == "argument"]
+        return [self.options_metavar or "", *(str(param.metavar or param.name) for param in arguments)]
+
     def format_options(self, ctx: Any, formatter: Any) -> None:  # noqa: ANN401
         """Write arguments, then the command's own options, then those of each group."""
         by_heading: dict[str, list[tuple[str, str]]] = {"Arguments": [], "Options": []}

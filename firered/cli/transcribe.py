@@ -62,12 +62,12 @@ def transcribe_command(
         str,
         typer.Option("--format", help="any of jsonl,srt,vtt,textgrid,ctm,rttm,txt,tsv; result.jsonl is always written"),
     ] = "srt,txt",
-    nj: Annotated[int, typer.Option(help="processes side by side; 0: one a GPU, or one", min=0)] = 0,
+    nj: Annotated[int, typer.Option(help="parallel processes; 0: one per GPU, one without GPUs", min=0)] = 0,
     report: Annotated[
-        bool, typer.Option("--report", help="an HTML page a recording: listen, read along, see what to check")
+        bool, typer.Option("--report", help="write an HTML page per recording: its audio, its text, and what to check")
     ] = False,
 ) -> None:
-    """Transcribe recordings: voice, language, text, word times and punctuation, as subtitles and other files."""
+    """Transcribe recordings: segments, language, text, word times and punctuation, as subtitles and other files."""
     from firered.output.formats import FORMATS
     from firered.runs.inputs import resolve
     from firered.runs.journal import fingerprint

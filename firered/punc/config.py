@@ -18,7 +18,7 @@ class PuncConfig(Options):
     )
     overlap: int = option(
         0,
-        "tokens that the windows share in which longer texts than the model takes are worked on; 0: none, as published",
+        "tokens that neighbouring windows share where a text is longer than the model takes; 0: none, as published",
         low=0,
     )
     strip: bool = option(False, "remove the text's own commas, stops, question and exclamation marks first")

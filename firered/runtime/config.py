@@ -39,10 +39,10 @@ class ComputeConfig(Options):
 
 @dataclass(frozen=True)
 class ContextConfig(Options):
-    """What the recogniser is told of all utterances beside their audio."""
+    """Context that the recogniser is given with every utterance."""
 
-    language: str | None = option(None, "language that is spoken, such as en; for models that can be told")
-    prompt: str = option("", "text that a language model is given first; for models that take one")
+    language: str | None = option(None, "code of the spoken language, such as en; for models that take one")
+    prompt: str = option("", "prompt for the language model; for models that take one")
 
     def context(self) -> Context:
         """The same for models."""

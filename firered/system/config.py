@@ -18,7 +18,7 @@ class SystemConfig(Options):
     asr_type: str = option("aed", "kind of recognition model", choices=("aed", "llm"))
     route: str = option("", "other recognition models for some languages: 'yue=DIR,en=DIR'")
     share_seconds: float = option(
-        1200.0, "recordings are taken on together until they hold so much voice, to share batches; 0: one by one", low=0
+        1200.0, "recordings share batches until they hold so many seconds of speech; 0: one at a time", low=0
     )
 
     def __post_init__(self) -> None:
