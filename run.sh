@@ -22,6 +22,7 @@ asr_type=
 channel=mix
 pipes=true
 keep_going=false
+python=
 
 help_message="Usage: bash run.sh [options] [--data] <data-dir|wav.scp|folder|audio-file...>
 
@@ -45,13 +46,15 @@ Stages: -1 data directory, 0 filterbank + CMVN statistics, 1 VAD, 2 LID, 3 decod
   --channel mix|N|each         what to do with several channels       [$channel]
   --pipes true|false           may wav.scp run commands               [$pipes]
   --keep-going true|false      exit 0 even if some recordings failed  [$keep_going]
+  --python PATH                bin/python of an environment of your own, with firered installed; PATH_SH=FILE names a
+                               path.sh to source instead               [.venv, made where it is missing]
   --config FILE                these options from a file of name=value lines"
 
 # shellcheck source=utils/parse_options.sh
 . "$TOP/utils/parse_options.sh"
 
-"$TOP/utils/setup.sh"
-export PATH=$TOP/.venv/bin:$TOP/utils:$PATH
+# shellcheck source=utils/path.sh
+. "$TOP/utils/path.sh"
 
 if [ -n "$data" ]; then set -- "$data" "$@"; fi
 if [ $# -eq 0 ] && [ -z "$models" ]; then # the tour; later stages of other data name no data, but their models

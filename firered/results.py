@@ -190,6 +190,7 @@ class AsrResult:
     `words` are in seconds from its start, None where no time stamps were asked for; `nbest` is empty for an utterance
     that was decoded in windows. `flags` are reasons to doubt the text (see `firered.asr.guard`); `dropped` is the text
     itself where it was taken out for them; `ctc_text` what a CTC head reads in the utterance, where one was asked.
+    `context_used` names the fields of the utterance's context that the recogniser made use of.
     """
 
     uttid: str
@@ -203,6 +204,7 @@ class AsrResult:
     flags: list[str] = field(default_factory=list)
     dropped: str = ""
     ctc_text: str | None = None
+    context_used: tuple[str, ...] = ()
 
     def to_json(self) -> dict[str, Any]:
         """The published fields; `timestamp` only where time stamps were asked for, `flags` where there are any."""

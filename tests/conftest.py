@@ -1,47 +1,60 @@
-"""What the tests share: data that may not be there, models that need no download, and signals."""
+"""What the tests share: data that may not be there, models that need no download, and the folders' marks."""
 
-import argparse
-import shutil
-from pathlib import Path
-
-import numpy as np
 import pytest
-import soundfile
 import torch
 from hypothesis import HealthCheck, settings
+from support.paths import SHARED, TESTS
+from support.tiny_vad import write_tiny_models
 
-from firered.audio.frontend import NUM_BINS
-from firered.data.archives import write_matrix
-from firered.models.dfsmn import Dfsmn, DfsmnConfig
-from firered.pretrained import CHECKPOINT
-
-# As the commands have it; and where tests share few cores with other work, torch's threads wait for each other.
+# As the commands have it; and where there are fewer cores than workers, torch's threads wait for each other.
 torch.set_num_threads(1)
 
-# A machine with other work to do may take any time over an example; that says nothing about the code.
+# A busy machine may take any time over an example; that says nothing about the code.
 settings.register_profile("patient", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("patient")
 
-TESTS = Path(__file__).resolve().parent
-SHARED = TESTS.parent.parent / "shared"  # released models, real recordings and goldens; not everywhere
 
-needs_ffmpeg = pytest.mark.skipif(
-    not (shutil.which("ffmpeg") and shutil.which("ffprobe")), reason="ffmpeg is not installed here"
-)
-needs_sox = pytest.mark.skipif(not shutil.which("sox"), reason="sox is not installed here")
+# Tests have the mark of the folder that they are in; `slow`, `nightly` and `gpu` are set where they belong.
+FOLDER_MARKS = {"commands": "command", "recipes": "recipe", "parity": "parity"}
 
-# name in the published layout: outputs, look-ahead taps
-TINY_MODELS = {"VAD": (1, 2), "Stream-VAD": (1, 0), "AED": (3, 2)}
+
+def pytest_collection_modifyitems(items):
+    for item in items:
+        folder = item.path.relative_to(TESTS).parts[0] if item.path.is_relative_to(TESTS) else ""
+        if folder in FOLDER_MARKS:
+            item.add_marker(FOLDER_MARKS[folder])
+        if item.get_closest_marker("nightly"):
+            item.add_marker("slow")
+        if item.get_closest_marker("gpu") and not torch.cuda.is_available():
+            item.add_marker(pytest.mark.skip(reason="needs a CUDA device"))
+
+
+# The beginning of a path in the folder of released data, and how to get what is there.
+SOURCES = {
+    "models/FireRedVAD": "firered-download FireRedVAD --to {folder}/models",
+    "models": "fetch the published model directory to {folder}/models",
+    "audio/firered": "copy the sample recordings of the FireRedASR2S release to {folder}/audio/firered",
+    "audio/ami": "fetch meetings of the AMI corpus, as wav with RTTM, to {folder}/audio/ami",
+    "data/fsdd": "fetch the Free Spoken Digit Dataset's recordings to {folder}/data/fsdd",
+    "data/aishell_sample": "put a part of AISHELL-1, in that corpus' own layout, into {folder}/data/aishell_sample",
+    "spec": "put a table of the figures in the papers into {folder}/spec",
+}
+
+
+def where_to_get(path):
+    """What to do for `path` to be there."""
+    remedy = next((remedy for start, remedy in SOURCES.items() if path.startswith(start)), "fetch it to {folder}")
+    return f"{remedy.format(folder=SHARED)} (FIRERED_SHARED names another folder)"
 
 
 @pytest.fixture(scope="session")
 def shared():
-    """Path of something under SHARED; skips the test on machines without it."""
+    """Path of released weights or recordings; skips the test where they are absent."""
 
     def find(path):
         found = SHARED / path
         if not found.exists():
-            pytest.skip(f"{path} is not here: {SHARED} comes with the workplace, not with the repository")
+            pytest.skip(f"needs {path}, which is not in the repository; {where_to_get(path)}")
         return found
 
     return find
@@ -50,41 +63,4 @@ def shared():
 @pytest.fixture(scope="session")
 def tiny_vad_models(tmp_path_factory):
     """Directory with FireRedVAD/{VAD,Stream-VAD,AED} as published, of random weights; not to be written to."""
-    top = tmp_path_factory.mktemp("models")
-    for name, (events, lookahead) in TINY_MODELS.items():
-        write_tiny_model(top / "FireRedVAD" / name, events, lookahead)
-    return top
-
-
-def write_tiny_model(directory, events, lookahead, seed=0):
-    """A small DFSMN of random weights with statistics of speech, as a published model directory."""
-    sizes = {"idim": NUM_BINS, "R": 2, "M": 1, "H": 16, "P": 8, "N1": 4, "S1": 1, "N2": lookahead, "S2": 1}
-    args = argparse.Namespace(**sizes, odim=events, dropout=0.05)
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
-        state = Dfsmn(DfsmnConfig.from_args(args)).state_dict()
-    directory.mkdir(parents=True)
-    torch.save({"args": args, "model_state_dict": state}, directory / CHECKPOINT)
-    frames, mean, variance = 10000.0, np.linspace(9.0, 13.0, NUM_BINS), np.full(NUM_BINS, 12.0)
-    stats = np.zeros((2, NUM_BINS + 1))
-    stats[0] = [*(frames * mean), frames]
-    stats[1, :-1] = frames * (variance + mean**2)
-    write_matrix(directory / "cmvn.ark", stats)
-
-
-def sine(seconds, rate=16000, hertz=440.0, amplitude=0.5):
-    """(n,) float32 tone with full scale 1.0."""
-    time = np.arange(round(seconds * rate)) / rate
-    return (amplitude * np.sin(2 * np.pi * hertz * time)).astype(np.float32)
-
-
-def noise(samples, amplitude=0.5, seed=0):
-    """(n,) or, for a tuple, (n, channels) float32 white noise, the same for the same seed."""
-    return np.random.default_rng(seed).uniform(-amplitude, amplitude, samples).astype(np.float32)
-
-
-def write_wav(path, samples=None, rate=16000, subtype=None, **options):
-    """The path of a new audio file (format by suffix); half a second of noise if no samples are given."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    soundfile.write(path, noise(8000) if samples is None else samples, rate, subtype, **options)
-    return path
+    return write_tiny_models(tmp_path_factory.mktemp("models"))

@@ -1,15 +1,36 @@
 #!/usr/bin/env bash
 # Makes the environment .venv at the top of the repository, with the package in it, unless it is there and current.
 #
-#     utils/setup.sh [test] [bench]     what else to install beside the package itself
+#     utils/setup.sh [test] [docs] [dev] [bench]     what else to install beside what run.sh and the recipes need
 #
-# PYTHON names the interpreter to use (3.10 or later; default python3).
+# PYTHON names the interpreter to make it with (3.10 or later; default python3). Those who have an environment of their
+# own need none of this: see utils/path.sh.
 
 set -euo pipefail
 top=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 venv=$top/.venv
 python=${PYTHON:-python3}
-extras=$(IFS=,; echo "$*")
+extras=$(IFS=,; echo "recipes${*:+,$*}")
+
+refuse() { # refuse <what is wrong>
+  echo "setup.sh: $1" >&2
+  echo "setup.sh: remove it (rm -rf '$venv') and try again: it is made anew. Or keep an environment of your own" >&2
+  echo "setup.sh: elsewhere and name it: PATH_SH=path.sh bash run.sh, or bash run.sh --python /path/to/bin/python" >&2
+  exit 1
+}
+
+# Installing into an environment that belongs to another checkout would change what that one runs.
+if [[ -L "$venv" ]]; then
+  refuse "$venv is a symbolic link (to $(readlink "$venv")), so its environment is not this checkout's own"
+fi
+for note in "$venv"/lib/python*/site-packages/firered-*.dist-info/direct_url.json; do
+  if [[ ! -f "$note" ]]; then continue; fi
+  url=$(sed -n 's|.*"url": *"file://\([^"]*\)".*|\1|p' "$note")
+  other=$(printf '%b' "${url//%/\\x}") # %20 is a space
+  if [[ -f "$other/pyproject.toml" && ! "$other" -ef "$top" ]]; then
+    refuse "$venv holds the package of another checkout, $other"
+  fi
+done
 
 # What is installed is noted beside it; a changed pyproject.toml or another place of the repository makes it stale.
 wanted="$(cksum <"$top/pyproject.toml") $top"
@@ -30,7 +51,7 @@ echo "setup.sh: installing firered and what it needs into .venv (torch with CUDA
 if [[ ! -x "$venv/bin/python" ]]; then
   "$python" -m venv "$venv"
 fi
-"$venv/bin/python" -m pip install --quiet --disable-pip-version-check -e "$top${extras:+[$extras]}" >&2
+"$venv/bin/python" -m pip install --quiet --disable-pip-version-check -e "${top}[$extras]" >&2
 for part in base "$@"; do
   echo "$wanted" >"$venv/.installed-$part"
 done

@@ -15,6 +15,7 @@ cmd=
 asr_type=
 asr_config=
 allow_missing=false
+python=
 
 help_message="Usage: bash egs/${recipe##*/}/run.sh --corpus <folder of the corpus> [--models <folder>] [options]
 
@@ -29,14 +30,14 @@ Stages: -1 data directories (local/prepare.py), 0 and 1 VAD, 2 LID, 3 recognitio
   --sets \"NAME...\"             test sets                                  [${sets:-all that are there}]
   --allow-missing true|false   go on without utterances that lack audio or transcript [$allow_missing]
   --stage N, --stop-stage N    first and last stage to run                [$stage, $stop_stage]
-  --asr-type, --asr-config, --nj, --cmd
+  --asr-type, --asr-config, --nj, --cmd, --python
                                as in the run.sh at the top"
 
 TOP=$(cd "$recipe/../.." && pwd)
 # shellcheck source=utils/parse_options.sh
 . "$TOP/utils/parse_options.sh"
-"$TOP/utils/setup.sh"
-export PATH=$TOP/.venv/bin:$TOP/utils:$PATH
+# shellcheck source=utils/path.sh
+. "$TOP/utils/path.sh"
 
 # Rules of scoring: the papers', the leaderboard's of SpeechIO, and the first one where Cantonese may be in either script.
 # shellcheck disable=SC2034 # run.sh passes them on
@@ -66,6 +67,7 @@ run_stages() {
   shift 3
   if [ "$first" -le "$last" ]; then
     bash "$TOP/run.sh" --exp "$exp/$name" --models "$models" --nj "$nj" ${cmd:+--cmd "$cmd"} \
+      ${python:+--python "$python"} \
       --keep-going true --stage "$first" --stop-stage "$last" "$@"
   fi
 }
@@ -93,7 +95,7 @@ results() {
 
 # The published name of the recognition model under $models.
 recogniser() {
-  python -c 'import sys; from firered.cli.families import find; print(find(*sys.argv[1:])[0].name)' "$models" "$asr_type"
+  python -c 'import sys; from firered.asr.families import find; print(find(*sys.argv[1:])[0].name)' "$models" "$asr_type"
 }
 
 recognise() { # recognise <rules...>: utterances as the corpus has them cut; each rule a name, and its options to score by

@@ -12,6 +12,7 @@ nj=2
 corpus=
 splits=
 dir=$here
+python=
 
 help_message="Usage: bash egs/fsdd/run.sh [options]
 
@@ -22,13 +23,14 @@ Stages: 0 corpus and data directories, 1 dictionary, 2 training, 3 decoding and 
   --stage N, --stop-stage N    first and last stage to run; finished trainings are not done again [$stage, $stop_stage]
   --nj N                       cores: 2 trains two models side by side                           [$nj]
   --dir DIR                    where data/, exp/ and RESULTS.md are made                         [this folder]
+  --python PATH                bin/python of an environment of your own, as in the run.sh at the top
   --config FILE                these options from a file of name=value lines"
 
 # shellcheck source=utils/parse_options.sh
 . "$TOP/utils/parse_options.sh"
 if [ -n "$corpus" ]; then corpus=$(realpath "$corpus"); fi
-"$TOP/utils/setup.sh"
-export PATH=$TOP/.venv/bin:$PATH
+# shellcheck source=utils/path.sh
+. "$TOP/utils/path.sh"
 mkdir -p "$dir"
 cd "$dir" # the paths in conf/ count from here
 

@@ -12,6 +12,7 @@ nj=2
 lm_weight=0.1
 quick=false
 dir=
+python=
 
 help_message="Usage: bash egs/mini/run.sh [options]
 
@@ -25,13 +26,14 @@ Stages: 0 corpus, 1 features and dictionary, 2 training of recognition (AED), be
   --quick true|false           a fiftieth of the corpus and a few steps: does it all run?        [$quick]
   --dir DIR                    where data/, exp/, models/, test/ and RESULTS.md are made
                                [this folder; with --quick true its folder quick]
+  --python PATH                bin/python of an environment of your own, as in the run.sh at the top
   --config FILE                these options from a file of name=value lines"
 
 # shellcheck source=utils/parse_options.sh
 . "$TOP/utils/parse_options.sh"
 
-"$TOP/utils/setup.sh"
-export PATH=$TOP/.venv/bin:$PATH
+# shellcheck source=utils/path.sh
+. "$TOP/utils/path.sh"
 
 scale=1
 short=() # ends a training early

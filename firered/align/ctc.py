@@ -16,13 +16,13 @@ import torch
 from torch import Tensor
 from torchaudio.functional import forced_align
 
+from firered.audio.framing import FRAME_LENGTH_S
 from firered.models.aed import CTC_LEAD_S
 from firered.results import Word
 
 ENCODER_SHIFT_S = 0.04
 TimestampMode = Literal["reference", "pauses"]
 Interval = tuple[float, float]  # start and end in seconds
-_WINDOW_REST_S = 0.025  # the last token lasts this much beyond the last frame
 _MS = 0.001
 _IMPOSSIBLE = -1e30  # stands for a log-probability of minus infinity
 _WORD_START = "▁"
@@ -93,15 +93,15 @@ def align(
         raise ValueError(f"{tuple(log_probs.shape)} frames, {len(lengths)} lengths, {len(tokens)} texts do not fit")
     if any(not 0 <= length <= log_probs.shape[1] for length in lengths):
         raise ValueError(f"a length among {lengths} is outside the {log_probs.shape[1]} frames at hand")
-    tokens = [[int(token) for token in text] for text in tokens]
-    reasons = [why_not(text, n, log_probs.shape[2], blank) for text, n in zip(tokens, lengths, strict=True)]
+    ids = [[int(token) for token in text] for text in tokens]
+    reasons = [why_not(text, n, log_probs.shape[2], blank) for text, n in zip(ids, lengths, strict=True)]
     # A path reads no other columns than its own tokens': with them alone the batch is small enough to leave its device
     # in one go, and torchaudio aligns one utterance at a time anyway, which takes no time on the CPU.
-    columns = [[blank, *dict.fromkeys(() if why else text)] for text, why in zip(tokens, reasons, strict=True)]
+    columns = [[blank, *dict.fromkeys(() if why else text)] for text, why in zip(ids, reasons, strict=True)]
     frames = _take(log_probs, columns, blank)
     return [
-        NotAligned(reasons[n]) if reasons[n] else _best_path(frames[n, : lengths[n]], columns[n], tokens[n], blank)
-        for n in range(len(tokens))
+        NotAligned(reason) if reason else _best_path(frames[n, : lengths[n]], columns[n], text, blank)
+        for n, (text, reason) in enumerate(zip(ids, reasons, strict=True))
     ]
 
 
@@ -226,8 +226,9 @@ def frame_times(labels: Sequence[int], blank: int = 0) -> list[Interval]:
     if not spans:
         return []
     starts = [round(ENCODER_SHIFT_S * (first + 1), 3) for first, _ in spans]
-    # Rounded before the mean is taken: a sum like 0.04 · 42 + 0.025 is a hair off, and ends at half a millisecond tip.
-    ends = [*starts[1:], round(ENCODER_SHIFT_S * len(labels) + _WINDOW_REST_S, 3)]
+    # The last token lasts a window beyond the last frame. Rounded before the mean is taken: a sum like
+    # 0.04 · 42 + 0.025 is a hair off, and ends at half a millisecond tip.
+    ends = [*starts[1:], round(ENCODER_SHIFT_S * len(labels) + FRAME_LENGTH_S, 3)]
     mean = float(np.mean(np.subtract(ends, starts)))
     for n, (first, end) in enumerate(spans):
         if ends[n] - starts[n] > 2 * mean:

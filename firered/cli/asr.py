@@ -8,35 +8,38 @@ from typing import Annotated, Any
 import typer
 
 from firered.align.config import AlignConfig
-from firered.asr.config import AsrConfig, LlmConfig
+from firered.asr.config import RecogniserConfig
+from firered.asr.families import FAMILIES, find, options_of
 from firered.audio.config import AudioConfig
-from firered.cli.families import FAMILIES, find, options_of
 from firered.cli.flags import Kinds, Paths, script, split_paths, use_threads
-from firered.pretrained import MODELS, find_model
+from firered.hub.catalogue import MODELS
+from firered.hub.find import find_model
 from firered.runs.config import JobConfig
 from firered.runtime.config import ComputeConfig, ContextConfig
 
 _AED = "FireRedASR2-AED"
+Model = Annotated[
+    Path, typer.Option("--model", help="model directory, one that holds it under its published name, or that name")
+]
+Kind = Annotated[
+    str | None,
+    typer.Option(
+        "--type",
+        help=f"kind of model ({', '.join(FAMILIES)}), if not what the directory says; each kind has its own options: "
+        "see --type llm --help",
+    ),
+]
 
 
 def asr_command(
     paths: Paths,
-    config: AsrConfig | LlmConfig,
+    config: RecogniserConfig,
     context: ContextConfig,
     audio: AudioConfig,
     compute: ComputeConfig,
     job: JobConfig,
-    model: Annotated[
-        Path, typer.Option("--model", help="model directory, or one that holds it under its published name")
-    ] = MODELS,
-    kind: Annotated[
-        str | None,
-        typer.Option(
-            "--type",
-            help=f"kind of model ({', '.join(FAMILIES)}), if not what the directory says; each kind has its own "
-            "options: see --type llm --help",
-        ),
-    ] = None,
+    model: Model = MODELS,
+    kind: Kind = None,
 ) -> None:
     """Transcribe the utterances of a data directory (its segments where it has any), or recordings."""
     inputs, out = split_paths(paths)
@@ -49,7 +52,7 @@ def asr_command(
     sys.exit(run_asr(inputs, out, directory, recogniser, audio, job, context=context.context()))
 
 
-def _kinds(given: Mapping[str, Any]) -> Kinds:
+def kinds_of_model(given: Mapping[str, Any]) -> Kinds:
     """The options of the model's kind."""
     return {"config": options_of(given.get("model"), given.get("kind"))}
 
@@ -78,5 +81,5 @@ def align_command(
     )
 
 
-asr = script(asr_command, kinds=_kinds)
+asr = script(asr_command, kinds=kinds_of_model)
 align = script(align_command)

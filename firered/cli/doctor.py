@@ -12,10 +12,14 @@ import typer
 
 from firered.cli.flags import script
 from firered.errors import ModelError
-from firered.pretrained import MODELS, download_line, find_model
+from firered.hub.catalogue import MODELS
+from firered.hub.find import download_line, find_model
 from firered.version import __version__
 
-_PACKAGES = ("torch", "torchaudio", "numpy", "kaldiio", "sentencepiece", "transformers", "peft", "soundfile", "soxr")
+_PACKAGES = (
+    *("torch", "torchaudio", "numpy", "kaldiio", "sentencepiece", "transformers", "peft", "soundfile", "soxr"),
+    "huggingface_hub",
+)
 _MODELS = ("FireRedVAD/VAD", "FireRedLID", "FireRedASR2-AED", "FireRedPunc")
 _MORE_MODELS = ("FireRedVAD/Stream-VAD", "FireRedVAD/AED", "FireRedASR2-LLM")  # for what is off by default
 

@@ -1,5 +1,6 @@
 """firered-download."""
 
+import os
 from pathlib import Path
 from typing import Annotated
 
@@ -7,7 +8,7 @@ import typer
 
 from firered.cli.flags import script
 from firered.errors import OptionError
-from firered.pretrained import MODELS, PUBLISHED
+from firered.hub.catalogue import MODELS, PUBLISHED
 
 
 def download_command(
@@ -19,13 +20,15 @@ def download_command(
 ) -> None:
     """Fetch published models by name, and check them by size and hash.
 
-    Interrupted downloads are resumed. Mirrors are named as for the hubs' own tools: HF_ENDPOINT, MODELSCOPE_ENDPOINT.
+    An interrupted download resumes. HF_ENDPOINT and MODELSCOPE_ENDPOINT name mirrors, as for the hubs' own tools.
     """
-    from firered.download import download
-    from firered.hubs import HUBS
+    from firered.hub.download import download
+    from firered.hub.hubs import HUBS
 
     if hub not in HUBS:
         raise OptionError(f"hub: {hub!r} is not one of {', '.join(HUBS)}")
+    # Without this, huggingface_hub asks the mirror one thing more: how to recognise what runs this command.
+    os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
     download(names, HUBS[hub](), to)
 
 

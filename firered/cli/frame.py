@@ -98,6 +98,13 @@ def run_command(command: TyperCommand | TyperGroup) -> None:
         reason = f"{error.filename}: {error.strerror}" if isinstance(error, OSError) and error.filename else str(error)
         logging.getLogger("firered").error("%s", reason)
         sys.exit(1)
+    except ModuleNotFoundError as error:
+        from firered.optional import advice_for
+
+        if (advice := advice_for(error)) is None:
+            raise
+        logging.getLogger("firered").error("%s", advice)
+        sys.exit(1)
     except KeyboardInterrupt:
         sys.exit(INTERRUPTED)
 

@@ -8,8 +8,9 @@ import typer
 
 from firered.audio.config import AudioConfig
 from firered.cli.flags import Paths, script, split_paths, use_threads
+from firered.hub.catalogue import MODELS
+from firered.hub.find import find_model
 from firered.lid.config import LidConfig
-from firered.pretrained import MODELS, find_model
 from firered.runs.config import JobConfig
 from firered.runtime.config import ComputeConfig
 

@@ -29,6 +29,7 @@ COMMANDS = {
     "lid": Entry("Modules", "Identify languages and Chinese dialects", "lid:lid"),
     "asr": Entry("Modules", "Recognise speech", "asr:asr"),
     "align": Entry("Modules", "Align text to audio: word times", "asr:align"),
+    "encode": Entry("Modules", "Write a recogniser's encoder output", "encode:encode"),
     "punc": Entry("Modules", "Punctuate recognised text", "punc:punc"),
     "prepare-data": Entry("Features", "Make a Kaldi data directory of recordings", "features:prepare"),
     "fbank": Entry("Features", "Write filterbank features", "features:fbank"),

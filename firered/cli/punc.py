@@ -8,7 +8,8 @@ import typer
 
 from firered.cli.flags import script, use_threads
 from firered.errors import OptionError
-from firered.pretrained import MODELS, find_model
+from firered.hub.catalogue import MODELS
+from firered.hub.find import find_model
 from firered.punc.config import PuncConfig
 from firered.runs.config import JobConfig
 from firered.runtime.config import ComputeConfig

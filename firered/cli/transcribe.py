@@ -6,20 +6,21 @@ import logging
 import os
 import sys
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from firered.asr.config import AsrConfig, LlmConfig
+from firered.asr.config import RecogniserConfig
+from firered.asr.families import options_of
 from firered.audio.config import AudioConfig
-from firered.cli.families import options_of
 from firered.cli.flags import Kinds, script, use_threads
 from firered.errors import OptionError
+from firered.hub.catalogue import MODELS
 from firered.lid.config import LidConfig
 from firered.options import read_yaml, write_sections
 from firered.output.config import SubtitleConfig
-from firered.pretrained import MODELS
 from firered.punc.config import PuncConfig
 from firered.runs.config import JobConfig
 from firered.runtime.config import ComputeConfig, ContextConfig
@@ -49,7 +50,7 @@ def transcribe_command(
     vad: VadConfig,
     mvad: MvadConfig,
     lid: LidConfig,
-    asr: AsrConfig | LlmConfig,
+    asr: RecogniserConfig,
     context: ContextConfig,
     punc: PuncConfig,
     subtitles: SubtitleConfig,
@@ -72,12 +73,14 @@ def transcribe_command(
     from firered.runs.inputs import resolve
     from firered.runs.journal import fingerprint
     from firered.runs.transcribe import Transcription, run_transcribe
-    from firered.system.system import model_dirs
+    from firered.system.system import model_dirs, recogniser_of
 
     wanted = tuple(name.strip() for name in formats.split(",") if name.strip())
     unknown = [name for name in wanted if name not in FORMATS]
     if unknown:
         raise OptionError(f"format: {', '.join(unknown)} unknown; known are {', '.join(FORMATS)}")
+    if system.asr:
+        system = replace(system, asr_type=recogniser_of(models, system)[1].name)
     places = model_dirs(models, system)
     devices = _devices(compute, nj)
     options = {"vad": vad, "mvad": mvad, "lid": lid, "asr": asr, "punc": punc}

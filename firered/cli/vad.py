@@ -8,7 +8,8 @@ import typer
 
 from firered.audio.config import AudioConfig
 from firered.cli.flags import Paths, script, split_paths, use_threads
-from firered.pretrained import MODELS, find_model
+from firered.hub.catalogue import MODELS
+from firered.hub.find import find_model
 from firered.runs.config import JobConfig, VadOutputConfig
 from firered.runtime.config import ComputeConfig
 from firered.vad.config import STREAM_MODES, MvadConfig, StreamVadConfig, VadConfig

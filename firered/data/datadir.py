@@ -18,7 +18,7 @@ UTTERANCE, RECORDING, SPEAKER, EITHER, LINES = "utterance", "recording", "speake
 # RECORDING means utterances too where there is no `segments`; LINES are free-form lines that `line_key` reads.
 KNOWN_FILES = {
     **dict.fromkeys(("segments", "text", "token", "token_conf", "feats.scp", "vad.scp", "ali.scp"), UTTERANCE),
-    **dict.fromkeys(("utt2spk", "utt2dur", "utt2num_frames", "utt2uniq", "utt2score"), UTTERANCE),
+    **dict.fromkeys(("utt2spk", "utt2dur", "utt2num_frames", "utt2uniq", "utt2score", "utt2prompt"), UTTERANCE),
     **dict.fromkeys(("utt2lang", "utt2lang_conf", "utt2conf"), UTTERANCE),
     **dict.fromkeys(("wav.scp", "reco2dur", "reco2file_and_channel"), RECORDING),
     "probs.scp": EITHER,  # a VAD writes it for what it listened to: whole recordings, beside the segments it found

@@ -3,6 +3,8 @@
 Gulati et al., Conformer, Interspeech 2020, with relative positions after Dai et al., Transformer-XL, ACL 2019.
 """
 
+import itertools
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
@@ -224,12 +226,13 @@ class ConformerEncoder(nn.Module):
             ConformerBlock(d_model, n_head, kernel_size, dropout_rate, residual_dropout) for _ in range(n_layers)
         )
 
-    def forward(self, feats: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
+    def forward(self, feats: Tensor, lengths: Tensor, layers: int | None = None) -> tuple[Tensor, Tensor]:
         """Encoder frames and their number; those of an utterance are the same in any batch and of any padding.
 
         Args:
             feats: (N, T, idim) features after mean and variance normalisation, 10 ms apart.
             lengths: (N,) frames of each utterance, on the same device.
+            layers: how many of the blocks are gone through, from the first on; by default all.
 
         Returns:
             (N, T', d_model) with T' = ceil(T / 4), of no meaning beyond an utterance's end, and its (N,) lengths.
@@ -239,6 +242,6 @@ class ConformerEncoder(nn.Module):
         positions = self.dropout(self.positional_encoding(x.shape[1] + 1, x))  # (2T'+1, d_model)
         padding = padding_mask(lengths, x.shape[1])
         keys = key_bias(padding, x.dtype)
-        for block in self.layer_stack:
+        for block in itertools.islice(self.layer_stack, layers):
             x = block(x, positions, padding, keys)
         return x, lengths

@@ -41,7 +41,7 @@ def keep_rows(held: Tensor, rows: list[int]) -> Tensor:
 
 
 class LlmSteps:
-    """What `firered.search.generate` steps through (a `firered.search.beam.Stepper`): N utterances with B hypotheses.
+    """What `firered.search.generate` steps through, a `firered.search.scorers.Stepper`: N utterances, B hypotheses.
 
     The prompt is computed and held once an utterance. What its hypotheses generate lies in one pool, B tokens more each
     step, and stays there: re-ordering changes only which of the pool's tokens a hypothesis sees. The prompt's last

@@ -11,8 +11,8 @@ from torch import Tensor, nn
 from transformers import BertConfig, BertModel
 
 from firered.errors import ModelError
+from firered.hub.catalogue import CHECKPOINT
 from firered.models.checkpoint import load_checkpoint, load_weights, model_files
-from firered.pretrained import CHECKPOINT
 
 BERT_CONFIG = "chinese-lert-base/config.json"
 _SIZES = ("vocab_size", "hidden_size", "num_hidden_layers", "num_attention_heads", "intermediate_size")

@@ -69,7 +69,7 @@ class SpeechLlm(nn.Module):
         """
         checkpoint = directory / "model.pth.tar"
         # Opened a second time for LoRA, so that the encoder's part of the file need not stay in memory until then.
-        encoder, adapter = _load_ears(directory / "asr_encoder.pth.tar", checkpoint)
+        encoder, adapter = load_encoder(directory / "asr_encoder.pth.tar", checkpoint)
         llm = load_llm(llm_folder, dtype, llm_device)
         if adapter.linear2.out_features != llm.config.hidden_size:
             raise ModelError(
@@ -111,7 +111,7 @@ class SpeechLlm(nn.Module):
             self.llm = self.llm.merge_and_unload()
 
 
-def _load_ears(encoder_path: Path, checkpoint: Path) -> tuple[ConformerEncoder, Adapter]:
+def load_encoder(encoder_path: Path, checkpoint: Path) -> tuple[ConformerEncoder, Adapter]:
     """Encoder and adapter, in evaluation mode."""
     args, state = load_checkpoint(checkpoint)
     encoder_args, encoder_state = load_checkpoint(encoder_path)

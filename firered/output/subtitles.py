@@ -7,8 +7,9 @@ from typing import NamedTuple
 
 from firered.data.write import in_turn, one_line
 from firered.output.config import SubtitleConfig
-from firered.output.timed_text import columns, split_for_lines, timed_pieces
+from firered.output.timed_text import split_for_lines, timed_pieces
 from firered.system.transcript import Sentence, TimedWord, Transcript
+from firered.text.width import columns
 
 _SHORTEST_MS = 40  # a frame of 25 a second: players never show what is shorter
 _MARKS = tuple("，。？！、；：…,.?!;:")

@@ -1,6 +1,5 @@
 """Punctuated text and its word times brought together, and text cut where a line may end."""
 
-import functools
 import unicodedata
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterator, Sequence
@@ -9,23 +8,11 @@ from itertools import count, pairwise
 from operator import attrgetter
 
 from firered.system.transcript import Sentence, TimedWord, Transcript
+from firered.text.width import columns
 
 _OPENING = ("Ps", "Pi", "Sc")  # brackets, quotes and currency signs that belong to what follows
-_ZERO_WIDTH = ("Mn", "Me", "Cf")
 
 Span = tuple[int, int]  # [start, end) in a text
-
-
-def columns(text: str) -> int:
-    """How many columns a text takes: 2 a character that is wide in East Asian type, 0 a combining one, 1 any other."""
-    return sum(_column_count(character) for character in text)
-
-
-@functools.cache
-def _column_count(character: str) -> int:
-    if unicodedata.category(character) in _ZERO_WIDTH:
-        return 0
-    return 2 if unicodedata.east_asian_width(character) in "WF" else 1
 
 
 def timed_pieces(transcript: Transcript) -> list[list[TimedWord]]:
@@ -104,7 +91,7 @@ def _unbroken(text: str) -> list[Span]:
     spans: list[Span] = []
     in_run = False
     for place, character in enumerate(text):
-        narrow = _column_count(character) < 2 and not character.isspace()
+        narrow = columns(character) < 2 and not character.isspace()
         if in_run and narrow:
             spans[-1] = (spans[-1][0], place + 1)
         elif character.isalnum():

@@ -2,23 +2,19 @@
 
 import logging
 from collections.abc import Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from firered.asr.config import AsrConfig, LlmConfig
-from firered.asr.windowed import WindowedRecogniser
+from firered.asr.config import RecogniserConfig
+from firered.asr.recogniser import Recogniser
 from firered.audio.config import AudioConfig
 from firered.data.datadir import write_lines, write_table
 from firered.data.write import json_line
-from firered.errors import Outcome
-from firered.results import AsrResult
 from firered.runs.config import JobConfig
 from firered.runs.inputs import Inputs, channel_name, resolve
 from firered.runs.over_utterances import ModelRun
 from firered.runtime.config import ContextConfig
-from firered.runtime.context import NO_CONTEXT, Context
-from firered.runtime.speech import Speech
+from firered.runtime.context import Context
 
 log = logging.getLogger(__name__)
 
@@ -29,35 +25,33 @@ def run_asr(
     paths: Sequence[str],
     out: Path,
     model: Path,
-    asr: WindowedRecogniser,
+    asr: Recogniser,
     audio: AudioConfig,
     config: JobConfig,
-    context: Context = NO_CONTEXT,
+    context: Context | None = None,
 ) -> int:
     """Exit status of a run over all utterances of `paths`, with everything firered-asr promises written to `out`.
 
-    The recogniser gets `context` with every utterance.
+    What is known of an utterance beforehand is in utt2lang and utt2prompt of the data directory; else `context`.
 
     Raises:
         DataError: there is nothing to work on.
         FireRedError: `out` cannot be written.
     """
     inputs = resolve(paths, audio, by_segment=True)
-    told = ContextConfig(language=context.language, prompt=context.prompt)
-    run = ModelRun("firered-asr", model, (), asr.config, audio, config, tuple(asr.sources), (told,))
-
-    def recognise(utterances: list[Speech]) -> list[Outcome[AsrResult]]:
-        return asr.recognise([replace(utterance, context=context) for utterance in utterances])
+    sources, known = tuple(asr.sources), context or Context()
+    told = ContextConfig(language=known.language, prompt=known.prompt)
+    run = ModelRun("firered-asr", model, (), asr.config, audio, config, sources, asr.front_end, known, (told,))
 
     def write(records: dict[str, dict[str, Any]]) -> None:
         write_asr(out, records, asr.config)
         if asr.times_words:
             write_lines(out / "ctm", ctm_lines(inputs, {key: one["json"]["timestamp"] for key, one in records.items()}))
 
-    return run.over(inputs, out, recognise, write)
+    return run.over(inputs, out, asr.recognise, write)
 
 
-def write_asr(out: Path, records: dict[str, dict[str, Any]], config: AsrConfig | LlmConfig) -> None:
+def write_asr(out: Path, records: dict[str, dict[str, Any]], config: RecogniserConfig) -> None:
     """text, token, token_conf, utt2conf, asr.jsonl and, if asked for, nbest.jsonl and the guard's flags."""
     write_table(out / "text", {key: one["json"]["text"] for key, one in records.items()})
     write_table(out / "token", {key: " ".join(one["tokens"]) for key, one in records.items()})

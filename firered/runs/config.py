@@ -21,6 +21,17 @@ class FbankConfig(Options):
 
 
 @dataclass(frozen=True)
+class EncodeConfig(Options):
+    """Which of an encoder's outputs is written."""
+
+    layer: int | None = option(
+        None, "output of this layer, from 1; 0: what the first layer is given; by default that of the last", low=0
+    )
+    adapter: bool = option(False, "output of the adapter, as a language model is given it")
+    compress: bool = option(False, "store matrices in Kaldi's 8-bit format (a quarter of the size, rounded)")
+
+
+@dataclass(frozen=True)
 class VadOutputConfig(Options):
     """What else the VAD commands write."""
 

@@ -20,7 +20,7 @@ from firered.runs.journal import Job, fingerprint
 
 def make_fbank(paths: Sequence[str], out: Path, audio: AudioConfig, fbank: FbankConfig, config: JobConfig) -> int:
     """Exit status of writing feats.scp, utt2num_frames and utt2dur of all utterances beside their tables."""
-    inputs = resolve(paths, audio, by_segment=True)
+    inputs = resolve(paths, audio, by_segment=True, durations=False)
     with Job(out, fingerprint("firered-fbank", audio, fbank), config, "utterances") as job:
         job.take(inputs)
         ark = out / "feats.ark"

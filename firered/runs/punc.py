@@ -10,8 +10,8 @@ from firered.data.texts import STDIN, Texts, read_texts
 from firered.data.utterance import Utterance
 from firered.data.write import json_line
 from firered.errors import OptionError
+from firered.hub.catalogue import CHECKPOINT
 from firered.options import write_settings
-from firered.pretrained import CHECKPOINT
 from firered.punc.punctuate import TAGS, Punc
 from firered.punc.tokens import VOCABULARY
 from firered.results import PuncResult, Word

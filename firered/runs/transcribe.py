@@ -21,7 +21,6 @@ from firered.output.formats import FORMATS, SUFFIXES
 from firered.runs.config import JobConfig
 from firered.runs.inputs import Inputs
 from firered.runs.journal import Job, Journal
-from firered.runs.over_utterances import length_s
 from firered.system.system import System
 from firered.system.transcript import Transcript
 
@@ -77,7 +76,7 @@ def run_transcribe(inputs: Inputs, out: Path, how: Transcription) -> int:
     if len(how.devices) == 1:
         with _transcribed(inputs, out, out, how) as job:
             return _finish(job, out)
-    parts = _balanced(inputs.utterances, len(how.devices), how.audio)
+    parts = _balanced(inputs.utterances, len(how.devices))
     with Job(out, how.identity, how.job) as job:
         job.take(inputs)
         context = multiprocessing.get_context("spawn")  # CUDA does not survive a fork
@@ -135,19 +134,18 @@ def _results(
     Groups depend on the recordings alone, not on what is done, so that a run that goes on computes what it would have.
     """
     system = None
-    for group in _groups(utterances, how.share_seconds, how.audio):
+    for group in _groups(utterances, how.share_seconds):
         if any(one.id not in job.results for one in group):
             system = system or how.build(how.devices[0])
             yield from system.together(((of_utterance(one, how.audio), one.rxfilename) for one in group), memo)
 
 
-def _groups(utterances: Sequence[Utterance], seconds: float, audio: AudioConfig) -> Iterator[list[Utterance]]:
+def _groups(utterances: Sequence[Utterance], seconds: float) -> Iterator[list[Utterance]]:
     """Recordings one after the other until they last so long; of unknown length: one by one."""
     group, total = [], 0.0
     for one in utterances:
-        length = length_s(one, audio)
         group.append(one)
-        total += length if length >= 0 else seconds
+        total += one.duration_s if one.duration_s >= 0 else seconds
         if total >= seconds:
             yield group
             group, total = [], 0.0
@@ -177,13 +175,12 @@ def _finish(job: Job, out: Path) -> int:
     return job.finish()
 
 
-def _balanced(utterances: Sequence[Utterance], count: int, audio: AudioConfig) -> list[list[Utterance]]:
+def _balanced(utterances: Sequence[Utterance], count: int) -> list[list[Utterance]]:
     """The recordings in at most `count` parts of about the same duration."""
     parts: list[list[Utterance]] = [[] for _ in range(count)]
     loads = [0.0] * count
-    known = {one.id: length_s(one, audio) for one in utterances}
-    for one in sorted(utterances, key=lambda one: -(known[one.id] if known[one.id] > 0 else 0.0)):
+    for one in sorted(utterances, key=lambda one: -(one.duration_s if one.duration_s > 0 else 0.0)):
         least = loads.index(min(loads))
         parts[least].append(one)
-        loads[least] += known[one.id] if known[one.id] > 0 else 1.0
+        loads[least] += one.duration_s if one.duration_s > 0 else 1.0
     return [part for part in parts if part]

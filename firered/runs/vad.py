@@ -17,8 +17,8 @@ from firered.data.datadir import Segment, format_segment, spk2utt_of, write_line
 from firered.data.utterance import Utterance
 from firered.data.write import Labelled, json_line, rttm, seconds, segment_id, textgrid
 from firered.errors import FireRedError
+from firered.hub.catalogue import CHECKPOINT
 from firered.options import write_settings
-from firered.pretrained import CHECKPOINT
 from firered.runs.config import JobConfig, VadOutputConfig
 from firered.runs.inputs import Inputs, resolve, write_channels
 from firered.runs.journal import Job, fingerprint
@@ -43,7 +43,7 @@ def run_detector(
         DataError: there is nothing to work on.
         FireRedError: `out` cannot be written.
     """
-    inputs = resolve(paths, audio, by_segment=False)
+    inputs = resolve(paths, audio, by_segment=False, durations=False)
     groups = (detector.config, audio)
     identity = fingerprint(command, *groups, model / CHECKPOINT, model / "cmvn.ark")
     with Job(out, identity, config) as job:

@@ -7,11 +7,10 @@ from typing import Protocol, TypeVar
 
 import torch
 
-from firered.audio.frontend import FRAME_SHIFT_S
+from firered.errors import Outcome
 from firered.runtime.speech import Speech
 
 log = logging.getLogger(__name__)
-SUBSAMPLING = 4  # filterbank frames to an encoder frame
 In = TypeVar("In")
 Out = TypeVar("Out")
 
@@ -41,7 +40,7 @@ def plan(lengths: Sequence[tuple[In, float]], cap: float) -> list[list[In]]:
     return batches + unknown
 
 
-def isolated(process: Callable[[list[Speech]], Sequence[Record | Exception]], batch: list[Speech]) -> list:
+def isolated(process: Callable[[list[In]], Sequence[Outcome[Out]]], batch: list[In]) -> list[Outcome[Out]]:
     """Results of a batch; where it fails as a whole, each is tried alone, so that only the culprit is lost."""
     try:
         return list(process(batch))
@@ -57,20 +56,21 @@ def by_parts(
     parts_of: Callable[[Speech], list[Speech]],
     batch_seconds: float,
     process: Callable[[list[Speech]], list[Out]],
-) -> list[list[tuple[Speech, Out | Exception]]]:
+) -> list[list[tuple[Speech, Outcome[Out]]]]:
     """For each utterance its parts, each with what `process` made of it; parts of all utterances share batches."""
-    owned = [(number, part) for number, one in enumerate(utterances) for part in parts_of(one)]
-    found: dict[int, Out | Exception] = {}
-    lengths = [(index, len(part.feats) * FRAME_SHIFT_S) for index, (_, part) in enumerate(owned)]
+    owned = [(number, part) for number, speech in enumerate(utterances) for part in parts_of(speech)]
+    found: dict[int, Outcome[Out]] = {}
+    lengths = [(index, len(part.feats) * part.front_end.frame_shift_s) for index, (_, part) in enumerate(owned)]
     for batch in plan(lengths, batch_seconds):
-        found.update(zip(batch, halving([owned[index][1] for index in batch], process), strict=True))
-    grouped: list[list[tuple[Speech, Out | Exception]]] = [[] for _ in utterances]
+        outcomes: list[Outcome[Out]] = halving([owned[index][1] for index in batch], process)
+        found.update(zip(batch, outcomes, strict=True))
+    grouped: list[list[tuple[Speech, Outcome[Out]]]] = [[] for _ in utterances]
     for index, (number, part) in enumerate(owned):
         grouped[number].append((part, found[index]))
     return grouped
 
 
-def halving(items: list[In], process: Callable[[list[In]], list[Out]]) -> list[Out | Exception]:
+def halving(items: list[In], process: Callable[[list[In]], list[Out]]) -> list[Outcome[Out]]:
     """Results of `process`; out of memory, half of the items at a time, down to one, whose result is then the error."""
     try:
         return list(process(items))

@@ -6,18 +6,18 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from firered.asr.aed import Asr
-from firered.asr.config import AsrConfig, LlmConfig
-from firered.asr.llm import LlmAsr
-from firered.asr.windowed import WindowedRecogniser
-from firered.audio.frames import Audio, Frames, of_audio
-from firered.audio.frontend import SAMPLE_RATE
+from firered.asr.config import RecogniserConfig
+from firered.asr.families import AED, FAMILIES, Family, find, named
+from firered.asr.recogniser import Recogniser
+from firered.audio.frames import Frames
+from firered.audio.like import AudioLike, as_frames, path_of
 from firered.audio.spool import Spool
-from firered.errors import ModelError, result_of
+from firered.errors import ModelError, OptionError, result_of
+from firered.hub.catalogue import MODELS
+from firered.hub.find import find_model
 from firered.lid.config import LidConfig
 from firered.lid.identify import Lid
 from firered.options import Options
-from firered.pretrained import MODELS, find_model
 from firered.punc.config import PuncConfig
 from firered.punc.punctuate import Punc
 from firered.results import Seconds
@@ -31,34 +31,53 @@ from firered.vad.config import MvadConfig, VadConfig
 from firered.vad.detect import Mvad, Vad
 
 VAD, EVENTS, LID, PUNC = "FireRedVAD/VAD", "FireRedVAD/AED", "FireRedLID", "FireRedPunc"
-AED, LLM = "FireRedASR2-AED", "FireRedASR2-LLM"
+_ALIGNER = AED.published[0]  # whose CTC head gives word times to recognisers that have none of their own
+
+Models = str | Path | Mapping[str, str | Path]
 
 Memo = MutableMapping[tuple[str, str], dict[str, Any]]  # (module, segment) -> its record
 Process = Callable[[list[Speech]], Sequence[Record | Exception]]
 
 
-def model_dirs(models: str | Path | Mapping[str, str | Path], config: SystemConfig) -> dict[str, Path]:
+def recogniser_of(models: Models, config: SystemConfig) -> tuple[Path, Family]:
+    """The recogniser's directory and family; see `System.from_pretrained`.
+
+    Raises:
+        ModelError: it is not there; says how to get it.
+        OptionError: there is no family of the name that the configuration gives.
+    """
+    if not isinstance(models, Mapping):
+        return find(models, config.asr_type)
+    for family in [named(config.asr_type)] if config.asr_type else FAMILIES.values():
+        for name in (*family.published, family.name):
+            if name in models:
+                return find(models[name], family.name)
+    return find(MODELS, config.asr_type)
+
+
+def model_dirs(models: Models, config: SystemConfig) -> dict[str, Path]:
     """Directory by published name of the models that a configuration needs; see `System.from_pretrained`.
 
-    The LLM variant's word times come from the other kind's CTC head, where that model is there.
+    The word times of a recogniser that has none of its own come from an AED model's CTC head, where that is there.
 
     Raises:
         ModelError: one is not there; says how to get it.
     """
-    kind = LLM if config.asr_type == "llm" else AED
-    needed = {
-        VAD: config.vad,
-        EVENTS: config.events,
-        LID: config.lid,
-        kind: config.asr,
-        PUNC: config.asr and config.punc,
-    }
-    by_name = models if isinstance(models, Mapping) else dict.fromkeys([*needed, AED], models)
+    needed = {VAD: config.vad, EVENTS: config.events, LID: config.lid, PUNC: config.asr and config.punc}
+    by_name = models if isinstance(models, Mapping) else dict.fromkeys([*needed, _ALIGNER], models)
     places = {name: find_model(Path(by_name.get(name, MODELS)), name) for name, wanted in needed.items() if wanted}
-    if kind in places and kind == LLM:
-        with contextlib.suppress(ModelError):
-            places[AED] = find_model(Path(by_name.get(AED, MODELS)), AED)
+    if config.asr:
+        directory, family = recogniser_of(models, config)
+        places[_place_name(family)] = directory
+        if family.times == "align_model":
+            with contextlib.suppress(ModelError):
+                places[_ALIGNER] = find_model(Path(by_name.get(_ALIGNER, MODELS)), _ALIGNER)
     return places
+
+
+def _place_name(family: Family) -> str:
+    """What a family's directory goes by among the models of a system."""
+    return family.published[0] if family.published else family.name
 
 
 @dataclass
@@ -68,9 +87,9 @@ class Modules:
     vad: Vad | None = None
     mvad: Mvad | None = None
     lid: Lid | None = None
-    asr: WindowedRecogniser | None = None
+    asr: Recogniser | None = None
     punc: Punc | None = None
-    routes: Mapping[str, WindowedRecogniser] = field(default_factory=dict)  # by language or dialect
+    routes: Mapping[str, Recogniser] = field(default_factory=dict)  # by language or dialect
 
 
 @dataclass
@@ -100,13 +119,13 @@ class System:
     @classmethod
     def from_pretrained(
         cls,
-        models: str | Path | Mapping[str, str | Path] = MODELS,
+        models: Models = MODELS,
         config: SystemConfig | None = None,
         *,
         device: str = "auto",
         vad: VadConfig | None = None,
         lid: LidConfig | None = None,
-        asr: AsrConfig | LlmConfig | None = None,
+        asr: RecogniserConfig | None = None,
         mvad: MvadConfig | None = None,
         punc: PuncConfig | None = None,
         context: Context | None = None,
@@ -120,17 +139,19 @@ class System:
             device: what the models run on.
             vad: options of the VAD.
             lid: of language identification.
-            asr: of recognition, of the kind that `config` names; by default it gives word times with pauses.
+            asr: of recognition, of the class that belongs to the model's family; by default it gives word times with
+                pauses.
             mvad: of the detection of speech, singing and music.
             punc: of punctuation.
             context: what the recogniser is told of every segment.
 
         Raises:
             ModelError: a model that is needed is not there, or is incomplete; says how to get it.
+            OptionError: `asr` holds the options of another family.
         """
         config = config or SystemConfig()
         places = model_dirs(models, config)
-        aed = asr if isinstance(asr, AsrConfig) else AsrConfig(timestamps="pauses")
+        family = recogniser_of(models, config)[1] if config.asr else None
 
         def load(kind: type, name: str, options: Options | None) -> Any:  # noqa: ANN401 - one of the modules
             return kind.from_pretrained(places[name], options, device) if name in places else None
@@ -139,22 +160,19 @@ class System:
             vad=load(Vad, VAD, vad),
             mvad=load(Mvad, EVENTS, mvad),
             lid=load(Lid, LID, lid),
-            asr=load(LlmAsr, LLM, _with_times(asr, places)) if config.asr_type == "llm" else load(Asr, AED, aed),
+            asr=family and family.load(places[_place_name(family)], _with_times(family, asr, places), device),
             punc=load(Punc, PUNC, punc),
-            routes={
-                name: Asr.from_pretrained(find_model(path, AED), aed, device) for name, path in config.routes().items()
-            },
+            routes={name: _route(path, family, asr, places, device) for name, path in config.routes().items()},
         )
         return cls(modules, config, context)
 
-    def __call__(self, audio: Audio, uttid: str = "", sample_rate: int = SAMPLE_RATE) -> Transcript:
-        """The transcript of one recording: a path, a Kaldi extended file name, or samples as `Vad` takes them.
+    def __call__(self, audio: AudioLike, uttid: str = "") -> Transcript:
+        """The transcript of one recording, in any form.
 
         Raises:
             AudioError: it cannot be read or holds nothing to analyse.
         """
-        path = "" if not isinstance(audio, str | Path) else str(audio)
-        ((_, result),) = self.transcribe([(of_audio(audio, uttid, sample_rate), path)])
+        ((_, result),) = self.transcribe([(as_frames(audio, uttid), path_of(audio))])
         return result_of(result)
 
     def transcribe(self, recordings: Iterable[tuple[Frames, str]]) -> Iterator[tuple[str, Transcript | Exception]]:
@@ -248,7 +266,7 @@ class System:
 
     def _routed(
         self, segments: list[Speech], spoken: Mapping[str, Spoken]
-    ) -> Iterator[tuple[str, WindowedRecogniser, list[Speech]]]:
+    ) -> Iterator[tuple[str, Recogniser, list[Speech]]]:
         """Each recogniser with the segments that are for it."""
         if self.modules.asr is None:
             return
@@ -279,10 +297,26 @@ class System:
             one.punc = result
 
 
-def _with_times(asr: AsrConfig | LlmConfig | None, places: Mapping[str, Path]) -> LlmConfig:
-    """The LLM variant's options with a model for its word times, where there is one."""
-    llm = asr if isinstance(asr, LlmConfig) else LlmConfig()
-    return llm if llm.align_model or AED not in places else replace(llm, align_model=str(places[AED]))
+def _with_times(family: Family, options: RecogniserConfig | None, places: Mapping[str, Path]) -> RecogniserConfig:
+    """A recogniser's options, by default with word times; another model's where it has none of its own."""
+    if options is None:
+        options = family.config.of({"timestamps": "pauses"})
+    if not isinstance(options, family.config):
+        raise OptionError(
+            f"asr: {type(options).__name__} has the options of another kind of recogniser than {family.name}, which "
+            f"has {family.config.__name__}"
+        )
+    if family.times == "align_model" and not getattr(options, "align_model", None) and _ALIGNER in places:
+        options = replace(options, **{"align_model": str(places[_ALIGNER])})
+    return options
+
+
+def _route(
+    path: str, main: Family | None, options: RecogniserConfig | None, places: Mapping[str, Path], device: str
+) -> Recogniser:
+    """The recogniser of a route; it has the options of the main one where it is of the same family."""
+    directory, family = find(path)
+    return family.load(directory, _with_times(family, options if family is main else None, places), device)
 
 
 def _ask(

@@ -11,7 +11,7 @@ from accelerate.utils import gather_object
 from torch import Tensor, nn
 
 from firered.errors import FireRedError
-from firered.pretrained import CHECKPOINT
+from firered.hub.catalogue import CHECKPOINT
 from firered.train import checkpoints
 from firered.train.checkpoints import Keeper, state_path
 from firered.train.data.stream import Request, Stream, evaluation, read, seed_of

@@ -11,8 +11,8 @@ from typing import Annotated
 import torch
 import typer
 
+from firered.hub.catalogue import CHECKPOINT
 from firered.models.checkpoint import load_checkpoint
-from firered.pretrained import CHECKPOINT
 
 # place in the published layout -> trained folder
 PLACES = {

@@ -11,9 +11,9 @@ import numpy as np
 import typer
 from boundary_errors import all_errors, read_words
 
+from firered.hub.catalogue import CHECKPOINT
 from firered.models.aed import CTC_LEAD_S
 from firered.models.checkpoint import load_checkpoint
-from firered.pretrained import CHECKPOINT
 from firered.train.checkpoints import save
 
 

@@ -9,7 +9,7 @@ import soxr
 
 from firered.audio.config import AudioConfig
 from firered.audio.frontend import FRAME_SHIFT, SAMPLE_RATE
-from firered.audio.load import header, read_blocks
+from firered.audio.load import read_blocks
 from firered.errors import AudioError, DataError
 from firered.runs.inputs import resolve
 from firered.train.config import AugmentConfig
@@ -140,8 +140,6 @@ def _find_noises(path: str) -> list[_Noise]:
     noises = []
     for one in found.utterances:
         known = one.end_s - one.start_s if math.isfinite(one.end_s) else one.duration_s
-        if not math.isfinite(known):
-            known = header(one.rxfilename, audio)[1] or math.nan
         if not math.isfinite(known):
             raise DataError(f"noise {one.id}: its length is not known; give {path}/reco2dur")
         noises.append(_Noise(one.id, one.rxfilename, one.channel, one.start_s, known))

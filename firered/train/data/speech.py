@@ -19,7 +19,6 @@ from firered.audio.load import read_blocks
 from firered.data.utterance import Utterance
 from firered.errors import AudioError, DataError, OptionError, Problem
 from firered.runs.inputs import resolve
-from firered.runs.over_utterances import length_s
 from firered.train.config import FeatureDataConfig
 from firered.train.data.augment import AS_IT_IS, Draw, WaveAugment
 from firered.train.objectives.task import Batch
@@ -56,9 +55,8 @@ def count_frames(one: Utterance) -> int:
     Raises:
         AudioError, DataError: it cannot be read.
     """
-    seconds = length_s(one, _AUDIO)
-    if math.isfinite(seconds):
-        return num_frames(round(seconds * 16000))
+    if math.isfinite(one.duration_s):
+        return num_frames(round(one.duration_s * 16000))
     return sum(len(block) for block in of_utterance(one, _AUDIO))
 
 

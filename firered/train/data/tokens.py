@@ -12,6 +12,7 @@ import sentencepiece
 from firered.data.datadir import write_lines
 from firered.errors import DataError
 from firered.text.tokenizer import DICT, PIECES_MODEL, SPECIAL, Tokenizer
+from firered.text.units import is_ideograph
 from firered.train.config import TokensConfig
 from firered.train.data.text import sentences_of
 
@@ -35,16 +36,11 @@ def split_text(texts: Iterable[str]) -> tuple[Counter[str], list[str]]:
     stretches: list[str] = []
     for text in texts:
         for token in tokenizer.tokenize(text).tokens:
-            if is_chinese(token):
+            if is_ideograph(token):
                 characters[token] += 1
             else:
                 stretches.append(token)
     return characters, stretches
-
-
-def is_chinese(token: str) -> bool:
-    """Whether the tokenizer takes this as a Chinese character, a token of its own."""
-    return len(token) == 1 and ("\u3400" <= token <= "\u4dbf" or "\u4e00" <= token <= "\u9fff")
 
 
 def learn_pieces(stretches: Sequence[str], config: TokensConfig) -> bytes:

@@ -3,9 +3,9 @@
 from pathlib import Path
 
 from firered.errors import OptionError
+from firered.hub.catalogue import CHECKPOINT
 from firered.models.aed import Aed, Ctc
 from firered.models.checkpoint import model_files
-from firered.pretrained import CHECKPOINT
 from firered.train.beside import tokens_beside
 from firered.train.config import AedTaskConfig, SpecAugmentConfig, SpeechDataConfig
 from firered.train.data.transcribed import corpora, text_targets

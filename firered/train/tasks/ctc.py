@@ -8,9 +8,9 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from firered.errors import OptionError
+from firered.hub.catalogue import CHECKPOINT
 from firered.models.aed import Aed, Ctc
 from firered.models.checkpoint import load_checkpoint, load_weights, model_files
-from firered.pretrained import CHECKPOINT
 from firered.train.beside import ENCODER, tokens_beside
 from firered.train.config import CtcTaskConfig, SpecAugmentConfig, SpeechDataConfig
 from firered.train.data.transcribed import ConformerObjective, corpora, text_targets

@@ -7,9 +7,9 @@ from pathlib import Path
 from firered.data.datadir import write_lines
 from firered.data.utterance import Utterance
 from firered.errors import DataError, OptionError, Problem
+from firered.hub.catalogue import CHECKPOINT
 from firered.models.aed import Aed, Lid
 from firered.models.checkpoint import model_files
-from firered.pretrained import CHECKPOINT
 from firered.text.tokenizer import DICT, SPECIAL, Tokenizer
 from firered.train.beside import by_main, copy_beside
 from firered.train.config import AugmentConfig, FeatureDataConfig, LidTaskConfig, SpecAugmentConfig

@@ -9,9 +9,9 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from firered.errors import DataError, ModelError, Problem
+from firered.hub.catalogue import CHECKPOINT
 from firered.models.checkpoint import model_files
 from firered.models.lstm_lm import LstmLm, LstmLmConfig
-from firered.pretrained import CHECKPOINT
 from firered.text.tokenizer import Tokenizer
 from firered.train.beside import tokens_beside
 from firered.train.config import LmTaskConfig, TextDataConfig

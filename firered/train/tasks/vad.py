@@ -16,9 +16,9 @@ from torch.nn.utils.rnn import pad_sequence
 from firered.audio.frontend import FRAME_SHIFT_S, NUM_BINS, Cmvn
 from firered.data.utterance import Utterance
 from firered.errors import DataError, ModelError, Problem
+from firered.hub.catalogue import CHECKPOINT
 from firered.models.checkpoint import load_checkpoint, load_weights, model_files
 from firered.models.dfsmn import Dfsmn, DfsmnConfig
-from firered.pretrained import CHECKPOINT
 from firered.train.beside import cmvn_beside
 from firered.train.config import AugmentConfig, SpecAugmentConfig, VadDataConfig, VadTaskConfig
 from firered.train.data.augment import Draw, WaveAugment

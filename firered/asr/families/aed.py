@@ -1,0 +1,162 @@
+"""Speech recognition on the released models: `Asr`."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import cast
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from firered.align.ctc import TimestampMode, align, word_times
+from firered.asr.config import AsrConfig
+from firered.asr.guard import Guard
+from firered.asr.windowed import WindowedRecogniser
+from firered.hub.catalogue import CHECKPOINT
+from firered.hub.find import find_model
+from firered.models.aed import Aed
+from firered.models.checkpoint import model_files
+from firered.models.lstm_lm import LstmLm
+from firered.results import AsrResult, NBest, Word
+from firered.runtime.loaded import Loaded, need_ctc
+from firered.runtime.speech import Speech
+from firered.search.beam import beam_search
+from firered.search.beams import Hypothesis
+from firered.search.ctc import ctc_texts
+from firered.search.scorers import LmScorer, Scorer
+from firered.text.joining import join_texts
+from firered.text.tokenizer import EOS_ID, SOS_ID
+
+
+@dataclass(frozen=True)
+class _Decoded:
+    """One window's hypotheses, best first, its words in seconds from its start, and what the CTC head reads in it."""
+
+    hypotheses: list[Hypothesis]
+    words: list[Word] | None = None
+    ctc_text: str | None = None
+
+
+class Asr(WindowedRecogniser[AsrConfig, _Decoded]):
+    """The attention encoder-decoder with beam search, confidence and CTC time stamps."""
+
+    def __init__(
+        self, loaded: Loaded[Aed], config: AsrConfig, lm: LstmLm | None = None, guard: Guard | None = None
+    ) -> None:
+        if config.timestamps != "none":
+            need_ctc(loaded, "time stamps")
+        self.loaded, self.config = loaded, config
+        self.subsampling, self.layers = loaded.subsampling, len(loaded.model.encoder.layer_stack)
+        self.lm = None if lm is None else lm.to(loaded.device)
+        self.guard = guard or Guard(config)
+
+    @classmethod
+    def from_pretrained(cls, model_dir: str | Path, config: AsrConfig | None = None, device: str = "auto") -> "Asr":
+        """Recogniser of a published model directory (model.pth.tar, cmvn.ark, dict.txt, train_bpe1000.model).
+
+        Raises:
+            ModelError: the directory is incomplete, of another kind, or cannot do what `config` asks for.
+        """
+        config = config or AsrConfig()
+        lm = LstmLm.load(model_files(Path(config.elm_dir), CHECKPOINT)[0]) if config.elm_dir else None
+        directory = find_model(model_dir, "FireRedASR2-AED")
+        return cls(Loaded.load(Aed, directory, config.dtype, device), config, lm, Guard.load(config, device))
+
+    @property
+    def sources(self) -> list[Path]:
+        """All files that decide what is recognised."""
+        elm = [Path(self.config.elm_dir) / CHECKPOINT] if self.config.elm_dir else []
+        return [*self.loaded.sources, *elm, *self.guard.sources]
+
+    @property
+    def times_words(self) -> bool:
+        """Whether its results have word times."""
+        return self.config.timestamps != "none"
+
+    @torch.inference_mode()
+    def _decode(self, batch: list[Speech]) -> list[_Decoded]:
+        encoded, lengths = self.loaded.encode(batch)
+        found = self._search(encoded, lengths)
+        reads = self.guard.on and self.loaded.model.has_ctc
+        if not (self.times_words or reads):
+            return [_Decoded(hypotheses) for hypotheses in found]
+        log_probs = self.loaded.model.ctc_log_probs(encoded)
+        words = self._words(log_probs, lengths, [best[0] for best in found], batch)
+        texts = ctc_texts(log_probs, lengths, self.loaded.tokenizer.text_of) if reads else [None] * len(batch)
+        return [_Decoded(*parts) for parts in zip(found, words, texts, strict=True)]
+
+    @torch.inference_mode()
+    def _encode(self, batch: list[Speech], layer: int | None, adapter: bool) -> list[Tensor]:
+        encoded, lengths = self.loaded.encode(batch, layer)
+        return [rows[:length].float().cpu() for rows, length in zip(encoded, lengths.tolist(), strict=True)]
+
+    def _search(self, encoded: Tensor, lengths: Tensor) -> list[list[Hypothesis]]:
+        config = self.config
+        limits = lengths.clamp(max=config.decode_max_len) if config.decode_max_len else lengths
+        steps = self.loaded.model.start(encoded, lengths, config.beam_size, int(limits.max()))
+        return beam_search(steps, limits, config.search, sos=SOS_ID, eos=EOS_ID, scorers=self._scorers())
+
+    def _scorers(self) -> list[Scorer]:
+        """What is added to the model's log-probabilities; an LM of negative weight is none, as published."""
+        config = self.config
+        if self.lm is None or config.elm_weight <= 0:
+            return []
+        return [LmScorer(self.lm.start(config.beam_size), config.elm_weight, EOS_ID)]
+
+    def _words(
+        self, log_probs: Tensor, lengths: Tensor, best: list[Hypothesis], batch: list[Speech]
+    ) -> list[list[Word] | None]:
+        if not self.times_words:
+            return [None] * len(batch)
+        paths = align(log_probs, lengths, [hypothesis.tokens for hypothesis in best])
+        mode, lead_s = cast("TimestampMode", self.config.timestamps), self.loaded.model.config.ctc_lead_s
+        return [
+            word_times(self.loaded.tokenizer.tokens_of(hypothesis.tokens), path, speech.duration_s, mode, lead_s)
+            for hypothesis, path, speech in zip(best, paths, batch, strict=True)
+        ]
+
+    def _join(self, speech: Speech, parts: list[tuple[Speech, _Decoded]]) -> AsrResult:
+        """One utterance's result from those of its windows."""
+        decoded = [outcome for _, outcome in parts]
+        best = [outcome.hypotheses[0] for outcome in decoded]
+        tokens = [token for hypothesis in best for token in self.loaded.tokenizer.tokens_of(hypothesis.tokens)]
+        probs = [prob for hypothesis in best for prob in hypothesis.probs]
+        ctc_texts = [outcome.ctc_text for outcome in decoded]
+        return AsrResult(
+            uttid=speech.key,
+            text=join_texts([self.loaded.tokenizer.text_of(hypothesis.tokens) for hypothesis in best]),
+            confidence=self._confidence(probs),
+            dur_s=speech.duration_s,
+            tokens=tokens,
+            token_confidence=probs,
+            words=_on_one_axis(parts) if self.times_words else None,
+            nbest=[self._nbest(hypothesis) for hypothesis in decoded[0].hypotheses] if len(decoded) == 1 else [],
+            ctc_text=None if None in ctc_texts else join_texts(text for text in ctc_texts if text),
+        )
+
+    def _confidence(self, probs: list[float]) -> float:
+        if not probs:
+            return 0.0
+        return float(np.mean(probs) if self.config.confidence == "mean" else np.exp(np.mean(np.log(probs))))
+
+    def _nbest(self, hypothesis: Hypothesis) -> NBest:
+        return NBest(
+            text=self.loaded.tokenizer.text_of(hypothesis.tokens),
+            tokens=self.loaded.tokenizer.tokens_of(hypothesis.tokens),
+            score=hypothesis.score,
+            aed=hypothesis.model_score,
+            lm=hypothesis.added_score,
+            length=hypothesis.length_factor,
+            confidence=self._confidence(list(hypothesis.probs)),
+        )
+
+
+def _on_one_axis(parts: list[tuple[Speech, _Decoded]]) -> list[Word]:
+    """The words of all windows on the time axis of their utterance."""
+    words: list[Word] = []
+    start_s = 0.0
+    for part, outcome in parts:
+        for word in outcome.words or ():
+            words.append(Word(word.text, round(start_s + word.start_s, 3), round(start_s + word.end_s, 3)))
+        start_s += len(part.feats) * part.front_end.frame_shift_s
+    return words

@@ -1,0 +1,1 @@
+"""Published models: the catalogue, finding them on disk, and fetching them."""

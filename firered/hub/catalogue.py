@@ -1,0 +1,43 @@
+"""The published models by name: where they are published, and what their directories hold."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+MODELS = Path("pretrained_models")
+CHECKPOINT = "model.pth.tar"  # here, so that what only looks for models need not load torch
+
+
+@dataclass(frozen=True)
+class Published:
+    """A published model directory.
+
+    `hugging_face` and `modelscope` are its names on the hubs, `files` is what it holds. `base` is another published
+    directory that has to lie inside, as a link to the one beside it. `hashes` holds, for "hf" or "modelscope", the
+    size in bytes and SHA-256 of files that are known beforehand: what a hub lists or sends must agree with them.
+    """
+
+    hugging_face: str
+    modelscope: str | None
+    files: tuple[str, ...]
+    base: str | None = None
+    hashes: Mapping[str, Mapping[str, tuple[int, str]]] = field(default_factory=dict)
+
+
+_QWEN = "Qwen2-7B-Instruct"
+_VAD = tuple(f"{part}/{file}" for part in ("VAD", "Stream-VAD", "AED") for file in (CHECKPOINT, "cmvn.ark"))
+_LID = (CHECKPOINT, "cmvn.ark", "dict.txt")
+_AED = (*_LID, "train_bpe1000.model")
+_LLM = (CHECKPOINT, "asr_encoder.pth.tar", "cmvn.ark", _QWEN)
+_PUNC = (CHECKPOINT, "chinese-lert-base", "chinese-bert-wwm-ext_vocab.txt", "out_dict")
+
+PUBLISHED = {
+    "FireRedVAD": Published("FireRedTeam/FireRedVAD", "xukaituo/FireRedVAD", _VAD),
+    "FireRedLID": Published("FireRedTeam/FireRedLID", "xukaituo/FireRedLID", _LID),
+    "FireRedASR2-AED": Published("FireRedTeam/FireRedASR2-AED", "xukaituo/FireRedASR2-AED", _AED),
+    "FireRedASR2-LLM": Published("FireRedTeam/FireRedASR2-LLM", None, _LLM, base=_QWEN),
+    "FireRedPunc": Published("FireRedTeam/FireRedPunc", "xukaituo/FireRedPunc", _PUNC),
+    "FireRedASR-AED-L": Published("FireRedTeam/FireRedASR-AED-L", None, _AED),
+    "FireRedASR-LLM-L": Published("FireRedTeam/FireRedASR-LLM-L", None, _LLM, base=_QWEN),
+    _QWEN: Published("Qwen/Qwen2-7B-Instruct", "Qwen/Qwen2-7B-Instruct", ("config.json", "*.safetensors")),
+}

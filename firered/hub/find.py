@@ -1,0 +1,67 @@
+"""Where published models lie on this machine, and what to do where one is missing."""
+
+from pathlib import Path
+
+from firered.errors import ModelError
+from firered.hub.catalogue import CHECKPOINT, MODELS, PUBLISHED
+
+
+def find_model(given: str | Path, name: str | None = None) -> Path:
+    """The directory of a model.
+
+    Args:
+        given: the directory itself, one that holds it under its published name, or a published name, such as
+            `FireRedLID` or `FireRedVAD/VAD`: that directory under `pretrained_models`.
+        name: the published name of the model wanted, with the directory inside it if it has several; without it, any
+            directory is the model.
+
+    Raises:
+        ModelError: it is not there; says how to get it.
+    """
+    place = Path(given)
+    if not place.exists() and not place.is_absolute() and place.parts[0] in PUBLISHED:
+        place = MODELS / place
+    inside = () if name is None else (place / name.partition("/")[2], place / name)
+    for path in (place, *inside):
+        if (path / CHECKPOINT).exists():
+            return path
+    if place.is_dir() and (name is None or place.name == Path(name).name):
+        return place  # incomplete: loading it names what is missing
+    wanted, to = _lacking(place, name)
+    if wanted is None:
+        raise ModelError(f"{given}: no model directory, nor a published name ({', '.join(PUBLISHED)})")
+    raise ModelError(
+        f"{given}: no {name or wanted} model here. Get it with\n"
+        f"  {download_line(wanted, to)}\n{how_by_hand(wanted, to)}"
+    )
+
+
+def _lacking(place: Path, name: str | None) -> tuple[str | None, Path]:
+    """The published directory that would have been right, if there is one, and where its folder would be."""
+    family = name.partition("/")[0] if name else None
+    wanted = PUBLISHED.get(family) if family else None
+    for path in (place, *place.parents):
+        if path.name in PUBLISHED:  # one of the same kind does as well, another does not
+            of_the_kind = wanted is None or PUBLISHED[path.name].files == wanted.files
+            return path.name if of_the_kind else family, path.parent
+    return family if wanted else None, place
+
+
+def download_line(name: str, to: Path) -> str:
+    """The command that fetches a published directory into `<to>/<name>`."""
+    return f"firered-download {name}" + (f" --to {to}" if to != MODELS else "")
+
+
+def how_by_hand(name: str, to: Path) -> str:
+    """What to do on a machine without a network to have a published directory as `<to>/<name>`."""
+    published = PUBLISHED[name]
+    lines = [
+        "Where there is no network, get the folder on another machine with",
+        f"  hf download {published.hugging_face} --local-dir {name}",
+    ]
+    if published.modelscope:
+        lines += ["or", f"  modelscope download --model {published.modelscope} --local_dir {name}"]
+    lines.append(f"and copy it here as {to / name}, which then holds {', '.join(published.files)}")
+    if published.base:
+        lines.append(f"({published.base} is {PUBLISHED[published.base].hugging_face}: its folder or a link to it)")
+    return "\n".join(lines)

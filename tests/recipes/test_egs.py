@@ -1,0 +1,175 @@
+"""Every recipe of egs/ from its corpus' layout to its RESULTS.md, with small models: what is tested is the wiring."""
+
+import json
+import os
+import shutil
+import subprocess
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+from support.corpora import EGS, lay_out
+from support.paths import GOLDENS
+
+TOP = EGS.parent
+BIN = f"{TOP}/.venv/bin:{os.environ['PATH']}"
+CER, RATES = ("firered", "speechio"), ("AUC-ROC", "F1", "FAR", "MR")
+
+# recipe: options with the layouts that are given to them; its stages; of the sets to be run (of most recipes one, for
+# the others go the same way) how many utterances, the reports, what RESULTS.md has a row of, the published figure in it
+RECIPES = {
+    "aishell": ({"corpus": "aishell"}, (3,), {"aishell1": (3, CER, "CER", "0.57")}),
+    "aishell2": ({"corpus": "aishell2"}, (3,), {"aishell2": (2, CER, "CER", "2.51")}),
+    "wenetspeech": (
+        {"corpus": "wenetspeech"},
+        (3,),
+        {"ws-net": (2, CER, "CER", "4.57")},
+    ),
+    "kespeech": ({"corpus": "kespeech"}, (3,), {"kespeech": (3, CER, "CER", "3.60")}),
+    "wenetspeech_yue": (
+        {"corpus": "wenetspeech_yue"},
+        (3,),
+        {"ws-yue-long": (1, (*CER, "firered-t2s"), "CER", "8.54")},
+    ),
+    "wenetspeech_chuan": (
+        {"corpus": "wenetspeech_chuan"},
+        (3,),
+        {"ws-chuan-easy": (2, CER, "CER", "10.60")},
+    ),
+    "magichub": (
+        {"corpus": "magichub"},
+        (3,),
+        {"md-wuhan": (2, (*CER, "firered-t2s"), "CER", "10.81")},
+    ),
+    "opencpop": ({"corpus": "opencpop"}, (3,), {"opencpop": (2, CER, "CER", "1.17")}),
+    "librispeech": (
+        {"corpus": "librispeech"},
+        (3,),
+        {"librispeech-test-clean": (2, ("firered",), "WER", "1.93")},
+    ),
+    "fleurs_lid": ({"corpus": "fleurs"}, (2,), {"fleurs-lid": (3, ("",), "accuracy", "97.18")}),
+    "commonvoice_lid": ({"corpus": "commonvoice"}, (2,), {"commonvoice-lid": (3, ("",), "accuracy", "92.07")}),
+    "zh_dialects_lid": (
+        {"corpus": "kespeech", "magichub": "magichub"},
+        (2,),
+        {"zh-dialects-lid": (6, ("",), "accuracy", "88.47")},
+    ),
+    "fleurs_vad_102": (
+        {"corpus": "fleurs", "labels": "fleurs_labels"},
+        (0, 1),
+        {"fleurs-vad-102": (3, ("",), "AUC-ROC", "99.60")},
+    ),
+    "ami_vad": ({"corpus": "ami"}, (0, 1), {"ami": (2, ("",), "F1", "-")}),
+    "punc": (
+        {"corpus": "punc"},
+        (5,),
+        {"punc-zh": (2, ("",), "precision", "82.84"), "punc-en": (2, ("",), "precision", "78.40")},
+    ),
+}
+# These go the way of aishell, magichub or fleurs_lid: their corpora are prepared in test_prepare, the rest is shared.
+ALIKE = {"aishell2", "wenetspeech", "kespeech", "wenetspeech_yue", "wenetspeech_chuan", "opencpop", "commonvoice_lid"}
+# What else is in egs/: what recipes share, and the corpora that models are trained on
+OTHERS = {"common", "fsdd", "mini"}
+
+
+def test_every_recipe_is_here():
+    folders = {path.name for path in EGS.iterdir() if path.is_dir()}
+    assert folders == RECIPES.keys() | OTHERS
+    for recipe in RECIPES:
+        files = {str(path.relative_to(EGS / recipe)) for path in (EGS / recipe).rglob("*") if path.is_file()}
+        assert {"run.sh", "README.md", "local/prepare.py"} <= files, recipe
+        assert len((EGS / recipe / "run.sh").read_text().splitlines()) <= 30, recipe
+
+
+def test_the_overview_has_every_set_with_its_published_figure():
+    lines = (EGS / "README.md").read_text().splitlines()
+    for recipe, (_, _, sets) in RECIPES.items():
+        assert any(f"[{recipe}]({recipe}/README.md)" in line for line in lines), recipe
+        for name, (_, _, _, published) in sets.items():
+            (row,) = (line for line in lines if f"| {name} |" in line)
+            assert published.replace("-", "none") in row
+
+
+@pytest.fixture(scope="module")
+def models(tiny_vad_models, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("models")
+    (folder / "FireRedVAD").symlink_to(tiny_vad_models / "FireRedVAD")
+    for name in ("FireRedLID", "FireRedASR2-AED", "FireRedPunc"):
+        (folder / name).symlink_to(GOLDENS / "tiny" / name)
+    return folder
+
+
+def run(recipe, folder, models, *more):
+    """A recipe on its corpus in `folder`, where it also writes, to exp/<recipe>."""
+    short = folder / "short.yaml"
+    short.write_text("decode_max_len: 8\n")  # on tones the small models do not find an end
+    args = ["--models", models, "--asr-config", short, *more]
+    for option, layout in RECIPES[recipe][0].items():
+        args += [f"--{option}", folder / layout if (folder / layout).exists() else lay_out(layout, folder)]
+    return subprocess.run(
+        ["bash", EGS / recipe / "run.sh", *map(str, args)], capture_output=True, text=True, cwd=folder
+    )
+
+
+@pytest.fixture(scope="module")
+def done(request, models, tmp_path_factory):
+    """What became of each recipe; all that are asked for run in turn, two at a time."""
+    if not shutil.which("firered-score", path=BIN):
+        pytest.skip("recipes work in .venv, which is not set up here")
+    asked = [item.callspec.params["recipe"] for item in request.session.items if hasattr(item, "callspec")
+             and item.originalname == "test_from_corpus_to_results"]  # fmt: skip
+    folders = {recipe: tmp_path_factory.mktemp(recipe) for recipe in asked}
+    with ThreadPoolExecutor(2) as pool:
+        runs = {
+            recipe: pool.submit(run, recipe, folders[recipe], models, "--sets", " ".join(RECIPES[recipe][2]))
+            for recipe in asked
+        }
+        yield lambda recipe: (runs[recipe].result(), folders[recipe] / "exp" / recipe)
+
+
+@pytest.mark.parametrize(
+    "recipe", [pytest.param(name, marks=pytest.mark.nightly) if name in ALIKE else name for name in RECIPES]
+)
+def test_from_corpus_to_results(recipe, done):
+    _, stages, sets = RECIPES[recipe]
+    process, exp = done(recipe)
+    assert process.returncode == 0, process.stderr
+    for stage in (-1, *stages, 6):
+        assert f"stage {stage}: " in process.stdout
+    rows = [[cell.strip() for cell in line.split("|")] for line in (exp / "RESULTS.md").read_text().splitlines()]
+    for name, (utterances, reports, metric, published) in sets.items():
+        for report in reports:
+            score = json.loads((exp / name / "score" / report / "score.json").read_text())
+            assert (score["test_set"], score["utterances"], score["missing"]) == (name, utterances, 0), report
+        row = [row for row in rows if row[1:3] == [name, metric]]
+        assert len(row) == len(reports)
+        assert published in row[0][6:]  # of the same system, or of another beside it
+
+
+def test_stages_alone_and_sets_by_name(models, tmp_path):
+    if not shutil.which("firered-score", path=BIN):
+        pytest.skip("recipes work in .venv, which is not set up here")
+    only = ["--sets", "librispeech-test-other", "--exp", "here"]
+    first = run("librispeech", tmp_path, models, *only, "--stop-stage", -1)
+    assert first.returncode == 0, first.stderr
+    assert sorted(path.name for path in (tmp_path / "here").iterdir()) == ["librispeech-test-other", "sets"]
+    last = run("librispeech", tmp_path, models, *only, "--stage", 6)
+    assert last.returncode != 0
+    assert "librispeech-test-other/asr: no such file" in last.stderr
+
+
+def test_what_is_missing_stops_a_recipe_before_any_model_runs(models, tmp_path):
+    corpus = lay_out("kespeech", tmp_path)
+    next(corpus.rglob("1000002_bbbb0001.wav")).unlink()
+    broken = run("kespeech", tmp_path, models)
+    assert broken.returncode == 1
+    assert "1000002_bbbb0001 no audio" in broken.stderr
+    assert "stage 3" not in broken.stdout
+    allowed = run("kespeech", tmp_path, models, "--allow-missing", "true", "--stop-stage", -1)
+    assert allowed.returncode == 0, allowed.stderr
+    assert "kespeech: expected 19723 utterances, found 2" in allowed.stderr
+
+
+def test_help_names_the_recipe_and_its_sets():
+    done = subprocess.run(["bash", EGS / "librispeech/run.sh", "--help"], capture_output=True, text=True)
+    assert "bash egs/librispeech/run.sh --corpus" in done.stdout
+    assert "[librispeech-test-clean librispeech-test-other]" in done.stdout
