@@ -10,7 +10,7 @@ from firered.search.config import BeamConfig, GenerateConfig
 
 @dataclass(frozen=True)
 class GuardConfig(Options):
-    """What is done about text that nobody said."""
+    """Detection of hallucinated text."""
 
     guard: str = option(
         "off",

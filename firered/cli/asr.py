@@ -1,9 +1,9 @@
 """firered-asr and firered-align."""
 
-import functools
 import sys
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -11,24 +11,22 @@ from firered.align.config import AlignConfig
 from firered.asr.config import RecogniserConfig
 from firered.asr.families import FAMILIES, find, options_of
 from firered.audio.config import AudioConfig
-from firered.cli.flags import Paths, flag_value, run, script, split_paths, use_threads
+from firered.cli.flags import Kinds, Paths, script, split_paths, use_threads
 from firered.hub.catalogue import MODELS
 from firered.hub.find import find_model
 from firered.runs.config import JobConfig
-from firered.runtime.config import ComputeConfig
+from firered.runtime.config import ComputeConfig, ContextConfig
 
 _AED = "FireRedASR2-AED"
 Model = Annotated[
     Path, typer.Option("--model", help="model directory, one that holds it under its published name, or that name")
 ]
-AlignModel = Annotated[Path, typer.Option("--model", help=f"model directory, or one that holds {_AED}")]
 Kind = Annotated[
-    str,
+    str | None,
     typer.Option(
         "--type",
-        help=f"kind of model, {' or '.join(FAMILIES)}, if not what the directory says itself; each has options of its "
-        "own (see --type llm --help)",
-        show_default=False,
+        help=f"kind of model ({', '.join(FAMILIES)}), if not what the directory says; each kind has its own options: "
+        "see --type llm --help",
     ),
 ]
 
@@ -36,11 +34,12 @@ Kind = Annotated[
 def asr_command(
     paths: Paths,
     config: RecogniserConfig,
+    context: ContextConfig,
     audio: AudioConfig,
     compute: ComputeConfig,
     job: JobConfig,
     model: Model = MODELS,
-    kind: Kind = "",
+    kind: Kind = None,
 ) -> None:
     """Transcribe the utterances of a data directory (its segments where it has any), or recordings."""
     inputs, out = split_paths(paths)
@@ -49,7 +48,13 @@ def asr_command(
 
     from firered.runs.asr import run_asr
 
-    sys.exit(run_asr(inputs, out, directory, family.load(directory, config, compute.device), audio, job))
+    recogniser = family.load(directory, config, compute.device)
+    sys.exit(run_asr(inputs, out, directory, recogniser, audio, job, context=context.context()))
+
+
+def kinds_of_model(given: Mapping[str, Any]) -> Kinds:
+    """The options of the model's kind."""
+    return {"config": options_of(given.get("model"), given.get("kind"))}
 
 
 def align_command(
@@ -62,7 +67,7 @@ def align_command(
     audio: AudioConfig,
     compute: ComputeConfig,
     job: JobConfig,
-    model: AlignModel = MODELS,
+    model: Annotated[Path, typer.Option("--model", help=f"model directory, or one that holds {_AED}")] = MODELS,
 ) -> None:
     """Align any given text (references, or another recogniser's output) to its audio with the CTC head."""
     directory = find_model(model, _AED)
@@ -76,10 +81,5 @@ def align_command(
     )
 
 
-@functools.wraps(asr_command)
-def asr() -> None:
-    """Console script: its options are those of the kind of model."""
-    run(asr_command, config=options_of(flag_value("--model"), flag_value("--type")))
-
-
+asr = script(asr_command, kinds=kinds_of_model)
 align = script(align_command)

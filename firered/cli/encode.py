@@ -1,13 +1,12 @@
 """firered-encode."""
 
-import functools
 import sys
 
 from firered.asr.config import RecogniserConfig
-from firered.asr.families import find, options_of
+from firered.asr.families import find
 from firered.audio.config import AudioConfig
-from firered.cli.asr import Kind, Model
-from firered.cli.flags import Paths, flag_value, run, split_paths, use_threads
+from firered.cli.asr import Kind, Model, kinds_of_model
+from firered.cli.flags import Paths, script, split_paths, use_threads
 from firered.hub.catalogue import MODELS
 from firered.runs.config import EncodeConfig, JobConfig
 from firered.runtime.config import ComputeConfig
@@ -21,7 +20,7 @@ def encode_command(
     compute: ComputeConfig,
     job: JobConfig,
     model: Model = MODELS,
-    kind: Kind = "",
+    kind: Kind = None,
 ) -> None:
     """Write what a recogniser's encoder makes of utterances as a Kaldi archive of (T, D) matrices."""
     inputs, out = split_paths(paths)
@@ -33,7 +32,4 @@ def encode_command(
     sys.exit(run_encode(inputs, out, directory, family.encoder(directory, config, compute.device), encode, audio, job))
 
 
-@functools.wraps(encode_command)
-def encode() -> None:
-    """Console script: its options are those of the kind of model."""
-    run(encode_command, config=options_of(flag_value("--model"), flag_value("--type")))
+encode = script(encode_command, kinds=kinds_of_model)

@@ -36,7 +36,7 @@ def listen(detector: "StreamVad", out: Path) -> None:
                 events.append(event)
             probs.append(stream.probs)
     except KeyboardInterrupt:
-        pass  # the usual way to end live audio; what was heard is written
+        pass  # the usual way to end live audio; what was received is written
     posteriors = np.concatenate([np.zeros(0, np.float32), *probs])[:, None]
     result = StreamVadResult("stdin", round(stream.duration_s, 3), stream.timestamps(), posteriors, events)
     write_lines(out / "vad.jsonl", [json.dumps(published(result))])

@@ -27,7 +27,6 @@ from firered.search.scorers import Mask, Stepper
 from firered.text.tokenizer import EOS_ID, SOS_ID
 
 PUBLISHED = "FireRedLID"
-_BEAM = BeamConfig(beam_size=3)
 _STEPS = 2  # a language and a dialect, or a language and the end
 _TOP = 5
 
@@ -43,6 +42,7 @@ class Lid:
 
     def __init__(self, loaded: Loaded[LidModel], config: LidConfig) -> None:
         self.loaded, self.config = loaded, config
+        self._beam = BeamConfig(beam_size=config.beam_size)
         wanted = [code.strip() for code in config.languages.split(",") if code.strip()]
         self._grammar = Grammar(loaded.tokenizer.symbols, constrain=config.constrain, languages=wanted)
         self._masks = [] if self._grammar.free else [Mask(self._allowed().to(loaded.device))]
@@ -108,8 +108,8 @@ class Lid:
     def _decode(self, batch: list[Speech]) -> list[_Decoded]:
         encoded, lengths = self.loaded.encode(batch)
         limits = torch.full_like(lengths, _STEPS)
-        steps = self.loaded.model.start(encoded, lengths, _BEAM.beam_size, _STEPS)
-        found = beam_search(steps, limits, _BEAM, sos=SOS_ID, eos=EOS_ID, scorers=self._masks)
+        steps = self.loaded.model.start(encoded, lengths, self._beam.beam_size, _STEPS)
+        found = beam_search(steps, limits, self._beam, sos=SOS_ID, eos=EOS_ID, scorers=self._masks)
         guesses = self._guesses(encoded, lengths)
         return [_Decoded(hypotheses[0], top) for hypotheses, top in zip(found, guesses, strict=True)]
 
@@ -134,7 +134,7 @@ class Lid:
         logits = steps.step(tokens).float()
         for mask in self._masks:
             logits = logits + mask.step(tokens)
-        return (logits / _BEAM.softmax_smoothing).softmax(-1).cpu()
+        return (logits / self._beam.softmax_smoothing).softmax(-1).cpu()
 
     def _likeliest(self, probabilities: Tensor, among: list[int]) -> dict[str, float]:
         ranked = sorted(((float(probabilities[i]), i) for i in among), reverse=True)[:_TOP]

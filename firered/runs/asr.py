@@ -14,6 +14,7 @@ from firered.results import AsrResult, Word
 from firered.runs.config import JobConfig
 from firered.runs.inputs import Inputs, channel_name, resolve
 from firered.runs.over_utterances import ModelRun
+from firered.runtime.config import ContextConfig
 from firered.runtime.context import Context
 
 log = logging.getLogger(__name__)
@@ -40,8 +41,9 @@ def run_asr(
     """
     inputs = resolve(paths, audio, by_segment=True)
     options, known = asr.config, context or Context()
-    seconds, kind = options.batch_seconds, AsrResult
-    run = ModelRun("firered-asr", model, asr.sources, options, seconds, audio, config, kind, asr.front_end, known)
+    told = ContextConfig(language=known.language, prompt=known.prompt)
+    seconds, kind, front_end = options.batch_seconds, AsrResult, asr.front_end
+    run = ModelRun("firered-asr", model, asr.sources, options, seconds, audio, config, kind, front_end, known, (told,))
 
     def write(results: Mapping[str, AsrResult]) -> None:
         write_asr(out, results, options)

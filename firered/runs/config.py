@@ -9,7 +9,7 @@ from firered.options import Options, option
 class JobConfig(Options):
     """How a command goes through its recordings or utterances."""
 
-    resume: bool = option(True, "resume a killed run with the same settings where it stopped")
+    resume: bool = option(True, "resume an interrupted run that had the same settings")
     keep_going: bool = option(False, "exit 0 even if some inputs failed (they are still listed in OUT/failed)")
 
 

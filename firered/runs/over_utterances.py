@@ -44,6 +44,7 @@ class ModelRun(Generic[R]):
     kind: type[R]  # of the results
     front_end: FrontEnd = PUBLISHED  # of the model
     context: Context = field(default_factory=Context)  # of the utterances, where the data directory says nothing else
+    more_options: tuple[Options, ...] = ()  # that decide the results as well
 
     def over(self, inputs: Inputs, out: Path, process: Process[R], write: Callable[[Mapping[str, R]], None]) -> int:
         """Exit status; `out` gets the tables of the inputs, what `write` makes of the results by id, and settings.
@@ -51,8 +52,8 @@ class ModelRun(Generic[R]):
         Raises:
             FireRedError: `out` cannot be written.
         """
-        told = "" if self.context == Context() else f" {self.context}"
-        identity = fingerprint(self.command + told, self.options, self.audio, *self.files, *context_tables(inputs))
+        files = (*self.files, *context_tables(inputs))
+        identity = fingerprint(self.command, self.options, self.audio, *self.more_options, *files)
         loader = Loader(self.audio, self.front_end, contexts_of(inputs, self.context))
         with Run(out, identity, self.config, "utterances", self.kind.from_dict) as run:
             run.take(inputs)
@@ -61,7 +62,8 @@ class ModelRun(Generic[R]):
             results = {key: run.results[key] for key in ids if key in run.results}
             inputs.write_tables(results, out)
             write(results)
-            write_settings(out / "config.yaml", f"{self.command} --model {self.model}", self.options, self.audio)
+            settings = self.options, *self.more_options, self.audio
+            write_settings(out / "config.yaml", f"{self.command} --model {self.model}", *settings)
             return run.finish()
 
 

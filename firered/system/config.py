@@ -4,7 +4,6 @@ from dataclasses import dataclass
 
 from firered.errors import OptionError
 from firered.options import Options, option
-from firered.punc.config import sentence_max_length_option
 
 
 @dataclass(frozen=True)
@@ -16,11 +15,10 @@ class SystemConfig(Options):
     asr: bool = option(True, "transcribe every segment")
     punc: bool = option(True, "punctuate the text and cut it into sentences")
     events: bool = option(False, "also find stretches of speech, singing and music (FireRedVAD/AED)")
-    asr_type: str = option("", "kind of recognition model, aed or llm, if not what the directory says itself")
-    sentence_max_length: int = sentence_max_length_option()
+    asr_type: str = option("", "kind of recognition model (aed, llm), if not what the directory says")
     route: str = option("", "other recognition models for some languages: 'yue=DIR,en=DIR'")
     share_seconds: float = option(
-        1200.0, "recordings share batches until they hold so much voice; 0: each has its own", low=0
+        1200.0, "recordings share batches until they hold so many seconds of speech; 0: one at a time", low=0
     )
 
     def __post_init__(self) -> None:

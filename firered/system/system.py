@@ -21,6 +21,7 @@ from firered.punc.config import PuncConfig
 from firered.punc.punctuate import Punc
 from firered.results import AsrResult, Event, LidResult, PuncResult, Result, Seconds, Transcript
 from firered.runtime.batches import plan, run_batch, shares
+from firered.runtime.context import Context
 from firered.runtime.entry import as_firered
 from firered.runtime.speech import Speech
 from firered.system.assemble import Segment, transcript
@@ -99,17 +100,18 @@ class _Recording:
     spool: Spool
     spans: list[Seconds]
     events: list[Event]
+    context: Context
     segments: list[Speech] = field(init=False)
 
     def __post_init__(self) -> None:
-        self.segments = [Speech(*self.spool.cut(start, end)) for start, end in self.spans]
+        self.segments = [Speech(*self.spool.cut(start, end), context=self.context) for start, end in self.spans]
 
 
 class System:
     """VAD, language identification, recognition, word times and punctuation as one module."""
 
-    def __init__(self, modules: Modules, config: SystemConfig | None = None) -> None:
-        self.modules, self.config = modules, config or SystemConfig()
+    def __init__(self, modules: Modules, config: SystemConfig | None = None, context: Context | None = None) -> None:
+        self.modules, self.config, self.context = modules, config or SystemConfig(), context or Context()
 
     @classmethod
     def from_pretrained(
@@ -123,6 +125,7 @@ class System:
         lid: LidConfig | None = None,
         asr: RecogniserConfig | None = None,
         punc: PuncConfig | None = None,
+        context: Context | None = None,
     ) -> "System":
         """The system of released models.
 
@@ -136,7 +139,8 @@ class System:
             lid: of language identification.
             asr: of recognition, of the class that belongs to the model's family; by default it gives word times with
                 pauses. Routes to models of that family have them as well.
-            punc: of punctuation; by default sentences are as long as `config` says.
+            punc: of punctuation.
+            context: what the recogniser is told of every segment.
 
         Raises:
             ModelError: a model that is needed is not there, or is incomplete; says how to get it.
@@ -145,16 +149,15 @@ class System:
         config = config or SystemConfig()
         places = model_dirs(models, config)
         family = recogniser_of(models, config)[1] if config.asr else None
-        sentences = PuncConfig(sentence_max_length=config.sentence_max_length)
         modules = Modules(
             vad=Vad.from_pretrained(places[VAD], vad, device) if config.vad else None,
             mvad=Mvad.from_pretrained(places[EVENTS], mvad, device) if config.events else None,
             lid=Lid.from_pretrained(places[LID], lid, device) if config.lid else None,
             asr=family.load(places[_place_name(family)], _with_times(family, asr, places), device) if family else None,
-            punc=Punc.from_pretrained(places[PUNC], punc or sentences, device) if PUNC in places else None,
+            punc=Punc.from_pretrained(places[PUNC], punc, device) if PUNC in places else None,
             routes={code: _route(path, family, asr, places, device) for code, path in config.routes().items()},
         )
-        return cls(modules, config)
+        return cls(modules, config, context)
 
     def __call__(self, audio: AudioLike, uttid: str = "") -> Transcript:
         """The transcript of one recording, in any form.
@@ -200,7 +203,7 @@ class System:
                 yield spans
                 continue
             try:
-                yield _Recording(spool, spans, self._events(spool))
+                yield _Recording(spool, spans, self._events(spool), self.context)
             except Exception as error:  # whatever is wrong with one recording stays with it
                 spool.close()
                 yield error

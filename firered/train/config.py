@@ -29,7 +29,7 @@ class TrainConfig(Options):
         "best", "what the exported model is the mean of: the best or the last kept, or the best one", choices=
         ("best", "last", "none"),
     )  # fmt: skip
-    resume: bool = option(True, "go on where an earlier run into the same folder stopped")
+    resume: bool = option(True, "resume an interrupted training into the same folder")
     tensorboard: bool = option(True, "write curves for TensorBoard")
     device: str = option("auto", "auto: CUDA where there is one", choices=("auto", "cpu"))
     num_threads: int = option(0, "processor threads of each process; 0: one a core", low=0)

@@ -268,9 +268,9 @@ def test_command_line_changes_settings(corpus, tmp_path):
     ("changes", "message"),
     [
         (["optim.rate=1"], "optim: unknown options rate; known: beta1"),
-        (["optimiser.lr=1"], "unknown optimiser; known: task, out, data, model"),
+        (["optimiser.lr=1"], "unknown options optimiser; known: task, out, data, model"),
         (["dropout=0.1", "init"], "--set init: expected section.name=value"),
-        (["depth=3"], "depth: is in no section of this task"),
+        (["depth=3"], "depth: is in no section"),
         (["task=asr"], "task: 'asr' is not one of aed, ctc"),
         (["out="], "out: the folder to write is not given"),
         (["train.max_epochs=0"], "train: max_epochs: 0 is less than 1"),

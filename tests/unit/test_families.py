@@ -93,6 +93,13 @@ def test_without_a_model_there_are_the_default_options(tmp_path):
         find(tmp_path)
 
 
+def test_a_published_name_that_is_not_there_says_how_to_get_that_one(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for name in ("FireRedASR2-LLM", "FireRedASR-LLM-L", "FireRedASR-AED-L"):
+        with pytest.raises(ModelError, match=f"firered-download {name}\n"):
+            find(name)
+
+
 def test_a_family_from_outside_is_found_loaded_and_decodes(loudness, recording):
     assert find(loudness) == find(loudness.parent) == (loudness, LOUDNESS)
     assert family_of(loudness) is LOUDNESS

@@ -178,10 +178,11 @@ def find(given: str | Path, wanted: str | None = None) -> tuple[Path, Family]:
         for name in candidate.published:
             if (place / name).is_dir():
                 return place / name, candidate
+    # None is complete. What a directory is called says best what it was to be.
+    by_name = [candidate for candidate in known if place.name in candidate.published]
     if family is None and place.is_dir() and any(place.glob("*.pth.tar")):
-        by_name = [candidate for candidate in known if place.name in candidate.published]
         return place, by_name[0] if by_name else family_of(place)
-    family = family or next(iter(FAMILIES.values()))
+    family = family or (by_name[0] if by_name else next(iter(FAMILIES.values())))
     if not family.published:
         raise ModelError(_unknown(place, family))
     return find_model(given, family.published[0]), family
