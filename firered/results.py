@@ -219,7 +219,7 @@ class AsrResult(Result):
     flags: Sequence[str] = ()
     dropped: str = ""
     ctc_text: str | None = None
-    context_used: tuple[str, ...] = ()
+    context_used: Sequence[str] = ()
 
 
 @dataclass(frozen=True)

@@ -104,6 +104,7 @@ def test_nested_results_as_plain_values():
         "flags": [],
         "dropped": "",
         "ctc_text": None,
+        "context_used": [],
     }
 
 
