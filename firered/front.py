@@ -168,8 +168,8 @@ def _load_system(models: Models, device: str, dtype: str | None, options: Mappin
     switches = {name: value for name, value in options.items() if not isinstance(value, Options)}
     modules: dict[str, Any] = {name: value for name, value in options.items() if isinstance(value, Options)}
     config = _config(SystemConfig, switches, System.__name__)
-    if unknown := modules.keys() - {"vad", "lid", "asr"}:
-        raise OptionError(f"{', '.join(sorted(unknown))}: options are taken of vad, lid and asr")
+    if unknown := modules.keys() - {"vad", "mvad", "lid", "asr", "punc"}:
+        raise OptionError(f"{', '.join(sorted(unknown))}: options are taken of vad, mvad, lid, asr and punc")
     if dtype is not None:
         if config.asr:
             asr = recogniser_of(models, config)[1].config.of({"timestamps": "pauses"})
