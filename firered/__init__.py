@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from firered.version import __version__
 
 if TYPE_CHECKING:
-    from firered.align.aligner import Aligner, AlignResult
+    from firered.align.aligner import Aligner
     from firered.align.config import AlignConfig
     from firered.asr.config import AsrConfig, LlmConfig
     from firered.asr.families.aed import Asr
@@ -23,23 +23,27 @@ if TYPE_CHECKING:
     from firered.punc.config import PuncConfig
     from firered.punc.punctuate import Punc
     from firered.results import (
+        Alignment,
+        AlignResult,
         AsrResult,
+        Event,
         LanguageGuess,
         LidResult,
-        LlmNBest,
         MvadResult,
         NBest,
         PuncResult,
         Sentence,
         StreamEvent,
         StreamVadResult,
+        TokenSpan,
+        Transcript,
+        Trouble,
         VadResult,
         Word,
     )
     from firered.runtime.context import Context
     from firered.system.config import SystemConfig
     from firered.system.system import System
-    from firered.system.transcript import Transcript
     from firered.vad.config import MvadConfig, StreamVadConfig, VadConfig
     from firered.vad.detect import Mvad, StreamVad, Vad
 
@@ -47,6 +51,7 @@ __all__ = [
     "AlignConfig",
     "AlignResult",
     "Aligner",
+    "Alignment",
     "Asr",
     "AsrConfig",
     "AsrResult",
@@ -55,6 +60,7 @@ __all__ = [
     "AudioLike",
     "Context",
     "DataError",
+    "Event",
     "FireRedError",
     "LanguageGuess",
     "Lid",
@@ -62,7 +68,6 @@ __all__ = [
     "LidResult",
     "LlmAsr",
     "LlmConfig",
-    "LlmNBest",
     "ModelError",
     "Mvad",
     "MvadConfig",
@@ -81,7 +86,9 @@ __all__ = [
     "StreamVadResult",
     "System",
     "SystemConfig",
+    "TokenSpan",
     "Transcript",
+    "Trouble",
     "Vad",
     "VadConfig",
     "VadResult",
@@ -94,7 +101,7 @@ __all__ = [
 
 # Loaded on first use: torch takes seconds, and commands must answer --help at once.
 _NAMES = {
-    "firered.align.aligner": "Aligner AlignResult",
+    "firered.align.aligner": "Aligner",
     "firered.align.config": "AlignConfig",
     "firered.asr.families.aed": "Asr",
     "firered.asr.config": "AsrConfig LlmConfig",
@@ -107,12 +114,11 @@ _NAMES = {
     "firered.lid.identify": "Lid",
     "firered.punc.config": "PuncConfig",
     "firered.punc.punctuate": "Punc",
-    "firered.results": "AsrResult LanguageGuess LidResult LlmNBest MvadResult NBest PuncResult Sentence StreamEvent "
-    "StreamVadResult VadResult Word",
+    "firered.results": "AlignResult Alignment AsrResult Event LanguageGuess LidResult MvadResult NBest PuncResult "
+    "Sentence StreamEvent StreamVadResult TokenSpan Transcript Trouble VadResult Word",
     "firered.runtime.context": "Context",
     "firered.system.config": "SystemConfig",
     "firered.system.system": "System",
-    "firered.system.transcript": "Transcript",
     "firered.vad.config": "MvadConfig StreamVadConfig VadConfig",
     "firered.vad.detect": "Mvad StreamVad Vad",
 }

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, NamedTuple, TypeAlias, overload
+from typing import Any, NamedTuple, TypeAlias, cast, overload
 
 from firered.align.aligner import Aligner
 from firered.align.config import AlignConfig
@@ -11,7 +11,7 @@ from firered.asr import families
 from firered.asr.config import AsrConfig
 from firered.asr.families.aed import Asr
 from firered.asr.recogniser import Recogniser
-from firered.audio.like import AudioLike, frames_of_all, is_one, path_of
+from firered.audio.like import AudioLike, is_one
 from firered.errors import ModelError, OptionError, Outcome
 from firered.hub.catalogue import CHECKPOINT, MODELS, PUBLISHED
 from firered.hub.find import find_model
@@ -22,10 +22,9 @@ from firered.models.dfsmn import DfsmnConfig
 from firered.options import Options
 from firered.punc.config import PuncConfig
 from firered.punc.punctuate import Punc
-from firered.runtime.entry import as_firered
+from firered.results import Transcript
 from firered.system.config import SystemConfig
 from firered.system.system import System, recogniser_of
-from firered.system.transcript import Transcript
 from firered.vad.config import MvadConfig, StreamVadConfig, VadConfig
 from firered.vad.detect import EVENTS, Mvad, StreamVad, Vad
 
@@ -154,13 +153,7 @@ def transcribe(
         system = _load_system(models, device, dtype, options)
     if is_one(audio) or not isinstance(audio, Iterable):
         return system(audio)  # type: ignore[arg-type]  # as_frames refuses what is no audio, with a message
-    return _outcomes(system, audio)
-
-
-def _outcomes(system: System, audios: Iterable[Any]) -> Iterator[Outcome[Transcript]]:
-    recordings = ((frames, path_of(audio)) for audio in audios for frames in frames_of_all([audio]))
-    for _, outcome in system.transcribe(recordings):
-        yield as_firered(outcome) if isinstance(outcome, Exception) else outcome
+    return system.transcribe(cast(Iterable[AudioLike], audio))
 
 
 def _load_system(models: Models, device: str, dtype: str | None, options: Mapping[str, Any]) -> System:

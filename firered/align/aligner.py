@@ -3,18 +3,17 @@
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import torch
 from torch import Tensor
 
 from firered.align.config import AlignConfig
-from firered.align.ctc import Alignment, NotAligned, TimestampMode, align, word_times
+from firered.align.ctc import NotAligned, TimestampMode, align, word_times
 from firered.audio.like import AudioLike, as_frames, listed
 from firered.errors import AudioError, OptionError, Outcome, result_of
 from firered.hub.find import find_model
 from firered.models.aed import Aed
-from firered.results import Word
+from firered.results import Alignment, AlignResult, Word
 from firered.runtime.batches import by_parts
 from firered.runtime.entry import Progress, over_audio
 from firered.runtime.loaded import Loaded, need_ctc
@@ -23,20 +22,6 @@ from firered.runtime.windows import window_parts
 from firered.search.ctc import ctc_texts
 
 PUBLISHED = "FireRedASR2-AED"
-
-
-@dataclass
-class AlignResult:
-    """Words in seconds from the utterance's start, and how well the text fits: mean log-probability a frame."""
-
-    uttid: str
-    words: list[Word]
-    alignment: Alignment
-
-    def to_record(self) -> dict[str, Any]:
-        """Everything that the output files are written from."""
-        words = [[word.text, word.start_s, word.end_s] for word in self.words]
-        return {"words": words, "score": self.alignment.mean_log_prob, "labels": self.alignment.to_kaldi()}
 
 
 @dataclass

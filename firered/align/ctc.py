@@ -18,7 +18,7 @@ from torchaudio.functional import forced_align
 
 from firered.audio.framing import FRAME_LENGTH_S
 from firered.models.aed import CTC_LEAD_S
-from firered.results import Word
+from firered.results import Alignment, TokenSpan, Word
 
 ENCODER_SHIFT_S = 0.04
 TimestampMode = Literal["reference", "pauses"]
@@ -27,43 +27,6 @@ _MS = 0.001
 _IMPOSSIBLE = -1e30  # stands for a log-probability of minus infinity
 _WORD_START = "▁"
 _JOINS_WORD = re.compile("[a-zA-Z']+")
-
-
-@dataclass(frozen=True)
-class TokenSpan:
-    """The frames [first_frame, end_frame) that carry one token; `log_prob` is the mean over them, natural logarithm."""
-
-    token: int
-    first_frame: int
-    end_frame: int
-    log_prob: float
-
-
-@dataclass(frozen=True)
-class Alignment:
-    """The likeliest CTC path of an utterance's T encoder frames that says its tokens.
-
-    `labels` (T,) holds a token id or the blank for every frame, `spans` one item for every token, in order. `score` is
-    the path's log-probability, natural logarithm, summed over the frames.
-    """
-
-    labels: tuple[int, ...]
-    spans: tuple[TokenSpan, ...]
-    score: float
-    blank: int = 0
-
-    @property
-    def mean_log_prob(self) -> float:
-        """Mean log-probability a frame of the path, at most 0: comparable between utterances of any length.
-
-        Low values mean that text and audio do not belong together; ranking by it finds wrong transcripts. Blank frames
-        count, so it says little about a few wrong words in a long utterance: for those see the spans' own.
-        """
-        return self.score / len(self.labels)
-
-    def to_kaldi(self) -> list[int]:
-        """The T labels as Kaldi writes alignments, an integer vector (`copy-int-vector`): token ids, blank included."""
-        return list(self.labels)
 
 
 @dataclass(frozen=True)

@@ -58,7 +58,19 @@ def subset(src: DataDir, utts: Sequence[str], out: str | Path) -> None:
     _write_all(out, contents)
 
 
-def _balanced(src: DataDir, nj: int) -> list[list[str]]:
+def balanced(loads: Mapping[str, float], count: int) -> list[list[str]]:
+    """The keys in at most `count` parts whose loads add up to about the same, none of them empty."""
+    # Beside the load, the count of keys: where all loads are zero every part must still get its share.
+    heap = [(0.0, 0, part) for part in range(min(count, len(loads)))]
+    parts: list[list[str]] = [[] for _ in heap]
+    for key in sorted(loads, key=lambda key: (-loads[key], key)):
+        total, number, part = heap[0]
+        parts[part].append(key)
+        heapq.heapreplace(heap, (total + loads[key], number + 1, part))
+    return parts
+
+
+def _parts_of(src: DataDir, nj: int) -> list[list[str]]:
     if nj < 1:
         raise OptionError(f"number of parts: {nj} is less than 1")
     segments, known = src.segments, src.durations()
@@ -68,15 +80,8 @@ def _balanced(src: DataDir, nj: int) -> list[list[str]]:
         units.setdefault(key if segments is None else segments[key].recording, []).append(key)
     if not units:
         raise DataError(f"{src.path}: no utterances to split")
-    load = {unit: sum(known.get(key, mean_s) for key in keys) for unit, keys in units.items()}
-    # Beside the load, the count of units: where all durations are zero every part must still get its share.
-    heap = [(0.0, 0, part) for part in range(min(nj, len(units)))]
-    parts: list[list[str]] = [[] for _ in heap]
-    for unit in sorted(units, key=lambda unit: (-load[unit], unit)):
-        total, count, part = heap[0]
-        parts[part] += units[unit]
-        heapq.heapreplace(heap, (total + load[unit], count + 1, part))
-    return parts
+    loads = {unit: sum(known.get(key, mean_s) for key in keys) for unit, keys in units.items()}
+    return [[key for unit in part for key in units[unit]] for part in balanced(loads, nj)]
 
 
 def _split_dir(src: DataDir, nj: int, out: str | Path | None) -> Path:
@@ -91,7 +96,7 @@ def _old_parts(out: Path) -> list[Path]:
 def current_split(src: DataDir, nj: int, out: str | Path | None = None) -> list[Path]:
     """Return the parts of an earlier split that is complete and newer than all of its source, else nothing."""
     parts, names = _old_parts(_split_dir(src, nj, out)), known_files(src.path)
-    expected = [str(number) for number, _ in enumerate(_balanced(src, nj), start=1)]
+    expected = [str(number) for number, _ in enumerate(_parts_of(src, nj), start=1)]
     if [part.name for part in parts] != expected or any(known_files(part) != names for part in parts):
         return []
     newest_source = max((src.path / name).stat().st_mtime_ns for name in names)
@@ -106,7 +111,7 @@ def split(src: DataDir, nj: int, out: str | Path | None = None) -> list[Path]:
     share out than `nj`, fewer parts are made. Parts of an earlier split are removed.
     """
     out = _split_dir(src, nj, out)
-    parts = _balanced(src, nj)
+    parts = _parts_of(src, nj)
     old = _old_parts(out)
     if any(part.samefile(src.path) for part in old):
         raise DataError(f"{out}: its part {src.path.name} is the data directory to be split; choose another place")

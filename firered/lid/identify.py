@@ -122,10 +122,11 @@ class Lid:
         found = []
         for number, probabilities in enumerate(languages):
             top = self._likeliest(probabilities, self._grammar.languages)
-            found.append([LanguageGuess(name, probability) for name, probability in top.items()])
-            for guess in found[-1]:
-                if spoken is not None and guess.language == self.loaded.tokenizer.symbols[chinese]:
-                    guess.dialects = self._likeliest(spoken[number], self._grammar.dialects)
+            dialects: dict[str, dict[str, float]] = {}  # by language
+            if chinese is not None and spoken is not None:
+                likeliest = self._likeliest(spoken[number], self._grammar.dialects)
+                dialects[self.loaded.tokenizer.symbols[chinese]] = likeliest
+            found.append([LanguageGuess(name, p, dialects.get(name, {})) for name, p in top.items()])
         return found
 
     def _probabilities(self, steps: Stepper, token: int, count: int) -> Tensor:

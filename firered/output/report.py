@@ -22,8 +22,9 @@ from firered.data.write import one_line
 from firered.lid.labels import labels, split_label
 from firered.output.envelope import Envelope
 from firered.output.html import fill, packaged, script_data
+from firered.output.published import published
 from firered.output.timed_text import timed_pieces
-from firered.system.transcript import Transcript
+from firered.results import Transcript
 from firered.version import __version__
 
 EMBED_S = 1200.0  # recordings up to this long are part of the page (400 kB a minute), longer ones a link to the file
@@ -81,19 +82,20 @@ def _packaged(name: str) -> str:
 
 def _data(transcript: Transcript) -> dict[str, Any]:
     """The record of the transcript, its words in the sentences they belong to, and the names of its languages."""
-    data = transcript.to_json()
+    data = published(transcript)
     del data["words"]
     for sentence, pieces in zip(data["sentences"], timed_pieces(transcript), strict=True):
         sentence["words"] = [[piece.start_ms, piece.end_ms, piece.text] for piece in pieces]
-    data["languages"] = {one.lang: _language_name(one.lang) for one in transcript.sentences if one.lang}
+    languages = [sentence.lang for sentence in transcript.sentences if sentence.lang]
+    data["languages"] = {lang: _language_name(lang) for lang in languages}
     return data
 
 
 def _language_name(lang: str) -> str:
     """`Chinese (Yue)` for `zh yue`; the label itself where it is not in the table."""
     language, dialect = split_label(lang)
-    names: dict[tuple[str, str | None], str] = {(label.level, label.code): label.english for label in labels()}
-    name = names.get(("dialect", dialect)) or names.get(("language", language), lang)
+    names = {(label.level, label.code): label.english for label in labels()}
+    name = names.get(("dialect", dialect or "")) or names.get(("language", language), lang)
     return re.sub(r":[^)]*", "", name)  # without the list of places
 
 

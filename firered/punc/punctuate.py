@@ -16,7 +16,7 @@ from firered.punc.config import PuncConfig
 from firered.punc.text import build_text, rule_fix, sentence_ends, strip_marks
 from firered.punc.tokens import VOCABULARY, Piece, PieceTokenizer
 from firered.results import PuncResult, Sentence, Word
-from firered.runtime.batches import halving, plan
+from firered.runtime.batches import plan, run_batch
 from firered.runtime.entry import Progress, over_items
 from firered.text.joining import join_texts
 from firered.text.tokenizer import read_dict
@@ -167,7 +167,7 @@ class Punc:
         ]
         found: dict[int, Outcome[np.ndarray]] = {}
         for batch in plan([(number, 1 + len(row)) for number, row in enumerate(rows)], self.config.batch_size):
-            found.update(zip(batch, halving([rows[number] for number in batch], self._predict), strict=True))
+            found.update(zip(batch, run_batch([rows[number] for number in batch], self._predict), strict=True))
         outcomes = iter([found[number] for number in range(len(rows))])
         return [self._joined(own, [next(outcomes) for _ in own]) for own in split]
 

@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from firered.asr.recogniser import Encoded, Encoder
 from firered.audio.config import AudioConfig
@@ -12,33 +11,22 @@ from firered.data.datadir import write_lines, write_table
 from firered.data.write import seconds
 from firered.errors import Outcome
 from firered.options import write_settings
+from firered.results import Result
 from firered.runs.config import EncodeConfig, JobConfig
 from firered.runs.inputs import resolve
-from firered.runs.journal import Job, fingerprint
+from firered.runs.journal import Run, fingerprint
 from firered.runs.over_utterances import Loader, run_utterances
 from firered.runtime.speech import Speech
 
 
 @dataclass(frozen=True)
-class _Stored:
-    """An utterance's matrix on its way into the archive."""
+class _Stored(Result):
+    """Where in feats.ark an utterance's matrix is, and its size."""
 
-    encoded: Encoded
-    writer: MatrixWriter
-    earlier: dict[str, Any] | None  # its entry, where an earlier run has written it
-
-    def to_record(self) -> dict[str, Any]:
-        """Where the matrix is now, which is written here if it is not there yet, and its size."""
-        if self.earlier is not None:
-            return self.earlier
-        place, rows = self.writer.write(self.encoded.uttid, [self.encoded.feats.numpy()])
-        shift_s = self.encoded.frame_shift_s
-        return {
-            "offset": place.rpartition(":")[2],
-            "frames": rows,
-            "dur": self.encoded.dur_s,
-            "frame_shift": round(shift_s, 6),
-        }
+    offset: str  # without the archive's path, which may change between two runs
+    frames: int
+    dur_s: float
+    frame_shift_s: float
 
 
 def run_encode(
@@ -61,29 +49,29 @@ def run_encode(
     """
     inputs = resolve(paths, audio, by_segment=True)
     encoder.encode([], layer=encode.layer, adapter=encode.adapter)  # refused at once, not utterance by utterance
-    with Job(
-        out, fingerprint("firered-encode", encoder.config, encode, audio, *encoder.sources), config, "utterances"
-    ) as job:
-        job.take(inputs)
+    identity = fingerprint("firered-encode", encoder.config, encode, audio, *encoder.sources)
+    with Run(out, identity, config, "utterances", _Stored.from_dict) as run:
+        run.take(inputs)
         ark = out / "feats.ark"
-        with MatrixWriter(ark, encode.compress, job.mark if job.mark else None) as writer:
+        with MatrixWriter(ark, encode.compress, run.mark if run.mark else None) as writer:
 
-            def process(batch: list[Speech]) -> list[Outcome[_Stored]]:
-                outcomes = encoder.encode(batch, layer=encode.layer, adapter=encode.adapter)
-                return [
-                    outcome
-                    if isinstance(outcome, Exception)
-                    else _Stored(outcome, writer, job.results.get(outcome.uttid))
-                    for outcome in outcomes
-                ]
+            def process(batch: list[Speech]) -> list[Outcome[Encoded]]:
+                return encoder.encode(batch, layer=encode.layer, adapter=encode.adapter)
+
+            def store(encoded: Encoded) -> _Stored:
+                if encoded.uttid in run.results:  # an earlier run has written it
+                    return run.results[encoded.uttid]
+                place, rows = writer.write(encoded.uttid, [encoded.feats.numpy()])
+                return _Stored(place.rpartition(":")[2], rows, encoded.dur_s, round(encoded.frame_shift_s, 6))
 
             loader = Loader(audio, encoder.front_end)
-            run_utterances(inputs.utterances, loader, job, encoder.config.batch_seconds, process, writer.tell)
-        entries = {one.id: job.results[one.id] for one in inputs.utterances if one.id in job.results}
-        inputs.write_tables(entries, out)
-        write_table(out / "feats.scp", {key: f"{ark}:{entry['offset']}" for key, entry in entries.items()})
-        write_table(out / "utt2num_frames", {key: str(entry["frames"]) for key, entry in entries.items()})
-        write_table(out / "utt2dur", {key: seconds(entry["dur"]) for key, entry in entries.items()})
-        write_lines(out / "frame_shift", sorted({f"{entry['frame_shift']:g}" for entry in entries.values()}))
+            run_utterances(inputs.utterances, loader, run, encoder.config.batch_seconds, process, store, writer.tell)
+        ids = [utterance.id for utterance in inputs.utterances]
+        stored = {key: run.results[key] for key in ids if key in run.results}
+        inputs.write_tables(stored, out)
+        write_table(out / "feats.scp", {key: f"{ark}:{matrix.offset}" for key, matrix in stored.items()})
+        write_table(out / "utt2num_frames", {key: str(matrix.frames) for key, matrix in stored.items()})
+        write_table(out / "utt2dur", {key: seconds(matrix.dur_s) for key, matrix in stored.items()})
+        write_lines(out / "frame_shift", sorted({f"{matrix.frame_shift_s:g}" for matrix in stored.values()}))
         write_settings(out / "config.yaml", f"firered-encode --model {model}", encoder.config, encode, audio)
-        return job.finish()
+        return run.finish()

@@ -10,14 +10,14 @@ from firered.data.datadir import write_table
 from firered.data.write import seconds
 from firered.runs.config import JobConfig
 from firered.runs.inputs import resolve
-from firered.runs.journal import Job, fingerprint
+from firered.runs.journal import Run, fingerprint
 
 
 def prepare(paths: Sequence[str], out: Path, audio: AudioConfig, config: JobConfig) -> int:
     """Exit status of making a data directory of `paths`: recordings that cannot be opened are listed and left out."""
     inputs = resolve(paths, audio, by_segment=True, durations=False)
-    with Job(out, fingerprint("firered-prepare-data", audio), replace(config, resume=False)) as job:
-        job.take(inputs)
+    with Run[None](out, fingerprint("firered-prepare-data", audio), replace(config, resume=False)) as run:
+        run.take(inputs)
         headers = probe_all((one.rxfilename for one in inputs.utterances if one.rxfilename), audio)
         known_s: dict[str, float] = {}  # by recording: many segments may come from one
         refused: set[str] = set()
@@ -25,13 +25,13 @@ def prepare(paths: Sequence[str], out: Path, audio: AudioConfig, config: JobConf
             header = headers.get(utterance.rxfilename)
             if isinstance(header, Exception):
                 if utterance.recording not in refused:
-                    job.fail(utterance.recording, header)
+                    run.fail(utterance.recording, header)
                 refused.add(utterance.recording)
                 continue
             if header is not None and header.duration_s is not None:
                 known_s[utterance.recording] = header.duration_s
-            job.done(utterance.id, None, 0.0)
-        inputs.write_tables(job.results, out)
-        kept = {utterance.recording for utterance in inputs.utterances if utterance.id in job.results}
+            run.done(utterance.id, None, 0.0)
+        inputs.write_tables(run.results, out)
+        kept = {utterance.recording for utterance in inputs.utterances if utterance.id in run.results}
         write_table(out / "reco2dur", {key: seconds(known_s[key]) for key in kept if key in known_s})
-        return job.finish()
+        return run.finish()

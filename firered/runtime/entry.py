@@ -5,7 +5,7 @@ from typing import Generic, TypeVar
 
 from firered.audio.like import AudioLike, frames_of_all, listed
 from firered.errors import FireRedError, Outcome
-from firered.runtime.batches import isolated
+from firered.runtime.batches import run_batch
 from firered.runtime.speech import Speech
 
 In = TypeVar("In")
@@ -105,5 +105,5 @@ def _work_on(
     group: dict[int, In], process: Callable[[list[In]], Sequence[Outcome[Out]]], outcomes: InOrder[Out]
 ) -> None:
     if group:
-        for number, outcome in zip(group, isolated(process, list(group.values())), strict=True):
+        for number, outcome in zip(group, run_batch(list(group.values()), process), strict=True):
             outcomes.put(number, outcome)

@@ -280,7 +280,7 @@ def test_a_killed_run_goes_on_to_the_same_files(tiny_vad_models, tmp_path):
     assert not (tmp_path / "out/feats.scp").exists()
     again = command("fbank", tmp_path / "wav.scp", tmp_path / "out")
     assert again.returncode == 0, again.stderr
-    assert "goes on after 2 utterances" in again.stderr
+    assert "resumes after 2 utterances" in again.stderr
     assert command("fbank", tmp_path / "wav.scp", tmp_path / "fresh").returncode == 0
     for name in ("feats.ark", "utt2dur", "utt2num_frames", "wav.scp", "failed"):
         assert (tmp_path / "out" / name).read_bytes() == (tmp_path / "fresh" / name).read_bytes(), name

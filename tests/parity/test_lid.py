@@ -16,6 +16,7 @@ from firered.lid.config import LidConfig
 from firered.lid.identify import Lid
 from firered.models.aed import AedConfig
 from firered.models.aed import Lid as LidModel
+from firered.output.published import published
 from firered.runtime.speech import Speech
 from firered.text.tokenizer import SPECIAL
 
@@ -53,7 +54,7 @@ def test_every_published_case(case, size, golden):
     got = [one for n in range(0, len(speech), size) for one in lid.identify(speech[n : n + size])]
     assert len(got) == len(cases[case]) == 18
     for result, expected in zip(got, cases[case], strict=True):
-        fields = result.to_json()
+        fields = published(result)
         assert {name: fields[name] for name in ("uttid", "lang", "dur_s")} == {
             name: expected[name] for name in ("uttid", "lang", "dur_s")
         }

@@ -6,7 +6,7 @@ import soundfile
 import torch
 
 from firered.audio.config import AudioConfig
-from firered.runtime.batches import halving, plan
+from firered.runtime.batches import plan, run_batch
 from firered.runtime.speech import Speech
 from firered.runtime.windows import part_of, windows
 from firered.text.joining import join_texts
@@ -35,6 +35,9 @@ def test_batches_hold_what_was_allowed():
     batches = plan([*lengths, ("?", float("nan"))], 20.0)
     assert batches == [["e"], ["b", "d"], ["g", "a", "c", "f"], ["?"]]
     assert plan([], 20.0) == []
+    assert [plan([(name, dict(lengths)[name]) for name in batch], 20.0) for batch in batches[:-1]] == [
+        [batch] for batch in batches[:-1]
+    ]
 
 
 def test_out_of_memory_halves_the_batch():
@@ -46,19 +49,18 @@ def test_out_of_memory_halves_the_batch():
             raise torch.OutOfMemoryError("CUDA out of memory")
         return [10 * item for item in items]
 
-    results = halving([1, 2, 3, 7], process)
+    results = run_batch([1, 2, 3, 7], process)
     assert results[:3] == [10, 20, 30]
     assert isinstance(results[3], MemoryError)
     assert tried == [[1, 2, 3, 7], [1, 2], [3, 7], [3], [7]]
-    with pytest.raises(RuntimeError, match="another"):
-        halving([1], lambda items: (_ for _ in ()).throw(RuntimeError("another fault")))
+    assert run_batch([], process) == []
 
 
 def test_a_batch_that_fails_loses_only_the_culprit(tmp_path):
     from firered.results import AsrResult
     from firered.runs.config import JobConfig
     from firered.runs.inputs import resolve
-    from firered.runs.journal import Job
+    from firered.runs.journal import Run
     from firered.runs.over_utterances import Loader, run_utterances
 
     for name in "abc":
@@ -72,13 +74,27 @@ def test_a_batch_that_fails_loses_only_the_culprit(tmp_path):
             raise ValueError("nobody foresaw this")
         return [AsrResult(one.key, "x", 1.0, one.duration_s, ["x"], [1.0]) for one in batch]
 
-    with Job(tmp_path / "out", "x", JobConfig()) as job:
-        job.take(inputs)
-        run_utterances(inputs.utterances, Loader(AudioConfig()), job, 100.0, process)
-        assert job.results.keys() == {"a", "c"}
-        assert job.problems["b"].reason == "unexpected ValueError: nobody foresaw this"
-        assert job.finish() == 1
+    with Run(tmp_path / "out", "x", JobConfig()) as run:
+        run.take(inputs)
+        run_utterances(inputs.utterances, Loader(AudioConfig()), run, 100.0, process)
+        assert run.results.keys() == {"a", "c"}
+        assert run.problems["b"].reason == "unexpected ValueError: nobody foresaw this"
+        assert run.finish() == 1
 
 
 def test_joined_texts():
     assert join_texts(["hello", "world", "", "你好", "世界", "ok"]) == "hello world你好世界ok"
+
+
+def test_a_batch_that_fails_otherwise_is_tried_item_by_item():
+    tried = []
+
+    def process(items: list[int]) -> list[int]:
+        tried.append(list(items))
+        if 7 in items:
+            raise ValueError("a fault of 7")
+        return [10 * item for item in items]
+
+    results = run_batch([1, 7, 3], process)
+    assert (results[0], str(results[1]), results[2]) == (10, "a fault of 7", 30)
+    assert tried == [[1, 7, 3], [1], [7], [3]]

@@ -10,6 +10,7 @@ from support.tiny_llm import write_tiny_llm
 from firered.asr.config import LlmConfig
 from firered.asr.families.speech_llm import LlmAsr
 from firered.errors import AudioError
+from firered.output.published import published
 from firered.runtime.speech import Speech
 from firered.runtime.windows import part_of, windows
 from firered.text.joining import join_texts
@@ -86,7 +87,7 @@ def test_long_audio_is_decoded_in_windows(model_dir, caplog):
     assert result.text == join_texts(part.text for part in parts)
     assert result.tokens == [token for part in parts for token in part.tokens]
     assert result.confidence == pytest.approx(np.mean(result.token_confidence))
-    assert result.nbest == []
+    assert result.nbest == ()
     assert result.dur_s == speech.duration_s
 
 
@@ -97,3 +98,9 @@ def test_named_settings_are_the_published_examples():
     assert values.keys() <= LlmConfig.names()
     config = LlmConfig.of(values)
     assert (config.beam_size, config.repetition_penalty, config.llm_length_penalty) == (3, 3.0, 1.0)
+
+
+def recorded(result):
+    """What the output files are written from, rounded as there."""
+    confidences = [round(prob, 3) for prob in result.token_confidence]
+    return published(result), result.tokens, confidences, [published(hypothesis) for hypothesis in result.nbest]

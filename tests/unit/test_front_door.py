@@ -150,7 +150,7 @@ def test_every_form_goes_into_every_module(kind, loaded, tmp_path):
 
 
 def plain(result):
-    return result.to_json() if hasattr(result, "to_json") else result.to_dict()
+    return result.to_dict()
 
 
 def test_the_aligner_takes_audio_and_text(loaded):

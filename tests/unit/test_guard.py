@@ -12,6 +12,7 @@ from firered.asr.config import AsrConfig, GuardConfig, LlmConfig
 from firered.asr.guard import Evidence, Guard, reasons
 from firered.audio.like import as_frames
 from firered.errors import ModelError
+from firered.output.published import published
 from firered.results import AsrResult, Word
 from firered.runtime.speech import Speech
 from firered.search.ctc import ctc_texts
@@ -128,12 +129,12 @@ def test_flagged_texts_stay_and_dropped_ones_are_on_record():
     good, bad = result("你好"), result(LOOP, words=words)
     flagged = Guard(FLAG)([SPEECH] * 3, [good, error, bad])
     assert flagged[:2] == [good, error]
-    assert (flagged[2].text, flagged[2].words, flagged[2].dropped) == (LOOP, words, "")
-    assert flagged[2].to_json()["flags"] == ["repeated: 整体的 12 times in a row"]
-    assert "dropped" not in flagged[2].to_json()
+    assert (flagged[2].text, flagged[2].words, flagged[2].dropped) == (LOOP, tuple(words), "")
+    assert published(flagged[2])["flags"] == ["repeated: 整体的 12 times in a row"]
+    assert "dropped" not in published(flagged[2])
     dropped = Guard(GuardConfig(guard="drop"))([SPEECH] * 3, [good, error, bad])
     assert dropped[:2] == [good, error]
-    assert dropped[2].to_json() == {
+    assert published(dropped[2]) == {
         "uttid": "u",
         "text": "",
         "confidence": 0.0,
@@ -142,7 +143,7 @@ def test_flagged_texts_stay_and_dropped_ones_are_on_record():
         "flags": ["repeated: 整体的 12 times in a row"],
         "dropped": LOOP,
     }
-    assert dropped[2].tokens == dropped[2].token_confidence == []
+    assert dropped[2].tokens == dropped[2].token_confidence == ()
 
 
 def test_the_voice_detector_is_asked_about_the_same_frames(tmp_path):

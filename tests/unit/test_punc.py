@@ -16,6 +16,7 @@ from firered.errors import ModelError, OptionError
 from firered.hub.catalogue import CHECKPOINT
 from firered.models.checkpoint import load_checkpoint
 from firered.models.punc_bert import BERT_CONFIG, PuncArgs, PuncBert
+from firered.output.published import published
 from firered.punc.punctuate import TAGS, Punc
 from firered.punc.text import bare
 from firered.punc.tokens import VOCABULARY
@@ -101,9 +102,9 @@ def _cached(directory: Path, made: dict = {}) -> Punc:  # noqa: B006 - remembers
 
 @pytest.mark.parametrize("text", ["", " ", "\t\u3000\n"])
 def test_empty_text_stays_empty(text, tiny):
-    assert punc_of(tiny)(text, "u").to_json() == {"punc_text": "", "origin_text": text, "uttid": "u"}
+    assert published(punc_of(tiny)(text, "u")) == {"punc_text": "", "origin_text": text, "uttid": "u"}
     (result,) = punc_of(tiny).sentences([[Word(text, 0, 1)]])
-    assert (result.punc_text, result.sentences) == ("", [])
+    assert (result.punc_text, result.sentences) == ("", ())
 
 
 def test_ten_thousand_characters(tiny):

@@ -7,13 +7,13 @@ import shutil
 
 import pytest
 import torch
-from firered.asr.families.speech_llm_runtime import LoadedLlm, llm_dtype, llm_folder, model_paths
 from peft import PeftModel
 from safetensors.torch import load_file, save_file
 from support.tiny_llm import HIDDEN, RANK, tiny_llm, tiny_tokenizer, write_tiny_llm
 from torch.nn.utils.rnn import pad_sequence
 
 from firered.asr.config import LlmConfig
+from firered.asr.families.speech_llm_loaded import LoadedLlm, llm_dtype, llm_folder, model_paths
 from firered.errors import ModelError, OptionError
 from firered.models.adapters import Adapter
 from firered.models.bfloat16 import WidenedLinear, cpu_has_bfloat16

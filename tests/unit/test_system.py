@@ -7,8 +7,9 @@ from support.paths import GOLDENS
 from firered.audio.like import as_frames
 from firered.audio.spool import Spool
 from firered.errors import ModelError, OptionError
-from firered.results import PuncResult, Sentence
-from firered.system.assemble import Spoken, transcript
+from firered.output.published import published
+from firered.results import AsrResult, PuncResult, Sentence, Word
+from firered.system.assemble import Segment, transcript
 from firered.system.config import SystemConfig
 from firered.system.system import Modules, System
 from firered.text.joining import join_sentences
@@ -39,32 +40,36 @@ def recording() -> Spool:
 
 def test_times_are_cut_off_after_adding():
     """As published: the seconds of a word are not made milliseconds before the segment's start is added."""
-    one = Spoken((0.29, 1.0))  # 1000 * 0.29 is 290 less a little
-    one.asr = record("a b", ["▁A", "▁B"], timestamp=[["a", 0.001, 0.29], ["b", 0.3, 0.7]])
-    one.take_text()
-    one.punc = PuncResult("", "a b", "A, b.", [Sentence("A,", 0.001, 0.29), Sentence("B.", 0.3, 0.7)])
-    result = transcript(recording(), [one], [])
-    assert one.start_ms == int(1000 * 0.29)
-    assert [(word.start_ms, word.end_ms) for word in result.words] == [(291, 580), (590, 990)]
-    assert [(s.start_ms, s.end_ms, s.text) for s in result.sentences] == [(290, 580, "A,"), (590, 1000, "B.")]
+    segment = Segment((0.29, 1.0))  # 1000 * 0.29 is 290 less a little
+    segment.asr = recognised("a b", ["▁A", "▁B"], words=[Word("a", 0.001, 0.29), Word("b", 0.3, 0.7)])
+    segment.punc = PuncResult("", "a b", "A, b.", [Sentence("A,", 0.001, 0.29), Sentence("B.", 0.3, 0.7)])
+    fields = published(transcript(recording(), [segment], []))
+    assert segment.start_ms == int(1000 * 0.29)
+    assert [(word["start_ms"], word["end_ms"]) for word in fields["words"]] == [(291, 580), (590, 990)]
+    assert [(one["start_ms"], one["end_ms"], one["text"]) for one in fields["sentences"]] == [
+        (290, 580, "A,"),
+        (590, 1000, "B."),
+    ]
+
+
+def recognised(text: str, tokens: list[str], **more: object) -> AsrResult:
+    return AsrResult("", text, 0.5, 1.0, tokens, [0.5] * len(tokens), **more)
 
 
 @pytest.mark.parametrize(
     ("asr", "kinds", "text", "left_out"),
     [
-        (record("好", ["好"]), [], "好", []),
-        (record("", []), ["no text"], "", [""]),
-        (record("", ["<sil>"]), ["no text"], "", [""]),
-        (record("<b>", ["<blank>", "好"]), ["no text"], "", [""]),
-        (record("好好好", ["好"], flags=["repeats"]), ["doubt"], "好好好", [""]),
-        (record("", [], flags=["repeats"], dropped="好好好"), ["doubt"], "", ["好好好"]),
+        (recognised("好", ["好"]), [], "好", []),
+        (recognised("", []), ["no text"], "", [""]),
+        (recognised("", ["<sil>"]), ["no text"], "", [""]),
+        (recognised("<b>", ["<blank>", "好"]), ["no text"], "", [""]),
+        (recognised("好好好", ["好"], flags=["repeats"]), ["doubt"], "好好好", [""]),
+        (recognised("", [], flags=["repeats"], dropped="好好好"), ["doubt"], "", ["好好好"]),
         (ValueError("x"), ["failed"], "", [""]),
     ],
 )
 def test_troubles(asr, kinds, text, left_out):
-    one = Spoken((0.0, 1.0), asr=asr)
-    one.take_text()
-    result = transcript(recording(), [one], [])
+    result = transcript(recording(), [Segment((0.0, 1.0), asr=asr)], [])
     assert [trouble.kind for trouble in result.troubles] == kinds
     assert [trouble.text for trouble in result.troubles] == left_out
     assert result.text == text
@@ -79,5 +84,5 @@ def test_sentences_are_joined_with_a_space_between_half_width_text():
 
 def test_modules_are_all_optional():
     result = System(Modules())(GOLDENS / "tiny/wav/utt00.wav")
-    assert result.vad_segments_ms == [(0, 2769)]
+    assert result.segments == ((0.0, 2.769),)
     assert result.status == "ok"

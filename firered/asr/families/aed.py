@@ -144,8 +144,7 @@ class Asr(WindowedRecogniser[AsrConfig, _Decoded]):
             text=self.loaded.tokenizer.text_of(hypothesis.tokens),
             tokens=self.loaded.tokenizer.tokens_of(hypothesis.tokens),
             score=hypothesis.score,
-            aed=hypothesis.model_score,
-            lm=hypothesis.added_score,
+            scores={"aed": hypothesis.model_score, "lm": hypothesis.added_score},
             length=hypothesis.length_factor,
             confidence=self._confidence(list(hypothesis.probs)),
         )

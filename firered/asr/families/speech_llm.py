@@ -18,7 +18,7 @@ from firered.asr.windowed import WindowedRecogniser
 from firered.errors import AudioError, Outcome
 from firered.hub.find import find_model
 from firered.models.llm_stepper import LlmSteps
-from firered.results import AsrResult, LlmNBest
+from firered.results import AsrResult, NBest
 from firered.runtime.speech import Speech
 from firered.search.beams import Hypothesis
 from firered.search.generate import search
@@ -122,12 +122,12 @@ class LlmAsr(WindowedRecogniser[LlmConfig, list[Hypothesis]]):
         readings = iter(self.aligner.word_times([speech for speech, _ in pairs], [result.text for _, result in pairs]))
         return [result if isinstance(result, Exception) else _with_times(result, next(readings)) for result in results]
 
-    def _nbest(self, hypothesis: Hypothesis) -> LlmNBest:
-        return LlmNBest(
+    def _nbest(self, hypothesis: Hypothesis) -> NBest:
+        return NBest(
             text=self.loaded.tokenizer.text_of(hypothesis.tokens),
             tokens=self.loaded.tokenizer.tokens_of(hypothesis.tokens),
             score=hypothesis.score,
-            llm=hypothesis.model_score,
+            scores={"llm": hypothesis.model_score},
             length=hypothesis.length_factor,
             confidence=hypothesis.confidence,
         )
