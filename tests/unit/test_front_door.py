@@ -411,11 +411,11 @@ def test_options_of_load(loaded):
 @pytest.mark.parametrize(
     ("name", "options", "reason"),
     [
-        ("FireRedLID", {"beam": 3}, "beam: no option of Lid; its options are batch_seconds, constrain, dtype, "),
+        ("FireRedLID", {"beam": 3}, "beam: no option of Lid; its options are batch_seconds, beam_size, "),
         ("FireRedVAD", {"dtype": "int8"}, "dtype: no option of Vad"),
         ("FireRedASR2-AED", {"beam_size": 0}, "beam_size: 0 is less than 1"),
         ("", {"bean": 1}, "bean: no option of System; its options are asr, "),
-        ("", {"punc": firered.PuncConfig()}, "punc: options are taken of vad, lid and asr"),
+        ("", {"aligner": firered.PuncConfig()}, "aligner: options are taken of vad, mvad, lid, asr and punc"),
         ("FireRedVAD", {"as_": "ear"}, "as_: 'ear' is not one of vad, stream_vad, mvad, lid, asr, "),
     ],
 )
