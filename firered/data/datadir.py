@@ -2,14 +2,13 @@
 
 import json
 import math
-import os
 import re
-import secrets
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TypeVar
 
+from firered.data.atomic import replacing
 from firered.errors import DataError, Problem
 
 UTTERANCE, RECORDING, SPEAKER, EITHER, LINES = "utterance", "recording", "speaker", "utterance or recording", "lines"
@@ -134,13 +133,8 @@ def write_lines(path: str | Path, lines: Iterable[str]) -> None:
     except UnicodeEncodeError as error:
         around = error.object[max(0, error.start - 40) : error.end]
         raise DataError(f"{path}: cannot be written as UTF-8: {around!r}") from None
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}.tmp")
-    try:
-        temporary.write_bytes(content)
-        os.replace(temporary, path)  # noqa: PTH105 - the call that is atomic, by its own name
-    finally:
-        temporary.unlink(missing_ok=True)
+    with replacing(path) as unfinished:
+        unfinished.write_bytes(content)
 
 
 def table_lines(path: Path, table: Mapping[str, str]) -> list[str]:

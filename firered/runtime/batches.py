@@ -11,7 +11,6 @@ from firered.audio.frontend import FRAME_SHIFT_S
 from firered.runtime.speech import Speech
 
 log = logging.getLogger(__name__)
-SUBSAMPLING = 4  # filterbank frames to an encoder frame
 In = TypeVar("In")
 Out = TypeVar("Out")
 

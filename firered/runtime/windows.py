@@ -6,7 +6,7 @@ from dataclasses import replace
 import torch
 
 from firered.audio.frontend import FRAME_SHIFT_S
-from firered.runtime.batches import SUBSAMPLING
+from firered.models.conformer import SUBSAMPLING
 from firered.runtime.speech import Speech
 
 log = logging.getLogger(__name__)
