@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from firered.errors import ModelError
-from firered.models.checkpoint import load_checkpoint, load_weights
+from firered.models.checkpoint import config_from_args, load_checkpoint, load_weights
 from firered.models.conformer import ConformerEncoder
 from firered.models.fused import prepare
 from firered.models.positions import PositionTable
@@ -55,11 +55,7 @@ class AedConfig:
         Raises:
             ModelError: sizes are missing or do not fit together.
         """
-        known = {f.name: getattr(args, f.name) for f in fields(cls) if hasattr(args, f.name)}
-        missing = {"odim", "d_model", "n_head", "n_layers_enc", "n_layers_dec"} - known.keys()
-        if missing:
-            raise ModelError(f"these are not the arguments of an AED: {', '.join(sorted(missing))} not given")
-        config = cls(**known)
+        config = config_from_args(cls, args, "an AED")
         if config.d_model % (2 * config.n_head) or config.kernel_size % 2 == 0:
             raise ModelError(
                 f"AED with d_model={config.d_model}, n_head={config.n_head}, kernel_size={config.kernel_size}: "

@@ -1,14 +1,14 @@
 """The LSTM language model that beam search can add to the recognition model's scores (FireRedASR2S, external LM)."""
 
 from argparse import Namespace
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from pathlib import Path
 
 import torch
 from torch import Tensor, nn
 
 from firered.errors import ModelError
-from firered.models.checkpoint import load_checkpoint, load_weights
+from firered.models.checkpoint import config_from_args, load_checkpoint, load_weights
 
 
 @dataclass(frozen=True)
@@ -33,11 +33,7 @@ class LstmLmConfig:
         Raises:
             ModelError: sizes are missing, or tied weights of different shapes.
         """
-        known = {f.name: getattr(args, f.name) for f in fields(cls) if hasattr(args, f.name)}
-        missing = {"idim", "odim", "embedding_dim", "hidden_size", "num_layers"} - known.keys()
-        if missing:
-            raise ModelError(f"these are not the arguments of an LSTM LM: {', '.join(sorted(missing))} not given")
-        config = cls(**known)
+        config = config_from_args(cls, args, "an LSTM LM")
         if config.tie_weights and (config.idim, config.embedding_dim) != (config.odim, config.hidden_size):
             raise ModelError(
                 f"LSTM LM: output {config.odim}x{config.hidden_size} cannot be tied to the embedding "

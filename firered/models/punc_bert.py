@@ -2,7 +2,7 @@
 
 import json
 from argparse import Namespace
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -12,11 +12,18 @@ from transformers import BertConfig, BertModel
 
 from firered.errors import ModelError
 from firered.hub.catalogue import CHECKPOINT
-from firered.models.checkpoint import load_checkpoint, load_weights, model_files
+from firered.models.checkpoint import config_from_args, load_checkpoint, load_weights, model_files
 
 BERT_CONFIG = "chinese-lert-base/config.json"
-_SIZES = ("vocab_size", "hidden_size", "num_hidden_layers", "num_attention_heads", "intermediate_size")
-_SIZES += ("max_position_embeddings", "type_vocab_size")
+_SIZES = (
+    "vocab_size",
+    "hidden_size",
+    "num_hidden_layers",
+    "num_attention_heads",
+    "intermediate_size",
+    "max_position_embeddings",
+    "type_vocab_size",
+)
 # What else is read of config.json; all other keys could only name code or places.
 _DETAILS = ("hidden_act", "hidden_dropout_prob", "attention_probs_dropout_prob", "layer_norm_eps", "pad_token_id")
 # A table of numbers that can be computed, and a layer that the tags do not pass through.
@@ -39,13 +46,7 @@ class PuncArgs:
         Raises:
             ModelError: they are not those of a punctuation model.
         """
-        known = {f.name: getattr(args, f.name) for f in fields(cls) if hasattr(args, f.name)}
-        missing = {"odim", "cls_id"} - known.keys()
-        if missing:
-            raise ModelError(
-                f"these are not the arguments of a punctuation model: {', '.join(sorted(missing))} not given"
-            )
-        return cls(**known)
+        return config_from_args(cls, args, "a punctuation model")
 
 
 class PuncBert(nn.Module):

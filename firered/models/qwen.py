@@ -16,6 +16,7 @@ from transformers import Qwen2ForCausalLM
 from transformers.utils import logging as hf_logging
 
 from firered.errors import ModelError
+from firered.models.checkpoint import first_line
 
 _INDEX, _WEIGHTS = "model.safetensors.index.json", "model.safetensors"
 
@@ -75,7 +76,7 @@ def load_llm(folder: Path, dtype: torch.dtype, device: torch.device | str) -> Qw
             output_loading_info=True,
         )
     except (RuntimeError, ValueError, OSError, TypeError, KeyError) as error:
-        raise ModelError(f"{folder}: not a language model that can be loaded ({_first_line(error)})") from error
+        raise ModelError(f"{folder}: not a language model that can be loaded ({first_line(error)})") from error
     finally:
         if bars:
             hf_logging.enable_progress_bar()
@@ -128,7 +129,3 @@ def _json(path: Path) -> dict:
     if not isinstance(value, dict):
         raise ModelError(f"{path}: not a JSON object")
     return value
-
-
-def _first_line(error: Exception) -> str:
-    return (str(error).strip().splitlines() or [type(error).__name__])[0]
