@@ -39,7 +39,8 @@ class BadLines:
     """The bad lines of one file: raised all together, or handed on as problems to a caller who collects those."""
 
     def __init__(self, path: Path, problems: list[Problem] | None) -> None:
-        self.path, self.problems, self.messages = path, problems, []
+        self.path, self.problems = path, problems
+        self.messages: list[str] = []
 
     def add(self, number: int, reason: str, key: str = "") -> None:
         """Note the line `number`; `key` is its id where it has one."""
@@ -297,10 +298,9 @@ class DataDir:
             found: list[Problem] | None = None if self.problems is None else []
             path = self.path / name
             self._tables[name, reader] = reader(path, found) if path.is_file() else None
-            for problem in found or ():  # a file read in two ways reports its bad lines once
-                if problem not in self._reported:
-                    self._reported.add(problem)
-                    self.problems.append(problem)
+            if self.problems is not None:  # a file read in two ways reports its bad lines once
+                self.problems += [problem for problem in found or () if problem not in self._reported]
+                self._reported.update(found or ())
         return self._tables[name, reader]
 
     def table(self, name: str) -> dict[str, str] | None:

@@ -139,9 +139,17 @@ def _submit(words: Sequence[str]) -> str:
 
 def _ask(words: Sequence[str]) -> subprocess.CompletedProcess[str]:
     # An own session: Ctrl-C is for the launcher, which must hear the job's number first to cancel it.
-    options = {"stdin": subprocess.DEVNULL, "capture_output": True, "start_new_session": True, "timeout": _ANSWER_S}
     try:
-        return subprocess.run(words, text=True, errors="replace", check=False, **options)
+        return subprocess.run(
+            words,
+            text=True,
+            errors="replace",
+            check=False,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            start_new_session=True,
+            timeout=_ANSWER_S,
+        )
     except (OSError, subprocess.TimeoutExpired) as error:
         return subprocess.CompletedProcess(words, 127, "", str(error))
 
