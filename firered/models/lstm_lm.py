@@ -59,7 +59,7 @@ class LstmLm(nn.Module):
 
     @classmethod
     def load(cls, path: Path) -> "LstmLm":
-        """The model of a checkpoint, in evaluation mode on the processor.
+        """The model of a checkpoint, in evaluation mode on the CPU.
 
         Raises:
             ModelError: it cannot be read or is of another kind.
@@ -79,7 +79,7 @@ class LstmLm(nn.Module):
         return self.fc(self.dropout(x)), state
 
     def start(self, beams: int) -> "LmCache":
-        """What steps of beam search need, from before the first token on."""
+        """The state with which beam search begins, before the first token."""
         return LmCache(self, beams)
 
 
@@ -96,7 +96,7 @@ class LmCache:
         return logits.squeeze(1)
 
     def reorder(self, index: Tensor) -> None:
-        """Make row i go on from what was row index[i]."""
+        """Continue row i from what was row index[i]."""
         if self._state is not None:
             self._state = (self._state[0][:, index], self._state[1][:, index])
 
