@@ -102,12 +102,12 @@ class MatrixWriter:
     """Writes `ark` and `scp` side by side, each matrix in blocks as they come.
 
     Kaldi's header comes before the data and holds the number of rows, so it is patched when a matrix is complete; a
-    matrix that is given up is cut off again, so that the archive holds whole matrices only.
+    matrix that fails halfway is cut off again, so that the archive holds whole matrices only.
     Compression (Kaldi's 8-bit format) needs the whole matrix in memory.
     """
 
     def __init__(self, ark: Path, compress: bool = False, append_at: int | None = None) -> None:
-        """Start a new archive, or go on after byte `append_at` of the one that is there."""
+        """Start a new archive, or continue after byte `append_at` of an existing one."""
         self.ark = ark
         self.compress = compress
         self._file: BinaryIO = ark.open("wb" if append_at is None else "r+b")
@@ -150,7 +150,7 @@ class MatrixWriter:
         return len(matrix)
 
     def tell(self) -> int:
-        """Bytes written so far: where a later run can go on."""
+        """Bytes written so far: where a later run can resume."""
         return self._file.tell()
 
     def close(self) -> None:

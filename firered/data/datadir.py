@@ -24,7 +24,7 @@ KNOWN_FILES = {
     **dict.fromkeys(("spk2utt", "spk2gender", "cmvn.scp"), SPEAKER),
     **dict.fromkeys(("rttm", "ctm", "failed", "*.jsonl"), LINES),
 }
-EMPTY_VALUE_OK = frozenset({"text", "token", "token_conf"})  # nothing was said
+EMPTY_VALUE_OK = frozenset({"text", "token", "token_conf"})  # of an utterance without speech
 _FRAME_SHIFT_S = 0.01
 
 # Only these separate fields: in the C locale a full-width or no-break space is text like any other.
@@ -36,7 +36,7 @@ T = TypeVar("T")
 
 
 class BadLines:
-    """The bad lines of one file: raised all together, or handed on as problems to a caller who collects those."""
+    """The bad lines of one file: raised all together, or appended to the problems that a caller collects."""
 
     def __init__(self, path: Path, problems: list[Problem] | None) -> None:
         self.path, self.problems = path, problems
@@ -85,8 +85,8 @@ def _lines(path: Path, bad: BadLines) -> Iterator[tuple[int, str]]:
             yield number, line
 
 
-def rows(path: Path, bad: BadLines, *, empty_value_ok: bool = False) -> Iterator[tuple[int, str, str]]:
-    """Yield (line number, key, value) for each good line of a table; the others go to `bad`."""
+def table_rows(path: Path, bad: BadLines, *, empty_value_ok: bool = False) -> Iterator[tuple[int, str, str]]:
+    """Yield (line number, key, value) for each good line of a table; bad lines are noted in `bad`."""
     first_line: dict[str, int] = {}
     for number, line in _lines(path, bad):
         key, value = (*_BLANK_RUN.split(line, maxsplit=1), "")[:2]
@@ -106,7 +106,7 @@ def _parse(
 ) -> dict[str, T]:
     bad = BadLines(Path(path), problems)
     table: dict[str, T] = {}
-    for number, key, value in rows(bad.path, bad, empty_value_ok=empty_value_ok):
+    for number, key, value in table_rows(bad.path, bad, empty_value_ok=empty_value_ok):
         try:
             table[key] = convert(value)
         except ValueError as error:
@@ -148,9 +148,9 @@ def table_lines(path: Path, table: Mapping[str, str]) -> list[str]:
     return [f"{key} {table[key].strip(_BLANKS)}".rstrip(" ") for key in sorted(table)]
 
 
-def write_table(path: str | Path, rows: Mapping[str, str]) -> None:
-    """Replace `path` by these rows, C-sorted by key, in one step."""
-    write_lines(path, table_lines(Path(path), rows))
+def write_table(path: str | Path, table: Mapping[str, str]) -> None:
+    """Replace `path` by this table, C-sorted by key, in one step."""
+    write_lines(path, table_lines(Path(path), table))
 
 
 @dataclass(frozen=True)
@@ -233,7 +233,7 @@ def line_key(name: str, line: str) -> tuple:
             uttid = None
         if not isinstance(uttid, str):
             raise ValueError('not a JSON object with an "uttid"')
-        return (uttid,)  # and no more: the lines of one utterance keep their order
+        return (uttid,)  # nothing else: the lines of one utterance keep their order
     fields = line.split()
     if len(fields) < 5:
         raise ValueError(f"{len(fields)} fields are too few for {name}")
@@ -255,7 +255,7 @@ def _read_lines(path: Path, problems: list[Problem] | None) -> dict[str, list[st
     keyed = []
     for number, line in _lines(path, bad):
         if path.name in ("rttm", "ctm") and line.startswith(";;"):
-            continue  # a comment belongs to nobody
+            continue  # a comment belongs to no recording
         try:
             keyed.append((line_key(path.name, line), line))
         except ValueError as error:
@@ -273,7 +273,7 @@ def _table_property(name: str) -> property:
 
 @dataclass
 class DataDir:
-    """A data directory whose tables are read when first asked for; bad lines go to `problems` where that is given."""
+    """A data directory whose tables are read on first use; bad lines are appended to `problems` where that is given."""
 
     path: Path
     problems: list[Problem] | None = None

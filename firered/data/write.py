@@ -28,13 +28,13 @@ def json_line(value: Mapping[str, Any]) -> str:
 
 
 def one_line(text: str) -> str:
-    """The text with one blank for every white space, line breaks included, and without what no file should hold."""
+    """The text without control characters or lone surrogates, with one blank for every run of white space."""
     kept = (char for char in text if char.isspace() or unicodedata.category(char) not in ("Cc", "Cs"))
     return " ".join("".join(kept).split())
 
 
 def in_turn(spans: Iterable[tuple[int, int, T]], shortest: int) -> list[tuple[int, int, T]]:
-    """Spans in order of their starts, none overlapping the next, none shorter than `shortest`.
+    """Spans in order of their starts, without overlaps, none shorter than `shortest`.
 
     A span ends where the next one starts; one that is too short takes from those after it.
     """
