@@ -66,7 +66,7 @@ def load_checkpoint(path: Path) -> tuple[Namespace, dict[str, Tensor]]:
     return _parts(path, package)
 
 
-def _parts(path: Path, package: Any) -> tuple[Namespace, dict[str, Tensor]]:  # noqa: ANN401 - whatever was pickled
+def _parts(path: Path, package: object) -> tuple[Namespace, dict[str, Tensor]]:
     args = package.get("args") if isinstance(package, dict) else None
     state = package.get("model_state_dict") if isinstance(package, dict) else None
     if not isinstance(args, Namespace) or not isinstance(state, dict):
@@ -91,8 +91,9 @@ def config_from_args(
         ModelError: some are not given.
     """
     if required is None:
-        required = {f.name for f in fields(kind) if f.default is MISSING and f.default_factory is MISSING}
-    given = {f.name: getattr(args, f.name) for f in fields(kind) if hasattr(args, f.name)}
+        needed = [field for field in fields(kind) if field.default is MISSING and field.default_factory is MISSING]
+        required = {field.name for field in needed}
+    given = {field.name: getattr(args, field.name) for field in fields(kind) if hasattr(args, field.name)}
     missing = sorted(set(required) - given.keys())
     if missing:
         raise ModelError(f"these are not the arguments of {model}: {', '.join(missing)} not given")

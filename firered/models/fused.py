@@ -81,7 +81,7 @@ _MAX_ROWS, _SLICE = 32, 128
 def few_rows(x: Tensor, weight: Tensor | Int8Weight, bias: Tensor | None) -> Tensor:
     """(rows, O) = x @ weight.T + bias for x (rows, I) with so few rows that reading the weights takes the time.
 
-    In float32 on a processor, the library's product of 2 to 8 rows runs on one thread and reads the weights once a row.
+    In float32 on the CPU, the library's product of 2 to 8 rows runs on one thread and reads the weights once a row.
     Cut into slices of the output, the same product is a batch of small ones, shared out among threads and read once:
     measured 2 to 3 times faster at 3 rows and level at 32.
     """
