@@ -2,13 +2,13 @@
 
 import io
 import logging
-import os
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import sentencepiece
 
+from firered.data.atomic import replacing
 from firered.data.datadir import write_lines
 from firered.errors import DataError
 from firered.text.tokenizer import DICT, PIECES_MODEL, SPECIAL, Tokenizer
@@ -91,9 +91,8 @@ def make_tokens(paths: str, out: Path, config: TokensConfig) -> None:
         model = learn_pieces(stretches, config)
         loaded = sentencepiece.SentencePieceProcessor(model_proto=model)
         pieces = [loaded.id_to_piece(number) for number in range(len(loaded))]
-        temporary = out / f".{PIECES_MODEL}.tmp"
-        temporary.write_bytes(model)
-        os.replace(temporary, out / PIECES_MODEL)  # noqa: PTH105 - the call that is atomic, by its own name
+        with replacing(out / PIECES_MODEL) as unfinished:
+            unfinished.write_bytes(model)
     else:
         (out / PIECES_MODEL).unlink(missing_ok=True)
     symbols = dictionary(pieces, characters, config.min_count)
