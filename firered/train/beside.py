@@ -10,9 +10,9 @@ from firered.audio.frontend import Cmvn
 from firered.data.utterance import Utterance
 from firered.errors import ModelError
 from firered.text.tokenizer import DICT, PIECES_MODEL, Tokenizer, read_dict
-from firered.train.config import FeatureDataConfig
+from firered.train.data.config import FeatureDataConfig
 from firered.train.data.speech import write_cmvn
-from firered.train.settings import Settings
+from firered.train.sections import Settings
 
 CMVN, ENCODER = "cmvn.ark", "asr_encoder.pth.tar"
 

@@ -14,12 +14,14 @@ from firered.errors import FireRedError
 from firered.hub.catalogue import CHECKPOINT
 from firered.train import checkpoints
 from firered.train.checkpoints import Keeper, state_path
+from firered.train.data.batch import Batch
 from firered.train.data.stream import Request, Stream, evaluation, read, seed_of
 from firered.train.logs import Log
+from firered.train.objectives.objective import BatchLoss
 from firered.train.objectives.regularise import Progress
 from firered.train.objectives.schedule import learning_rate
-from firered.train.objectives.task import Batch, Outcome, Task
-from firered.train.settings import Settings
+from firered.train.sections import Settings
+from firered.train.task import Task
 
 log = logging.getLogger(__name__)
 
@@ -137,7 +139,7 @@ class Trainer:
         self.accelerator.backward(outcome.loss * share)
         return {"loss": outcome.loss.detach().double(), **outcome.counts}
 
-    def _outcome(self, objective: nn.Module, batch: Batch) -> Outcome:
+    def _outcome(self, objective: nn.Module, batch: Batch) -> BatchLoss:
         device = self.accelerator.device
         tensors = {name: tensor.to(device) for name, tensor in batch.tensors.items()}
         with torch.autocast(device.type, torch.bfloat16, enabled=self.config.dtype == "bfloat16"):

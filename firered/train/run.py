@@ -15,7 +15,7 @@ from firered.train.beside import by_main
 from firered.train.checkpoints import FOLDER, state_path
 from firered.train.logs import CURVE, tell_left_out
 from firered.train.loop import Trainer
-from firered.train.settings import Settings
+from firered.train.sections import Settings
 from firered.train.tasks import TASKS
 
 log = logging.getLogger(__name__)

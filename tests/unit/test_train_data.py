@@ -16,8 +16,8 @@ from firered.data.archives import write_matrix
 from firered.data.datadir import read_table, write_table
 from firered.errors import DataError, FireRedError, ModelError, OptionError
 from firered.text.tokenizer import Tokenizer
-from firered.train.config import AugmentConfig, TokensConfig
 from firered.train.data.augment import AS_IT_IS, Draw, WaveAugment
+from firered.train.data.config import AugmentConfig, TokensConfig
 from firered.train.data.labels import read_spans
 from firered.train.data.tokens import make_tokens
 from firered.train.settings import load_settings, settings_of

@@ -12,7 +12,7 @@ from firered.audio.frontend import FRAME_SHIFT, SAMPLE_RATE
 from firered.audio.load import header, read_blocks
 from firered.errors import AudioError, DataError
 from firered.runs.inputs import resolve
-from firered.train.config import AugmentConfig
+from firered.train.data.config import AugmentConfig
 
 log = logging.getLogger(__name__)
 

@@ -14,9 +14,8 @@ from torch.nn.utils.rnn import pad_sequence
 
 from firered.punc.text import strip_marks
 from firered.punc.tokens import PieceTokenizer
-from firered.train.config import PuncDataConfig
-from firered.train.data.text import NO_TARGET
-from firered.train.objectives.task import Batch
+from firered.train.data.batch import NO_TARGET, Batch
+from firered.train.data.config import PuncDataConfig
 
 MARKS = ("，", "。", "？", "！")  # of tags 1 to 4; tag 0 is no mark
 _AS = {"，": ",、;；:：", "。": "..．…", "？": "?", "！": "!"}

@@ -20,9 +20,9 @@ from firered.data.utterance import Utterance
 from firered.errors import AudioError, DataError, OptionError, Problem
 from firered.runs.inputs import resolve
 from firered.runs.over_utterances import length_s
-from firered.train.config import FeatureDataConfig
 from firered.train.data.augment import AS_IT_IS, Draw, WaveAugment
-from firered.train.objectives.task import Batch
+from firered.train.data.batch import Batch
+from firered.train.data.config import FeatureDataConfig
 
 log = logging.getLogger(__name__)
 

@@ -8,7 +8,7 @@ import numpy as np
 from torch.utils.data import DataLoader, Dataset
 
 from firered.errors import DataError, FireRedError, Problem
-from firered.train.objectives.task import Batch, Corpus
+from firered.train.data.batch import Batch, Corpus
 
 _JITTER = 0.1  # sizes count as if they were up to so much larger, or neighbours would be the same in every epoch
 

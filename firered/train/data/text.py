@@ -15,12 +15,10 @@ from firered.data.datadir import DataDir
 from firered.data.utterance import Utterance
 from firered.errors import DataError, OptionError, Problem
 from firered.text.tokenizer import EOS_ID, PAD_ID, SOS_ID, UNK_ID, Tokenizer
-from firered.train.config import TokenDataConfig
-from firered.train.objectives.task import Batch
+from firered.train.data.batch import NO_TARGET, Batch
+from firered.train.data.config import TokenDataConfig
 
 log = logging.getLogger(__name__)
-
-NO_TARGET = -100  # what a loss passes over
 
 
 def table_of(paths: str, name: str) -> dict[str, str]:

@@ -12,7 +12,7 @@ import sentencepiece
 from firered.data.datadir import write_lines
 from firered.errors import DataError
 from firered.text.tokenizer import DICT, PIECES_MODEL, SPECIAL, Tokenizer
-from firered.train.config import TokensConfig
+from firered.train.data.config import TokensConfig
 from firered.train.data.text import sentences_of
 
 log = logging.getLogger(__name__)

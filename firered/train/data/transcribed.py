@@ -5,20 +5,19 @@ from itertools import pairwise
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from firered.data.utterance import Utterance
 from firered.errors import DataError, Problem
 from firered.models.conformer import SUBSAMPLING
 from firered.text.tokenizer import Tokenizer
 from firered.train.beside import cmvn_beside
-from firered.train.config import AugmentConfig, FeatureDataConfig, SpecAugmentConfig, SpeechDataConfig
 from firered.train.data.augment import WaveAugment
+from firered.train.data.batch import Batch
+from firered.train.data.config import AugmentConfig, FeatureDataConfig, SpeechDataConfig
 from firered.train.data.speech import SpeechCorpus, usable, utterances_of
 from firered.train.data.text import TokenTargets, table_of, teacher_forcing, transcripts
-from firered.train.objectives.regularise import spec_augment
-from firered.train.objectives.task import Batch, Objective
-from firered.train.settings import Settings
+from firered.train.sections import Settings
 
 Targets = Callable[[Sequence[Utterance], str, list[Problem]], Mapping[str, list[int]]]
 
@@ -32,35 +31,6 @@ class TokenCorpus(SpeechCorpus):
         tensors = self.collate_features(items) | teacher_forcing(sequences)
         tensors["token_lengths"] = torch.tensor([len(ids) for ids in sequences])
         return Batch([item[0] for item in items], tensors, sum(len(ids) + 1 for ids in sequences))
-
-
-class SpeechObjective(Objective):
-    """A model of features, with SpecAugment on them while it trains."""
-
-    def __init__(self, model: nn.Module, dropout: float, specaugment: SpecAugmentConfig) -> None:
-        super().__init__(model, dropout)
-        self.specaugment = specaugment
-
-    def features(self, tensors: Mapping[str, Tensor]) -> Tensor:
-        """(N, T, 80) the batch's features, with parts hidden in training."""
-        if not self.training or self.strength == 0:
-            return tensors["feats"]
-        return spec_augment(tensors["feats"], tensors["lengths"], self.specaugment, self.strength)
-
-
-class ConformerObjective(SpeechObjective):
-    """A model of the encoder-decoder family."""
-
-    @property
-    def width(self) -> int:
-        """The encoder's width."""
-        return self.model.config.d_model
-
-    def package(self, state: dict[str, Tensor]) -> dict[str, object]:
-        """The published layout, position tables included."""
-        published = self.model.checkpoint()
-        tables = {name: published["model_state_dict"][name] for name in self.model.position_tables()}
-        return {"args": published["args"], "model_state_dict": {**state, **tables}}
 
 
 def text_targets(settings: Settings, tokenizer: Tokenizer) -> Targets:

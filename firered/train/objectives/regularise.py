@@ -3,7 +3,8 @@
 import torch
 from torch import Tensor, nn
 
-from firered.train.config import ProgressiveConfig, SpecAugmentConfig
+from firered.train.config import ProgressiveConfig
+from firered.train.data.config import SpecAugmentConfig
 
 
 def set_dropout(model: nn.Module, rate: float) -> None:

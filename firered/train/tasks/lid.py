@@ -1,7 +1,7 @@
 """Language identification: an encoder that has learnt to recognise, a decoder from scratch over a label or two."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from firered.data.datadir import write_lines
@@ -10,14 +10,25 @@ from firered.errors import DataError, OptionError, Problem
 from firered.hub.catalogue import CHECKPOINT
 from firered.models.aed import Aed, Lid
 from firered.models.checkpoint import model_files
+from firered.options import option
 from firered.text.tokenizer import DICT, SPECIAL, Tokenizer
 from firered.train.beside import by_main, copy_beside
-from firered.train.config import AugmentConfig, FeatureDataConfig, LidTaskConfig, SpecAugmentConfig
+from firered.train.data.config import AugmentConfig, FeatureDataConfig, SpecAugmentConfig
 from firered.train.data.text import table_of
 from firered.train.data.transcribed import corpora
-from firered.train.objectives.encoder_decoder import EncoderDecoderObjective, sizes_of
-from firered.train.objectives.task import Task
-from firered.train.settings import Settings
+from firered.train.objectives.encoder_decoder import EncoderDecoderObjective
+from firered.train.sections import Settings
+from firered.train.task import SPEECH_SECTIONS, Task, TaskKind
+from firered.train.tasks.conformer import ConformerConfig, sizes_of
+
+
+@dataclass(frozen=True)
+class LidTaskConfig(ConformerConfig):
+    """Language identification."""
+
+    init: str | None = option(None, "language identification model to fine-tune")
+    encoder: str | None = option(None, "recognition model whose encoder, sizes and statistics are taken")
+    freeze_encoder: bool = option(False, "train the decoder alone")
 
 
 def labels_of(languages: Mapping[str, str]) -> list[str]:
@@ -85,4 +96,10 @@ def build(settings: Settings) -> Task:
 
     train, dev, left_out = corpora(settings, targets, config.init or config.encoder)
     specaugment = settings.section("specaugment", SpecAugmentConfig)
-    return Task(EncoderDecoderObjective(model, config, specaugment), train, dev, data.batch_frames, left_out)
+    objective = EncoderDecoderObjective(
+        model, specaugment, dropout=config.dropout, label_smoothing=config.label_smoothing
+    )
+    return Task(objective, train, dev, data.batch_frames, left_out)
+
+
+KIND = TaskKind(FeatureDataConfig, LidTaskConfig, build, SPEECH_SECTIONS)

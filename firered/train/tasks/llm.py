@@ -4,13 +4,13 @@ import os
 import re
 from argparse import Namespace
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor
-from torch.nn import functional as F
 from torch.nn.utils.rnn import pad_sequence
 from transformers import AutoTokenizer, PreTrainedTokenizerBase
 
@@ -24,15 +24,20 @@ from firered.models.checkpoint import model_files
 from firered.models.conformer import SUBSAMPLING
 from firered.models.qwen import load_llm, with_lora
 from firered.models.speech_llm import SpeechLlm, positions_of
+from firered.options import Options, option
 from firered.text.llm_tokenizer import LlmTokenizer
 from firered.train import checkpoints
 from firered.train.beside import ENCODER, by_main, copy_beside
-from firered.train.config import LlmDataConfig, LlmTaskConfig, SpecAugmentConfig
+from firered.train.data.batch import NO_TARGET, Batch
+from firered.train.data.config import LlmDataConfig, SpecAugmentConfig
 from firered.train.data.speech import SpeechCorpus
-from firered.train.data.text import NO_TARGET, table_of
-from firered.train.data.transcribed import SpeechObjective, Targets, corpora
-from firered.train.objectives.task import Batch, Outcome, Task, token_report
-from firered.train.settings import Settings
+from firered.train.data.text import table_of
+from firered.train.data.transcribed import Targets, corpora
+from firered.train.objectives.objective import BatchLoss
+from firered.train.objectives.speech import SpeechObjective
+from firered.train.objectives.tokens import token_loss, token_report
+from firered.train.sections import Settings
+from firered.train.task import SPEECH_SECTIONS, Task, TaskKind
 
 LLM = "Qwen2-7B-Instruct"  # the folder's released name, whatever model is in it
 _TRAINS = {
@@ -44,6 +49,25 @@ _TRAINS = {
 _PUNCTUATION = re.compile(r"[，。？！,.?!《》（）·“”、\\/]")
 _HAN = "[\u3400-\u4dbf\u4e00-\u9fff]"
 _SPACE_AT_HAN = re.compile(rf"(?<={_HAN})\s+|\s+(?={_HAN})")
+
+
+@dataclass(frozen=True)
+class LlmTaskConfig(Options):
+    """Encoder, adapter and language model."""
+
+    init: str | None = option(None, "model directory to go on with: released weights, or those of an earlier stage")
+    encoder: str | None = option(None, "recognition model (aed) whose encoder and statistics are taken")
+    llm: str | None = option(None, "Hugging Face folder of a Qwen2; by default the one of init")
+    trains: str = option(
+        "all",
+        "what is trained: encoder, adapter and LoRA (all, the FireRedASR paper), or what one stage of five trains",
+        choices=("all", "adapter", "encoder_adapter", "lora"),
+    )
+    lora_rank: int = option(64, "rank of new additions to the language model", low=1)
+    llm_dtype: str = option(
+        "float32", "number format of the language model's own weights, which stay", choices=("float32", "bfloat16")
+    )
+    dropout: float = option(0.1, "full dropout rate of the encoder", low=0, high=0.9)
 
 
 def clean(text: str) -> str:
@@ -93,7 +117,7 @@ class LlmObjective(SpeechObjective):
             parameter.requires_grad_("lora" in trains and ".lora_" in name)
         self.trains = trains
 
-    def forward(self, tensors: Mapping[str, Tensor]) -> Outcome:
+    def forward(self, tensors: Mapping[str, Tensor]) -> BatchLoss:
         """Loss summed over the tokens of transcripts; logits are computed from the first of these on."""
         model, mask, labels = self.model, tensors["mask"], tensors["labels"]
         embeds = model.embed(tensors["ids"], model.listen(self.features(tensors), tensors["lengths"]))
@@ -105,10 +129,7 @@ class LlmObjective(SpeechObjective):
             use_cache=False,
             logits_to_keep=labels.shape[1] - first + 1,
         )
-        rows, wanted = out.logits[:, :-1].float().flatten(0, 1), labels[:, first:].flatten()
-        loss = F.cross_entropy(rows, wanted, ignore_index=NO_TARGET, reduction="sum")
-        correct = (rows.detach().argmax(-1) == wanted).sum()
-        return Outcome(loss, {"correct": correct, "tokens": (wanted != NO_TARGET).sum()})
+        return token_loss(out.logits[:, :-1], labels[:, first:])
 
     @property
     def width(self) -> int:
@@ -209,3 +230,6 @@ def build(settings: Settings) -> Task:
     corpus = partial(LlmCorpus, tokenizer, model.encoder_projector.downsample_rate)
     train, dev, left_out = corpora(settings, _targets(data, plain), config.init or config.encoder, corpus=corpus)
     return Task(objective, train, dev, data.batch_frames, left_out)
+
+
+KIND = TaskKind(LlmDataConfig, LlmTaskConfig, build, SPEECH_SECTIONS)

@@ -4,7 +4,7 @@ import json
 import logging
 from argparse import Namespace
 from collections.abc import Mapping
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -17,33 +17,51 @@ from firered.data.datadir import write_lines
 from firered.errors import DataError, ModelError, OptionError, Problem
 from firered.models.checkpoint import model_files
 from firered.models.punc_bert import BERT_CONFIG, PuncArgs, PuncBert, bert_sizes
+from firered.options import Options, option
 from firered.punc.punctuate import TAGS
 from firered.punc.tokens import VOCABULARY, PieceTokenizer
 from firered.text.tokenizer import read_dict
 from firered.train.beside import by_main
-from firered.train.config import PuncDataConfig, PuncTaskConfig
+from firered.train.data.batch import NO_TARGET
+from firered.train.data.config import PuncDataConfig
 from firered.train.data.marked import MARKS, Example, MarkedCorpus, learn_vocabulary, tagged
-from firered.train.data.text import NO_TARGET, sentences_of
+from firered.train.data.text import sentences_of
 from firered.train.data.transcribed import some
-from firered.train.objectives.task import Objective, Outcome, Task
-from firered.train.settings import Settings
+from firered.train.objectives.objective import BatchLoss, Objective
+from firered.train.sections import Settings
+from firered.train.task import Task, TaskKind
 
 log = logging.getLogger(__name__)
 
 _CLS = "[CLS]"
 
 
+@dataclass(frozen=True)
+class PuncTaskConfig(Options):
+    """Punctuation; the sizes, under BERT's names, are those of a model from nothing."""
+
+    init: str | None = option(None, "model directory to fine-tune; its vocabulary and marks are kept")
+    bert: str | None = option(None, "folder of a BERT or LERT (config.json, vocab.txt, weights) to start from")
+    pieces: int = option(3000, "tokens of the vocabulary that is learnt from the training text", low=10)
+    hidden_size: int = option(128, "width", low=1)
+    num_hidden_layers: int = option(3, "layers", low=1)
+    num_attention_heads: int = option(4, "attention heads", low=1)
+    intermediate_size: int = option(512, "inner width of the feed-forward layers", low=1)
+    max_position_embeddings: int = option(512, "tokens of a window, [CLS] included", low=2)
+    dropout: float = option(0.1, "full dropout rate", low=0, high=0.9)
+
+
 class PuncObjective(Objective):
     """Cross-entropy of the tag of every token."""
 
-    def forward(self, tensors: Mapping[str, Tensor]) -> Outcome:
+    def forward(self, tensors: Mapping[str, Tensor]) -> BatchLoss:
         """Loss summed over tokens."""
         logits = self.model(tensors["ids"], tensors["mask"])[:, 1:].float()  # without [CLS]
         rows, wanted = logits.flatten(0, 1), tensors["targets"].flatten()
         loss = F.cross_entropy(rows, wanted, ignore_index=NO_TARGET, reduction="sum")
         said, real = rows.detach().argmax(-1), wanted != NO_TARGET
         hits = (said == wanted) & (wanted > 0)
-        return Outcome(loss, {"hits": hits.sum(), "said": ((said > 0) & real).sum(), "true": (wanted > 0).sum()})
+        return BatchLoss(loss, {"hits": hits.sum(), "said": ((said > 0) & real).sum(), "true": (wanted > 0).sum()})
 
     @property
     def width(self) -> int:
@@ -156,3 +174,6 @@ def build(settings: Settings) -> Task:
         for what in ("train", "dev")
     )
     return Task(PuncObjective(model, config.dropout), train, dev, data.batch_tokens, left_out)
+
+
+KIND = TaskKind(PuncDataConfig, PuncTaskConfig, build)

@@ -19,19 +19,36 @@ from firered.errors import DataError, ModelError, Problem
 from firered.hub.catalogue import CHECKPOINT
 from firered.models.checkpoint import load_checkpoint, load_weights, model_files
 from firered.models.dfsmn import Dfsmn, DfsmnConfig
+from firered.options import Options, option
 from firered.train.beside import cmvn_beside
-from firered.train.config import AugmentConfig, SpecAugmentConfig, VadDataConfig, VadTaskConfig
 from firered.train.data.augment import Draw, WaveAugment
+from firered.train.data.batch import Batch
+from firered.train.data.config import AugmentConfig, SpecAugmentConfig, VadDataConfig
 from firered.train.data.labels import EVENTS, Spans, frame_labels, read_spans
 from firered.train.data.speech import SpeechCorpus, usable, utterances_of
-from firered.train.data.transcribed import SpeechObjective, some
-from firered.train.objectives.task import Batch, Outcome, Task
-from firered.train.settings import Settings
+from firered.train.data.transcribed import some
+from firered.train.objectives.objective import BatchLoss
+from firered.train.objectives.speech import SpeechObjective
+from firered.train.sections import Settings
+from firered.train.task import SPEECH_SECTIONS, Task, TaskKind
 
 log = logging.getLogger(__name__)
 
 # task -> events of its outputs, look-ahead or None: as configured
 _KINDS = {"vad": (("voice",), None), "stream-vad": (("voice",), 0), "mvad": (EVENTS, None)}
+
+
+@dataclass(frozen=True)
+class VadTaskConfig(Options):
+    """The DFSMN, under its released names; the streaming model's N2 is 0."""
+
+    init: str | None = option(None, "model directory to fine-tune; its sizes and statistics are kept")
+    R: int = option(8, "blocks", low=1)
+    H: int = option(256, "hidden size", low=1)
+    P: int = option(128, "projection size", low=1)
+    N1: int = option(20, "look-back frames", low=1)
+    N2: int = option(20, "look-ahead frames", low=0)
+    dropout: float = option(0.05, "full dropout rate", low=0, high=0.9)
 
 
 class FrameCorpus(SpeechCorpus):
@@ -64,7 +81,7 @@ class VadObjective(SpeechObjective):
         super().__init__(model, dropout, specaugment)
         self.events = events
 
-    def forward(self, tensors: Mapping[str, Tensor]) -> Outcome:
+    def forward(self, tensors: Mapping[str, Tensor]) -> BatchLoss:
         """Loss summed over frames and events."""
         logits = self.model(self.features(tensors), tensors["mask"]).float()
         labels, mask = tensors["labels"], tensors["mask"]
@@ -73,7 +90,7 @@ class VadObjective(SpeechObjective):
         hits, said, true = ((x.sum((0, 1))) for x in (said * true, said, true))
         counts = {f"{name} {event}": value for name, values in (("hits", hits), ("said", said), ("true", true))
                   for event, value in zip(self.events, values, strict=True)}  # fmt: skip
-        return Outcome(loss, counts)
+        return BatchLoss(loss, counts)
 
     def report(self, loss: float, counts: Mapping[str, float]) -> dict[str, float]:
         """F1 of the frames at threshold 0.5, of each event where there are several, and their mean."""
@@ -169,3 +186,6 @@ def build(settings: Settings) -> Task:
     model = initial_model(config, len(events), lookahead)
     objective = VadObjective(model, events, config.dropout, settings.section("specaugment", SpecAugmentConfig))
     return Task(objective, train, dev, data.batch_frames, left_out)
+
+
+KIND = TaskKind(VadDataConfig, VadTaskConfig, build, SPEECH_SECTIONS)
