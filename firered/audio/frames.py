@@ -70,7 +70,7 @@ def of_utterance(utterance: Utterance, config: AudioConfig) -> Frames:
     samples = read_blocks(
         utterance.rxfilename, config, channel=utterance.channel, start_s=utterance.start_s, end_s=utterance.end_s
     )
-    return of_samples(utterance.id, _whole_segment(utterance, samples))
+    return of_samples(utterance.id, whole_segment(utterance, samples))
 
 
 def _stored(utterance: Utterance, frames: Frames) -> Iterator[Tensor]:
@@ -88,8 +88,12 @@ def _stored(utterance: Utterance, frames: Frames) -> Iterator[Tensor]:
     frames.duration_s = known if math.isfinite(known) else total * FRAME_SHIFT_S + _WINDOW_REST_S
 
 
-def _whole_segment(utterance: Utterance, samples: Iterable[np.ndarray]) -> Iterator[np.ndarray]:
-    """The same pieces; a segment that ends beyond its recording is an error."""
+def whole_segment(utterance: Utterance, samples: Iterable[np.ndarray]) -> Iterator[np.ndarray]:
+    """The pieces as they come.
+
+    Raises:
+        AudioError: the utterance is a segment that ends after its recording.
+    """
     total = 0
     try:
         for piece in samples:

@@ -206,7 +206,7 @@ def test_utterances_too_short_for_ctc_are_listed(corpus, tmp_path):
     assert left_out(task) == ["a1 too short: 88 frames for 12 tokens in the CTC loss"]
 
 
-@pytest.mark.parametrize(("unknown", "fate"), [("unk", "trained on as <unk>"), ("skip", "left out")])
+@pytest.mark.parametrize(("unknown", "fate"), [("unk", "trained on as <unk>"), ("skip", "skipped")])
 def test_characters_outside_the_dictionary_are_counted(corpus, tmp_path, caplog, unknown, fate):
     dictionary_without(tmp_path / "tokens", corpus, "天", "气")
     data = {"tokens": str(tmp_path / "tokens"), "unknown": unknown}

@@ -1,4 +1,4 @@
-"""The LSTM language model that beam search can add."""
+"""The LSTM language model for shallow fusion in beam search."""
 
 from argparse import Namespace
 from collections.abc import Mapping
@@ -16,7 +16,7 @@ from firered.text.tokenizer import Tokenizer
 from firered.train.beside import tokens_beside
 from firered.train.data.config import TextDataConfig
 from firered.train.data.text import SentenceCorpus, TokenTargets, sentences_of
-from firered.train.data.transcribed import some
+from firered.train.data.transcribed import examples_of
 from firered.train.objectives.objective import BatchLoss, Objective
 from firered.train.objectives.tokens import token_loss, token_report
 from firered.train.sections import Settings
@@ -35,8 +35,8 @@ class LmTaskConfig(Options):
     dropout: float = option(0.1, "full dropout rate", low=0, high=0.9)
 
 
-class LmObjective(Objective):
-    """Cross-entropy of every token and of the end."""
+class LmObjective(Objective[LstmLm]):
+    """Cross-entropy of every token, eos included."""
 
     def forward(self, tensors: Mapping[str, Tensor]) -> BatchLoss:
         """Loss summed over tokens."""
@@ -60,9 +60,9 @@ def _corpus(data: TextDataConfig, what: str, tokenizer: Tokenizer, left_out: lis
     targets = TokenTargets(tokenizer, data, left_out)
     texts = sentences_of(getattr(data, what), what)
     known = {key: ids for key, text in texts.items() if (ids := targets.ids(key, text))}
-    targets.tell(f"data.{what}")
+    targets.log_unknown(f"data.{what}")
     if not known:
-        raise DataError(f"data.{what}: no sentence is left in {getattr(data, what)}{some(left_out)}")
+        raise DataError(f"data.{what}: no sentence is left in {getattr(data, what)}{examples_of(left_out)}")
     return SentenceCorpus(known)
 
 
