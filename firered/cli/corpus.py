@@ -54,10 +54,10 @@ def write_sets(found: Iterable[Writable], out: Path, wanted: list[str], *, allow
         DataError: a set has less than it should, or one that is wanted is not among them.
     """
     written = []
-    for one in found:
-        if not wanted or one.name in wanted:
-            one.write(out / one.name / "data", allow_missing=allow_missing)
-            written.append(one.name)
+    for corpus_set in found:
+        if not wanted or corpus_set.name in wanted:
+            corpus_set.write(out / corpus_set.name / "data", allow_missing=allow_missing)
+            written.append(corpus_set.name)
     absent = [name for name in wanted if name not in written]
     if absent or not written:
         raise DataError(f"there is no set {' '.join(absent)}".rstrip() + "; the recipe's README.md says what there is")

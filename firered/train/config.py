@@ -7,32 +7,32 @@ from firered.options import Options, option
 
 @dataclass(frozen=True)
 class TrainConfig(Options):
-    """How long, how often, and what is kept."""
+    """Length of the training, intervals, and the checkpoints kept."""
 
-    seed: int = option(1, "everything drawn at random follows from it", low=0)
+    seed: int = option(1, "seed of all random numbers", low=0)
     max_epochs: int = option(50, "passes over the training data at most", low=1)
-    max_steps: int = option(0, "optimiser steps at most; 0: as many as the epochs take", low=0)
+    max_steps: int = option(0, "optimiser steps at most; 0: no limit but max_epochs", low=0)
     accum_grad: int = option(1, "batches of each process that make one optimiser step", low=1)
     dtype: str = option(
         "float32", "arithmetic of the forward pass; weights stay float32", choices=("float32", "bfloat16")
     )
-    gradient_checkpointing: bool = option(False, "compute layers again in the backward pass: less memory, more time")
+    gradient_checkpointing: bool = option(False, "recompute layers in the backward pass: less memory, more time")
     eval_steps: int = option(0, "steps between evaluations on the dev set; 0: once an epoch", low=0)
     save_steps: int = option(1000, "steps between saved states; one is saved after every evaluation too", low=1)
     log_steps: int = option(50, "steps between lines of the log", low=1)
-    best_by: str = option("loss", "figure of the dev set that ranks checkpoints: loss, or one that is better when high")
-    patience: int = option(0, "stop after so many evaluations in a row without a better one; 0: never", low=0)
+    best_by: str = option("loss", "dev figure that ranks checkpoints: loss, or one that is better when high")
+    patience: int = option(0, "stop after this many evaluations in a row without a new best; 0: never", low=0)
     keep_best: int = option(5, "best checkpoints kept", low=1)
     keep_last: int = option(2, "last checkpoints kept", low=1)
     average: str = option(
         "best", "what the exported model is the mean of: the best or the last kept, or the best one", choices=
         ("best", "last", "none"),
     )  # fmt: skip
-    resume: bool = option(True, "go on where an earlier run into the same folder stopped")
+    resume: bool = option(True, "resume an interrupted training into the same folder")
     tensorboard: bool = option(True, "write curves for TensorBoard")
     device: str = option("auto", "auto: CUDA where there is one", choices=("auto", "cpu"))
-    num_threads: int = option(0, "processor threads of each process; 0: one a core", low=0)
-    num_workers: int = option(2, "processes that read data for each process; 0: it reads itself", low=0)
+    num_threads: int = option(0, "CPU threads of each process; 0: one per core", low=0)
+    num_workers: int = option(2, "data loader workers of each process; 0: none", low=0)
 
 
 @dataclass(frozen=True)
@@ -46,10 +46,10 @@ class OptimConfig(Options):
         choices=("warmup", "noam", "cosine", "linear", "constant"),
     )
     warmup_steps: int = option(500, "steps of rising learning rate", low=1)
-    beta1: float = option(0.9, "decay of the mean of gradients", low=0, high=1)
-    beta2: float = option(0.98, "decay of the mean of their squares", low=0, high=1)
-    weight_decay: float = option(0.01, "of weight matrices; biases and norms have none", low=0)
-    grad_clip: float = option(5.0, "longer gradients are shortened to this norm", low=0)
+    beta1: float = option(0.9, "AdamW's beta1, decay of the first moment", low=0, high=1)
+    beta2: float = option(0.98, "AdamW's beta2, decay of the second moment", low=0, high=1)
+    weight_decay: float = option(0.01, "weight decay of matrices; biases and norms have none", low=0)
+    grad_clip: float = option(5.0, "maximum norm of the gradient", low=0)
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ from firered.options import Options, option
 
 @dataclass(frozen=True)
 class DataConfig(Options):
-    """What every task reads."""
+    """The data directories of a task."""
 
     train: str = option("", "data directories for training, between blanks or as a list")
     dev: str = option("", "data directories for evaluation")
@@ -21,8 +21,8 @@ class FeatureDataConfig(DataConfig):
     cmvn: str | None = option(None, "statistics for normalisation; by default computed, or those of the initial model")
     cmvn_utterances: int = option(2000, "training utterances, drawn at random, that they are computed from", low=1)
     batch_frames: int = option(12000, "frames of a batch at most, padding included", low=1)
-    min_frames: int = option(10, "shorter utterances are left out and listed", low=1)
-    max_frames: int = option(3000, "longer utterances are left out and listed", low=1)
+    min_frames: int = option(10, "shorter utterances are skipped and listed", low=1)
+    max_frames: int = option(3000, "longer utterances are skipped and listed", low=1)
 
 
 @dataclass(frozen=True)
@@ -32,10 +32,10 @@ class TokenDataConfig(DataConfig):
     tokens: str | None = option(None, "folder with dict.txt and train_bpe1000.model (firered-tokens)")
     unknown: str = option(
         "unk",
-        "texts with characters outside the dictionary: trained on as <unk>, left out, or refused",
+        "texts with characters outside the dictionary: trained on as <unk>, skipped, or refused",
         choices=("unk", "skip", "refuse"),
     )
-    max_tokens: int = option(400, "texts of more tokens are left out and listed", low=1)
+    max_tokens: int = option(400, "texts of more tokens are skipped and listed", low=1)
 
 
 @dataclass(frozen=True)
@@ -45,12 +45,12 @@ class SpeechDataConfig(FeatureDataConfig, TokenDataConfig):
 
 @dataclass(frozen=True)
 class VadDataConfig(FeatureDataConfig):
-    """Whole recordings with labelled stretches."""
+    """Whole recordings with labelled segments."""
 
-    max_frames: int = option(3000, "longer recordings are cut into pieces of so many frames", low=1)
+    max_frames: int = option(3000, "longer recordings are cut into pieces of this many frames", low=1)
     labels: str = option(
         "auto",
-        "what names the stretches: rttm, textgrid/ID.TextGrid or segments; auto: the first that is there",
+        "source of the labels: rttm, textgrid/ID.TextGrid or segments; auto: the first that exists",
         choices=("auto", "rttm", "textgrid", "segments"),
     )
 
@@ -66,21 +66,23 @@ class TextDataConfig(TokenDataConfig):
 class LlmDataConfig(FeatureDataConfig):
     """Utterances with a transcript in `text`, cut into the tokens of a language model."""
 
-    max_tokens: int = option(400, "transcripts of more tokens are left out and listed", low=1)
+    max_tokens: int = option(400, "transcripts of more tokens are skipped and listed", low=1)
 
 
 @dataclass(frozen=True)
 class PuncDataConfig(DataConfig):
     """Texts with punctuation: the `text` of data directories, or the lines of plain text files."""
 
-    join: int = option(4, "texts, drawn at random, that make one example at most, so that it learns boundaries", low=1)
+    join: int = option(
+        4, "texts at most, drawn at random, that are concatenated to one example, to learn boundaries", low=1
+    )
     max_tokens: int = option(256, "tokens of an example at most; longer texts are cut", low=1)
     batch_tokens: int = option(8000, "tokens of a batch at most, padding included", low=1)
 
 
 @dataclass(frozen=True)
 class AugmentConfig(Options):
-    """What is done to the audio of training utterances, anew every epoch."""
+    """Augmentation of the audio of training utterances, drawn again in every epoch."""
 
     speeds: str = option("", "speed factors, drawn with equal chances, such as `0.9 1.0 1.1`; empty: none")
     noise: str = option("", "data directory, wav.scp or folder of noise recordings; empty: none")
@@ -107,7 +109,7 @@ class AugmentConfig(Options):
 
     @property
     def touches_audio(self) -> bool:
-        """Whether anything is done at all."""
+        """Whether the audio is changed at all."""
         noise = bool(self.noise) and self.noise_prob + self.pure_noise_prob > 0
         return noise or self.speed_factors() != [1.0] or self.pad_prob > 0
 
@@ -116,17 +118,17 @@ class AugmentConfig(Options):
 class SpecAugmentConfig(Options):
     """SpecAugment (Park et al., Interspeech 2019) without time warping, on normalised features."""
 
-    freq_masks: int = option(2, "bands hidden in every utterance", low=0)
-    freq_width: int = option(27, "bins of a band at most", low=0, high=80)
-    time_masks: int = option(2, "stretches hidden in every utterance", low=0)
-    time_width: int = option(40, "frames of a stretch at most", low=0)
-    time_ratio: float = option(0.2, "share of the utterance that a stretch is at most", low=0, high=1)
+    freq_masks: int = option(2, "frequency masks of every utterance", low=0)
+    freq_width: int = option(27, "bins of a frequency mask at most", low=0, high=80)
+    time_masks: int = option(2, "time masks of every utterance", low=0)
+    time_width: int = option(40, "frames of a time mask at most", low=0)
+    time_ratio: float = option(0.2, "share of the utterance that a time mask covers at most", low=0, high=1)
 
 
 @dataclass(frozen=True)
 class TokensConfig(Options):
-    """What becomes a token."""
+    """Which pieces and characters become tokens."""
 
     pieces: int = option(1000, "SentencePiece (BPE) pieces of text that is not Chinese", low=4)
-    min_count: int = option(1, "Chinese characters that come less often are left to <unk>", low=1)
-    max_sentences: int = option(2_000_000, "stretches, drawn at random, that the pieces are learnt from", low=1)
+    min_count: int = option(1, "rarer Chinese characters become <unk>", low=1)
+    max_sentences: int = option(2_000_000, "stretches of text, drawn at random, that the pieces are learnt from", low=1)

@@ -44,7 +44,7 @@ class LoraObjective(AedObjective):
         self.keep_adapter, self.scale = keep_adapter, alpha / rank
         self.lora = LoraConfig(
             r=rank,
-            lora_alpha=alpha,  # type: ignore[arg-type] - declared as int, used as a factor
+            lora_alpha=alpha,  # type: ignore[arg-type]  # declared as int, used as a factor
             lora_dropout=lora_dropout,
             target_modules=_ATTENTION,
         )

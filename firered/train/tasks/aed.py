@@ -1,4 +1,4 @@
-"""Recognition: the attention encoder-decoder (FireRedASR2S paper, section 3), from nothing or from released weights."""
+"""Recognition: the attention encoder-decoder (FireRedASR2S paper, section 3), from scratch or released weights."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,17 +25,17 @@ class AedTaskConfig(ConformerConfig):
     ctc_weight: float = option(0.0, "share of the CTC loss, which trains the encoder too", low=0, high=1)
     finetune: str = option(
         "full",
-        "what is trained: all weights, all but the encoder's, or low-rank additions to the attention",
+        "what is trained: all weights, all but the encoder's, or LoRA on the attention",
         choices=("full", "frozen_encoder", "lora"),
     )
-    lora_rank: int = option(16, "rank of the additions", low=1)
-    lora_alpha: float = option(32.0, "they are scaled by this over the rank", low=0)
-    lora_dropout: float = option(0.05, "dropout of their input", low=0, high=0.9)
-    keep_adapter: bool = option(False, "write the additions beside the merged model too (OUT/adapter, peft's format)")
+    lora_rank: int = option(16, "rank of LoRA", low=1)
+    lora_alpha: float = option(32.0, "LoRA is scaled by this over the rank", low=0)
+    lora_dropout: float = option(0.05, "dropout of the input of LoRA", low=0, high=0.9)
+    keep_adapter: bool = option(False, "write LoRA beside the merged model too (OUT/adapter, peft's format)")
 
 
 def initial_model(config: AedTaskConfig, odim: int) -> Aed:
-    """The model to train: a new one, or that of `init`; with a CTC head where its loss is wanted."""
+    """The model to train: a new one, or that of `init`; with a CTC head where `ctc_weight` is above 0."""
     if not config.init:
         return Aed(sizes_of(config, odim), ctc=config.ctc_weight > 0)
     (path,) = model_files(Path(config.init), CHECKPOINT)

@@ -22,7 +22,7 @@ class ConformerConfig(Options):
 
 
 def sizes_of(config: ConformerConfig, odim: int, lid_odim: int | None = None) -> AedConfig:
-    """The published size, with what is given explicitly in its place.
+    """The sizes that the options name: those of the published size, but for options that are given.
 
     Raises:
         ModelError: the sizes do not fit together.
@@ -31,6 +31,11 @@ def sizes_of(config: ConformerConfig, odim: int, lid_odim: int | None = None) ->
     given = {name: getattr(config, name) for name in names if getattr(config, name)}
     if config.d_model and not config.n_head:
         given["n_head"] = max(1, config.d_model // 64)
-    rates = {"dropout_rate": config.dropout, "residual_dropout": config.dropout}
-    sizes = replace(AedConfig.of_size(config.size, odim), kernel_size=config.kernel_size, lid_odim=lid_odim, **rates)
+    sizes = replace(
+        AedConfig.of_size(config.size, odim),
+        kernel_size=config.kernel_size,
+        lid_odim=lid_odim,
+        dropout_rate=config.dropout,
+        residual_dropout=config.dropout,
+    )
     return AedConfig.from_args(Namespace(**asdict(replace(sizes, **given))))

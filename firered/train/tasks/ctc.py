@@ -1,4 +1,4 @@
-"""The post-hoc CTC head: one layer on a trained encoder, which stays as it is (FireRedASR2S paper, section 3.1)."""
+"""The post-hoc CTC head: one layer on a trained encoder, which is frozen (FireRedASR2S paper, section 3.1)."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -32,8 +32,8 @@ class CtcTaskConfig(Options):
     dropout: float = option(0.0, "of the encoder's output", low=0, high=0.9)
 
 
-class CtcObjective(ConformerObjective):
-    """CTC loss of the head alone."""
+class CtcObjective(ConformerObjective[Aed]):
+    """CTC loss that trains the head alone."""
 
     def forward(self, tensors: Mapping[str, Tensor]) -> BatchLoss:
         """Loss summed over utterances."""
@@ -45,17 +45,17 @@ class CtcObjective(ConformerObjective):
 
 
 def take_encoder(model: Aed, directory: Path) -> None:
-    """Put the encoder of a speech-LLM in the place of the model's own: the fifth stage of FunAudio-ASR (section 4).
+    """Replace the encoder of the model by that of a speech-LLM: the fifth stage of FunAudio-ASR (section 4).
 
     Raises:
-        ModelError: it is not there, or of other sizes.
+        ModelError: it is missing, or of other sizes.
     """
     weights: dict[str, Tensor] = {}
-    for path in model_files(directory, ENCODER, CHECKPOINT):  # what was trained is in the second
+    for path in model_files(directory, ENCODER, CHECKPOINT):  # the second has the trained weights
         state = load_checkpoint(path)[1]
         weights |= {name: value for name, value in state.items() if name.startswith("encoder.")}
     tables = tuple(name.removeprefix("encoder.") for name in model.position_tables())
-    load_weights(model.encoder, {name.removeprefix("encoder."): one for name, one in weights.items()}, path,
+    load_weights(model.encoder, {name.removeprefix("encoder."): value for name, value in weights.items()}, path,
                  may_lack=tables)  # fmt: skip
 
 
