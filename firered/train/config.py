@@ -61,7 +61,7 @@ class ProgressiveConfig(Options):
         "what raises them: steps, or a dev loss that stalls; none: full from the start",
         choices=("none", "steps", "stall"),
     )
-    levels: int = option(4, "equal levels from nothing to full", low=1)
+    levels: int = option(4, "equal levels from 0 to full", low=1)
     start_step: int = option(1000, "by steps: the first level from this step on", low=0)
     every_steps: int = option(1000, "by steps: steps from level to level", low=1)
     patience: int = option(1, "stall: evaluations in a row without a lower dev loss that raise a level", low=1)

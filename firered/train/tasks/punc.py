@@ -38,7 +38,7 @@ _CLS = "[CLS]"
 
 @dataclass(frozen=True)
 class PuncTaskConfig(Options):
-    """Punctuation; the sizes, under BERT's names, are those of a model from nothing."""
+    """Punctuation; the sizes, under BERT's names, are those of a new model."""
 
     init: str | None = option(None, "model directory to fine-tune; its vocabulary and marks are kept")
     bert: str | None = option(None, "folder of a BERT or LERT (config.json, vocab.txt, weights) to start from")
