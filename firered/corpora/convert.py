@@ -1,4 +1,4 @@
-"""Compressed recordings as wav, where many segments are cut from each: so that every one of them is decoded once."""
+"""Compressed recordings converted to wav, so that cutting segments out of one does not decode it for each of them."""
 
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -14,7 +14,7 @@ from firered.data.atomic import replacing
 
 
 def converted(recordings: Mapping[str, Path], folder: Path) -> dict[str, Path]:
-    """A wav (16 kHz, mono, 16 bit) in `folder` of each recording; those that are there are not made again.
+    """A wav (16 kHz, mono, 16 bit) in `folder` for each recording, by its id; existing files are kept.
 
     Raises:
         AudioError: a recording cannot be read.

@@ -1,4 +1,4 @@
-"""Checkpoints of one training: saved in one step, the best and the last kept, averaged."""
+"""Checkpoints of one training: written atomically, the best and the last kept, averaged."""
 
 import logging
 import math
@@ -37,12 +37,12 @@ def save(path: Path, content: object) -> None:
 
 
 def state_path(out: Path) -> Path:
-    """Where a training's state lies, from which it goes on."""
+    """The file of the state from which a training resumes."""
     return out / FOLDER / STATE
 
 
 def load(path: Path) -> dict[str, Any]:
-    """What was saved; only tensors and plain values are let through.
+    """The content of a checkpoint; only tensors and plain values are loaded.
 
     Raises:
         ModelError: it cannot be read.
@@ -54,7 +54,7 @@ def load(path: Path) -> dict[str, Any]:
 
 
 def average(parts: Sequence[Mapping[str, Tensor]]) -> dict[str, Tensor]:
-    """The mean of tensors of the same names, taken in double; equal ones come out as they are."""
+    """The mean of tensors of the same names, computed in double; equal tensors come out unchanged."""
     mean = {name: tensor.double() for name, tensor in parts[0].items()}
     for part in parts[1:]:
         for name, total in mean.items():
@@ -70,11 +70,11 @@ class Keeper:
         self.scores: dict[int, float] = {}  # of all evaluations by step; higher is better
 
     def path(self, step: int) -> Path:
-        """Where the checkpoint of a step lies."""
+        """The file of the checkpoint of a step."""
         return self.folder / f"step-{step:08d}.pt"
 
     def ranked(self) -> list[int]:
-        """Steps of the best evaluations, best first; of equal ones the earlier."""
+        """Steps of the best evaluations, best first; of equal ones the earlier first."""
         return sorted(self.scores, key=lambda step: (-self.scores[step], step))[: self.config.keep_best]
 
     def last(self) -> list[int]:
@@ -87,7 +87,7 @@ class Keeper:
         return sum(step > best for step in self.scores)
 
     def note(self, step: int, figures: Mapping[str, float]) -> None:
-        """Take in an evaluation.
+        """Record an evaluation.
 
         Raises:
             OptionError: `best_by` is not a figure of this task.
@@ -99,7 +99,7 @@ class Keeper:
         self.scores[step] = -math.inf if math.isnan(score) else score
 
     def add(self, step: int, figures: Mapping[str, float], trained: Mapping[str, Tensor]) -> bool:
-        """Take in an evaluation and keep its checkpoint; whether the average changes with it.
+        """Record an evaluation and save its checkpoint; returns whether the average changes with it.
 
         Raises:
             FireRedError: it cannot be saved.
@@ -122,7 +122,7 @@ class Keeper:
         return self.ranked() if self.config.average == "best" else self.last()
 
     def averaged(self) -> dict[str, Tensor]:
-        """The mean of what is kept for it."""
+        """The tensors of the model to export: the mean over `average`'s checkpoints."""
         steps = self._averaged()
         log.debug("model of the mean of steps %s", " ".join(map(str, steps)))
         return average([load(self.path(step))["trained"] for step in steps])

@@ -167,7 +167,8 @@ def test_fine_tuning_starts_from_the_published_loss(tmp_path):
     assert curve[0] == pytest.approx(published_loss(golden, wavs, texts), rel=1e-4)
     assert curve[-1] < curve[0]
     assert Asr.from_pretrained(tmp_path / "exp", device="cpu")(wavs["utt00"]).text is not None
-    assert state_of(tmp_path / "exp").keys() == state_of(golden).keys()
+    tables = {"encoder.positional_encoding.pe", "decoder.positional_encoding.pe"}  # taken out of the goldens
+    assert state_of(tmp_path / "exp").keys() == state_of(golden).keys() | tables
 
 
 @torch.no_grad()
