@@ -18,7 +18,7 @@ asr_config=
 punc_config=
 score_config=
 vad=true
-asr_type=aed
+asr_type=
 channel=mix
 pipes=true
 keep_going=false
@@ -39,7 +39,8 @@ Stages: -1 data directory, 0 filterbank + CMVN statistics, 1 VAD, 2 LID, 3 decod
   --cmd CMD                    launcher: utils/run.py, utils/slurm.py, Kaldi's run.pl [utils/run.py]
   --vad-config YAML            settings of stage 1, e.g. conf/vad_long_pauses.yaml
   --vad true|false             false: the utterances of --data are worked on as they are, not cut [$vad]
-  --asr-type aed|llm           kind of recognition model; llm needs FireRedASR2-LLM in --models, too [$asr_type]
+  --asr-type aed|llm           kind of recognition model; llm needs FireRedASR2-LLM in --models, too
+                               [what --models holds; aed where it holds both]
   --lid-config, --asr-config, --punc-config, --score-config YAML
                                the same of stages 2, 3 (e.g. conf/asr_aed.yaml, conf/asr_llm.yaml), 5 and 6
   --channel mix|N|each         what to do with several channels       [$channel]
@@ -98,9 +99,9 @@ if [ "$stage" -le 2 ] && [ "$stop_stage" -ge 2 ]; then
 fi
 
 if [ "$stage" -le 3 ] && [ "$stop_stage" -ge 3 ]; then
-  echo "stage 3: recognition ($asr_type) -> $exp/asr"
-  on_parts "$speech" "$exp/asr" firered-asr --type "$asr_type" --model "$models" "${threads[@]}" "${audio[@]}" \
-    ${asr_config:+--config "$asr_config"} @in @out
+  echo "stage 3: recognition${asr_type:+ ($asr_type)} -> $exp/asr"
+  on_parts "$speech" "$exp/asr" firered-asr --model "$models" "${threads[@]}" "${audio[@]}" \
+    ${asr_type:+--type "$asr_type"} ${asr_config:+--config "$asr_config"} @in @out
 fi
 
 if [ "$stage" -le 4 ] && [ "$stop_stage" -ge 4 ]; then
@@ -120,7 +121,7 @@ if [ "$stage" -le 6 ] && [ "$stop_stage" -ge 6 ] && { [ -n "$ref" ] || [ "$stage
   scoring=()
   if [ "$vad" = true ]; then scoring+=(--by-recording); fi
   if [ "$keep_going" = true ]; then scoring+=(--allow-extra); fi # recordings without a reference are no error then
-  firered-score "${scoring[@]}" ${score_config:+--config "$score_config"} "$ref" "$exp/asr" "$exp/score"
+  firered-score text "${scoring[@]}" ${score_config:+--config "$score_config"} "$ref" "$exp/asr" "$exp/score"
   sed '/^`/q' "$exp/score/score.txt" # up to the end of its first table
 fi
 

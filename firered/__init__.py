@@ -1,4 +1,7 @@
-"""FireRedASR2S speech recognition as a Kaldi/ESPnet-style toolkit."""
+"""FireRedASR2S speech recognition as a Kaldi/ESPnet-style toolkit.
+
+`load` and `transcribe` are the front door; every module is a class of its own: `module(one)` and `module.batch(many)`.
+"""
 
 import importlib
 from typing import TYPE_CHECKING, Any
@@ -7,30 +10,126 @@ from firered.version import __version__
 
 if TYPE_CHECKING:
     from firered.align.aligner import Aligner
-    from firered.asr.aed import Asr
-    from firered.asr.llm import LlmAsr
+    from firered.align.config import AlignConfig
+    from firered.asr.config import AsrConfig, LlmConfig
+    from firered.asr.families.aed import Asr
+    from firered.asr.families.speech_llm import LlmAsr
+    from firered.audio.config import AudioConfig
+    from firered.audio.like import AudioLike, Rxfilename
+    from firered.errors import AudioError, DataError, FireRedError, ModelError, OptionError, Outcome, result_of
+    from firered.front import load, transcribe
+    from firered.lid.config import LidConfig
     from firered.lid.identify import Lid
+    from firered.punc.config import PuncConfig
     from firered.punc.punctuate import Punc
+    from firered.results import (
+        Alignment,
+        AlignResult,
+        AsrResult,
+        Event,
+        LanguageGuess,
+        LidResult,
+        MvadResult,
+        NBest,
+        PuncResult,
+        Sentence,
+        StreamEvent,
+        StreamVadResult,
+        TokenSpan,
+        Transcript,
+        Trouble,
+        VadResult,
+        Word,
+    )
+    from firered.runtime.context import Context
+    from firered.system.config import SystemConfig
     from firered.system.system import System
+    from firered.vad.config import MvadConfig, StreamVadConfig, VadConfig
     from firered.vad.detect import Mvad, StreamVad, Vad
 
-__all__ = ["Aligner", "Asr", "Lid", "LlmAsr", "Mvad", "Punc", "StreamVad", "System", "Vad", "__version__"]
+__all__ = [
+    "AlignConfig",
+    "AlignResult",
+    "Aligner",
+    "Alignment",
+    "Asr",
+    "AsrConfig",
+    "AsrResult",
+    "AudioConfig",
+    "AudioError",
+    "AudioLike",
+    "Context",
+    "DataError",
+    "Event",
+    "FireRedError",
+    "LanguageGuess",
+    "Lid",
+    "LidConfig",
+    "LidResult",
+    "LlmAsr",
+    "LlmConfig",
+    "ModelError",
+    "Mvad",
+    "MvadConfig",
+    "MvadResult",
+    "NBest",
+    "OptionError",
+    "Outcome",
+    "Punc",
+    "PuncConfig",
+    "PuncResult",
+    "Rxfilename",
+    "Sentence",
+    "StreamEvent",
+    "StreamVad",
+    "StreamVadConfig",
+    "StreamVadResult",
+    "System",
+    "SystemConfig",
+    "TokenSpan",
+    "Transcript",
+    "Trouble",
+    "Vad",
+    "VadConfig",
+    "VadResult",
+    "Word",
+    "__version__",
+    "load",
+    "result_of",
+    "transcribe",
+]
 
 # Loaded on first use: torch takes seconds, and commands must answer --help at once.
-_HOME = {
-    "Asr": "firered.asr.aed",
-    "LlmAsr": "firered.asr.llm",
-    "Aligner": "firered.align.aligner",
-    "Lid": "firered.lid.identify",
-    "Punc": "firered.punc.punctuate",
-    "System": "firered.system.system",
-    "Vad": "firered.vad.detect",
-    "StreamVad": "firered.vad.detect",
-    "Mvad": "firered.vad.detect",
+_NAMES = {
+    "firered.align.aligner": "Aligner",
+    "firered.align.config": "AlignConfig",
+    "firered.asr.families.aed": "Asr",
+    "firered.asr.config": "AsrConfig LlmConfig",
+    "firered.asr.families.speech_llm": "LlmAsr",
+    "firered.audio.config": "AudioConfig",
+    "firered.audio.like": "AudioLike Rxfilename",
+    "firered.errors": "AudioError DataError FireRedError ModelError OptionError Outcome result_of",
+    "firered.front": "load transcribe",
+    "firered.lid.config": "LidConfig",
+    "firered.lid.identify": "Lid",
+    "firered.punc.config": "PuncConfig",
+    "firered.punc.punctuate": "Punc",
+    "firered.results": "AlignResult Alignment AsrResult Event LanguageGuess LidResult MvadResult NBest PuncResult "
+    "Sentence StreamEvent StreamVadResult TokenSpan Transcript Trouble VadResult Word",
+    "firered.runtime.context": "Context",
+    "firered.system.config": "SystemConfig",
+    "firered.system.system": "System",
+    "firered.vad.config": "MvadConfig StreamVadConfig VadConfig",
+    "firered.vad.detect": "Mvad StreamVad Vad",
 }
+_HOME = {name: module for module, names in _NAMES.items() for name in names.split()}
 
 
 def __getattr__(name: str) -> Any:  # noqa: ANN401 - whatever the module holds
     if name in _HOME:
         return getattr(importlib.import_module(_HOME[name]), name)
     raise AttributeError(f"module 'firered' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

@@ -1,12 +1,12 @@
 """What can go wrong and be mended by the user: every message says where, what, and what to do."""
 
 from dataclasses import dataclass
-from typing import TypeVar
+from typing import TypeAlias, TypeVar
 
 T = TypeVar("T")
 
 # What a piece of work of a batch gave: its result, or the error that ended it while the rest went on.
-Outcome = T | Exception
+Outcome: TypeAlias = T | Exception
 
 
 class FireRedError(Exception):

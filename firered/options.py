@@ -1,10 +1,11 @@
 """Options as frozen dataclasses: the one place where an option is named, defaulted, documented and checked.
 
-Command-line flags (`firered.cli.flags`) and YAML keys are made from the fields.
+Command-line flags (`firered.cli.flags`) and YAML keys are made from the fields. A YAML file may have sections: the
+options of one module under its name.
 """
 
 import typing
-from collections.abc import Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from types import NoneType, UnionType
@@ -86,7 +87,7 @@ def _check_range(name: str, value: object, rule: Mapping[str, Any]) -> None:
 
 
 def read_yaml(path: Path) -> dict[str, Any]:
-    """Options of a YAML file of `name: value` lines; dashes in names count as underscores.
+    """What a YAML file of `name: value` lines holds, as plain values; dashes in names count as underscores.
 
     Raises:
         OptionError: the file is missing, not YAML, or not a mapping.
@@ -95,13 +96,80 @@ def read_yaml(path: Path) -> dict[str, Any]:
         values = yaml.safe_load(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise OptionError(f"{path}: {error.strerror}") from error
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
+    except RecursionError:
+        raise OptionError(f"{path}: not readable as YAML: nested too deeply") from None
+    except (yaml.YAMLError, ValueError) as error:  # ValueError: bytes that are not UTF-8, or a date such as 2024-13-01
         raise OptionError(f"{path}: not readable as YAML: {error}") from error
     if values is None:
         return {}
     if not isinstance(values, dict):
         raise OptionError(f"{path}: expected lines of `name: value`")
+    return _plain_names(values)
+
+
+def _plain_names(values: Mapping[Any, Any]) -> dict[str, Any]:
     return {str(key).replace("-", "_"): value for key, value in values.items()}
+
+
+# The names of the options of each section; "" has those that stand in a file without one.
+Sections = Mapping[str, Collection[str]]
+
+
+def by_section(values: Mapping[str, Any], sections: Sections, source: str) -> dict[str, dict[str, Any]]:
+    """The values of every section.
+
+    A mapping under a section's name holds its options. An option may also stand without a section if only one has it.
+
+    Args:
+        values: what a YAML file holds.
+        sections: what there is.
+        source: where the values are from, for messages.
+
+    Raises:
+        OptionError: a key is not known, or could belong to several sections; the message lists what is allowed.
+    """
+    found: dict[str, dict[str, Any]] = {name: {} for name in sections}
+    nested = {key: value for key, value in values.items() if _is_section(key, value, sections)}
+    bare = {key: value for key, value in values.items() if key not in nested}
+    known = [*sections.get("", ()), *filter(None, sections)]
+    _refuse_unknown(source, [key for key in bare if not owners(key, sections)], known)
+    for key, value in bare.items():
+        found[owner(key, sections, source)][key] = value
+    for name, inner in nested.items():
+        if not isinstance(inner, Mapping | None):
+            raise OptionError(f"{source}: {name}: expected `name: value` lines under it")
+        given = _plain_names(inner or {})
+        _refuse_unknown(f"{source}: {name}", given.keys() - set(sections[name]), sorted(sections[name]))
+        found[name].update(given)
+    return found
+
+
+def _is_section(key: str, value: object, sections: Sections) -> bool:
+    """Whether a key is a section rather than an option of the same name (`vad: {...}` and `vad: false`)."""
+    return key in sections and (value is None or isinstance(value, Mapping) or not owners(key, sections))
+
+
+def _refuse_unknown(source: str, unknown: Collection[str], known: Collection[str]) -> None:
+    if unknown:
+        raise OptionError(f"{source}: unknown options {', '.join(sorted(unknown))}; known: {', '.join(known)}")
+
+
+def owners(option_name: str, sections: Sections) -> list[str]:
+    """The sections that have an option of this name."""
+    return [section for section, names in sections.items() if option_name in names]
+
+
+def owner(option_name: str, sections: Sections, source: str) -> str:
+    """The only section that has an option of this name.
+
+    Raises:
+        OptionError: none has it, or several have.
+    """
+    found = owners(option_name, sections)
+    if len(found) == 1:
+        return found[0]
+    where = f"is in {' and '.join(found)}: name the section" if found else "is in no section"
+    raise OptionError(f"{source}: {option_name}: {where} (sections: {', '.join(filter(None, sections))})")
 
 
 def write_settings(path: Path, command: str, *groups: Options) -> None:
@@ -109,5 +177,17 @@ def write_settings(path: Path, command: str, *groups: Options) -> None:
     values: dict[str, Any] = {}
     for group in groups:
         values.update(group.to_dict())
-    text = yaml.safe_dump(values, sort_keys=False, allow_unicode=True)
+    _write_yaml(path, command, values)
+
+
+def write_sections(path: Path, command: str, sections: Iterable[tuple[str, Options]]) -> None:
+    """The same of a command with several modules: options under the name of their section."""
+    values: dict[str, Any] = {}
+    for name, options in sections:
+        values.setdefault(name, {}).update(options.to_dict())
+    _write_yaml(path, command, values)
+
+
+def _write_yaml(path: Path, command: str, values: Mapping[str, Any]) -> None:
+    text = yaml.safe_dump(dict(values), sort_keys=False, allow_unicode=True)
     path.write_text(f"# {command}, firered {__version__}\n{text}", encoding="utf-8")

@@ -1,14 +1,99 @@
-"""What the modules return: plain dataclasses, with the published JSON fields."""
+"""What the modules return: frozen dataclasses with times in seconds, as plain dictionaries and back.
 
-from dataclasses import dataclass, field, fields
-from typing import Any
+Sequences are annotated as such and held as tuples. The published JSON fields, some of them in milliseconds, are made
+where files are written (`firered.output.published`).
+"""
+
+import functools
+import types
+import typing
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, fields, is_dataclass
+from typing import Any, TypeVar
 
 import numpy as np
 
+Seconds = tuple[float, float]  # start and end
+R = TypeVar("R", bound="Result")
+
+_LEFT_OUT = {"left_out": True}  # metadata of a field that dictionaries do not have: arrays are stored elsewhere
+
 
 @dataclass(frozen=True)
-class Word:
-    """A word, or a Chinese character, lower-case, and when it was said in seconds from the utterance's start."""
+class Result:
+    """What all results share: lists given to them become tuples, and they can be stored as plain values."""
+
+    def __post_init__(self) -> None:
+        for f in fields(self):
+            object.__setattr__(self, f.name, _frozen(getattr(self, f.name)))
+
+    def to_dict(self) -> dict[str, Any]:
+        """Dictionaries, lists, strings and numbers, ready for JSON; arrays such as `probs` are left out."""
+        return {f.name: _plain(getattr(self, f.name)) for f in fields(self) if not f.metadata.get("left_out")}
+
+    @classmethod
+    def from_dict(cls: type[R], values: Mapping[str, Any]) -> R:
+        """The result that `to_dict` gave these values, without its arrays.
+
+        Raises:
+            TypeError: fields are missing, or there are others.
+        """
+        kinds = _field_types(typing.cast(Any, cls))
+        return cls(**{name: _read(kinds.get(name), value) for name, value in values.items()})
+
+
+def _frozen(value: Any) -> Any:  # noqa: ANN401 - any field's value
+    """The value with tuples for lists."""
+    if isinstance(value, list | tuple):
+        return tuple(_frozen(item) for item in value)
+    if isinstance(value, dict):
+        return {key: _frozen(item) for key, item in value.items()}
+    return value
+
+
+def _plain(value: Any) -> Any:  # noqa: ANN401
+    """The value as JSON has it."""
+    if isinstance(value, Result):
+        return value.to_dict()
+    if isinstance(value, tuple):
+        return [_plain(item) for item in value]
+    if isinstance(value, Mapping):
+        return {key: _plain(item) for key, item in value.items()}
+    return value
+
+
+@functools.cache
+def _field_types(cls: Any) -> dict[str, Any]:  # noqa: ANN401 - a class of results
+    return typing.get_type_hints(cls)
+
+
+def _read(kind: Any, value: Any) -> Any:  # noqa: ANN401 - an annotation, and a plain value of that type
+    """A field's value from its plain form; of several kinds of result the one that has just these fields."""
+    if isinstance(kind, type) and is_dataclass(kind) and issubclass(kind, Result):
+        return kind.from_dict(value)
+    origin, inner = typing.get_origin(kind), typing.get_args(kind)
+    if value is None or not inner:
+        return value
+    if origin in (typing.Union, types.UnionType):
+        several = [one for one in inner if one is not types.NoneType]
+        return _read(several[0] if len(several) == 1 else _with_these_fields(several, value), value)
+    if origin is not tuple and issubclass(origin, Mapping):
+        return {key: _read(inner[1], item) for key, item in value.items()}
+    if origin is tuple and inner[-1] is not ...:
+        return tuple(_read(part, item) for part, item in zip(inner, value, strict=True))
+    return tuple(_read(inner[0], item) for item in value)
+
+
+def _with_these_fields(kinds: Sequence[Any], value: Mapping[str, Any]) -> Any:  # noqa: ANN401
+    for kind in kinds:
+        if {f.name for f in fields(kind) if not f.metadata.get("left_out")} == value.keys():
+            return kind
+    raise TypeError(f"none of {', '.join(kind.__name__ for kind in kinds)} has the fields {', '.join(value)}")
+
+
+@dataclass(frozen=True)
+class Word(Result):
+    """A word, or a Chinese character, in seconds from the start of its utterance or, in a transcript, recording."""
 
     text: str
     start_s: float
@@ -20,7 +105,7 @@ _WINDOW_REST_S = 0.025  # the published models let the last frame of a recording
 
 
 @dataclass(frozen=True)
-class StreamEvent:
+class StreamEvent(Result):
     """A start or an end of speech, known at `frame`. Frames count from 1; an end names the start it belongs to."""
 
     kind: str  # "start" or "end"
@@ -38,88 +123,58 @@ class StreamEvent:
         """End of the window of the frame at which the event was known, in seconds."""
         return round((self.frame - 1) * _SHIFT_MS / 1000 + _WINDOW_REST_S, 3)
 
-    def to_json(self) -> dict[str, Any]:
-        """Type, place in seconds, when it was known, and the frames behind them."""
-        return {
-            "event": f"speech_{self.kind}",
-            "time": self.time_s,
-            "known_at": self.known_at_s,
-            "frame": self.frame,
-            "start_frame": self.start_frame,
-            "end_frame": self.end_frame,
-        }
+
+def _no_probs() -> np.ndarray:
+    return np.zeros((0, 0), np.float32)
 
 
-Seconds = tuple[float, float]
-
-
-@dataclass
-class VadResult:
+@dataclass(frozen=True)
+class VadResult(Result):
     """Voice segments of one recording, in seconds; `probs` are the frame posteriors, (T, 1) float32."""
 
     uttid: str
     dur: float
-    timestamps: list[Seconds]
-    probs: np.ndarray = field(repr=False, compare=False)
-
-    def to_json(self) -> dict[str, Any]:
-        """The published fields."""
-        return {"uttid": self.uttid, "dur": self.dur, "timestamps": [list(t) for t in self.timestamps]}
+    timestamps: Sequence[Seconds]
+    probs: np.ndarray = field(default_factory=_no_probs, repr=False, compare=False, metadata=_LEFT_OUT)
 
     def labelled(self) -> list[tuple[float, float, str]]:
         """(start, end, label) of every segment, in order."""
-        return [(*span, "speech") for span in self.timestamps]
+        return [(start_s, end_s, "speech") for start_s, end_s in self.timestamps]
 
 
-@dataclass
-class MvadResult:
+@dataclass(frozen=True)
+class MvadResult(Result):
     """Segments of each event in seconds and the share of frames with it; `probs` (T, 3) float32."""
 
     uttid: str
     dur: float
-    event2timestamps: dict[str, list[Seconds]]
-    event2ratio: dict[str, float]
-    probs: np.ndarray = field(repr=False, compare=False)
-
-    def to_json(self) -> dict[str, Any]:
-        """The published fields."""
-        spans = {event: [list(t) for t in found] for event, found in self.event2timestamps.items()}
-        return {"uttid": self.uttid, "dur": self.dur, "event2timestamps": spans, "event2ratio": self.event2ratio}
+    event2timestamps: Mapping[str, Sequence[Seconds]]
+    event2ratio: Mapping[str, float]
+    probs: np.ndarray = field(default_factory=_no_probs, repr=False, compare=False, metadata=_LEFT_OUT)
 
     def labelled(self) -> list[tuple[float, float, str]]:
         """(start, end, event) of every segment, in order of time."""
         return sorted((*span, event) for event, spans in self.event2timestamps.items() for span in spans)
 
 
-@dataclass
+@dataclass(frozen=True)
 class StreamVadResult(VadResult):
     """Voice segments as the streaming detector found them, and its events in the order they became known."""
 
-    events: list[StreamEvent] = field(default_factory=list)
-
-    def to_json(self) -> dict[str, Any]:
-        """The published fields and the events."""
-        return {**super().to_json(), "events": [event.to_json() for event in self.events]}
+    events: Sequence[StreamEvent] = ()
 
 
-@dataclass
-class LanguageGuess:
+@dataclass(frozen=True)
+class LanguageGuess(Result):
     """One of an utterance's likeliest languages; of Chinese also its likeliest dialects with their probabilities."""
 
     language: str
     probability: float
-    dialects: dict[str, float] = field(default_factory=dict)
-
-    def to_json(self) -> dict[str, Any]:
-        """All fields, `dialects` only where there are any; probabilities rounded to 4 decimals."""
-        out: dict[str, Any] = {"language": self.language, "probability": round(self.probability, 4)}
-        if self.dialects:
-            out["dialects"] = {name: round(probability, 4) for name, probability in self.dialects.items()}
-        return out
+    dialects: Mapping[str, float] = field(default_factory=dict)
 
 
-@dataclass
-class LidResult:
+@dataclass(frozen=True)
+class LidResult(Result):
     """The language of one utterance: `lang` as decoded, such as `zh mandarin`, and what else it may have been."""
 
     uttid: str
@@ -128,137 +183,161 @@ class LidResult:
     dialect: str | None
     confidence: float
     dur_s: float
-    top: list[LanguageGuess]
-
-    def to_json(self) -> dict[str, Any]:
-        """The published fields, language and dialect apart, and the likeliest languages."""
-        return {
-            "uttid": self.uttid,
-            "lang": self.lang,
-            "language": self.language,
-            "dialect": self.dialect,
-            "confidence": round(self.confidence, 3),
-            "dur_s": round(self.dur_s, 3),
-            "top": [guess.to_json() for guess in self.top],
-        }
-
-    to_record = to_json
+    top: Sequence[LanguageGuess]
 
 
-class _Hypothesis:
-    """What is the same about hypotheses, whatever parts their scores have."""
-
-    def to_json(self) -> dict[str, Any]:
-        """All fields, numbers rounded to 4 decimals (confidence to 3, as everywhere)."""
-        values = {f.name: getattr(self, f.name) for f in fields(self)}
-        return {name: _rounded(name, value) if isinstance(value, float) else value for name, value in values.items()}
-
-
-def _rounded(name: str, value: float) -> float:
-    return round(value, 3 if name == "confidence" else 4)
-
-
-@dataclass
-class NBest(_Hypothesis):
-    """One of an utterance's best hypotheses with the parts of its score: (aed + lm) / length."""
+@dataclass(frozen=True)
+class NBest(Result):
+    """One of an utterance's best hypotheses: `score` is the sum of `scores`, by what gave them, over `length`."""
 
     text: str
-    tokens: list[str]
+    tokens: Sequence[str]
     score: float
-    aed: float
-    lm: float
+    scores: Mapping[str, float]  # such as `aed` and `lm`, or `llm`
     length: float
     confidence: float
 
 
-@dataclass
-class LlmNBest(_Hypothesis):
-    """One of the LLM variant's best hypotheses with the parts of its score: llm / length."""
-
-    text: str
-    tokens: list[str]
-    score: float
-    llm: float
-    length: float
-    confidence: float
-
-
-@dataclass
-class AsrResult:
-    """What was said in one utterance.
+@dataclass(frozen=True)
+class AsrResult(Result):
+    """The text of one utterance.
 
     `words` are in seconds from its start, None where no time stamps were asked for; `nbest` is empty for an utterance
     that was decoded in windows. `flags` are reasons to doubt the text (see `firered.asr.guard`); `dropped` is the text
     itself where it was taken out for them; `ctc_text` what a CTC head reads in the utterance, where one was asked.
+    `context_used` names the fields of the utterance's context that the recogniser made use of.
     """
 
     uttid: str
     text: str
     confidence: float
     dur_s: float
-    tokens: list[str]
-    token_confidence: list[float]
-    words: "list[Word] | None" = None
-    nbest: list[NBest] | list[LlmNBest] = field(default_factory=list)
-    flags: list[str] = field(default_factory=list)
+    tokens: Sequence[str]
+    token_confidence: Sequence[float]
+    words: Sequence[Word] | None = None
+    nbest: Sequence[NBest] = ()
+    flags: Sequence[str] = ()
     dropped: str = ""
     ctc_text: str | None = None
-
-    def to_json(self) -> dict[str, Any]:
-        """The published fields; `timestamp` only where time stamps were asked for, `flags` where there are any."""
-        out = {
-            "uttid": self.uttid,
-            "text": self.text,
-            "confidence": round(self.confidence, 3),
-            "dur_s": round(self.dur_s, 3),
-        }
-        if self.words is not None:
-            out["timestamp"] = [[word.text, word.start_s, word.end_s] for word in self.words]
-        if self.flags:
-            out["flags"] = self.flags
-        if self.dropped:
-            out["dropped"] = self.dropped
-        return out
-
-    def to_record(self) -> dict[str, Any]:
-        """Everything that the output files are written from."""
-        return {
-            "json": self.to_json(),
-            "tokens": self.tokens,
-            "token_confidence": [round(prob, 3) for prob in self.token_confidence],
-            "nbest": [hypothesis.to_json() for hypothesis in self.nbest],
-        }
+    context_used: Sequence[str] = ()
 
 
-@dataclass
-class Sentence:
-    """A punctuated sentence and when it was said: from its first word's start to its last word's end."""
+@dataclass(frozen=True)
+class TokenSpan(Result):
+    """The frames [first_frame, end_frame) that carry one token; `log_prob` is the mean over them, natural logarithm."""
+
+    token: int
+    first_frame: int
+    end_frame: int
+    log_prob: float
+
+
+@dataclass(frozen=True)
+class Alignment(Result):
+    """The likeliest CTC path of an utterance's T encoder frames that says its tokens.
+
+    `labels` (T,) holds a token id or the blank for every frame, `spans` one item for every token, in order. `score` is
+    the path's log-probability, natural logarithm, summed over the frames.
+    """
+
+    labels: Sequence[int]
+    spans: Sequence[TokenSpan]
+    score: float
+    blank: int = 0
+
+    @property
+    def mean_log_prob(self) -> float:
+        """Mean log-probability a frame of the path, at most 0: comparable between utterances of any length.
+
+        Low values mean that text and audio do not belong together; ranking by it finds wrong transcripts. Blank frames
+        count, so it says little about a few wrong words in a long utterance: for those see the spans' own.
+        """
+        return self.score / len(self.labels)
+
+    def to_kaldi(self) -> list[int]:
+        """The T labels as Kaldi writes alignments, an integer vector (`copy-int-vector`): token ids, blank included."""
+        return list(self.labels)
+
+
+@dataclass(frozen=True)
+class AlignResult(Result):
+    """Words in seconds from the utterance's start, and the path through its frames that they were read from."""
+
+    uttid: str
+    words: Sequence[Word]
+    alignment: Alignment
+
+
+@dataclass(frozen=True)
+class Sentence(Result):
+    """A punctuated sentence, from its first word's start to its last word's end.
+
+    Seconds count from the utterance's start or, in a transcript, from the recording's; there it also has what is known
+    of the segment it was spoken in: the confidence of the recognition, 0 where there was none, and the language as
+    decoded, such as `zh mandarin`, None where no language was asked for.
+    """
 
     text: str
     start_s: float
     end_s: float
+    asr_confidence: float = 0.0
+    lang: str | None = None
+    lang_confidence: float = 0.0
 
-    def to_json(self) -> dict[str, Any]:
-        """The published fields."""
-        return {"punc_text": self.text, "start_s": self.start_s, "end_s": self.end_s}
 
-
-@dataclass
-class PuncResult:
+@dataclass(frozen=True)
+class PuncResult(Result):
     """A text with punctuation; of words with times also its `sentences`, else None."""
 
     uttid: str
     origin_text: str
     punc_text: str
-    sentences: list[Sentence] | None = None
+    sentences: Sequence[Sentence] | None = None
 
-    def to_json(self) -> dict[str, Any]:
-        """The published fields, which are the text or the sentences."""
-        if self.sentences is None:
-            return {"punc_text": self.punc_text, "origin_text": self.origin_text, "uttid": self.uttid}
-        return {"punc_sentences": [one.to_json() for one in self.sentences], "uttid": self.uttid}
 
-    def to_record(self) -> dict[str, Any]:
-        """Everything that the output files are written from."""
-        sentences = self.sentences and [{"text": s.text, "start": s.start_s, "end": s.end_s} for s in self.sentences]
-        return {"text": self.punc_text, "sentences": sentences}
+@dataclass(frozen=True)
+class Trouble(Result):
+    """Speech that gave no text, or whose text is in doubt, and why.
+
+    `kind` is `failed` where a module could not do its work, `no text` or `doubt`.
+    """
+
+    start_s: float
+    end_s: float
+    reason: str
+    text: str = ""  # what was left out of the transcript
+    kind: str = "doubt"
+
+
+@dataclass(frozen=True)
+class Event(Result):
+    """A stretch of `speech`, `singing` or `music` on the recording's time axis."""
+
+    start_s: float
+    end_s: float
+    kind: str
+
+
+@dataclass(frozen=True)
+class Transcript(Result):
+    """One recording's sentences and words in seconds from its start, and all that went wrong with parts of it.
+
+    `segments` are the stretches of voice; times are whole milliseconds, cut off as published.
+    """
+
+    uttid: str
+    text: str
+    sentences: Sequence[Sentence]
+    segments: Sequence[Seconds]
+    dur_s: float
+    words: Sequence[Word]
+    wav_path: str
+    troubles: Sequence[Trouble] = ()
+    events: Sequence[Event] = ()
+
+    @property
+    def status(self) -> str:
+        """`ok`, `partial` where `troubles` are listed, or `no speech` where nothing was found to transcribe."""
+        if self.troubles:
+            return "partial"
+        return "ok" if self.segments else "no speech"

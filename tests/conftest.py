@@ -3,26 +3,41 @@
 import pytest
 import torch
 from hypothesis import HealthCheck, settings
-from support.paths import SHARED
+from support.paths import SHARED, TESTS
 from support.tiny_vad import write_tiny_models
 
-# As the commands have it; and where tests share few cores with other work, torch's threads wait for each other.
+# As the commands have it; and where there are fewer cores than workers, torch's threads wait for each other.
 torch.set_num_threads(1)
 
-# A machine with other work to do may take any time over an example; that says nothing about the code.
+# A busy machine may take any time over an example; that says nothing about the code.
 settings.register_profile("patient", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("patient")
 
 
+# Tests have the mark of the folder that they are in; `slow`, `nightly` and `gpu` are set where they belong.
+FOLDER_MARKS = {"commands": "command", "recipes": "recipe", "parity": "parity"}
+
+
+def pytest_collection_modifyitems(items):
+    for item in items:
+        folder = item.path.relative_to(TESTS).parts[0] if item.path.is_relative_to(TESTS) else ""
+        if folder in FOLDER_MARKS:
+            item.add_marker(FOLDER_MARKS[folder])
+        if item.get_closest_marker("nightly"):
+            item.add_marker("slow")
+        if item.get_closest_marker("gpu") and not torch.cuda.is_available():
+            item.add_marker(pytest.mark.skip(reason="needs a CUDA device"))
+
+
 # The beginning of a path in the folder of released data, and how to get what is there.
 SOURCES = {
-    "models/FireRedVAD": "firered-download FireRedVAD --out {folder}/models",
+    "models/FireRedVAD": "firered-download FireRedVAD --to {folder}/models",
     "models": "fetch the published model directory to {folder}/models",
-    "audio/firered": "copy assets/*.wav of the FireRedASR2S release to {folder}/audio/firered",
+    "audio/firered": "copy the sample recordings of the FireRedASR2S release to {folder}/audio/firered",
     "audio/ami": "fetch meetings of the AMI corpus, as wav with RTTM, to {folder}/audio/ami",
     "data/fsdd": "fetch the Free Spoken Digit Dataset's recordings to {folder}/data/fsdd",
     "data/aishell_sample": "put a part of AISHELL-1, in that corpus' own layout, into {folder}/data/aishell_sample",
-    "spec": "a table of the figures in the papers is not published with the repository",
+    "spec": "put a table of the figures in the papers into {folder}/spec",
 }
 
 

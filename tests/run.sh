@@ -1,7 +1,10 @@
 #!/usr/bin/env bash
-# Runs all checks: style, shell scripts, tests. Arguments go to pytest, but for
-#     --python /path/to/bin/python     as the first: the environment to use (so does PATH_SH; see utils/path.sh).
-# Without it .venv is set up if need be.
+# Runs all checks: style, shell scripts, tests.
+#
+#     bash tests/run.sh [--python /path/to/bin/python] [--coverage] [pytest arguments]
+#
+# --python names the environment to use (so does PATH_SH; see utils/path.sh); without it .venv is set up if need be.
+# --coverage prints how much of firered the tests reach. Without a choice by `-m`, all but those marked nightly run.
 
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
@@ -15,6 +18,12 @@ fi
 # shellcheck source=utils/path.sh
 . "$TOP/utils/path.sh"
 
+coverage=()
+if [[ "${1:-}" == --coverage ]]; then
+  coverage=(--cov --cov-report=term)
+  shift
+fi
+
 ruff check .
 ruff format --check .
 if command -v shellcheck >/dev/null; then
@@ -24,4 +33,4 @@ else
 fi
 export OMP_NUM_THREADS=1 # a worker has a core to itself
 # A file stays together: README blocks build on each other. In the order of names, files of one long test are not last.
-python -m pytest --numprocesses auto --dist loadfile --no-loadscope-reorder "$@"
+python -m pytest -m "not nightly" --numprocesses auto --dist loadfile --no-loadscope-reorder "${coverage[@]}" "$@"

@@ -3,8 +3,8 @@
 #
 #     utils/setup.sh [test] [docs] [dev] [bench]     what else to install beside what run.sh and the recipes need
 #
-# PYTHON names the interpreter to make it with (3.10 or later; default python3). Who has an environment of his own
-# needs none of this: see utils/path.sh.
+# PYTHON names the interpreter to make it with (3.10 or later; default python3). Those who have an environment of their
+# own need none of this: see utils/path.sh.
 
 set -euo pipefail
 top=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)

@@ -12,7 +12,7 @@ stage=-1
 stop_stage=6
 nj=1
 cmd=
-asr_type=aed
+asr_type=
 asr_config=
 allow_missing=false
 python=
@@ -72,14 +72,14 @@ run_stages() {
   fi
 }
 
-# score <kind> <set> <found> <report> <system> <model> [options]: what is under $exp/<set>/<found> against
-# $exp/<set>/data; kind, system and options as firered-score has them.
+# score <text|vad|lid|punc> <set> <found> <report> <system> <model> [options]: what is under $exp/<set>/<found> against
+# $exp/<set>/data; system and options as firered-score has them.
 score() {
   local kind=$1 name=$2 found=$3 report=$4 system=$5 model=$6
   shift 6
   if wanted 6; then
     echo "stage 6: scores of $name -> $exp/$name/$report"
-    firered-score ${kind:+"$kind"} "$exp/$name/data" "$exp/$name/$found" "$exp/$name/$report" \
+    firered-score "$kind" "$exp/$name/data" "$exp/$name/$found" "$exp/$name/$report" \
       --test-set "$name" --system "$system" --model "$models/$model" "$@"
   fi
 }
@@ -93,14 +93,20 @@ results() {
   fi
 }
 
+# The published name of the recognition model under $models.
+recogniser() {
+  python -c 'import sys; from firered.asr.families import find; print(find(*sys.argv[1:])[0].name)' "$models" "$asr_type"
+}
+
 recognise() { # recognise <rules...>: utterances as the corpus has them cut; each rule a name, and its options to score by
-  local name rule options system=FireRedASR2-${asr_type^^}
+  local name rule options system=
   prepare
   for name in $sets; do
-    run_stages "$name" 3 3 --vad false --asr-type "$asr_type" --asr-config "$asr_config"
+    run_stages "$name" 3 3 --vad false ${asr_type:+--asr-type "$asr_type"} --asr-config "$asr_config"
+    if wanted 6; then system=$(recogniser); fi
     for rule in "$@"; do
       read -ra options <<<"$rule"
-      score "" "$name" asr "score/${options[0]}" "$system" "$system" "${options[@]:1}"
+      score text "$name" asr "score/${options[0]}" "$system" "$system" "${options[@]:1}"
     done
   done
   results

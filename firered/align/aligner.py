@@ -1,41 +1,31 @@
 """Forced alignment of given text by the CTC head of a recognition model: `Aligner`."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import torch
 from torch import Tensor
 
 from firered.align.config import AlignConfig
-from firered.align.ctc import Alignment, NotAligned, align, word_times
-from firered.errors import AudioError
+from firered.align.ctc import NotAligned, TimestampMode, align, word_times
+from firered.audio.like import AudioLike, as_frames, listed
+from firered.errors import AudioError, OptionError, Outcome, result_of
+from firered.hub.find import find_model
 from firered.models.aed import Aed
-from firered.results import Word
+from firered.results import Alignment, AlignResult, Word
 from firered.runtime.batches import by_parts
+from firered.runtime.entry import Progress, over_audio
 from firered.runtime.loaded import Loaded, need_ctc
 from firered.runtime.speech import Speech
 from firered.runtime.windows import window_parts
 from firered.search.ctc import ctc_texts
 
-
-@dataclass
-class AlignResult:
-    """Words in seconds from the utterance's start, and how well the text fits: mean log-probability a frame."""
-
-    uttid: str
-    words: list[Word]
-    alignment: Alignment
-
-    def to_record(self) -> dict[str, Any]:
-        """Everything that the output files are written from."""
-        words = [[word.text, word.start_s, word.end_s] for word in self.words]
-        return {"words": words, "score": self.alignment.mean_log_prob, "labels": self.alignment.to_kaldi()}
+PUBLISHED = "FireRedASR2-AED"
 
 
 @dataclass
-class Heard:
+class Reading:
     """Words of a text in seconds from the utterance's start, and what the CTC head itself reads there."""
 
     words: list[Word]
@@ -53,53 +43,105 @@ class Aligner:
     def from_pretrained(
         cls, model_dir: str | Path, config: AlignConfig | None = None, device: str = "auto"
     ) -> "Aligner":
-        """Aligner of a published model directory of the second generation.
+        """The aligner of a model directory of the second generation, or of a published name.
 
         Raises:
-            ModelError: the directory is incomplete, of another kind, or has no CTC head.
+            ModelError: the directory is missing, incomplete, of another kind, or has no CTC head.
         """
         config = config or AlignConfig()
-        return cls(Loaded.load(Aed, Path(model_dir), config.dtype, device), config)
+        return cls(Loaded.load(Aed, find_model(model_dir, PUBLISHED), config.dtype, device), config)
 
-    def align(self, utterances: Sequence[Speech], texts: Sequence[str]) -> list[AlignResult | Exception]:
+    def __call__(self, audio: AudioLike, text: str, uttid: str = "") -> AlignResult:
+        """The word times of a text in a recording of it, `aligner(audio, text).words`, and how well the two fit.
+
+        Args:
+            audio: a recording in any form; see `firered.audio.like.AudioLike`.
+            text: what is said in it.
+            uttid: id in the result; a path's name without suffix if not given.
+
+        Raises:
+            AudioError: it cannot be read, or the text cannot be aligned to it.
+        """
+        (result,) = self.align([Speech.of(as_frames(audio, uttid))], [text])
+        return result_of(result)
+
+    def batch(
+        self,
+        audios: Iterable[AudioLike],
+        texts: Iterable[str],
+        uttids: Sequence[str] | None = None,
+        *,
+        progress: Progress | None = None,
+    ) -> list[Outcome[AlignResult]]:
+        """The alignment of each text to its recording, in their order; where one failed the error, of firered's.
+
+        Args:
+            audios: recordings in any form.
+            texts: what is said in each.
+            uttids: ids in the results; a path's name without suffix if not given.
+            progress: called with the number of recordings that are done, and of all.
+
+        Raises:
+            OptionError: this is no list of recordings, or there are not as many texts or ids.
+        """
+        recordings, said = listed(audios, uttids), list(texts)
+        if len(said) != len(recordings):
+            raise OptionError(f"texts: {len(said)} for {len(recordings)} recordings")
+
+        def pair(number: int, speech: Speech) -> tuple[Speech, str]:
+            return speech, said[number]
+
+        return over_audio(recordings, uttids, self._align_pairs, self.config.batch_seconds, progress, pair)
+
+    def _align_pairs(self, pairs: list[tuple[Speech, str]]) -> list[Outcome[AlignResult]]:
+        return self.align([speech for speech, _ in pairs], [text for _, text in pairs])
+
+    def align(self, utterances: Sequence[Speech], texts: Sequence[str]) -> list[Outcome[AlignResult]]:
         """The alignment of each text to its utterance, or why there is none."""
-        results: list[AlignResult | Exception] = []
-        for one, text, log_probs in zip(utterances, texts, self._log_probs(utterances), strict=True):
-            results.append(log_probs if isinstance(log_probs, Exception) else self._align_one(one, text, log_probs))
+        results: list[Outcome[AlignResult]] = []
+        for speech, text, log_probs in zip(utterances, texts, self._log_probs(utterances), strict=True):
+            if isinstance(log_probs, Exception):
+                results.append(log_probs)
+            else:
+                results.append(self._alignment(speech, text, log_probs))
         return results
 
-    def hear(self, utterances: Sequence[Speech], texts: Sequence[str]) -> list[Heard | Exception]:
+    def word_times(self, utterances: Sequence[Speech], texts: Sequence[str]) -> list[Outcome[Reading]]:
         """Word times of each text, spread evenly where it cannot be aligned, and what the CTC head makes of it."""
-        results: list[Heard | Exception] = []
-        for one, text, log_probs in zip(utterances, texts, self._log_probs(utterances), strict=True):
+        results: list[Outcome[Reading]] = []
+        for speech, text, log_probs in zip(utterances, texts, self._log_probs(utterances), strict=True):
             if isinstance(log_probs, Exception):
                 results.append(log_probs)
                 continue
-            words = self._words(one, *self._path(text, log_probs))
+            words = self._words(speech, *self._path(text, log_probs))
             (read,) = ctc_texts(log_probs[None], torch.tensor([len(log_probs)]), self.loaded.tokenizer.text_of)
-            results.append(Heard(words, read))
+            results.append(Reading(words, read))
         return results
 
-    def _align_one(self, one: Speech, text: str, log_probs: Tensor) -> AlignResult | Exception:
+    def _alignment(self, speech: Speech, text: str, log_probs: Tensor) -> Outcome[AlignResult]:
         tokens, found = self._path(text, log_probs)
         if not isinstance(found, Alignment):
             return AudioError(f"cannot be aligned: {found.reason}")
-        return AlignResult(one.key, self._words(one, tokens, found), found)
+        return AlignResult(speech.key, self._words(speech, tokens, found), found)
 
     def _path(self, text: str, log_probs: Tensor) -> tuple[list[str], Alignment | NotAligned]:
         tokens, ids = self.loaded.tokenizer.tokenize(text)
         (found,) = align(log_probs[None], [len(log_probs)], [ids])
         return tokens, found
 
-    def _words(self, one: Speech, tokens: list[str], found: Alignment | NotAligned) -> list[Word]:
+    def _words(self, speech: Speech, tokens: list[str], found: Alignment | NotAligned) -> list[Word]:
         lead_s = self.loaded.model.config.ctc_lead_s
-        return word_times(tokens, found, one.duration_s, self.config.timestamps, lead_s)
+        mode: TimestampMode = "reference" if self.config.timestamps == "reference" else "pauses"
+        return word_times(tokens, found, speech.duration_s, mode, lead_s)
 
-    def _log_probs(self, utterances: Sequence[Speech]) -> list[Tensor | Exception]:
+    def _log_probs(self, utterances: Sequence[Speech]) -> list[Outcome[Tensor]]:
         """CTC log posteriors (T, V) of each utterance, long ones joined from their windows."""
         config = self.config
         encoded = by_parts(
-            utterances, lambda one: window_parts(one, config.window_seconds), config.batch_seconds, self._encode
+            utterances,
+            lambda speech: window_parts(speech, config.window_seconds, self.loaded.subsampling),
+            config.batch_seconds,
+            self._encode,
         )
         return [_joined([outcome for _, outcome in parts]) for parts in encoded]
 
@@ -107,9 +149,14 @@ class Aligner:
     def _encode(self, batch: list[Speech]) -> list[Tensor]:
         encoded, lengths = self.loaded.encode(batch)
         log_probs = self.loaded.model.ctc_log_probs(encoded).cpu()
-        return [one[:length] for one, length in zip(log_probs, lengths.tolist(), strict=True)]
+        return [padded[:length] for padded, length in zip(log_probs, lengths.tolist(), strict=True)]
 
 
-def _joined(outcomes: list[Tensor | Exception]) -> Tensor | Exception:
-    errors = [one for one in outcomes if isinstance(one, Exception)]
-    return errors[0] if errors else torch.cat(outcomes)
+def _joined(outcomes: list[Outcome[Tensor]]) -> Outcome[Tensor]:
+    """What the windows of an utterance gave, one after the other; the first error, where one failed."""
+    parts: list[Tensor] = []
+    for outcome in outcomes:
+        if isinstance(outcome, Exception):
+            return outcome
+        parts.append(outcome)
+    return torch.cat(parts)

@@ -16,54 +16,17 @@ import torch
 from torch import Tensor
 from torchaudio.functional import forced_align
 
+from firered.audio.framing import FRAME_LENGTH_S
 from firered.models.aed import CTC_LEAD_S
-from firered.results import Word
+from firered.results import Alignment, TokenSpan, Word
 
 ENCODER_SHIFT_S = 0.04
 TimestampMode = Literal["reference", "pauses"]
 Interval = tuple[float, float]  # start and end in seconds
-_WINDOW_REST_S = 0.025  # the last token lasts this much beyond the last frame
 _MS = 0.001
 _IMPOSSIBLE = -1e30  # stands for a log-probability of minus infinity
 _WORD_START = "▁"
 _JOINS_WORD = re.compile("[a-zA-Z']+")
-
-
-@dataclass(frozen=True)
-class TokenSpan:
-    """The frames [first_frame, end_frame) that carry one token; `log_prob` is the mean over them, natural logarithm."""
-
-    token: int
-    first_frame: int
-    end_frame: int
-    log_prob: float
-
-
-@dataclass(frozen=True)
-class Alignment:
-    """The likeliest CTC path of an utterance's T encoder frames that says its tokens.
-
-    `labels` (T,) holds a token id or the blank for every frame, `spans` one item for every token, in order. `score` is
-    the path's log-probability, natural logarithm, summed over the frames.
-    """
-
-    labels: tuple[int, ...]
-    spans: tuple[TokenSpan, ...]
-    score: float
-    blank: int = 0
-
-    @property
-    def mean_log_prob(self) -> float:
-        """Mean log-probability a frame of the path, at most 0: comparable between utterances of any length.
-
-        Low values mean that text and audio do not belong together; ranking by it finds wrong transcripts. Blank frames
-        count, so it says little about a few wrong words in a long utterance: for those see the spans' own.
-        """
-        return self.score / len(self.labels)
-
-    def to_kaldi(self) -> list[int]:
-        """The T labels as Kaldi writes alignments, an integer vector (`copy-int-vector`): token ids, blank included."""
-        return list(self.labels)
 
 
 @dataclass(frozen=True)
@@ -93,15 +56,15 @@ def align(
         raise ValueError(f"{tuple(log_probs.shape)} frames, {len(lengths)} lengths, {len(tokens)} texts do not fit")
     if any(not 0 <= length <= log_probs.shape[1] for length in lengths):
         raise ValueError(f"a length among {lengths} is outside the {log_probs.shape[1]} frames at hand")
-    tokens = [[int(token) for token in text] for text in tokens]
-    reasons = [why_not(text, n, log_probs.shape[2], blank) for text, n in zip(tokens, lengths, strict=True)]
+    ids = [[int(token) for token in text] for text in tokens]
+    reasons = [why_not(text, n, log_probs.shape[2], blank) for text, n in zip(ids, lengths, strict=True)]
     # A path reads no other columns than its own tokens': with them alone the batch is small enough to leave its device
     # in one go, and torchaudio aligns one utterance at a time anyway, which takes no time on the CPU.
-    columns = [[blank, *dict.fromkeys(() if why else text)] for text, why in zip(tokens, reasons, strict=True)]
+    columns = [[blank, *dict.fromkeys(() if why else text)] for text, why in zip(ids, reasons, strict=True)]
     frames = _take(log_probs, columns, blank)
     return [
-        NotAligned(reasons[n]) if reasons[n] else _best_path(frames[n, : lengths[n]], columns[n], tokens[n], blank)
-        for n in range(len(tokens))
+        NotAligned(reason) if reason else _best_path(frames[n, : lengths[n]], columns[n], text, blank)
+        for n, (text, reason) in enumerate(zip(ids, reasons, strict=True))
     ]
 
 
@@ -226,8 +189,9 @@ def frame_times(labels: Sequence[int], blank: int = 0) -> list[Interval]:
     if not spans:
         return []
     starts = [round(ENCODER_SHIFT_S * (first + 1), 3) for first, _ in spans]
-    # Rounded before the mean is taken: a sum like 0.04 · 42 + 0.025 is a hair off, and ends at half a millisecond tip.
-    ends = [*starts[1:], round(ENCODER_SHIFT_S * len(labels) + _WINDOW_REST_S, 3)]
+    # The last token lasts a window beyond the last frame. Rounded before the mean is taken: a sum like
+    # 0.04 · 42 + 0.025 is a hair off, and ends at half a millisecond tip.
+    ends = [*starts[1:], round(ENCODER_SHIFT_S * len(labels) + FRAME_LENGTH_S, 3)]
     mean = float(np.mean(np.subtract(ends, starts)))
     for n, (first, end) in enumerate(spans):
         if ends[n] - starts[n] > 2 * mean:

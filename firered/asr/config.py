@@ -1,20 +1,16 @@
-"""Every module's options: names and defaults are those of the published system's library where it has them."""
+"""Options of recognition: names and defaults are those of the published system's library where it has them."""
 
 from dataclasses import dataclass
 
 from firered.errors import OptionError
 from firered.options import Options, option
 from firered.runtime.config import batch_seconds_option, dtype_option
-
-
-def _check_nbest(nbest: int, beam_size: int) -> None:
-    if nbest > beam_size:
-        raise OptionError(f"nbest: {nbest} hypotheses are more than the beam of {beam_size}")
+from firered.search.config import BeamConfig, GenerateConfig
 
 
 @dataclass(frozen=True)
 class GuardConfig(Options):
-    """What is done about text that nobody said."""
+    """Detection of hallucinated text."""
 
     guard: str = option(
         "off",
@@ -35,15 +31,29 @@ class GuardConfig(Options):
 
 
 @dataclass(frozen=True)
-class AsrConfig(GuardConfig):
+class RecogniserConfig(GuardConfig):
+    """What every family of recognisers has, whatever it has beside it."""
+
+    nbest: int = option(BeamConfig.nbest, "hypotheses written to nbest.jsonl an utterance, at most beam_size", low=1)
+    batch_seconds: float = batch_seconds_option()
+    window_seconds: float = option(60.0, "longer utterances are decoded in windows cut at quiet places", low=2)
+
+
+@dataclass(frozen=True)
+class AsrConfig(RecogniserConfig):
     """Recognition with the attention encoder-decoder."""
 
-    beam_size: int = option(3, "hypotheses kept an utterance", low=1)
-    nbest: int = option(1, "hypotheses written to nbest.jsonl an utterance, at most beam_size", low=1)
+    beam_size: int = option(BeamConfig.beam_size, "hypotheses kept an utterance", low=1)
     decode_max_len: int = option(0, "tokens of an utterance at most; 0: its number of encoder frames", low=0)
-    softmax_smoothing: float = option(1.25, "logits are divided by this: above 1 is less sure", low=0.01)
-    aed_length_penalty: float = option(0.6, "scores are divided by ((5 + length) / 6) to this power in the ranking")
-    eos_penalty: float = option(1.0, "the log-probability of the end is multiplied by this: above 1 ends later", low=0)
+    softmax_smoothing: float = option(
+        BeamConfig.softmax_smoothing, "logits are divided by this: above 1 is less sure", low=0.01
+    )
+    aed_length_penalty: float = option(
+        BeamConfig.length_penalty, "scores are divided by ((5 + length) / 6) to this power in the ranking"
+    )
+    eos_penalty: float = option(
+        BeamConfig.eos_penalty, "the log-probability of the end is multiplied by this: above 1 ends later", low=0
+    )
     elm_dir: str | None = option(None, "directory of an external LSTM language model (model.pth.tar)")
     elm_weight: float = option(0.0, "weight of its log-probabilities")
     confidence: str = option(
@@ -56,29 +66,40 @@ class AsrConfig(GuardConfig):
         "word times from the CTC head: as published (pauses swallowed), or with pauses",
         choices=("none", "reference", "pauses"),
     )
-    batch_seconds: float = batch_seconds_option()
-    window_seconds: float = option(60.0, "longer utterances are decoded in windows cut at quiet places", low=2)
     dtype: str = dtype_option()
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        _check_nbest(self.nbest, self.beam_size)
+        self.search  # noqa: B018 - it checks what belongs together
+
+    @property
+    def search(self) -> BeamConfig:
+        """What of them is for the search."""
+        return BeamConfig(
+            beam_size=self.beam_size,
+            nbest=self.nbest,
+            softmax_smoothing=self.softmax_smoothing,
+            length_penalty=self.aed_length_penalty,
+            eos_penalty=self.eos_penalty,
+        )
 
 
 @dataclass(frozen=True)
-class LlmConfig(GuardConfig):
+class LlmConfig(RecogniserConfig):
     """Recognition with encoder, adapter and large language model."""
 
-    beam_size: int = option(3, "hypotheses kept an utterance; 1 is greedy, and fastest", low=1)
-    nbest: int = option(1, "hypotheses written to nbest.jsonl an utterance, at most beam_size", low=1)
+    beam_size: int = option(GenerateConfig.beam_size, "hypotheses kept an utterance; 1 is greedy, and fastest", low=1)
     decode_max_len: int = option(0, "tokens of an utterance at most; 0: its number of speech embeddings (80 ms)", low=0)
-    decode_min_len: int = option(0, "tokens of an utterance at least", low=0)
-    repetition_penalty: float = option(1.0, "above 1, tokens that the text has already are less likely", low=0.01)
-    llm_length_penalty: float = option(
-        0.0, "scores are divided by the length to this power: above 0 favours long texts"
+    decode_min_len: int = option(GenerateConfig.min_length, "tokens of an utterance at least", low=0)
+    repetition_penalty: float = option(
+        GenerateConfig.repetition_penalty, "above 1, tokens that the text has already are less likely", low=0.01
     )
-    temperature: float = option(1.0, "logits are divided by this: above 1 is less sure", low=0.01)
-    batch_seconds: float = batch_seconds_option()
+    llm_length_penalty: float = option(
+        GenerateConfig.length_penalty, "scores are divided by the length to this power: above 0 favours long texts"
+    )
+    temperature: float = option(
+        GenerateConfig.temperature, "logits are divided by this: above 1 is less sure", low=0.01
+    )
     # As published, accuracy falls from 30 s on.
     window_seconds: float = option(30.0, "longer utterances are decoded in windows cut at quiet places", low=2)
     dtype: str = option(
@@ -107,4 +128,16 @@ class LlmConfig(GuardConfig):
         if self.dtype == "float16":
             raise OptionError("dtype: float16 overflows in the language model (all text becomes '%'); take bfloat16")
         super().__post_init__()
-        _check_nbest(self.nbest, self.beam_size)
+        self.search  # noqa: B018 - it checks what belongs together
+
+    @property
+    def search(self) -> GenerateConfig:
+        """What of them is for the search."""
+        return GenerateConfig(
+            beam_size=self.beam_size,
+            nbest=self.nbest,
+            min_length=self.decode_min_len,
+            repetition_penalty=self.repetition_penalty,
+            length_penalty=self.llm_length_penalty,
+            temperature=self.temperature,
+        )

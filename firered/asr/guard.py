@@ -9,14 +9,17 @@ from rapidfuzz.distance import Levenshtein
 
 from firered.asr.config import GuardConfig
 from firered.audio.frames import Frames
+from firered.errors import Outcome, result_of
 from firered.hub.catalogue import CHECKPOINT
+from firered.hub.find import find_model
 from firered.models.checkpoint import model_files
 from firered.results import AsrResult
 from firered.runtime.speech import Speech
-from firered.text.joining import is_latin
 from firered.text.units import is_character, mixed
+from firered.text.width import spoken_length
 from firered.vad.detect import Vad
 
+_VAD = "FireRedVAD/VAD"
 _LONGEST_PHRASE = 20  # tokens
 _FEW = 2  # tokens that may always differ from the CTC head's: words that it hears half
 
@@ -38,10 +41,11 @@ class Guard:
     Args:
         config: what to look for.
         vad: the detector to ask for the share of speech; without it nothing is.
+        vad_dir: where the detector is from.
     """
 
-    def __init__(self, config: GuardConfig, vad: Vad | None = None) -> None:
-        self.config, self._vad = config, vad
+    def __init__(self, config: GuardConfig, vad: Vad | None = None, vad_dir: Path | None = None) -> None:
+        self.config, self._vad, self._vad_dir = config, vad, vad_dir
 
     @classmethod
     def load(cls, config: GuardConfig, device: str) -> "Guard":
@@ -50,22 +54,22 @@ class Guard:
         Raises:
             ModelError: there is no detector there.
         """
-        wanted = config.guard_vad if config.guard != "off" else None
-        return cls(config, Vad.from_pretrained(wanted, device=device) if wanted else None)
+        if config.guard == "off" or not config.guard_vad:
+            return cls(config)
+        vad_dir = find_model(config.guard_vad, _VAD)
+        return cls(config, Vad.from_pretrained(vad_dir, device=device), vad_dir)
 
     @property
     def sources(self) -> list[Path]:
         """All files that decide what it says."""
-        return model_files(Path(self.config.guard_vad), CHECKPOINT, "cmvn.ark") if self._vad else []
+        return model_files(self._vad_dir, CHECKPOINT, "cmvn.ark") if self._vad_dir else []
 
     @property
     def on(self) -> bool:
         """Whether it looks at all."""
         return self.config.guard != "off"
 
-    def __call__(
-        self, utterances: Sequence[Speech], results: Sequence[AsrResult | Exception]
-    ) -> list[AsrResult | Exception]:
+    def __call__(self, utterances: Sequence[Speech], results: Sequence[Outcome[AsrResult]]) -> list[Outcome[AsrResult]]:
         """The results with their flags; where the guard is to drop, a flagged text goes to `dropped`."""
         if not self.on:
             return list(results)
@@ -94,12 +98,12 @@ class Guard:
         if self._vad is None:
             return [None] * len(utterances)
         threshold = self._vad.config.speech_threshold
-        posteriors = self._vad.classifier.posteriors(_frames(one) for one in utterances)
-        return [float(np.mean(probs >= threshold)) for _, probs in posteriors]
+        posteriors = self._vad.classifier.posteriors(_frames(speech) for speech in utterances)
+        return [float(np.mean(result_of(probs) >= threshold)) for _, probs in posteriors]
 
 
-def _frames(one: Speech) -> Frames:
-    return Frames(one.key, lambda _: iter([one.feats]))
+def _frames(speech: Speech) -> Frames:
+    return Frames(speech.key, lambda _: iter([speech.feats]))
 
 
 def reasons(text: str, dur_s: float, config: GuardConfig, evidence: Evidence) -> list[str]:
@@ -138,8 +142,7 @@ def _longest_run(tokens: list[str], size: int) -> tuple[int, int, int]:
 
 
 def _too_fast(tokens: list[str], dur_s: float, most: float) -> str | None:
-    width = sum(0.5 if is_latin(character) else 1.0 for token in tokens for character in token)
-    rate = width / max(dur_s, 1e-3)
+    rate = spoken_length("".join(tokens)) / max(dur_s, 1e-3)
     return f"too fast: {rate:.1f} characters a second" if rate > most else None
 
 
@@ -152,14 +155,14 @@ def _no_speech(evidence: Evidence, least: float) -> str | None:
 
 
 def _disagreement(tokens: list[str], ctc_text: str | None, most: float) -> str | None:
-    heard = mixed((ctc_text or "").lower())
-    if not heard:
+    other = mixed((ctc_text or "").lower())
+    if not other:
         return None
-    edits = Levenshtein.distance(tokens, heard)
-    share = edits / max(len(tokens), len(heard))
+    edits = Levenshtein.distance(tokens, other)
+    share = edits / max(len(tokens), len(other))
     if edits <= _FEW or share <= most:
         return None
-    return f"disagreement: {100 * share:.0f}% differs from what the CTC head reads: {_written(heard)}"
+    return f"disagreement: {100 * share:.0f}% differs from what the CTC head reads: {_written(other)}"
 
 
 def _written(tokens: list[str]) -> str:

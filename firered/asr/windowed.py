@@ -1,71 +1,96 @@
-"""What recognisers have in common: utterances of any length, in windows and batches."""
+"""What recognisers have in common: windows of utterances are decoded in batches, and joined."""
 
-from abc import ABC, abstractmethod
-from collections.abc import Sequence
-from pathlib import Path
-from typing import Generic, Protocol, TypeVar
+from abc import abstractmethod
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+from typing import Generic, TypeVar
 
+from firered.asr.encoder import Config, WindowedEncoder
 from firered.asr.guard import Guard
-from firered.audio.frames import Audio, of_audio
-from firered.audio.frontend import SAMPLE_RATE
-from firered.errors import result_of
+from firered.audio.like import AudioLike, as_frames, listed
+from firered.errors import OptionError, Outcome, result_of
 from firered.results import AsrResult
-from firered.runtime.batches import by_parts
+from firered.runtime.context import Context
+from firered.runtime.entry import Progress, over_audio
 from firered.runtime.speech import Speech
-from firered.runtime.windows import window_parts
 
 Decoded = TypeVar("Decoded")
 
 
-class WindowConfig(Protocol):
-    """The options that batches and windows are made by."""
-
-    batch_seconds: float
-    window_seconds: float
-
-
-class WindowedRecogniser(ABC, Generic[Decoded]):
+class WindowedRecogniser(WindowedEncoder[Config], Generic[Config, Decoded]):
     """A recogniser that decodes batches of windows (`_decode`) and joins an utterance's windows (`_join`).
 
     Its `guard` looks over what comes of it.
     """
 
-    config: WindowConfig
     guard: Guard
-
-    @property
-    @abstractmethod
-    def sources(self) -> list[Path]:
-        """All files that decide what is recognised."""
 
     @property
     @abstractmethod
     def times_words(self) -> bool:
         """Whether its results have word times."""
 
-    def __call__(self, audio: Audio, uttid: str = "", sample_rate: int = SAMPLE_RATE) -> AsrResult:
-        """Result for one utterance of any length: a path, a Kaldi extended file name, or samples as `Vad` takes them.
+    def __call__(self, audio: AudioLike, uttid: str = "", *, context: Context | None = None) -> AsrResult:
+        """The result for one utterance of any length.
+
+        Args:
+            audio: a recording in any form; see `firered.audio.like.AudioLike`.
+            uttid: id in the result; a path's name without suffix if not given.
+            context: what is known of the utterance beforehand.
 
         Raises:
             AudioError: it cannot be read or holds nothing to recognise.
         """
-        (result,) = self.recognise([Speech.of(of_audio(audio, uttid, sample_rate))])
+        (result,) = self.recognise([Speech.of(as_frames(audio, uttid), context)])
         return result_of(result)
 
-    def recognise(self, utterances: Sequence[Speech]) -> list[AsrResult | Exception]:
-        """A result, or what went wrong, for each utterance; batched by length, alone what they are in company."""
-        config = self.config
-        decoded = by_parts(
-            utterances, lambda one: window_parts(one, config.window_seconds), config.batch_seconds, self._decode
-        )
-        results = [self._joined(one, parts) for one, parts in zip(utterances, decoded, strict=True)]
+    def batch(
+        self,
+        audios: Iterable[AudioLike],
+        uttids: Sequence[str] | None = None,
+        *,
+        context: Context | Sequence[Context] | None = None,
+        progress: Progress | None = None,
+    ) -> list[Outcome[AsrResult]]:
+        """The result for each utterance, in their order; for one that failed the error, of firered's, in its place.
+
+        Args:
+            audios: recordings in any form.
+            uttids: ids in the results; a path's name without suffix if not given.
+            context: what is known beforehand, of all of them or one for each.
+            progress: called with the number of utterances that are done, and of all.
+
+        Raises:
+            OptionError: this is no list of recordings, or there are not as many ids or contexts.
+        """
+        recordings = listed(audios, uttids)
+        if context is None or isinstance(context, Context):
+            contexts = [context or Context()] * len(recordings)
+        else:
+            contexts = list(context)
+        if len(contexts) != len(recordings):
+            raise OptionError(f"context: {len(contexts)} for {len(recordings)} recordings")
+
+        def with_context(number: int, speech: Speech) -> Speech:
+            return replace(speech, context=contexts[number])
+
+        return over_audio(recordings, uttids, self.recognise, self.config.batch_seconds, progress, with_context)
+
+    def recognise(self, utterances: Sequence[Speech]) -> list[Outcome[AsrResult]]:
+        """A result, or what went wrong, for each utterance, in their order; the same in any batch."""
+        decoded = self._by_windows(utterances, self._decode, self.subsampling)
+        results = [self._joined(speech, parts) for speech, parts in zip(utterances, decoded, strict=True)]
         return self.guard(utterances, self._timed(utterances, results))
 
-    def _joined(self, one: Speech, parts: list[tuple[Speech, Decoded | Exception]]) -> AsrResult | Exception:
-        errors = [outcome for _, outcome in parts if isinstance(outcome, Exception)]
-        return errors[0] if errors else self._join(one, parts)
+    def _joined(self, speech: Speech, parts: list[tuple[Speech, Outcome[Decoded]]]) -> Outcome[AsrResult]:
+        decoded: list[tuple[Speech, Decoded]] = []
+        for part, outcome in parts:
+            if isinstance(outcome, Exception):
+                return outcome
+            decoded.append((part, outcome))
+        return self._join(speech, decoded)
 
-    def _timed(self, utterances: Sequence[Speech], results: list[AsrResult | Exception]) -> list[AsrResult | Exception]:
+    def _timed(self, utterances: Sequence[Speech], results: list[Outcome[AsrResult]]) -> list[Outcome[AsrResult]]:
         """The results with what is only known once windows are joined."""
         return results
 
@@ -74,5 +99,5 @@ class WindowedRecogniser(ABC, Generic[Decoded]):
         """What a batch of windows decodes to."""
 
     @abstractmethod
-    def _join(self, one: Speech, parts: list[tuple[Speech, Decoded]]) -> AsrResult | Exception:
+    def _join(self, speech: Speech, parts: list[tuple[Speech, Decoded]]) -> Outcome[AsrResult]:
         """One utterance's result from its windows and what they decoded to, or why there is none."""

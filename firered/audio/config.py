@@ -20,5 +20,5 @@ class AudioConfig(Options):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if self.channel not in ("mix", "each") and not (self.channel.isdigit() and int(self.channel) > 0):
+        if self.channel not in ("mix", "each") and not (self.channel.isdecimal() and int(self.channel) > 0):
             raise OptionError(f"channel: {self.channel!r} is not 'mix', 'each' or a number from 1")

@@ -2,34 +2,33 @@
 
 import math
 from collections.abc import Callable, Iterable, Iterator
-from pathlib import Path
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from firered.audio.config import AudioConfig
-from firered.audio.frontend import FRAME_SHIFT_S, NUM_BINS, SAMPLE_RATE, fbank_blocks
-from firered.audio.load import array_blocks, read_blocks
+from firered.audio.framing import SAMPLE_RATE
+from firered.audio.frontend import PUBLISHED, FrontEnd, fbank_blocks
+from firered.audio.load import read_blocks
 from firered.data.archives import read_matrix_blocks
 from firered.data.utterance import Utterance
 from firered.errors import AudioError, DataError
 
 _SEGMENT_TOLERANCE_S = 0.002  # a segment's end is rounded to milliseconds
-_WINDOW_REST_S = 0.015  # what the last window holds beyond its shift
-
-
-Audio = str | Path | np.ndarray
 
 
 class Frames:
-    """Iterates once over blocks (T, 80) of float32; `duration_s` is known when it is through.
+    """Iterates once over blocks (T, bins) of float32; `duration_s` is known when it is through.
 
-    Iteration raises AudioError or DataError where the utterance cannot be read to its end.
+    `front_end` says what the frames are. Iteration raises AudioError or DataError where the utterance cannot be read to
+    its end.
     """
 
-    def __init__(self, key: str, blocks: Callable[["Frames"], Iterator[Tensor]]) -> None:
-        self.key = key
+    def __init__(
+        self, key: str, blocks: Callable[["Frames"], Iterator[Tensor]], front_end: FrontEnd = PUBLISHED
+    ) -> None:
+        self.key, self.front_end = key, front_end
         self.duration_s = 0.0
         self.count = 0
         self._blocks = blocks
@@ -40,7 +39,7 @@ class Frames:
             yield block
 
 
-def of_samples(key: str, samples: Iterable[np.ndarray]) -> Frames:
+def of_samples(key: str, samples: Iterable[np.ndarray], front_end: FrontEnd = PUBLISHED) -> Frames:
     """Frames of a signal that comes in pieces, 16 kHz on the int16 scale."""
 
     def counted(frames: Frames) -> Iterator[np.ndarray]:
@@ -50,34 +49,26 @@ def of_samples(key: str, samples: Iterable[np.ndarray]) -> Frames:
             frames.duration_s = total / SAMPLE_RATE
             yield piece
 
-    return Frames(key, lambda frames: fbank_blocks(counted(frames)))
+    return Frames(key, lambda frames: fbank_blocks(counted(frames), front_end), front_end)
 
 
-def of_audio(audio: Audio, uttid: str = "", sample_rate: int = SAMPLE_RATE) -> Frames:
-    """Frames of a recording given by path (or Kaldi extended file name) or as an array (see `array_blocks`).
-
-    Its id is a path's name without suffix where none is given.
-    """
-    if isinstance(audio, np.ndarray):
-        return of_samples(uttid, array_blocks(audio, sample_rate))
-    return of_samples(uttid or Path(audio).stem, read_blocks(str(audio), AudioConfig()))
-
-
-def of_utterance(utterance: Utterance, config: AudioConfig) -> Frames:
+def of_utterance(utterance: Utterance, config: AudioConfig, front_end: FrontEnd = PUBLISHED) -> Frames:
     """Frames of an utterance of a data directory: stored features where there are any, else from its audio."""
     if utterance.feats:
-        return Frames(utterance.id, lambda frames: _stored(utterance, frames))
+        return Frames(utterance.id, lambda frames: _stored(utterance, frames), front_end)
     samples = read_blocks(
         utterance.rxfilename, config, channel=utterance.channel, start_s=utterance.start_s, end_s=utterance.end_s
     )
-    return of_samples(utterance.id, whole_segment(utterance, samples))
+    return of_samples(utterance.id, whole_segment(utterance, samples), front_end)
 
 
 def _stored(utterance: Utterance, frames: Frames) -> Iterator[Tensor]:
     total = 0
     for block in read_matrix_blocks(utterance.feats):
-        if block.shape[1] != NUM_BINS:
-            raise DataError(f"{utterance.feats}: {block.shape[1]} columns, filterbanks here have {NUM_BINS}")
+        if block.shape[1] != frames.front_end.bins:
+            raise DataError(
+                f"{utterance.feats}: {block.shape[1]} columns, filterbanks here have {frames.front_end.bins}"
+            )
         if not np.isfinite(block).all():
             raise DataError(f"{utterance.feats}: holds NaN or infinite values")
         total += len(block)
@@ -85,7 +76,7 @@ def _stored(utterance: Utterance, frames: Frames) -> Iterator[Tensor]:
     if total == 0:
         raise DataError(f"{utterance.feats}: no frames")
     known = utterance.duration_s
-    frames.duration_s = known if math.isfinite(known) else total * FRAME_SHIFT_S + _WINDOW_REST_S
+    frames.duration_s = known if math.isfinite(known) else frames.front_end.duration_s(total)
 
 
 def whole_segment(utterance: Utterance, samples: Iterable[np.ndarray]) -> Iterator[np.ndarray]:

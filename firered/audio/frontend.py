@@ -1,32 +1,89 @@
 """Log mel filterbank and global mean/variance normalisation, as Kaldi's compute-fbank-feats and apply-cmvn."""
 
+import functools
 from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import torch
 from torch import Tensor
 
+from firered.audio.framing import FRAME_LENGTH, FRAME_SHIFT, FRAME_SHIFT_S, SAMPLE_RATE, num_frames
 from firered.data.archives import read_matrix, write_matrix
 from firered.errors import DataError, ModelError
 
-SAMPLE_RATE = 16000
-FRAME_LENGTH = 400  # samples, 25 ms
-FRAME_SHIFT = 160  # samples, 10 ms
-FRAME_SHIFT_S = 0.01
-FRAME_LENGTH_S = FRAME_LENGTH / SAMPLE_RATE
-FRAME_REST_S = (FRAME_LENGTH - FRAME_SHIFT) / SAMPLE_RATE  # what a frame holds beyond its shift, 15 ms
 NUM_BINS = 80
 
-_FFT_LENGTH = 512
+
+@dataclass(frozen=True)
+class FrontEnd:
+    """The features that a model is made for: a log mel filterbank, and what is done to its frames before the model.
+
+    The filterbank is computed once a recording and is what `Speech` holds. The model itself puts frames side by side
+    (`stacked`) and normalises them.
+
+    Attributes:
+        window: `povey` (Hann to the power of 0.85) or `hamming`.
+        bins: mel bins.
+        frame_length_ms: of a window.
+        frame_shift_ms: from one window to the next.
+        stack: frames side by side in a row ("low frame rate"); 1: as they are.
+        skip: frames from one row to the next.
+        cmvn: whether the model comes with mean and variance statistics for its rows.
+    """
+
+    window: str = "povey"
+    bins: int = NUM_BINS
+    frame_length_ms: float = 1000 * FRAME_LENGTH / SAMPLE_RATE
+    frame_shift_ms: float = 1000 * FRAME_SHIFT / SAMPLE_RATE
+    stack: int = 1
+    skip: int = 1
+    cmvn: bool = True
+
+    @property
+    def frame_length(self) -> int:
+        """Samples of a window."""
+        return round(self.frame_length_ms * SAMPLE_RATE / 1000)
+
+    @property
+    def frame_shift(self) -> int:
+        """Samples from one window to the next."""
+        return round(self.frame_shift_ms * SAMPLE_RATE / 1000)
+
+    @property
+    def frame_shift_s(self) -> float:
+        """Seconds from one frame to the next."""
+        return self.frame_shift_ms / 1000
+
+    def num_frames(self, num_samples: int) -> int:
+        """Frames of a signal at 16 kHz (Kaldi's snip-edges=true: only whole windows)."""
+        return 0 if num_samples < self.frame_length else (num_samples - self.frame_length) // self.frame_shift + 1
+
+    def duration_s(self, frames: int) -> float:
+        """Seconds of the shortest signal that has so many frames."""
+        return ((frames - 1) * self.frame_shift + self.frame_length) / SAMPLE_RATE if frames else 0.0
+
+    def rows(self, frames: int) -> int:
+        """Rows that a model is given of so many frames."""
+        return -(-frames // self.skip)
+
+    def stacked(self, feats: Tensor) -> Tensor:
+        """(rows, stack * bins) of frames (T, bins): in row i, `stack` of them side by side around frame i * skip.
+
+        Beyond either end the first or last frame is repeated.
+        """
+        if self.stack == self.skip == 1:
+            return feats
+        first = torch.arange(self.rows(len(feats)))[:, None] * self.skip - (self.stack - 1) // 2
+        return feats[(first + torch.arange(self.stack)).clamp(0, len(feats) - 1)].flatten(1)
+
+
+PUBLISHED = FrontEnd()  # of every model of FireRedASR2S
+
 _PREEMPHASIS = 0.97
 _LOW_FREQ, _HIGH_FREQ = 20.0, SAMPLE_RATE / 2
 _VARIANCE_FLOOR = 1e-20
-
-
-def num_frames(num_samples: int) -> int:
-    """Frames of a signal at 16 kHz (Kaldi's snip-edges=true: only whole windows)."""
-    return 0 if num_samples < FRAME_LENGTH else (num_samples - FRAME_LENGTH) // FRAME_SHIFT + 1
 
 
 def frame_range(start_s: float, end_s: float, total: int) -> tuple[int, int]:
@@ -38,87 +95,99 @@ def frame_range(start_s: float, end_s: float, total: int) -> tuple[int, int]:
     return first, min(num_frames(round((end_s - start_s) * SAMPLE_RATE)), total - first)
 
 
-def _povey_window() -> Tensor:
-    """(400,) Hann window to the power of 0.85."""
-    return torch.hann_window(FRAME_LENGTH, periodic=False, dtype=torch.float64).pow(0.85).float()
+@functools.cache
+def _window(name: str, length: int) -> Tensor:
+    """(length,) symmetric window: Kaldi's `povey` is a Hann window to the power of 0.85."""
+    if name == "hamming":
+        return torch.hamming_window(length, periodic=False, dtype=torch.float64).float()
+    if name == "povey":
+        return torch.hann_window(length, periodic=False, dtype=torch.float64).pow(0.85).float()
+    raise ModelError(f"window: {name!r} is not povey or hamming")
 
 
-def _mel_bank() -> Tensor:
-    """(257, 80) triangular filters, equally spaced and overlapping by half on the mel scale; no Nyquist bin."""
+@functools.cache
+def _mel_bank(num_bins: int, fft_length: int) -> Tensor:
+    """(F/2 + 1, bins) triangular filters, equally spaced and overlapping by half on the mel scale; no Nyquist bin."""
 
     def mel(hertz: Tensor) -> Tensor:
         return 1127.0 * torch.log1p(hertz / 700.0)
 
     low, high = mel(torch.tensor([_LOW_FREQ, _HIGH_FREQ], dtype=torch.float64))
-    corners = torch.linspace(low, high, NUM_BINS + 2, dtype=torch.float64)
+    corners = torch.linspace(low, high, num_bins + 2, dtype=torch.float64)
     left, center, right = corners[:-2], corners[1:-1], corners[2:]
-    bins = torch.arange(_FFT_LENGTH // 2 + 1, dtype=torch.float64)
-    freq = mel(bins * SAMPLE_RATE / _FFT_LENGTH)[:, None]
+    bins = torch.arange(fft_length // 2 + 1, dtype=torch.float64)
+    freq = mel(bins * SAMPLE_RATE / fft_length)[:, None]
     bank = torch.minimum((freq - left) / (center - left), (right - freq) / (right - center)).clamp_(min=0)
     bank[-1] = 0.0
     return bank.float()
 
 
 class Fbank:
-    """80-bin log mel filterbank of a 16 kHz signal on the int16 scale, in one pass over pieces of any size.
+    """Log mel filterbank of a 16 kHz signal on the int16 scale, in one pass over pieces of any size.
 
-    Kaldi's defaults but for 80 bins and no dither: 25 ms povey window every 10 ms, DC removed, pre-emphasis 0.97,
-    512-point power spectrum, 20 Hz to 8 kHz, natural log floored at the float epsilon.
+    Of the published models: Kaldi's defaults but for 80 bins and no dither, that is, a 25 ms povey window every 10 ms,
+    DC removed, pre-emphasis 0.97, 512-point power spectrum, 20 Hz to 8 kHz, natural log floored at the float epsilon.
+
+    Args:
+        front_end: window, bins, frame length and shift.
     """
 
     # Frames computed at a time: few enough that the spectra of a block stay in the processor's cache.
     _BLOCK = 512
-    _WINDOW = _povey_window()
-    _MEL = _mel_bank()
     _FLOOR = torch.finfo(torch.float32).eps
 
-    def __init__(self) -> None:
+    def __init__(self, front_end: FrontEnd = PUBLISHED) -> None:
+        self.front_end = front_end
+        self._fft_length = 1 << (front_end.frame_length - 1).bit_length()
+        self._window = _window(front_end.window, front_end.frame_length)
+        self._mel = _mel_bank(front_end.bins, self._fft_length)
         self._rest = np.zeros(0, np.float32)
 
     def accept(self, samples: np.ndarray) -> Tensor:
-        """(T, 80) frames that this piece completes; what is left of it is kept for the next."""
+        """(T, bins) frames that this piece completes; what is left of it is kept for the next."""
         signal = np.concatenate([self._rest, samples]) if len(self._rest) else samples
-        frames = num_frames(len(signal))
-        self._rest = np.array(signal[frames * FRAME_SHIFT :], dtype=np.float32)
+        frames = self.front_end.num_frames(len(signal))
+        self._rest = np.array(signal[frames * self.front_end.frame_shift :], dtype=np.float32)
         return self._compute(torch.from_numpy(np.ascontiguousarray(signal, dtype=np.float32)), frames)
 
     @torch.inference_mode()
     def _compute(self, signal: Tensor, frames: int) -> Tensor:
-        out = torch.empty(frames, NUM_BINS)
+        length, shift = self.front_end.frame_length, self.front_end.frame_shift
+        out = torch.empty(frames, self.front_end.bins)
         block = min(frames, self._BLOCK)
         # The transform is done in double: a bin may lie 100 dB below the strongest one of its frame, where the rounding
         # of a float32 transform shows in the log and, through it, in the posteriors.
-        padded = torch.zeros(block, _FFT_LENGTH, dtype=torch.float64)
-        squares = torch.empty(block, _FFT_LENGTH // 2 + 1, dtype=torch.float64)
+        padded = torch.zeros(block, self._fft_length, dtype=torch.float64)
+        squares = torch.empty(block, self._fft_length // 2 + 1, dtype=torch.float64)
         for start in range(0, frames, self._BLOCK):
             count = min(self._BLOCK, frames - start)
-            piece = signal[start * FRAME_SHIFT : (start + count - 1) * FRAME_SHIFT + FRAME_LENGTH]
-            padded[:count, :FRAME_LENGTH] = self._windowed(piece.unfold(0, FRAME_LENGTH, FRAME_SHIFT))
-            spectrum = torch.view_as_real(torch.fft.rfft(padded[:count]))  # (T, 257, 2)
+            piece = signal[start * shift : (start + count - 1) * shift + length]
+            padded[:count, :length] = self._windowed(piece.unfold(0, length, shift))
+            spectrum = torch.view_as_real(torch.fft.rfft(padded[:count]))  # (T, F/2 + 1, 2)
             real, imaginary = spectrum.unbind(-1)
             power = torch.mul(real, real, out=squares[:count]).addcmul_(imaginary, imaginary)
-            torch.mm(power.float(), self._MEL, out=out[start : start + count])
+            torch.mm(power.float(), self._mel, out=out[start : start + count])
         return out.clamp_(min=self._FLOOR).log_()
 
     def _windowed(self, frames: Tensor) -> Tensor:
-        """Frames (T, 400) with DC removed, pre-emphasised and windowed."""
+        """Frames (T, length) with DC removed, pre-emphasised and windowed."""
         centered = frames - frames.mean(1, keepdim=True)
         out = torch.empty_like(centered)
         torch.sub(centered[:, 1:], centered[:, :-1], alpha=_PREEMPHASIS, out=out[:, 1:])
         torch.mul(centered[:, 0], 1.0 - _PREEMPHASIS, out=out[:, 0])  # the first sample stands for the one before it
-        return out.mul_(self._WINDOW)
+        return out.mul_(self._window)
 
 
-def fbank(samples: np.ndarray) -> Tensor:
-    """(T, 80) filterbank of a whole signal: float or int16 samples on the int16 scale, 16 kHz."""
-    return Fbank().accept(samples)
+def fbank(samples: np.ndarray, front_end: FrontEnd = PUBLISHED) -> Tensor:
+    """(T, bins) filterbank of a whole signal: float or int16 samples on the int16 scale, 16 kHz."""
+    return Fbank(front_end).accept(samples)
 
 
-def fbank_blocks(samples: Iterable[np.ndarray]) -> Iterator[Tensor]:
+def fbank_blocks(samples: Iterable[np.ndarray], front_end: FrontEnd = PUBLISHED) -> Iterator[Tensor]:
     """Filterbank of a signal that comes in pieces; the blocks together are the frames of the whole."""
-    front_end = Fbank()
+    bank = Fbank(front_end)
     for piece in samples:
-        yield front_end.accept(piece)
+        yield bank.accept(piece)
 
 
 class Cmvn:
@@ -132,18 +201,18 @@ class Cmvn:
         self._scale = torch.from_numpy(1.0 / np.sqrt(variance))
 
     @classmethod
-    def read(cls, path: Path) -> "Cmvn":
+    def read(cls, path: Path, bins: int = NUM_BINS) -> "Cmvn":
         """Statistics of a `cmvn.ark`.
 
         Raises:
-            ModelError: it is missing or does not hold 80-dimensional global statistics.
+            ModelError: it is missing or does not hold global statistics of so many bins.
         """
         try:
             stats = read_matrix(str(path))
         except DataError as error:
             raise ModelError(str(error)) from error
-        if stats.shape != (2, NUM_BINS + 1) or not np.isfinite(stats).all() or stats[0, -1] <= 0:
-            raise ModelError(f"{path}: not global CMVN statistics of {NUM_BINS} bins (shape {stats.shape})")
+        if stats.shape != (2, bins + 1) or not np.isfinite(stats).all() or stats[0, -1] <= 0:
+            raise ModelError(f"{path}: not global CMVN statistics of {bins} bins (shape {stats.shape})")
         return cls(stats.astype(np.float64))
 
     def __call__(self, feats: Tensor) -> Tensor:

@@ -2,7 +2,6 @@
 
 import logging
 from collections.abc import Iterable, Iterator
-from pathlib import Path
 
 import numpy as np
 import soxr
@@ -10,6 +9,7 @@ import soxr
 from firered.audio.config import AudioConfig
 from firered.audio.decode import open_recording
 from firered.audio.frontend import FRAME_LENGTH, SAMPLE_RATE
+from firered.audio.source import Recording
 from firered.errors import AudioError
 
 log = logging.getLogger(__name__)
@@ -21,12 +21,17 @@ _DITHER = np.random.default_rng(0).standard_normal(10 * SAMPLE_RATE + 1).astype(
 
 
 def read_blocks(
-    rxfilename: str, config: AudioConfig, *, channel: int | None = None, start_s: float = 0.0, end_s: float = np.inf
+    recording: Recording,
+    config: AudioConfig,
+    *,
+    channel: int | None = None,
+    start_s: float = 0.0,
+    end_s: float = np.inf,
 ) -> Iterator[np.ndarray]:
     """Blocks of a recording, or of the stretch of it between two times in seconds.
 
     Args:
-        rxfilename: path, `command |` or `archive:offset`.
+        recording: Kaldi extended file name (str: path, `command |` or `archive:offset`), file (Path), or binary file.
         config: what to do with channels, pipes and truncated files.
         channel: take this channel (from 1) if there are several, whatever `config.channel` says.
         start_s: where to start.
@@ -35,18 +40,25 @@ def read_blocks(
     Raises:
         AudioError: the recording cannot be read, is too short for one frame, is all zeros, or holds NaN or Inf.
     """
-    wanted = channel if channel is not None else int(config.channel) if config.channel.isdigit() else None
-    options = {"pipes": config.pipes, "allow_truncated": config.allow_truncated, "start_s": start_s, "end_s": end_s}
-    with open_recording(rxfilename, **options) as recording:
-        for note in recording.notes:
+    with open_recording(
+        recording, pipes=config.pipes, allow_truncated=config.allow_truncated, start_s=start_s, end_s=end_s
+    ) as opened:
+        for note in opened.notes:
             log.warning("%s", note)
-        if wanted is not None and wanted > recording.channels and (recording.channels > 1 or channel is None):
-            raise AudioError(f"channel {wanted} is asked for, there are only {recording.channels}")
-        mono = (_mono(block, wanted) for block in recording.blocks)
-        signal = _checked(_resampled(mono, recording.rate))
-        if recording.lossy or recording.rate != SAMPLE_RATE:
+        wanted = channel if channel is not None else _channel_of(config)
+        channels = opened.header.channels
+        if wanted is not None and wanted > channels and (channels > 1 or channel is None):
+            raise AudioError(f"channel {wanted} is asked for, there are only {channels}")
+        mono = (_mono(block, wanted) for block in opened.blocks)
+        signal = _checked(_resampled(mono, opened.header.rate))
+        if opened.header.lossy or opened.header.rate != SAMPLE_RATE:
             signal = _dithered(signal, round(start_s * SAMPLE_RATE))
         yield from signal
+
+
+def _channel_of(config: AudioConfig) -> int | None:
+    """The one channel that the options name, from 1."""
+    return int(config.channel) if config.channel.isdigit() else None
 
 
 def _mono(block: np.ndarray, channel: int | None) -> np.ndarray:
@@ -98,12 +110,15 @@ def _dithered(blocks: Iterable[np.ndarray], position: int) -> Iterator[np.ndarra
         yield block + _DITHER[places]
 
 
-def array_blocks(samples: np.ndarray, rate: int = SAMPLE_RATE) -> Iterator[np.ndarray]:
+def array_blocks(
+    samples: np.ndarray, rate: int = SAMPLE_RATE, config: AudioConfig | None = None
+) -> Iterator[np.ndarray]:
     """Blocks of a signal in memory, through the same front end.
 
     Args:
         samples: (n,) or (n, channels); integers count by the width of their type, floats have full scale 1.0.
         rate: its sample rate in Hz.
+        config: what to do with several channels.
 
     Raises:
         AudioError: as for recordings.
@@ -116,18 +131,15 @@ def array_blocks(samples: np.ndarray, rate: int = SAMPLE_RATE) -> Iterator[np.nd
     if samples.dtype.kind == "i":
         samples = (samples / float(2 ** (8 * samples.dtype.itemsize - 1))).astype(np.float32)
     block = samples.astype(np.float32).reshape(len(samples), -1)
-    signal = _checked(_resampled([_mono(block, None)], rate))
+    wanted = _channel_of(config) if config else None
+    if wanted is not None and wanted > block.shape[1]:
+        raise AudioError(f"channel {wanted} is asked for, there are only {block.shape[1]}")
+    signal = _checked(_resampled([_mono(block, wanted)], rate))
     yield from signal if rate == SAMPLE_RATE else _dithered(signal, 0)
 
 
-def read(audio: str | Path | np.ndarray, config: AudioConfig | None = None, rate: int = SAMPLE_RATE) -> np.ndarray:
-    """(n,) a whole recording, by path or as an array (see `array_blocks`), at 16 kHz on the int16 scale."""
-    if isinstance(audio, np.ndarray):
-        return np.concatenate(list(array_blocks(audio, rate)))
-    return np.concatenate(list(read_blocks(str(audio), config or AudioConfig())))
-
-
-def header(rxfilename: str, config: AudioConfig) -> tuple[int, float | None]:
-    """Channels of a recording, and its duration in seconds where the header tells."""
-    with open_recording(rxfilename, pipes=config.pipes, allow_truncated=config.allow_truncated) as recording:
-        return recording.channels, recording.duration_s
+def read(recording: Recording | np.ndarray, config: AudioConfig | None = None, rate: int = SAMPLE_RATE) -> np.ndarray:
+    """(n,) a whole recording (see `read_blocks`) or array (see `array_blocks`), at 16 kHz on the int16 scale."""
+    if isinstance(recording, np.ndarray):
+        return np.concatenate(list(array_blocks(recording, rate, config)))
+    return np.concatenate(list(read_blocks(recording, config or AudioConfig())))

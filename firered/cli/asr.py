@@ -1,83 +1,60 @@
 """firered-asr and firered-align."""
 
-import functools
 import sys
-from dataclasses import replace
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, TypeVar
+from typing import Annotated, Any
 
 import typer
 
 from firered.align.config import AlignConfig
-from firered.asr.config import AsrConfig, GuardConfig, LlmConfig
+from firered.asr.config import RecogniserConfig
+from firered.asr.families import FAMILIES, find, options_of
 from firered.audio.config import AudioConfig
-from firered.cli.flags import Paths, flag_value, run, script, split_paths, use_threads
-from firered.errors import OptionError
+from firered.cli.flags import Kinds, Paths, script, split_paths, use_threads
 from firered.hub.catalogue import MODELS
 from firered.hub.find import find_model
 from firered.runs.config import JobConfig
-from firered.runtime.config import ComputeConfig
+from firered.runtime.config import ComputeConfig, ContextConfig
 
-Guarded = TypeVar("Guarded", bound=GuardConfig)
-
-_AED, _LLM, _VAD = "FireRedASR2-AED", "FireRedASR2-LLM", "FireRedVAD/VAD"
-Model = Annotated[Path, typer.Option("--model", help=f"model directory, or one that holds {_AED}")]
-LlmModel = Annotated[Path, typer.Option("--model", help=f"model directory, or one that holds {_LLM}")]
+_AED = "FireRedASR2-AED"
+Model = Annotated[
+    Path, typer.Option("--model", help="model directory, one that holds it under its published name, or that name")
+]
 Kind = Annotated[
-    str,
-    typer.Option("--type", help="kind of model, aed or llm; each has options of its own (see --type llm --help)"),
+    str | None,
+    typer.Option(
+        "--type",
+        help=f"kind of model ({', '.join(FAMILIES)}), if not what the directory says; each kind has its own options: "
+        "see --type llm --help",
+    ),
 ]
 
 
-def aed_command(
+def asr_command(
     paths: Paths,
-    config: AsrConfig,
+    config: RecogniserConfig,
+    context: ContextConfig,
     audio: AudioConfig,
     compute: ComputeConfig,
     job: JobConfig,
     model: Model = MODELS,
-    kind: Kind = "aed",
+    kind: Kind = None,
 ) -> None:
     """Transcribe the utterances of a data directory (its segments where it has any), or recordings."""
-    if kind != "aed":
-        raise OptionError(f"type: {kind!r} is not aed or llm")
     inputs, out = split_paths(paths)
-    directory, config = find_model(model, _AED), _with_detector(config)
+    directory, family = find(model, kind)
     use_threads(compute)
 
-    from firered.asr.aed import Asr
     from firered.runs.asr import run_asr
 
-    sys.exit(run_asr(inputs, out, directory, Asr.from_pretrained(directory, config, compute.device), audio, job))
+    recogniser = family.load(directory, config, compute.device)
+    sys.exit(run_asr(inputs, out, directory, recogniser, audio, job, context=context.context()))
 
 
-def llm_command(
-    paths: Paths,
-    config: LlmConfig,
-    audio: AudioConfig,
-    compute: ComputeConfig,
-    job: JobConfig,
-    model: LlmModel = MODELS,
-    kind: Kind = "llm",
-) -> None:
-    """Transcribe the utterances of a data directory (its segments where it has any), or recordings, with an LLM."""
-    inputs, out = split_paths(paths)
-    directory, config = find_model(model, _LLM), _with_detector(config)
-    if config.align_model:
-        config = replace(config, align_model=str(find_model(Path(config.align_model), _AED)))
-    use_threads(compute)
-
-    from firered.asr.llm import LlmAsr
-    from firered.runs.asr import run_asr
-
-    sys.exit(run_asr(inputs, out, directory, LlmAsr.from_pretrained(directory, config, compute.device), audio, job))
-
-
-def _with_detector(config: Guarded) -> Guarded:
-    """The same with the place of the guard's voice detector, which may be given as one that holds it."""
-    if config.guard == "off" or not config.guard_vad:
-        return config
-    return replace(config, guard_vad=str(find_model(Path(config.guard_vad), _VAD)))
+def kinds_of_model(given: Mapping[str, Any]) -> Kinds:
+    """The options of the model's kind."""
+    return {"config": options_of(given.get("model"), given.get("kind"))}
 
 
 def align_command(
@@ -90,7 +67,7 @@ def align_command(
     audio: AudioConfig,
     compute: ComputeConfig,
     job: JobConfig,
-    model: Model = MODELS,
+    model: Annotated[Path, typer.Option("--model", help=f"model directory, or one that holds {_AED}")] = MODELS,
 ) -> None:
     """Align any given text (references, or another recogniser's output) to its audio with the CTC head."""
     directory = find_model(model, _AED)
@@ -104,10 +81,5 @@ def align_command(
     )
 
 
-@functools.wraps(aed_command)
-def asr() -> None:
-    """Console script of either kind: what `--type` says decides which options there are."""
-    run(llm_command if flag_value("--type") == "llm" else aed_command)
-
-
+asr = script(asr_command, kinds=kinds_of_model)
 align = script(align_command)

@@ -10,6 +10,7 @@ from typing import Annotated
 
 import typer
 
+from firered.cli.flags import script
 from firered.errors import ModelError
 from firered.hub.catalogue import MODELS
 from firered.hub.find import download_line, find_model
@@ -93,3 +94,6 @@ def _found(models: Path) -> list[str]:
             if name in _MODELS and line not in advice:
                 advice.append(line)
     return advice
+
+
+doctor = script(doctor_command)

@@ -1,24 +1,19 @@
-"""Command-line flags made from option dataclasses, and the frame every command runs in."""
+"""Command-line flags made from option dataclasses, and commands made from functions that take them."""
 
-import argparse
 import functools
 import inspect
-import logging
-import sys
-from collections.abc import Callable
-from dataclasses import Field, fields
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import Field, dataclass, fields
 from pathlib import Path
 from typing import Annotated, Any, get_type_hints
 
 import typer
+from typer.core import TyperCommand
 
-from firered.errors import FireRedError, OptionError
-from firered.optional import advice_for
-from firered.options import Options, plain_type, read_yaml
+from firered.cli.frame import Chooser, Version, glance, run_command, typer_command
+from firered.errors import OptionError
+from firered.options import Options, by_section, plain_type, read_yaml
 from firered.runtime.config import ComputeConfig
-from firered.version import __version__
-
-INTERRUPTED = 130
 
 Paths = Annotated[
     list[str],
@@ -41,95 +36,6 @@ def split_paths(paths: list[str]) -> tuple[list[str], Path]:
     return paths[:-1], Path(paths[-1])
 
 
-def _flag(f: Field) -> inspect.Parameter:
-    """One field as a typer parameter; None stands for "not given on the command line"."""
-    kind, _ = plain_type(f.type)
-    name = "--" + f.name.replace("_", "-")
-    names = [f"{name}/--no-{name[2:]}"] if kind is bool else [name]
-    shown = f.default if kind is not bool else name[2:] if f.default else f"no-{name[2:]}"
-    choices = f" ({', '.join(f.metadata['choices'])})" if f.metadata["choices"] else ""
-    text = f.metadata["help"] + choices + ("" if f.default is None else f" [default: {shown}]")
-    info = typer.Option(*names, help=text, show_default=False)
-    return inspect.Parameter(
-        f.name, inspect.Parameter.KEYWORD_ONLY, default=None, annotation=Annotated[kind | None, info]
-    )
-
-
-_CONFIG_FLAG = inspect.Parameter(
-    "config_file",
-    inspect.Parameter.KEYWORD_ONLY,
-    default=None,
-    annotation=Annotated[
-        Path | None, typer.Option("--config", help="YAML file of options; flags win over it", show_default=False)
-    ],
-)
-
-
-def _show_version(wanted: bool) -> None:
-    if wanted:
-        typer.echo(f"firered {__version__}")
-        raise typer.Exit
-
-
-_VERSION_FLAG = inspect.Parameter(
-    "version",
-    inspect.Parameter.KEYWORD_ONLY,
-    default=False,
-    annotation=Annotated[
-        bool, typer.Option("--version", help="Print the version.", callback=_show_version, is_eager=True)
-    ],
-)
-
-
-Preset = Callable[..., dict[str, Any]]
-
-
-def takes_options(
-    command: Callable[..., Any], preset: Preset | None = None, **kinds: type[Options]
-) -> Callable[..., Any]:
-    """The command with every parameter whose type is an Options class replaced by that class's flags and `--config`.
-
-    Precedence: defaults < preset < `--config` file < flags. A key of the file that no option of the command has is an
-    error.
-
-    Args:
-        command: its other parameters stay as they are, in front.
-        preset: called with the command's other arguments; gives options between defaults and the file.
-        kinds: Options classes that stand in for those which these parameters are declared with.
-    """
-    hints = get_type_hints(command, include_extras=True) | kinds
-    groups = {n: kind for n, kind in hints.items() if isinstance(kind, type) and issubclass(kind, Options)}
-    plain = [p for n, p in inspect.signature(command).parameters.items() if n not in groups]
-    plain = [p.replace(annotation=hints[p.name]) for p in plain]
-    # An option that several groups have under one name, such as dtype, is one flag for all of them.
-    shared = {f.name: f for kind in groups.values() for f in fields(kind)}
-    flags = [_flag(f) for f in shared.values()]
-    known = shared.keys()
-
-    @functools.wraps(command)
-    def with_flags(config_file: Path | None = None, version: bool = False, **given: Any) -> None:  # noqa: ANN401
-        from_file = read_yaml(config_file) if config_file else {}
-        unknown = sorted(from_file.keys() - known)
-        if unknown:
-            raise OptionError(f"{config_file}: unknown options {', '.join(unknown)}; known: {', '.join(sorted(known))}")
-        from_flags = {key: given.pop(key) for key in known if key in given}
-        from_flags = {key: value for key, value in from_flags.items() if value is not None}
-        layers = (preset(**given) if preset else {}, from_file, from_flags)
-        command(**given, **{name: kind.of(*layers) for name, kind in groups.items()})
-
-    flags += [_CONFIG_FLAG] if flags else []
-    with_flags.__signature__ = inspect.Signature([*plain, *flags, _VERSION_FLAG])
-    with_flags.__annotations__ = {p.name: p.annotation for p in with_flags.__signature__.parameters.values()}
-    return with_flags
-
-
-def flag_value(flag: str) -> str | None:
-    """What the command line says after a flag that decides which other flags there are."""
-    parser = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
-    parser.add_argument(flag, dest="value", nargs="?")
-    return parser.parse_known_args()[0].value
-
-
 def use_threads(compute: ComputeConfig) -> None:
     """Limit torch to the threads asked for, before it starts any."""
     import torch
@@ -138,42 +44,239 @@ def use_threads(compute: ComputeConfig) -> None:
         torch.set_num_threads(compute.num_threads)
 
 
-def run(command: Callable[..., Any], preset: Preset | None = None, **kinds: type[Options]) -> None:
-    """Run a function as a console command: parse, log to stderr, and turn mistakes into one line and exit status 1."""
-    logging.basicConfig(
-        stream=sys.stderr, level=logging.INFO, format=f"{Path(sys.argv[0]).name}: %(levelname)s %(message)s"
-    )
-    logging.addLevelName(logging.INFO, "info")
-    logging.addLevelName(logging.WARNING, "warning")
-    logging.addLevelName(logging.ERROR, "error")
-    # Plain help: the framed one cuts long option names short.
-    app = typer.Typer(
-        add_completion=False,
-        pretty_exceptions_enable=False,
-        rich_markup_mode=None,
-        context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 120},
-    )
-    app.command()(takes_options(command, preset, **kinds))
-    try:
-        app()
-    except (FireRedError, OSError) as error:
-        reason = f"{error.filename}: {error.strerror}" if isinstance(error, OSError) and error.filename else str(error)
-        logging.getLogger("firered").error("%s", reason)
-        sys.exit(1)
-    except ModuleNotFoundError as error:
-        if (advice := advice_for(error)) is None:
-            raise
-        logging.getLogger("firered").error("%s", advice)
-        sys.exit(1)
-    except KeyboardInterrupt:
-        sys.exit(INTERRUPTED)
+def _keyword(name: str, annotation: Any, default: Any = None) -> inspect.Parameter:  # noqa: ANN401 - as in `inspect`
+    return inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=annotation)
 
 
-def script(command: Callable[..., Any], preset: Preset | None = None) -> Callable[[], None]:
-    """The function as a console script; its docstring is the command's one line in lists of commands."""
+_CONFIG_FLAG = _keyword(
+    "config_file",
+    Annotated[
+        Path | None, typer.Option("--config", help="YAML file of options; flags override it", show_default=False)
+    ],
+)
+_VERSION_FLAG = _keyword("version", Version, False)
+
+# Options between defaults and the file: always the same, or what depends on the command's other arguments.
+Preset = Mapping[str, Any] | Callable[..., Mapping[str, Any]]
+Kinds = Mapping[str, type[Options]]
+
+
+@dataclass(frozen=True)
+class _Group:
+    """An Options class that a command takes: its parameter, its section in YAML, and the module that its flags name."""
+
+    parameter: str
+    kind: type[Options]
+    section: str
+    module: str
+
+    def fields(self) -> Iterator[tuple[Field, str]]:
+        """The options, each with its heading in help: those of the class itself first, then inherited ones."""
+        for cls in self.kind.__mro__:
+            heading = (inspect.getdoc(cls) or "").partition("\n")[0].rstrip(".")
+            for f in fields(self.kind):
+                if _declared_by(self.kind, f.name) is cls:
+                    yield f, heading
+
+    def name_of(self, option: str) -> str:
+        """The name of an option's flag, with underscores."""
+        return f"{self.module}_{option}" if self.module else option
+
+    def made_of(
+        self, layers: tuple[Mapping[str, Any], Mapping[str, Any]], from_file: Mapping[str, Any], source: str
+    ) -> Options:
+        """The options: defaults < preset < file < flags. A message tells whether the file is at fault."""
+        preset, flags = layers
+        where = f"{self.module}: " if self.module else ""
+        try:
+            return self.kind.of(preset, from_file, flags)
+        except OptionError as error:
+            if from_file and self._accepts(preset, flags):
+                where = f"{source}: {f'{self.section}: ' if self.section else ''}"
+            raise OptionError(f"{where}{error}") from error
+
+    def _accepts(self, *layers: Mapping[str, Any]) -> bool:
+        try:
+            self.kind.of(*layers)
+        except OptionError:
+            return False
+        return True
+
+
+def _declared_by(kind: type, name: str) -> type:
+    """The class that declares a field, the most derived one of several."""
+    return next(cls for cls in kind.__mro__ if name in inspect.get_annotations(cls))
+
+
+def _flag(f: Field, name: str, default: Any, heading: str = "", *, hidden: bool = False) -> inspect.Parameter:  # noqa: ANN401 - of any field
+    """One field as a typer parameter; None stands for "not given on the command line"."""
+    kind, _ = plain_type(f.type)
+    flag = name.replace("_", "-")
+    names, shown = [f"--{flag}"], default
+    if kind is bool:
+        names, shown = [f"--{flag}/--no-{flag}"], flag if default else f"no-{flag}"
+    choices = f" ({', '.join(f.metadata['choices'])})" if f.metadata["choices"] else ""
+    text = f.metadata["help"] + choices + ("" if default in (None, "") else f" [default: {shown}]")
+    info = typer.Option(*names, help=text, show_default=False, rich_help_panel=heading or None, hidden=hidden)
+    return _keyword(name, Annotated[kind | None, info])
+
+
+def _groups(hints: Mapping[str, Any], modules: Mapping[str, str]) -> list[_Group]:
+    """The Options classes among a command's parameters; without modules there are no sections."""
+    kinds = {name: kind for name, kind in hints.items() if isinstance(kind, type) and issubclass(kind, Options)}
+    return [
+        _Group(name, kind, modules.get(name, name) if modules else "", modules.get(name, ""))
+        for name, kind in kinds.items()
+    ]
+
+
+@dataclass(frozen=True)
+class _Flags:
+    """The flags of all options of a command, and what is read from them.
+
+    Attributes:
+        parameters: for typer; hidden ones give module options by their bare names.
+        places: the (section, option) pairs that a parameter stands for; several where a bare name is ambiguous.
+    """
+
+    parameters: list[inspect.Parameter]
+    places: dict[str, list[tuple[str, str]]]
+
+    @classmethod
+    def of(cls, groups: list[_Group], taken: set[str], defaults: Mapping[str, Any]) -> "_Flags":
+        """The flags of these groups.
+
+        Args:
+            groups: the command's options.
+            taken: names of the command's other parameters.
+            defaults: shown in place of the fields' own.
+        """
+        parameters: dict[str, inspect.Parameter] = {}
+        places: dict[str, list[tuple[str, str]]] = {}
+        for group in groups:
+            for f, heading in group.fields():
+                name = group.name_of(f.name)
+                assert name not in taken.union(places), f"two options of the name {name}"
+                parameters[name] = _flag(f, name, defaults.get(f.name, f.default), heading)
+                places[name] = [(group.section, f.name)]
+        full = set(places) | taken
+        for group in groups:
+            for f, _ in group.fields():
+                if group.module and f.name not in full:
+                    parameters.setdefault(f.name, _flag(f, f.name, f.default, hidden=True))
+                    places.setdefault(f.name, []).append((group.section, f.name))
+        return cls([*parameters.values()], places)
+
+    def read(self, given: dict[str, Any]) -> dict[str, dict[str, Any]]:
+        """What was given, by section; these parameters are taken out of `given`.
+
+        Raises:
+            OptionError: a bare name that several modules have.
+        """
+        found: dict[str, dict[str, Any]] = {}
+        for name, places in self.places.items():
+            value = given.pop(name, None)
+            if value is None:
+                continue
+            if len(places) > 1:
+                flags = [f"--{section}-{option}".replace("_", "-") for section, option in places]
+                raise OptionError(f"--{name.replace('_', '-')}: several modules have it: {', '.join(flags)}")
+            ((section, option),) = places
+            found.setdefault(section, {}).setdefault(option, value)
+        return found
+
+
+def takes_options(
+    command: Callable[..., Any],
+    preset: Preset | None = None,
+    modules: Mapping[str, str] | None = None,
+    kinds: Kinds | None = None,
+) -> Callable[..., Any]:
+    """The command with every parameter whose type is an Options class replaced by that class's flags and `--config`.
+
+    Precedence: defaults < preset < `--config` file < flags. A key of the file that no option of the command has is an
+    error.
+
+    Args:
+        command: its other parameters stay as they are, in front.
+        preset: options between defaults and the file; a function is called with the command's other arguments.
+        modules: of a command with several modules, which parameter has the options of which: their flags carry the
+            module's name, and the file has a section for each parameter with options. Bare names of flags and keys do
+            as well where only one module has them.
+        kinds: Options classes that stand in for those which these parameters are declared with.
+    """
+    hints = get_type_hints(command, include_extras=True) | dict(kinds or {})
+    groups = _groups(hints, modules or {})
+    parameters = {group.parameter for group in groups}
+    plain = [p for n, p in inspect.signature(command).parameters.items() if n not in parameters]
+    plain = [p.replace(annotation=hints[p.name]) for p in plain]
+    always = preset if isinstance(preset, Mapping) else {}
+    flags = _Flags.of(groups, {p.name for p in plain}, always)
+    sections: dict[str, list[str]] = {}
+    for group in groups:
+        sections[group.section] = sorted([*sections.get(group.section, []), *group.kind.names()])
 
     @functools.wraps(command)
-    def console() -> None:
-        run(command, preset)
+    def with_flags(config_file: Path | None = None, version: bool = False, **given: Any) -> None:  # noqa: ANN401
+        from_flags = flags.read(given)
+        from_file = by_section(read_yaml(config_file), sections, str(config_file)) if config_file else {}
+        first = preset(**given) if callable(preset) else always
+        made = {}
+        for group in groups:
+            layers = first, from_flags.get(group.section, {})
+            made[group.parameter] = group.made_of(layers, from_file.get(group.section, {}), str(config_file))
+        command(**given, **made)
 
-    return console
+    shown: Any = with_flags  # functions may have these attributes, but their type does not tell
+    signature = [*plain, *flags.parameters, *([_CONFIG_FLAG] if groups else []), _VERSION_FLAG]
+    shown.__signature__ = inspect.Signature(signature)
+    shown.__annotations__ = {p.name: p.annotation for p in signature}
+    return with_flags
+
+
+class Script:
+    """A command: called, it is a console script of its own; `command` is what `firered` has under its name."""
+
+    def __init__(self, make: Callable[[], TyperCommand], doc: str | None = None) -> None:
+        self._make, self.__doc__ = make, doc
+
+    @functools.cached_property
+    def command(self) -> TyperCommand:
+        """The command, made on first use."""
+        return self._make()
+
+    def __call__(self) -> None:
+        """Run with the words of the command line."""
+        run_command(self.command)
+
+
+def script(
+    function: Callable[..., Any],
+    preset: Preset | None = None,
+    modules: Mapping[str, str] | None = None,
+    kinds: Callable[[Mapping[str, Any]], Kinds] | None = None,
+) -> Script:
+    """The function as a command; see `takes_options`.
+
+    Args:
+        function: its docstring is the help.
+        preset: options between defaults and the file.
+        modules: which parameter has the options of which module.
+        kinds: where the options depend on what is given (a kind of model, say): called with the values of all
+            parameters, None for what is not given, it says which Options classes there are. The command line is
+            parsed twice then: first for this, with what is not known passed over.
+    """
+
+    def made(chosen: Kinds | None) -> TyperCommand:
+        return typer_command(takes_options(function, preset, modules, chosen))
+
+    def choosing(among: Callable[[Mapping[str, Any]], Kinds]) -> TyperCommand:
+        usual = made(among({}))
+        return Chooser(function.__name__, lambda args: (made(among(glance(usual, args).params)), "", args))
+
+    return Script(lambda: choosing(kinds) if kinds else made(None), function.__doc__)
+
+
+def run(function: Callable[..., Any]) -> None:
+    """Run a function as a console script; see `script`."""
+    script(function)()

@@ -10,6 +10,7 @@ import numpy as np
 
 from firered.data.datadir import write_lines
 from firered.options import write_settings
+from firered.output.published import published
 
 if TYPE_CHECKING:
     from firered.vad.detect import StreamVad
@@ -31,14 +32,14 @@ def listen(detector: "StreamVad", out: Path) -> None:
             whole = len(data) // 2 * 2
             rest = data[whole:]
             for event in stream.accept(np.frombuffer(data[:whole], "<i2")):
-                print(json.dumps(event.to_json()), flush=True)
+                print(json.dumps(published(event)), flush=True)
                 events.append(event)
             probs.append(stream.probs)
     except KeyboardInterrupt:
-        pass  # the usual way to end live audio; what was heard is written
+        pass  # the usual way to end live audio; what was received is written
     posteriors = np.concatenate([np.zeros(0, np.float32), *probs])[:, None]
     result = StreamVadResult("stdin", round(stream.duration_s, 3), stream.timestamps(), posteriors, events)
-    write_lines(out / "vad.jsonl", [json.dumps(result.to_json())])
+    write_lines(out / "vad.jsonl", [json.dumps(published(result))])
     if len(posteriors):
         with MatrixWriter(out / "probs.ark") as writer:
             place, _ = writer.write("stdin", [posteriors])

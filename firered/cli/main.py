@@ -1,53 +1,95 @@
-"""firered: the whole system, the list of commands, and a check of the environment."""
+"""firered: all commands under one name."""
 
-import sys
-from importlib.metadata import entry_points
-from pathlib import Path
+import importlib
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
 
-from firered.cli.doctor import doctor_command
-from firered.cli.flags import script
-from firered.cli.transcribe import transcribe
-from firered.version import __version__
+import typer
+from typer.core import TyperCommand, TyperGroup
 
-_OWN = {
-    "transcribe": transcribe,
-    "doctor": script(doctor_command),
+from firered.cli.frame import CONTEXT, Version, run_command
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A command in the list: its heading, what it does, and the `Script` that it is, as `module:name`."""
+
+    heading: str
+    summary: str
+    target: str
+
+
+# The order of the list. `firered NAME` is also the console script firered-NAME, but for transcribe and doctor.
+COMMANDS = {
+    "transcribe": Entry("Transcribe", "Recordings to subtitles, text and other files", "transcribe:transcribe"),
+    "vad": Entry("Modules", "Find speech in recordings", "vad:vad"),
+    "mvad": Entry("Modules", "Find speech, singing and music in recordings", "vad:mvad"),
+    "stream-vad": Entry("Modules", "Find speech in live audio", "vad:stream_vad"),
+    "lid": Entry("Modules", "Identify languages and Chinese dialects", "lid:lid"),
+    "asr": Entry("Modules", "Recognise speech", "asr:asr"),
+    "align": Entry("Modules", "Align text to audio: word times", "asr:align"),
+    "encode": Entry("Modules", "Write a recogniser's encoder output", "encode:encode"),
+    "punc": Entry("Modules", "Punctuate recognised text", "punc:punc"),
+    "prepare-data": Entry("Features", "Make a Kaldi data directory of recordings", "features:prepare"),
+    "fbank": Entry("Features", "Write filterbank features", "features:fbank"),
+    "cmvn": Entry("Features", "Write mean and variance statistics of features", "features:cmvn"),
+    "tokens": Entry("Training", "Make a dictionary and a SentencePiece model of text", "train:tokens"),
+    "train": Entry("Training", "Train or fine-tune a model", "train:train"),
+    "score": Entry("Scoring", "Score text, voice activity, languages or punctuation", "score:score"),
+    "table": Entry("Scoring", "Write scores beside published figures", "table:table"),
+    "download": Entry("Tools", "Fetch published models", "download:download"),
+    "doctor": Entry("Tools", "Check packages, devices and models", "doctor:doctor"),
 }
 
 
+class _OnDemand(Mapping[str, TyperCommand]):
+    """The commands by name, each imported when it is asked for."""
+
+    def __getitem__(self, name: str) -> TyperCommand:
+        module, _, attribute = COMMANDS[name].target.partition(":")
+        return getattr(importlib.import_module(f"firered.cli.{module}"), attribute).command
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(COMMANDS)
+
+    def __len__(self) -> int:
+        return len(COMMANDS)
+
+
+class Commands(TyperGroup):
+    """The list of commands, which is shown without importing any of them."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:  # noqa: ANN401 - click's context
+        """Parse; no words at all ask for help."""
+        return super().parse_args(ctx, args or ["--help"])
+
+    def format_commands(self, ctx: Any, formatter: Any) -> None:  # noqa: ANN401
+        """Write the commands under their headings."""
+        width = max(map(len, COMMANDS))
+        for heading in dict.fromkeys(entry.heading for entry in COMMANDS.values()):
+            rows = [(name.ljust(width), entry.summary) for name, entry in COMMANDS.items() if entry.heading == heading]
+            with formatter.section(heading):
+                formatter.write_dl(rows)
+
+
+def _firered(version: Version = False) -> None:
+    """Speech recognition: voice activity, language, text, word times and punctuation.
+
+    firered COMMAND --help shows what a command takes. Each command but transcribe and doctor is also there as
+    firered-COMMAND.
+    """
+
+
+def _app() -> TyperGroup:
+    app = typer.Typer(add_completion=False, rich_markup_mode=None)
+    app.callback(cls=Commands, context_settings=CONTEXT)(_firered)
+    group = typer.main.get_command(app)
+    assert isinstance(group, Commands)
+    group.commands = _OnDemand()  # type: ignore[assignment]  # nothing adds to it
+    return group
+
+
 def main() -> None:
-    """Console script: `firered COMMAND`, or the list of commands."""
-    name = sys.argv[1] if len(sys.argv) > 1 else "--help"
-    if name == "--version":
-        print(f"firered {__version__}")
-    elif name in ("-h", "--help"):
-        print(_listing())
-    elif name in _OWN:
-        sys.argv = [f"firered {name}", *sys.argv[2:]]
-        _OWN[name]()
-    elif f"firered-{name}" in _scripts():
-        sys.argv = [f"firered-{name}", *sys.argv[2:]]
-        _scripts()[f"firered-{name}"].load()()
-    else:
-        sys.exit(f"firered: no command {name!r}\n\n{_listing()}")
-
-
-def _scripts() -> dict:
-    """The package's other console scripts by name."""
-    found = entry_points(group="console_scripts")
-    return {one.name: one for one in found if one.name.startswith("firered-") and one.value.startswith("firered.")}
-
-
-def _listing() -> str:
-    """All commands with one line each, in the order of the work."""
-    lines = [
-        "Usage: firered COMMAND ...    (firered-NAME is firered NAME; --help after a command tells its options)",
-        "",
-    ]
-    commands = {f"firered {name}": command for name, command in _OWN.items()}
-    commands |= {name: one.load() for name, one in sorted(_scripts().items())}
-    width = max(map(len, commands))
-    for name, command in commands.items():
-        lines.append(f"  {name:{width}}  {(command.__doc__ or '').splitlines()[0].rstrip('.')}")
-    lines += ["", f"firered {__version__}; documentation: {Path('README.md')} of the repository"]
-    return "\n".join(lines)
+    """Console script."""
+    run_command(_app())

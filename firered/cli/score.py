@@ -1,13 +1,14 @@
-"""firered-score; its first word may be vad, lid or punc."""
+"""firered-score; its first word may be text, vad, lid or punc."""
 
-import functools
 import sys
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
+from typer.core import TyperCommand
 
-from firered.cli.flags import script
+from firered.cli.flags import Script, script
+from firered.cli.frame import Chooser, glance
 from firered.scoring.config import (
     ErrorRateConfig,
     LidScoreConfig,
@@ -37,7 +38,8 @@ def text_command(
 ) -> None:
     """Score recognised text: error rate over characters (Han, kana) and words in one stream, with a page of the errors.
 
-    Other scores: `firered-score vad`, `firered-score lid`, `firered-score punc`, each with REF HYP OUT and its --help.
+    Other scores: `firered score vad`, `lid` and `punc`, each with REF HYP OUT and its own --help. `firered score text`
+    is this one; without a name before REF it is meant as well.
     """
     from firered.scoring.commands import run_error_rate
 
@@ -89,14 +91,27 @@ def punc_command(
     sys.exit(run_punc((ref, hyp, out), config, sample, source))
 
 
-_text = script(text_command)
-_OTHERS = {"vad": script(vad_command), "lid": script(lid_command), "punc": script(punc_command)}
+_SCORES = {
+    "text": script(text_command),
+    "vad": script(vad_command),
+    "lid": script(lid_command),
+    "punc": script(punc_command),
+}
 
 
-@functools.wraps(text_command)
-def score() -> None:
-    """Console script, which its first argument may send to another command."""
-    other = _OTHERS.get(sys.argv[1]) if len(sys.argv) > 1 else None
-    if other:
-        sys.argv[:2] = [" ".join(sys.argv[:2])]  # the name that help and messages show
-    (other or _text)()
+def _choose(args: list[str]) -> tuple[TyperCommand, str, list[str]]:
+    """The score that the first word names; `text` without such a word, or where a path of that name is REF."""
+    text = _SCORES["text"].command
+    named = _SCORES.get(args[0]) if args else None
+    if named is None or (Path(args[0]).exists() and _is_complete(text, args)):
+        return text, "", args
+    return named.command, args[0], args[1:]
+
+
+def _is_complete(command: TyperCommand, args: list[str]) -> bool:
+    """Whether the words are all that REF HYP OUT takes, and none is left over."""
+    context = glance(command, args)
+    return context.params["out"] is not None and not context.args
+
+
+score = Script(lambda: Chooser("score", _choose), text_command.__doc__)

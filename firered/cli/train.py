@@ -20,8 +20,8 @@ def train_command(
 ) -> None:
     """Train or fine-tune a model as a YAML file says, into a folder that the other commands take as --model.
 
-    The same command goes on with a training that was interrupted. Several GPUs or machines: accelerate launch
-    (or torchrun) -m firered.cli.train CONFIG.
+    The same command resumes an interrupted training. Several GPUs or machines: accelerate launch (or torchrun)
+    -m firered.cli.train CONFIG.
     """
     from firered.train.run import train
     from firered.train.settings import load_settings

@@ -5,22 +5,28 @@ import glob
 import logging
 import os
 import sys
+from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from firered.asr.config import AsrConfig, LlmConfig
+from firered.asr.config import RecogniserConfig
+from firered.asr.families import options_of
 from firered.audio.config import AudioConfig
-from firered.cli.flags import flag_value, run, use_threads
+from firered.cli.flags import Kinds, script, use_threads
 from firered.errors import OptionError
 from firered.hub.catalogue import MODELS
 from firered.lid.config import LidConfig
+from firered.options import read_yaml, write_sections
 from firered.output.config import SubtitleConfig
+from firered.punc.config import PuncConfig
 from firered.runs.config import JobConfig
-from firered.runtime.config import ComputeConfig
+from firered.runtime.config import ComputeConfig, ContextConfig
+from firered.runtime.context import Context
 from firered.system.config import SystemConfig
-from firered.vad.config import VadConfig
+from firered.vad.config import MvadConfig, VadConfig
 
 if TYPE_CHECKING:
     from firered.system.system import System
@@ -28,11 +34,6 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 _STDIN = "-"
-
-
-def _preset(**_: Any) -> dict[str, Any]:  # noqa: ANN401 - the command's other arguments
-    """Word times are on here, for subtitles."""
-    return {"timestamps": "pauses"}
 
 
 def transcribe_command(
@@ -45,10 +46,13 @@ def transcribe_command(
             show_default=False,
         ),
     ],
-    config: SystemConfig,
+    system: SystemConfig,
     vad: VadConfig,
+    mvad: MvadConfig,
     lid: LidConfig,
-    asr: AsrConfig | LlmConfig,
+    asr: RecogniserConfig,
+    context: ContextConfig,
+    punc: PuncConfig,
     subtitles: SubtitleConfig,
     audio: AudioConfig,
     compute: ComputeConfig,
@@ -59,51 +63,58 @@ def transcribe_command(
         str,
         typer.Option("--format", help="any of jsonl,srt,vtt,textgrid,ctm,rttm,txt,tsv; result.jsonl is always written"),
     ] = "srt,txt",
-    nj: Annotated[int, typer.Option(help="processes side by side; 0: one a GPU, or one", min=0)] = 0,
+    nj: Annotated[int, typer.Option(help="parallel processes; 0: one per GPU, one without GPUs", min=0)] = 0,
     report: Annotated[
-        bool, typer.Option("--report", help="an HTML page a recording: listen, read along, see what to check")
+        bool, typer.Option("--report", help="write an HTML page per recording: its audio, its text, and what to check")
     ] = False,
 ) -> None:
-    """Transcribe recordings: voice, language, text, word times and punctuation, as subtitles and other files."""
+    """Transcribe recordings: segments, language, text, word times and punctuation, as subtitles and other files."""
     from firered.output.formats import FORMATS
     from firered.runs.inputs import resolve
     from firered.runs.journal import fingerprint
     from firered.runs.transcribe import Transcription, run_transcribe
-    from firered.system.system import model_dirs
+    from firered.system.system import model_dirs, recogniser_of
 
     wanted = tuple(name.strip() for name in formats.split(",") if name.strip())
     unknown = [name for name in wanted if name not in FORMATS]
     if unknown:
         raise OptionError(f"format: {', '.join(unknown)} unknown; known are {', '.join(FORMATS)}")
-    if (config.asr_type == "llm") != isinstance(asr, LlmConfig):
-        raise OptionError("asr_type: give it as a flag (--asr-type llm), since the options depend on it")
-    places = model_dirs(models, config)
+    if system.asr:
+        system = replace(system, asr_type=recogniser_of(models, system)[1].name)
+    places = model_dirs(models, system)
     devices = _devices(compute, nj)
-    options = (config, vad, lid, asr)
+    options = {"vad": vad, "mvad": mvad, "lid": lid, "asr": asr, "punc": punc}
+    build = functools.partial(
+        _build, places, system, options, context.context(), compute.num_threads or _threads(len(devices))
+    )
     files = [path for place in places.values() for path in sorted(place.glob("*")) if path.is_file()]
+    identity = fingerprint("firered transcribe", system, *options.values(), context, subtitles, audio, *files)
     how = Transcription(
-        build=functools.partial(_build, places, options, compute.num_threads or _threads(len(devices))),
+        build=build,
         devices=devices,
-        identity=fingerprint("firered transcribe", *options, subtitles, audio, *files) + f" {wanted} {report}",
+        identity=f"{identity} {wanted} {report}",
         formats=wanted,
         subtitles=subtitles,
         audio=audio,
         job=job,
-        share_seconds=config.share_seconds,
+        share_seconds=system.share_seconds,
         report=report,
     )
     out.mkdir(parents=True, exist_ok=True)
     inputs = resolve(_expanded(paths, out), audio, by_segment=False)
+    sections = [("system", system), *options.items(), ("asr", context), ("subtitles", subtitles), ("audio", audio)]
+    write_sections(out / "config.yaml", f"firered transcribe --models {models}", sections)
     sys.exit(run_transcribe(inputs, out, how))
 
 
-def _build(places: dict[str, Path], options: tuple, threads: int, device: str) -> "System":
+def _build(
+    places: dict[str, Path], system: SystemConfig, options: dict[str, Any], context: Context, threads: int, device: str
+) -> "System":
     """The system on a device; runs in each process."""
     from firered.system.system import System
 
     use_threads(ComputeConfig(num_threads=threads))
-    config, vad, lid, asr = options
-    return System.from_pretrained(places, config, device=device, vad=vad, lid=lid, asr=asr)
+    return System.from_pretrained(places, system, device=device, context=context, **options)
 
 
 def _devices(compute: ComputeConfig, nj: int) -> tuple[str, ...]:
@@ -134,7 +145,18 @@ def _expanded(paths: list[str], out: Path) -> list[str]:
     return found
 
 
-@functools.wraps(transcribe_command)
-def transcribe() -> None:
-    """Console script; recognition's options are those of the kind that `--asr-type` names."""
-    run(transcribe_command, _preset, asr=LlmConfig if flag_value("--asr-type") == "llm" else AsrConfig)
+def _kinds(given: Mapping[str, Any]) -> Kinds:
+    """Recognition's options are those of its kind of model, which a flag, a YAML file or the directory tells."""
+    kind = given.get("asr_type")
+    if kind is None and given.get("config_file"):
+        values = read_yaml(given["config_file"])
+        section = values.get("system")
+        kind = values.get("asr_type", section.get("asr_type") if isinstance(section, Mapping) else None)
+    return {"asr": options_of(given.get("models"), kind)}
+
+
+_PRESET = {"timestamps": "pauses"}  # word times are on here, for subtitles
+# Parameter and module whose name its flags carry.
+_MODULES = {"vad": "vad", "mvad": "mvad", "lid": "lid", "asr": "asr", "context": "asr", "punc": "punc"}
+
+transcribe = script(transcribe_command, _PRESET, _MODULES, _kinds)

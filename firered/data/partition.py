@@ -50,15 +50,34 @@ def subset(src: DataDir, utts: Sequence[str], out: str | Path) -> None:
     for name in known_files(src.path):
         by = KNOWN_FILES.get(name, LINES)
         if by == LINES:
-            owned = src.lines(name)
+            owned = src.lines(name) or {}
             contents[name] = [line for key in sorted(wanted[EITHER] & owned.keys()) for line in owned[key]]
         else:
-            table = spk2utt if name == "spk2utt" else src.table(name)
+            table = spk2utt if name == "spk2utt" else src.table(name) or {}
             contents[name] = table_lines(out / name, {key: table[key] for key in wanted[by] if key in table})
     _write_all(out, contents)
 
 
-def _balanced(src: DataDir, nj: int) -> list[list[str]]:
+def share_out(loads: Mapping[str, float], count: int) -> list[list[str]]:
+    """The keys in `count` parts of about the same load, fewer where there are fewer keys: none is empty.
+
+    The largest go first, each to the part that has least so far. The parts do not depend on the order of the keys.
+
+    Args:
+        loads: of each key, such as its seconds.
+        count: parts wanted, at least 1.
+    """
+    # Beside the load, the number of keys: where all loads are zero every part must still get its share.
+    heap = [(0.0, 0, part) for part in range(min(count, len(loads)))]
+    parts: list[list[str]] = [[] for _ in heap]
+    for key in sorted(loads, key=lambda key: (-loads[key], key)):
+        total, held, part = heap[0]
+        parts[part].append(key)
+        heapq.heapreplace(heap, (total + loads[key], held + 1, part))
+    return parts
+
+
+def _parts_of(src: DataDir, nj: int) -> list[list[str]]:
     if nj < 1:
         raise OptionError(f"number of parts: {nj} is less than 1")
     segments, known = src.segments, src.durations()
@@ -68,15 +87,8 @@ def _balanced(src: DataDir, nj: int) -> list[list[str]]:
         units.setdefault(key if segments is None else segments[key].recording, []).append(key)
     if not units:
         raise DataError(f"{src.path}: no utterances to split")
-    load = {unit: sum(known.get(key, mean_s) for key in keys) for unit, keys in units.items()}
-    # Beside the load, the count of units: where all durations are zero every part must still get its share.
-    heap = [(0.0, 0, part) for part in range(min(nj, len(units)))]
-    parts: list[list[str]] = [[] for _ in heap]
-    for unit in sorted(units, key=lambda unit: (-load[unit], unit)):
-        total, count, part = heap[0]
-        parts[part] += units[unit]
-        heapq.heapreplace(heap, (total + load[unit], count + 1, part))
-    return parts
+    loads = {unit: sum(known.get(key, mean_s) for key in keys) for unit, keys in units.items()}
+    return [[key for unit in part for key in units[unit]] for part in share_out(loads, nj)]
 
 
 def _split_dir(src: DataDir, nj: int, out: str | Path | None) -> Path:
@@ -91,7 +103,7 @@ def _old_parts(out: Path) -> list[Path]:
 def current_split(src: DataDir, nj: int, out: str | Path | None = None) -> list[Path]:
     """Return the parts of an earlier split that is complete and newer than all of its source, else nothing."""
     parts, names = _old_parts(_split_dir(src, nj, out)), known_files(src.path)
-    expected = [str(number) for number, _ in enumerate(_balanced(src, nj), start=1)]
+    expected = [str(number) for number, _ in enumerate(_parts_of(src, nj), start=1)]
     if [part.name for part in parts] != expected or any(known_files(part) != names for part in parts):
         return []
     newest_source = max((src.path / name).stat().st_mtime_ns for name in names)
@@ -106,7 +118,7 @@ def split(src: DataDir, nj: int, out: str | Path | None = None) -> list[Path]:
     share out than `nj`, fewer parts are made. Parts of an earlier split are removed.
     """
     out = _split_dir(src, nj, out)
-    parts = _balanced(src, nj)
+    parts = _parts_of(src, nj)
     old = _old_parts(out)
     if any(part.samefile(src.path) for part in old):
         raise DataError(f"{out}: its part {src.path.name} is the data directory to be split; choose another place")
@@ -134,16 +146,18 @@ def _joined(tables: Mapping[Path, Mapping[str, str]]) -> dict[str, str]:
 
 def _merged_speakers(sources: Sequence[DataDir]) -> dict[str, str]:
     # A part may have come with one direction only.
-    tables = {s.path / "spk2utt": utt2spk_of(s.spk2utt or spk2utt_of(s.utt2spk or {})) for s in sources}
+    tables = {
+        source.path / "spk2utt": utt2spk_of(source.spk2utt or spk2utt_of(source.utt2spk or {})) for source in sources
+    }
     return spk2utt_of(_joined(tables))
 
 
 def _merged_lines(name: str, sources: Sequence[DataDir]) -> list[str]:
-    owned = {source.path / name: source.lines(name) for source in sources}
+    owned = {source.path / name: source.lines(name) or {} for source in sources}
     if name.endswith(".jsonl"):
         joined = _joined({file: {key: "\n".join(owned[file][key]) for key in owned[file]} for file in owned})
         return [joined[key] for key in sorted(joined)]
-    lines = {line for table in owned.values() for theirs in table.values() for line in theirs}
+    lines = {line for table in owned.values() for of_key in table.values() for line in of_key}
     return sorted(lines, key=lambda line: line_key(name, line))
 
 
@@ -164,7 +178,7 @@ def combine(parts: Sequence[str | Path], out: str | Path) -> None:
     if not sources or not all(names.values()):
         bare = [str(path) for path, found in names.items() if not found]
         raise DataError(f"no data in {', '.join(bare)}" if bare else "no data directories to combine")
-    contents = {}
+    contents: dict[str, Iterable[str]] = {}
     for name in sorted(set().union(*names.values())):
         having = [source for source in sources if name in names[source.path]]
         if KNOWN_FILES.get(name, LINES) == LINES:
@@ -172,7 +186,9 @@ def combine(parts: Sequence[str | Path], out: str | Path) -> None:
         elif name == "spk2utt":
             contents[name] = table_lines(out / name, _merged_speakers(sources))
         else:
-            contents[name] = table_lines(out / name, _joined({s.path / name: s.table(name) for s in having}))
+            contents[name] = table_lines(
+                out / name, _joined({part.path / name: part.table(name) or {} for part in having})
+            )
     configs = {_config(source.path) for source in sources}
     if len(configs) == 1 and (config := configs.pop()) is not None:
         contents["config.yaml"] = config

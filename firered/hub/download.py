@@ -60,7 +60,7 @@ def download(names: Sequence[str], hub: Hub, to: Path) -> None:
             raise _out_of_reach(error, plan.name, hub, to) from error
         shutil.rmtree(plan.folder / _STAGING, ignore_errors=True)
         if plan.name in bases and not (link := plan.folder / bases[plan.name]).exists():
-            link.unlink(missing_ok=True)  # a link to what is no more
+            link.unlink(missing_ok=True)  # a link to a folder that is gone
             link.symlink_to(Path("..", link.name), target_is_directory=True)
         log.info("%s: complete in %s", plan.name, plan.folder)
 

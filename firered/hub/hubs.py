@@ -135,10 +135,10 @@ class ModelScope:
         """The files of a repository; raises as for Hugging Face."""
         with self._errors(repository):
             entries = self._api.list_repo_files(repository, "model", revision="master")
-        return [HubFile(e.path, e.size, e.sha256 or "", "master") for e in entries if not e.is_dir]
+        return [HubFile(entry.path, entry.size, entry.sha256 or "", "master") for entry in entries if not entry.is_dir]
 
     def fetch(self, repository: str, file: HubFile, folder: Path, stop: threading.Event) -> None:
-        """Fetch a file to `<folder>/<file.path>` as for Hugging Face, but for `stop`, which its client knows not."""
+        """Fetch a file to `<folder>/<file.path>` as for Hugging Face, but for `stop`, which its client cannot take."""
         with self._errors(f"{repository}/{file.path}"):
             self._api.download_file(
                 repository, "model", file.path, revision=file.revision, local_dir=folder, file_size=file.size

@@ -3,11 +3,14 @@
 Gulati et al., Conformer, Interspeech 2020, with relative positions after Dai et al., Transformer-XL, ACL 2019.
 """
 
+import itertools
+from collections.abc import Sequence
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from firered.models.fused import Derived
+from firered.models.fused import FusedAttention
 from firered.models.int8 import Int8Linear, Int8Weight
 from firered.models.masks import key_bias, padding_mask
 from firered.models.positions import PositionTable
@@ -60,7 +63,7 @@ class FeedForward(nn.Module):
         return self.net(x)
 
 
-class RelativeAttention(Derived):
+class RelativeAttention(FusedAttention):
     """Self-attention with Transformer-XL's relative positions; q, k and v each normalise the input on their own."""
 
     # Scores of a block of queries are held at a time, which bounds memory: entries of (N, heads, block, keys).
@@ -74,15 +77,18 @@ class RelativeAttention(Derived):
         self.pos_bias_v = nn.Parameter(torch.empty(n_head, self.d_k))
         nn.init.xavier_uniform_(self.pos_bias_u)
         nn.init.xavier_uniform_(self.pos_bias_v)
-        for name in "qkv":
-            self.add_module(f"w_{name}s", nn.Linear(d_model, d_model, bias=False))
-            self.add_module(f"layer_norm_{name}", nn.LayerNorm(d_model, eps=_LN_EPS))
+        self.w_qs = nn.Linear(d_model, d_model, bias=False)
+        self.layer_norm_q = nn.LayerNorm(d_model, eps=_LN_EPS)
+        self.w_ks = nn.Linear(d_model, d_model, bias=False)
+        self.layer_norm_k = nn.LayerNorm(d_model, eps=_LN_EPS)
+        self.w_vs = nn.Linear(d_model, d_model, bias=False)
+        self.layer_norm_v = nn.LayerNorm(d_model, eps=_LN_EPS)
         self.fc = nn.Linear(d_model, d_model, bias=False)
         self.linear_pos = nn.Linear(d_model, d_model, bias=False)
         self.dropout = dropout
         self.residual_dropout = nn.Dropout(residual_dropout)
 
-    def derive(self) -> tuple[Tensor, ...]:
+    def fuse(self) -> tuple[Tensor, Tensor]:
         """Weight (3d, d) and bias (3d,) of q, k and v as one layer over the input normalised without weights."""
         norms = (self.layer_norm_q, self.layer_norm_k, self.layer_norm_v)
         layers = (self.w_qs, self.w_ks, self.w_vs)
@@ -92,13 +98,15 @@ class RelativeAttention(Derived):
 
     def _project(self, x: Tensor) -> list[Tensor]:
         """q, k and v, each (N, T, H, d_k)."""
-        fused = self.derived()
+        fused = self.fused()
+        parts: Sequence[Tensor]
         if fused is None:
             parts = [self.w_qs(self.layer_norm_q(x)), self.w_ks(self.layer_norm_k(x)), self.w_vs(self.layer_norm_v(x))]
         else:
             weight, bias = fused
             x = F.layer_norm(x, x.shape[-1:], eps=_LN_EPS)
-            parts = (weight(x) if isinstance(weight, Int8Weight) else F.linear(x, weight, bias)).chunk(3, -1)
+            y = weight(x) if isinstance(weight, Int8Weight) else F.linear(x, weight, bias)  # (N, T, 3d)
+            parts = y.chunk(3, -1)
         return [part.unflatten(-1, (self.n_head, self.d_k)) for part in parts]
 
     def forward(self, x: Tensor, positions: Tensor, keys: Tensor | None) -> Tensor:
@@ -224,12 +232,13 @@ class ConformerEncoder(nn.Module):
             ConformerBlock(d_model, n_head, kernel_size, dropout_rate, residual_dropout) for _ in range(n_layers)
         )
 
-    def forward(self, feats: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
+    def forward(self, feats: Tensor, lengths: Tensor, layers: int | None = None) -> tuple[Tensor, Tensor]:
         """Encoder frames and their number; those of an utterance are the same in any batch and of any padding.
 
         Args:
             feats: (N, T, idim) features after mean and variance normalisation, 10 ms apart.
             lengths: (N,) frames of each utterance, on the same device.
+            layers: how many of the blocks are gone through, from the first on; by default all.
 
         Returns:
             (N, T', d_model) with T' = ceil(T / 4), of no meaning beyond an utterance's end, and its (N,) lengths.
@@ -239,6 +248,6 @@ class ConformerEncoder(nn.Module):
         positions = self.dropout(self.positional_encoding(x.shape[1] + 1, x))  # (2T'+1, d_model)
         padding = padding_mask(lengths, x.shape[1])
         keys = key_bias(padding, x.dtype)
-        for block in self.layer_stack:
+        for block in itertools.islice(self.layer_stack, layers):
             x = block(x, positions, padding, keys)
         return x, lengths

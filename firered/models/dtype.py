@@ -5,32 +5,36 @@ from torch import nn
 
 from firered.errors import OptionError
 from firered.models.aed import EncoderDecoder
-from firered.models.fused import Derived
+from firered.models.fused import FusedAttention, Network
 from firered.models.int8 import Int8Linear, Int8Weight
 
 
-def cast(model: EncoderDecoder, dtype: str, device: torch.device) -> EncoderDecoder:
+def cast(model: Network, dtype: str, device: torch.device) -> Network:
     """A prepared model in a number format on a device, for inference only.
 
     Raises:
-        OptionError: the format is not to be had there.
+        OptionError: the device does not compute in this format.
     """
     if dtype == "int8" and device.type != "cpu":
         raise OptionError(f"dtype: int8 is for the processor, not for {device}; use bfloat16 or float16 there")
     if dtype == "float16" and device.type == "cpu":
         raise OptionError("dtype: float16 is for CUDA; use float32, bfloat16 or int8 on the processor")
-    return _quantised(model) if dtype == "int8" else model.to(device, getattr(torch, dtype))
+    if dtype != "int8":
+        return model.to(device, getattr(torch, dtype))
+    if not isinstance(model, EncoderDecoder):
+        raise OptionError("dtype: int8 is for models of encoder and decoder")
+    _quantise(model)
+    return model
 
 
 @torch.inference_mode()
-def _quantised(model: EncoderDecoder) -> EncoderDecoder:
-    """The layers of encoder and decoder in int8; the first layer and the CTC head, small and exposed, stay float."""
+def _quantise(model: EncoderDecoder) -> None:
+    """Convert encoder and decoder to int8; the first layer and the CTC head, small and sensitive, stay float."""
     for module in model.modules():
-        if isinstance(module, Derived):
-            module.keep((Int8Weight(*module.derive()), None))
+        if isinstance(module, FusedAttention):
+            module.set_fused((Int8Weight(*module.fuse()), None))
     for stack in (model.encoder.layer_stack, model.get_submodule(model.decoder_name)):
         for parent in list(stack.modules()):
             for name, layer in list(parent.named_children()):
                 if isinstance(layer, nn.Linear) or (isinstance(layer, nn.Conv1d) and layer.groups == 1):
                     setattr(parent, name, Int8Linear(layer))
-    return model

@@ -4,15 +4,17 @@ from collections.abc import Callable, Iterable
 
 from firered.data.write import Labelled, in_turn, json_line, one_line, rttm, textgrid_of_tiers
 from firered.output.config import SubtitleConfig
+from firered.output.published import milliseconds, published
 from firered.output.subtitles import cues
-from firered.system.transcript import Transcript
+from firered.output.timed_text import piece_of
+from firered.results import Event, Seconds, Sentence, Transcript, Trouble, Word
 
 _SPEECH = "speech"
 
 
 def jsonl(transcript: Transcript, _: SubtitleConfig) -> str:
     """The published fields and `status`, as one line of JSON."""
-    return json_line(transcript.to_json()) + "\n"
+    return json_line(published(transcript)) + "\n"
 
 
 def srt(transcript: Transcript, config: SubtitleConfig) -> str:
@@ -39,13 +41,15 @@ def _clock(ms: int, point: str) -> str:
 
 def txt(transcript: Transcript, _: SubtitleConfig) -> str:
     """A sentence a line."""
-    return "".join(f"{text}\n" for one in transcript.sentences if (text := one_line(one.text)))
+    return "".join(f"{text}\n" for sentence in transcript.sentences if (text := one_line(sentence.text)))
 
 
 def tsv(transcript: Transcript, _: SubtitleConfig) -> str:
     """Whisper's columns, a row a sentence: start and end in milliseconds, text; and the language behind them."""
     rows = ["start\tend\ttext\tlang\n"]
-    rows += [f"{one.start_ms}\t{one.end_ms}\t{one_line(one.text)}\t{one.lang or ''}\n" for one in transcript.sentences]
+    for sentence in transcript.sentences:
+        start, end, text = piece_of(sentence)
+        rows.append(f"{start}\t{end}\t{one_line(text)}\t{sentence.lang or ''}\n")
     return "".join(rows)
 
 
@@ -57,7 +61,7 @@ def ctm(transcript: Transcript, _: SubtitleConfig) -> str:
     """
     lines = [
         f"{_field(transcript.uttid)} 1 {word.start_ms / 1000:.3f} {(word.end_ms - word.start_ms) / 1000:.3f} {text}\n"
-        for word in sorted(transcript.words, key=lambda word: word.start_ms)
+        for word in sorted(map(piece_of, transcript.words), key=lambda word: word.start_ms)
         if (text := _field(word.text))
     ]
     return "".join(lines)
@@ -65,22 +69,22 @@ def ctm(transcript: Transcript, _: SubtitleConfig) -> str:
 
 def to_rttm(transcript: Transcript, _: SubtitleConfig) -> str:
     """NIST RTTM of the voice segments as `speech`, and of stretches of singing and music where they were looked for."""
-    spans = [(start, end, _SPEECH) for start, end in transcript.vad_segments_ms]
-    spans += [(one.start_ms, one.end_ms, one.kind) for one in transcript.events if one.kind != _SPEECH]
+    spans = [(*_ms(segment), _SPEECH) for segment in transcript.segments]
+    spans += [(*_span_ms(event), event.kind) for event in transcript.events if event.kind != _SPEECH]
     return rttm(_field(transcript.uttid), _in_seconds(sorted(spans)))
 
 
 def to_textgrid(transcript: Transcript, _: SubtitleConfig) -> str:
     """Praat TextGrid: sentences, words, segments and languages; events and troubles where there are any."""
-    sentences = in_turn(((one.start_ms, one.end_ms, one) for one in transcript.sentences), 1)
-    tiers = {
-        "sentences": [(start, end, one.text) for start, end, one in sentences],
-        "words": [(one.start_ms, one.end_ms, one.text) for one in transcript.words],
-        "segments": [(start, end, _SPEECH) for start, end in transcript.vad_segments_ms],
-        "languages": [(start, end, one.lang or "") for start, end, one in sentences],
+    sentences = in_turn(((*_span_ms(sentence), sentence) for sentence in transcript.sentences), 1)
+    tiers: dict[str, list[tuple[int, int, str]]] = {
+        "sentences": [(start, end, sentence.text) for start, end, sentence in sentences],
+        "words": [(*_span_ms(word), word.text) for word in transcript.words],
+        "segments": [(*_ms(segment), _SPEECH) for segment in transcript.segments],
+        "languages": [(start, end, sentence.lang or "") for start, end, sentence in sentences],
     }
-    for one in transcript.events:
-        tiers.setdefault(one.kind, []).append((one.start_ms, one.end_ms, one.kind))
+    for event in transcript.events:
+        tiers.setdefault(event.kind, []).append((*_span_ms(event), event.kind))
     if transcript.troubles:
         tiers["troubles"] = [(*span, "; ".join(reasons)) for span, reasons in _reasons(transcript).items()]
     placed = {name: in_turn(spans, 1) for name, spans in tiers.items()}
@@ -93,9 +97,17 @@ def to_textgrid(transcript: Transcript, _: SubtitleConfig) -> str:
 def _reasons(transcript: Transcript) -> dict[tuple[int, int], list[str]]:
     """What went wrong with each stretch."""
     reasons: dict[tuple[int, int], list[str]] = {}
-    for one in transcript.troubles:
-        reasons.setdefault((one.start_ms, one.end_ms), []).append(one.reason)
+    for trouble in transcript.troubles:
+        reasons.setdefault(_span_ms(trouble), []).append(trouble.reason)
     return reasons
+
+
+def _ms(span: Seconds) -> tuple[int, int]:
+    return milliseconds(span[0]), milliseconds(span[1])
+
+
+def _span_ms(part: Sentence | Word | Event | Trouble) -> tuple[int, int]:
+    return milliseconds(part.start_s), milliseconds(part.end_s)
 
 
 def _in_seconds(spans: Iterable[tuple[int, int, str]]) -> list[Labelled]:

@@ -7,7 +7,6 @@ import os
 import re
 from collections.abc import Iterable, Iterator
 from html import escape
-from importlib import resources
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -19,11 +18,13 @@ from firered.audio.config import AudioConfig
 from firered.audio.frontend import SAMPLE_RATE
 from firered.audio.load import INT16_SCALE, read_blocks
 from firered.data.datadir import write_lines
-from firered.data.write import json_line, one_line
+from firered.data.write import one_line
 from firered.lid.labels import labels, split_label
 from firered.output.envelope import Envelope
+from firered.output.html import fill, packaged, script_data
+from firered.output.published import published
 from firered.output.timed_text import timed_pieces
-from firered.system.transcript import Transcript
+from firered.results import Transcript
 from firered.version import __version__
 
 EMBED_S = 1200.0  # recordings up to this long are part of the page (400 kB a minute), longer ones a link to the file
@@ -67,25 +68,26 @@ def report(
         "title": escape(one_line(transcript.uttid)),
         "policy": _POLICY.format(base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()),
         "style": _packaged("report.css"),
-        "data": json_line(data).replace("<", "\\u003c"),  # no tag can end the script element it stands in
+        "data": script_data(data),
         "script": script,
         "version": __version__,
     }
-    text = re.sub(r"\{\{(\w+)\}\}", lambda found: page[found[1]], _packaged("report.html"))
+    text = fill(_packaged("report.html"), page)
     write_lines(out, text.encode(errors="replace").decode().removesuffix("\n").split("\n"))
 
 
 def _packaged(name: str) -> str:
-    return resources.files("firered.output").joinpath(name).read_text(encoding="utf-8")
+    return packaged("firered.output", name)
 
 
 def _data(transcript: Transcript) -> dict[str, Any]:
     """The record of the transcript, its words in the sentences they belong to, and the names of its languages."""
-    data = transcript.to_json()
+    data = published(transcript)
     del data["words"]
     for sentence, pieces in zip(data["sentences"], timed_pieces(transcript), strict=True):
         sentence["words"] = [[piece.start_ms, piece.end_ms, piece.text] for piece in pieces]
-    data["languages"] = {one.lang: _language_name(one.lang) for one in transcript.sentences if one.lang}
+    languages = [sentence.lang for sentence in transcript.sentences if sentence.lang]
+    data["languages"] = {lang: _language_name(lang) for lang in languages}
     return data
 
 
@@ -93,7 +95,7 @@ def _language_name(lang: str) -> str:
     """`Chinese (Yue)` for `zh yue`; the label itself where it is not in the table."""
     language, dialect = split_label(lang)
     names = {(label.level, label.code): label.english for label in labels()}
-    name = names.get(("dialect", dialect)) or names.get(("language", language), lang)
+    name = names.get(("dialect", dialect or "")) or names.get(("language", language), lang)
     return re.sub(r":[^)]*", "", name)  # without the list of places
 
 

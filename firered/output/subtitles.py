@@ -7,8 +7,9 @@ from typing import NamedTuple
 
 from firered.data.write import in_turn, one_line
 from firered.output.config import SubtitleConfig
-from firered.output.timed_text import columns, split_for_lines, timed_pieces
-from firered.system.transcript import Sentence, TimedWord, Transcript
+from firered.output.timed_text import Piece, piece_of, split_for_lines, timed_pieces
+from firered.results import Transcript
+from firered.text.width import columns
 
 _SHORTEST_MS = 40  # a frame of 25 a second: players never show what is shorter
 _MARKS = tuple("，。？！、；：…,.?!;:")
@@ -33,7 +34,7 @@ def cues(transcript: Transcript, config: SubtitleConfig) -> list[Cue]:
     """
     limit_ms = 1000 * config.max_cue_seconds or math.inf
     found = []
-    for sentence, pieces in zip(transcript.sentences, timed_pieces(transcript), strict=True):
+    for sentence, pieces in zip(map(piece_of, transcript.sentences), timed_pieces(transcript), strict=True):
         if not one_line(sentence.text):
             continue
         for part in _cut_to_fit(_parts(sentence, pieces, config.max_line_width), config, limit_ms):
@@ -43,25 +44,25 @@ def cues(transcript: Transcript, config: SubtitleConfig) -> list[Cue]:
     return [Cue(*cue) for cue in in_turn(found, _SHORTEST_MS)]
 
 
-def _parts(sentence: Sentence, pieces: Sequence[TimedWord], width: int) -> list[TimedWord]:
+def _parts(sentence: Piece, pieces: Sequence[Piece], width: int) -> list[Piece]:
     """A sentence in timed parts between which a line may end; the first and last reach to the sentence's ends."""
-    whole = TimedWord(sentence.start_ms, sentence.end_ms, sentence.text)
-    characters = (one for piece in pieces or [whole] for one in _by_character(piece))
+    characters = (character for piece in pieces or [sentence] for character in _by_character(piece))
     parts = []
     for text in (part for unbroken in split_for_lines(sentence.text) for part in _at_most(unbroken, width)):
         own = list(islice(characters, len(text)))
-        parts.append(TimedWord(own[0].start_ms, own[-1].end_ms, text))
-    parts[0].start_ms, parts[-1].end_ms = sentence.start_ms, sentence.end_ms
+        parts.append(Piece(own[0].start_ms, own[-1].end_ms, text))
+    parts[0] = parts[0]._replace(start_ms=sentence.start_ms)
+    parts[-1] = parts[-1]._replace(end_ms=sentence.end_ms)
     return parts
 
 
-def _by_character(piece: TimedWord) -> Iterator[TimedWord]:
+def _by_character(piece: Piece) -> Iterator[Piece]:
     """A piece's characters, each with as much of its time as it has of its columns."""
-    total, said, start = max(columns(piece.text), 1), 0, piece.start_ms
+    total, passed, start = max(columns(piece.text), 1), 0, piece.start_ms
     for character in piece.text:
-        said += columns(character)
-        end = piece.start_ms + (piece.end_ms - piece.start_ms) * said // total
-        yield TimedWord(start, end, character)
+        passed += columns(character)
+        end = piece.start_ms + (piece.end_ms - piece.start_ms) * passed // total
+        yield Piece(start, end, character)
         start = end
 
 
@@ -77,8 +78,8 @@ def _at_most(text: str, width: int) -> list[str]:
     return parts
 
 
-def _cut_to_fit(parts: list[TimedWord], config: SubtitleConfig, limit_ms: float) -> Iterator[list[TimedWord]]:
-    """Parts halved until what goes together fits a subtitle."""
+def _cut_to_fit(parts: list[Piece], config: SubtitleConfig, limit_ms: float) -> Iterator[list[Piece]]:
+    """Parts halved until each half fits a subtitle."""
     short = parts[-1].end_ms - parts[0].start_ms <= limit_ms
     if len(parts) == 1 or (short and len(_wrap(parts, config.max_line_width)) <= config.max_line_count):
         yield parts
@@ -88,20 +89,20 @@ def _cut_to_fit(parts: list[TimedWord], config: SubtitleConfig, limit_ms: float)
     yield from _cut_to_fit(parts[middle:], config, limit_ms)
 
 
-def _best_cut(parts: Sequence[TimedWord], places: Iterable[int], shares: int) -> int:
+def _best_cut(parts: Sequence[Piece], places: Iterable[int], shares: int) -> int:
     """The one of some places to cut at whose first piece is best as one of so many shares."""
-    said = list(accumulate(columns(part.text) for part in parts))
+    widths = list(accumulate(columns(part.text) for part in parts))
 
     def cost(place: int) -> float:
         before, after = parts[place - 1], parts[place]
         mark = _MARK_COUNTS if before.text.rstrip().endswith(_MARKS) else 0
         pause = min((after.start_ms - before.end_ms) / 1000, _PAUSE_COUNTS_S)
-        return abs(shares * said[place - 1] / max(said[-1], 1) - 1) - mark - pause
+        return abs(shares * widths[place - 1] / max(widths[-1], 1) - 1) - mark - pause
 
     return min(places, key=cost)
 
 
-def _lines(parts: Sequence[TimedWord], width: int) -> list[str]:
+def _lines(parts: Sequence[Piece], width: int) -> list[str]:
     """The text in no more lines than the width asks for, ending at marks or of about the same length."""
     filled = _wrap(parts, width)
     if len(filled) > 1:
@@ -112,9 +113,9 @@ def _lines(parts: Sequence[TimedWord], width: int) -> list[str]:
     return [text] if text else []
 
 
-def _wrap(parts: Iterable[TimedWord], width: int) -> list[list[TimedWord]]:
+def _wrap(parts: Iterable[Piece], width: int) -> list[list[Piece]]:
     """The parts of lines filled one after the other."""
-    lines: list[list[TimedWord]] = [[]]
+    lines: list[list[Piece]] = [[]]
     used = 0
     for part in parts:
         if width and lines[-1] and used + columns(part.text.rstrip()) > width:

@@ -1,43 +1,45 @@
-"""Punctuated text and its word times brought together, and text cut where a line may end."""
+"""Punctuated text aligned with its word times, and text cut where a line may end."""
 
-import functools
 import unicodedata
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterator, Sequence
 from difflib import SequenceMatcher
 from itertools import count, pairwise
 from operator import attrgetter
+from typing import NamedTuple
 
-from firered.system.transcript import Sentence, TimedWord, Transcript
+from firered.output.published import milliseconds
+from firered.results import Sentence, Transcript, Word
+from firered.text.width import columns
 
 _OPENING = ("Ps", "Pi", "Sc")  # brackets, quotes and currency signs that belong to what follows
-_ZERO_WIDTH = ("Mn", "Me", "Cf")
 
 Span = tuple[int, int]  # [start, end) in a text
 
 
-def columns(text: str) -> int:
-    """How many columns a text takes: 2 a character that is wide in East Asian type, 0 a combining one, 1 any other."""
-    return sum(_column_count(character) for character in text)
+class Piece(NamedTuple):
+    """A piece of text with its time in milliseconds, which files count in."""
+
+    start_ms: int
+    end_ms: int
+    text: str
 
 
-@functools.cache
-def _column_count(character: str) -> int:
-    if unicodedata.category(character) in _ZERO_WIDTH:
-        return 0
-    return 2 if unicodedata.east_asian_width(character) in "WF" else 1
+def piece_of(result: Sentence | Word) -> Piece:
+    """The text and time of a sentence or word."""
+    return Piece(milliseconds(result.start_s), milliseconds(result.end_s), result.text)
 
 
-def timed_pieces(transcript: Transcript) -> list[list[TimedWord]]:
+def timed_pieces(transcript: Transcript) -> list[list[Piece]]:
     """For each sentence its text in pieces, one a word with the marks around it, at the word's time.
 
-    The pieces of a sentence, put together, are its text; a sentence without words has none. Words may differ from the
+    The pieces of a sentence, joined, are its text; a sentence without words has none. Words may differ from the
     text in marks and letter case.
     """
-    words = sorted(transcript.words, key=attrgetter("start_ms"))
+    words = sorted(map(piece_of, transcript.words), key=attrgetter("start_ms"))
     starts = [word.start_ms for word in words]
     found, taken = [], 0
-    for sentence in transcript.sentences:
+    for sentence in map(piece_of, transcript.sentences):
         first = max(taken, bisect_left(starts, sentence.start_ms))
         near = words[first : bisect_right(starts, sentence.end_ms)]
         spans = _places(sentence.text, near)
@@ -47,13 +49,13 @@ def timed_pieces(transcript: Transcript) -> list[list[TimedWord]]:
     return found
 
 
-def _places(text: str, words: Sequence[TimedWord]) -> dict[int, Span]:
+def _places(text: str, words: Sequence[Piece]) -> dict[int, Span]:
     """Where in the text each word is that can be found there, by the word's number."""
     letters = [(place, c.casefold()) for place, c in enumerate(text) if c.isalnum()]
-    spoken = [(number, c.casefold()) for number, word in enumerate(words) for c in word.text if c.isalnum()]
+    in_order = [(number, c.casefold()) for number, word in enumerate(words) for c in word.text if c.isalnum()]
     places: dict[int, Span] = {}
-    for in_text, in_words in _matches([c for _, c in letters], [c for _, c in spoken]):
-        place, number = letters[in_text][0], spoken[in_words][0]
+    for in_text, in_words in _matches([c for _, c in letters], [c for _, c in in_order]):
+        place, number = letters[in_text][0], in_order[in_words][0]
         places[number] = (places.get(number, (place,))[0], place + 1)
     return places
 
@@ -67,13 +69,14 @@ def _matches(one: list[str], other: list[str]) -> Iterator[tuple[int, int]]:
         yield from zip(range(same + first, same + first + length), count(same + second), strict=False)
 
 
-def _in_order(sentence: Sentence, texts: Sequence[str], words: Sequence[TimedWord]) -> list[TimedWord]:
+def _in_order(sentence: Piece, texts: Sequence[str], words: Sequence[Piece]) -> list[Piece]:
     """Pieces at the times of their words, within the sentence and none before the one it follows."""
-    pieces, at = [], sentence.start_ms
+    pieces: list[Piece] = []
+    at = sentence.start_ms
     for text, word in zip(texts, words, strict=True):
         start = min(max(word.start_ms, at), sentence.end_ms)
         at = min(max(word.end_ms, start), sentence.end_ms)
-        pieces.append(TimedWord(start, at, text))
+        pieces.append(Piece(start, at, text))
     return pieces
 
 
@@ -104,7 +107,7 @@ def _unbroken(text: str) -> list[Span]:
     spans: list[Span] = []
     in_run = False
     for place, character in enumerate(text):
-        narrow = _column_count(character) < 2 and not character.isspace()
+        narrow = columns(character) < 2 and not character.isspace()
         if in_run and narrow:
             spans[-1] = (spans[-1][0], place + 1)
         elif character.isalnum():

@@ -1,19 +1,8 @@
 """Options of punctuation."""
 
 from dataclasses import dataclass
-from typing import Any
 
 from firered.options import Options, option
-
-
-def sentence_max_length_option() -> Any:  # noqa: ANN401 - stands where the field's own type is declared
-    """The largest width of a sentence, as a field."""
-    return option(
-        -1,
-        "with word times: sentences are cut before they get wider than so many Chinese characters (Latin letters and "
-        "digits count half); -1 or 0: only at marks",
-        low=-1,
-    )
 
 
 @dataclass(frozen=True)
@@ -21,10 +10,15 @@ class PuncConfig(Options):
     """Punctuation of text."""
 
     batch_size: int = option(4096, "tokens of a batch, padded to its longest text; bounds memory", low=1)
-    sentence_max_length: int = sentence_max_length_option()
+    sentence_max_length: int = option(
+        -1,
+        "with word times: sentences are cut before they get wider than so many Chinese characters (Latin letters and "
+        "digits count half); -1 or 0: only at marks",
+        low=-1,
+    )
     overlap: int = option(
         0,
-        "tokens that the windows share in which longer texts than the model takes are worked on; 0: none, as published",
+        "tokens that neighbouring windows share where a text is longer than the model takes; 0: none, as published",
         low=0,
     )
     strip: bool = option(False, "remove the text's own commas, stops, question and exclamation marks first")

@@ -1,25 +1,30 @@
 """Punctuation with the released model: `Punc`."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 import torch
 
-from firered.errors import ModelError, OptionError, result_of
+from firered.errors import ModelError, OptionError, Outcome, result_of
 from firered.hub.catalogue import CHECKPOINT
+from firered.hub.find import find_model
 from firered.models.checkpoint import model_files, pick_device
 from firered.models.punc_bert import BERT_CONFIG, PuncBert
 from firered.punc.config import PuncConfig
-from firered.punc.text import build_text, rule_fix, sentence_ends, strip_marks, width
+from firered.punc.text import build_text, rule_fix, sentence_ends, strip_marks
 from firered.punc.tokens import VOCABULARY, Piece, PieceTokenizer
 from firered.results import PuncResult, Sentence, Word
-from firered.runtime.batches import halving, plan
+from firered.runtime.batches import plan, run_batch
+from firered.runtime.entry import Progress, over_items
 from firered.text.joining import join_texts
 from firered.text.tokenizer import read_dict
+from firered.text.width import sentence_width
 
 TAGS = "out_dict"
+PUBLISHED = "FireRedPunc"
+_TEXTS_AT_ONCE = 1024  # of a batch call: between two calls of its progress
 
 
 class Window(NamedTuple):
@@ -49,13 +54,15 @@ class Punc:
 
     @classmethod
     def from_pretrained(cls, model_dir: str | Path, config: PuncConfig | None = None, device: str = "auto") -> "Punc":
-        """The punctuation of a published model directory (model.pth.tar, chinese-lert-base, out_dict, vocabulary).
+        """The punctuation of a model directory or of a published name.
+
+        The directory holds model.pth.tar, chinese-lert-base, out_dict and the vocabulary.
 
         Raises:
-            ModelError: the directory is incomplete or of another kind.
+            ModelError: the directory is missing, incomplete or of another kind.
             OptionError: the overlap is wider than the model's windows.
         """
-        directory = Path(model_dir)
+        directory = find_model(model_dir, PUBLISHED)
         model_files(directory, CHECKPOINT, BERT_CONFIG, TAGS, VOCABULARY)  # names all that are missing at once
         model = PuncBert.load(directory)
         tokenizer = PieceTokenizer.from_dir(directory)
@@ -72,10 +79,34 @@ class Punc:
         (result,) = self.punctuate([text], [uttid])
         return result_of(result)
 
-    def punctuate(self, texts: Sequence[str], uttids: Sequence[str] | None = None) -> list[PuncResult | Exception]:
-        """Each text with punctuation, or what went wrong; batched by length, alone what they are in company."""
+    def batch(
+        self, texts: Iterable[str], uttids: Sequence[str] | None = None, *, progress: Progress | None = None
+    ) -> list[Outcome[PuncResult]]:
+        """Each text with punctuation, in their order; for one that failed the error, of firered's, in its place.
+
+        Args:
+            texts: as they were recognised.
+            uttids: ids in the results.
+            progress: called with the number of texts that are done, and of all.
+
+        Raises:
+            OptionError: this is no list of texts, or there are not as many ids.
+        """
+        if isinstance(texts, str):
+            raise OptionError("batch takes several texts, this is one; put it in a list")
+        listed = list(texts)
+        if uttids is not None and len(uttids) != len(listed):
+            raise OptionError(f"uttids: {len(uttids)} ids for {len(listed)} texts")
+        pairs = list(zip(listed, _ids(uttids, listed), strict=True))
+        return over_items(pairs, self._punctuate_pairs, _TEXTS_AT_ONCE, progress)
+
+    def _punctuate_pairs(self, pairs: list[tuple[str, str]]) -> list[Outcome[PuncResult]]:
+        return self.punctuate([text for text, _ in pairs], [uttid for _, uttid in pairs])
+
+    def punctuate(self, texts: Sequence[str], uttids: Sequence[str] | None = None) -> list[Outcome[PuncResult]]:
+        """Each text with punctuation, or what went wrong; in batches by length, which change no result."""
         cut = self.tokenizer.cut([self._given(text) for text in texts])
-        results: list[PuncResult | Exception] = []
+        results: list[Outcome[PuncResult]] = []
         for uttid, text, pieces, probs in zip(_ids(uttids, texts), texts, cut, self._probs(cut), strict=True):
             if isinstance(probs, Exception):
                 results.append(probs)
@@ -87,7 +118,7 @@ class Punc:
 
     def sentences(
         self, utterances: Sequence[Sequence[Word]], uttids: Sequence[str] | None = None
-    ) -> list[PuncResult | Exception]:
+    ) -> list[Outcome[PuncResult]]:
         """Sentences with times of each utterance's words, or what went wrong; marks only come between words."""
         cut = self._cut_words(utterances)
         probs = self._probs([[piece for _, pieces in words for piece in pieces] for words in cut])
@@ -108,7 +139,7 @@ class Punc:
 
     def _in_sentences(self, uttid: str, words: list[tuple[Word, list[Piece]]], probs: np.ndarray) -> PuncResult:
         last_pieces = np.cumsum([len(pieces) for _, pieces in words], dtype=int) - 1
-        widths = [width(pieces[-1].text) for _, pieces in words]
+        widths = [sentence_width(pieces[-1].text) for _, pieces in words]
         ends = sentence_ends(probs[last_pieces], widths, self.config.sentence_max_length)
         pieces = [piece for _, own in words for piece in own]
         tags = [0] * len(pieces)
@@ -126,7 +157,7 @@ class Punc:
     def _text(self, pieces: Sequence[Piece], tags: Sequence[int]) -> str:
         return rule_fix(build_text(pieces, [self.marks[tag] for tag in tags]))
 
-    def _probs(self, texts: Sequence[Sequence[Piece]]) -> list[np.ndarray | Exception]:
+    def _probs(self, texts: Sequence[Sequence[Piece]]) -> list[Outcome[np.ndarray]]:
         """Probabilities (L, tags) of the tags after each of a text's L pieces."""
         split = [token_windows(len(pieces), self.model.max_tokens, self.config.overlap) for pieces in texts]
         rows = [
@@ -134,18 +165,19 @@ class Punc:
             for pieces, own in zip(texts, split, strict=True)
             for window in own
         ]
-        found: dict[int, np.ndarray | Exception] = {}
+        found: dict[int, Outcome[np.ndarray]] = {}
         for batch in plan([(number, 1 + len(row)) for number, row in enumerate(rows)], self.config.batch_size):
-            found.update(zip(batch, halving([rows[number] for number in batch], self._predict), strict=True))
+            found.update(zip(batch, run_batch([rows[number] for number in batch], self._predict), strict=True))
         outcomes = iter([found[number] for number in range(len(rows))])
         return [self._joined(own, [next(outcomes) for _ in own]) for own in split]
 
-    def _joined(self, own: list[Window], outcomes: list[np.ndarray | Exception]) -> np.ndarray | Exception:
+    def _joined(self, own: list[Window], outcomes: list[Outcome[np.ndarray]]) -> Outcome[np.ndarray]:
         """A text's probabilities from those of its windows."""
-        for outcome in outcomes:
+        taken: list[np.ndarray] = []
+        for window, outcome in zip(own, outcomes, strict=True):
             if isinstance(outcome, Exception):
                 return outcome
-        taken = [probs[w.first - w.start : w.last - w.start] for w, probs in zip(own, outcomes, strict=True)]
+            taken.append(outcome[window.first - window.start : window.last - window.start])
         return np.concatenate(taken) if taken else np.zeros((0, len(self.marks)), np.float32)
 
     @torch.inference_mode()
@@ -158,7 +190,7 @@ class Punc:
             row[: 1 + len(given)] = torch.tensor([self.model.args.cls_id, *given])
         logits = self.model(ids.to(self.device), mask.to(self.device))
         probs = logits.float().softmax(-1).cpu().numpy()
-        return [one[1 : 1 + len(row)] for one, row in zip(probs, rows, strict=True)]
+        return [padded[1 : 1 + len(row)] for padded, row in zip(probs, rows, strict=True)]
 
 
 def token_windows(length: int, size: int, overlap: int) -> list[Window]:

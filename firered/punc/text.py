@@ -10,7 +10,6 @@ from firered.punc.tokens import Piece
 FULL_WIDTH, HALF_WIDTH = "，。？！", ",.?!"
 _TO_HALF_WIDTH = dict(zip(FULL_WIDTH, HALF_WIDTH, strict=True))
 _NEITHER_MARK_NOR_SPACE = re.compile(rf"[^{FULL_WIDTH}{HALF_WIDTH}\s]+")
-_HALF_AS_WIDE = re.compile("[a-zA-Z0-9']")
 
 # A full stop within a word or number (3.14, firered.ai), and a comma or colon within a number, are no pauses.
 _PAUSES = re.compile(
@@ -53,7 +52,7 @@ def sentence_ends(probs: np.ndarray, widths: Sequence[float], longest: float) ->
 
     Args:
         probs: (W, tags) probabilities of the tags after each word; tag 0 is no mark.
-        widths: of the words, see `width`.
+        widths: of the words, see `firered.text.width.sentence_width`.
         longest: sentences are cut where a mark is likeliest before they get wider than this; 0 or less: they end where
             a mark is likelier than none.
     """
@@ -76,11 +75,6 @@ def sentence_ends(probs: np.ndarray, widths: Sequence[float], longest: float) ->
         first = word = word + 1
         wide = 0.0
     return ends
-
-
-def width(text: str) -> float:
-    """How wide a text is: a half for an ASCII letter, digit or apostrophe, one for every other character."""
-    return len(text) - 0.5 * len(_HALF_AS_WIDE.findall(text))
 
 
 def strip_marks(text: str) -> str:

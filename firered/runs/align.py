@@ -1,7 +1,7 @@
 """Forced alignment over many utterances: the files that firered-align writes."""
 
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 import kaldiio
 import numpy as np
@@ -10,6 +10,7 @@ from firered.align.aligner import Aligner
 from firered.audio.config import AudioConfig
 from firered.data.datadir import read_table, write_lines, write_table
 from firered.errors import Problem
+from firered.results import AlignResult
 from firered.runs.asr import ctm_lines
 from firered.runs.config import JobConfig
 from firered.runs.inputs import resolve
@@ -28,18 +29,21 @@ def run_align(
     """
     inputs = resolve([data], audio, by_segment=True)
     texts = read_table(text, inputs.problems, empty_value_ok=True)
-    known = {one.id for one in inputs.utterances}
+    known = {utterance.id for utterance in inputs.utterances}
     inputs.problems += [Problem(key, f"{text}: no utterance of this id in {data}") for key in texts if key not in known]
     inputs.problems += [Problem(key, f"{text}: has no line for this utterance") for key in sorted(known - texts.keys())]
-    inputs.utterances = [one for one in inputs.utterances if one.id in texts]
-    run = ModelRun("firered-align", model, AED_FILES, aligner.config, audio, config, (text,))
+    inputs.utterances = [utterance for utterance in inputs.utterances if utterance.id in texts]
+    files = [*(model / name for name in AED_FILES), text]
+    options = aligner.config
+    run = ModelRun("firered-align", model, files, options, options.batch_seconds, audio, config, AlignResult)
 
-    def write(records: dict[str, dict[str, Any]]) -> None:
-        write_table(out / "text", {key: texts[key] for key in records})
-        write_table(out / "utt2score", {key: f"{one['score']:.4f}" for key, one in records.items()})
-        write_lines(out / "ctm", ctm_lines(inputs, {key: one["words"] for key, one in records.items()}))
+    def write(results: Mapping[str, AlignResult]) -> None:
+        write_table(out / "text", {key: texts[key] for key in results})
+        scores = {key: result.alignment.mean_log_prob for key, result in results.items()}
+        write_table(out / "utt2score", {key: f"{score:.4f}" for key, score in scores.items()})
+        write_lines(out / "ctm", ctm_lines(inputs, {key: result.words for key, result in results.items()}))
         with kaldiio.WriteHelper(f"ark,scp:{out}/ali.ark,{out}/ali.scp") as writer:
-            for key, one in sorted(records.items()):
-                writer(key, np.array(one["labels"], np.int32))
+            for key in sorted(results):
+                writer(key, np.array(results[key].alignment.to_kaldi(), np.int32))
 
-    return run.over(inputs, out, lambda batch: aligner.align(batch, [texts[one.key] for one in batch]), write)
+    return run.over(inputs, out, lambda batch: aligner.align(batch, [texts[speech.key] for speech in batch]), write)

@@ -24,10 +24,10 @@ def make_cmvn(data: Path, out: Path) -> int:
     stats, used = CmvnStats(), 0
     for key in sorted(feats):
         try:
-            one = CmvnStats()  # an utterance that breaks off half-way must not count with its first half
+            own = CmvnStats()  # an utterance that breaks off half-way must not count with its first half
             for block in feature_blocks(feats, key):
-                one.add(block)
-            stats.stats += one.stats
+                own.add(block)
+            stats.stats += own.stats
             used += 1
         except DataError as error:
             problems.append(Problem(key, str(error)))

@@ -9,7 +9,7 @@ from firered.options import Options, option
 class JobConfig(Options):
     """How a command goes through its recordings or utterances."""
 
-    resume: bool = option(True, "go on where a killed run with the same settings stopped")
+    resume: bool = option(True, "resume an interrupted run that had the same settings")
     keep_going: bool = option(False, "exit 0 even if some inputs failed (they are still listed in OUT/failed)")
 
 
@@ -18,6 +18,17 @@ class FbankConfig(Options):
     """Filterbank archives."""
 
     compress: bool = option(False, "store features in Kaldi's 8-bit format (a quarter of the size, rounded)")
+
+
+@dataclass(frozen=True)
+class EncodeConfig(Options):
+    """Which of an encoder's outputs is written."""
+
+    layer: int | None = option(
+        None, "output of this layer, from 1; 0: what the first layer is given; by default that of the last", low=0
+    )
+    adapter: bool = option(False, "output of the adapter, as a language model is given it")
+    compress: bool = option(False, "store matrices in Kaldi's 8-bit format (a quarter of the size, rounded)")
 
 
 @dataclass(frozen=True)

@@ -24,13 +24,13 @@ class _Slot:
     start_s: float = -math.inf
     end_s: float = math.inf
     words: list[Word] = field(default_factory=list)
-    fault: str = ""  # the first word that does not go on with the text
+    fault: str = ""  # the first word that the text does not continue with
 
     def covers(self, word: Word) -> bool:
         middle_s = (word.start_s + word.end_s) / 2
         return self.start_s - _TOLERANCE_S <= middle_s <= self.end_s + _TOLERANCE_S
 
-    def goes_on_with(self, word: Word) -> bool:
+    def continues_with(self, word: Word) -> bool:
         return self.rest is not None and self.rest.startswith(bare(word.text)) and self.covers(word)
 
 
@@ -47,11 +47,11 @@ def utterance_words(path: Path, texts: Mapping[str, str], data: DataDir | None, 
 
     Its lines name recordings (`data` has their segments, or every recording is an utterance) or utterances, whose times
     then count from their start; a file and channel stand for the recording that `reco2file_and_channel` gives them. Of
-    segments that overlap, a word belongs to the one whose text it goes on with.
+    segments that overlap, a word belongs to the one whose text continues with it.
 
     Args:
         path: of the CTM.
-        texts: what was said in each utterance.
+        texts: of each utterance.
         data: the data directory that the utterances are of, if any.
         problems: gets the lines that cannot be read.
 
@@ -114,16 +114,16 @@ def _give(words: list[Word], slots: list[_Slot]) -> None:
 
 def _give_one(waiting: list[Word], slots: list[_Slot]) -> Word:
     """The one of the words that was given to an utterance, or that fits none."""
-    fitting = ((word, slot) for word in waiting for slot in slots if slot.goes_on_with(word))
+    fitting = ((word, slot) for word in waiting for slot in slots if slot.continues_with(word))
     word, slot = next(fitting, (waiting[0], None))
-    if slot is not None:
+    if slot is not None and slot.rest is not None:
         slot.words.append(word)
         slot.rest = slot.rest.removeprefix(bare(word.text))
         return word
     covering = [slot for slot in slots if slot.covers(word)]
     if covering and all(slot.rest is not None for slot in covering):
         first = covering[0]
-        where = f"the text goes on with {first.rest[:20]!r}" if first.rest else "the text has ended"
+        where = f"the text continues with {first.rest[:20]!r}" if first.rest else "the text has ended"
         first.fault = first.fault or f"the word {word.text!r} where {where}"
     return word
 

@@ -1,7 +1,7 @@
 """firered-fbank: filterbank archives of a data directory."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -13,47 +13,58 @@ from firered.data.datadir import write_table
 from firered.data.utterance import Utterance
 from firered.data.write import seconds
 from firered.options import write_settings
+from firered.results import Result
 from firered.runs.config import FbankConfig, JobConfig
 from firered.runs.inputs import resolve
-from firered.runs.journal import Job, fingerprint
+from firered.runs.journal import Run, fingerprint
+
+
+@dataclass(frozen=True)
+class _Features(Result):
+    """How many frames an utterance has, its duration, and where in feats.ark they are."""
+
+    frames: int
+    duration_s: float
+    offset: str  # without the archive's path, which may change between two runs
 
 
 def make_fbank(paths: Sequence[str], out: Path, audio: AudioConfig, fbank: FbankConfig, config: JobConfig) -> int:
     """Exit status of writing feats.scp, utt2num_frames and utt2dur of all utterances beside their tables."""
-    inputs = resolve(paths, audio, by_segment=True)
-    with Job(out, fingerprint("firered-fbank", audio, fbank), config, "utterances") as job:
-        job.take(inputs)
+    inputs = resolve(paths, audio, by_segment=True, durations=False)
+    identity = fingerprint("firered-fbank", audio, fbank)
+    with Run(out, identity, config, "utterances", _Features.from_dict) as run:
+        run.take(inputs)
         ark = out / "feats.ark"
-        with MatrixWriter(ark, fbank.compress, job.mark if job.mark else None) as writer:
-            for one in inputs.utterances:
-                if one.id not in job.results:
-                    _write_one(replace(one, feats=""), audio, writer, job)
-        wanted = [one.id for one in inputs.utterances if one.id in job.results]
+        with MatrixWriter(ark, fbank.compress, run.mark if run.mark else None) as writer:
+            for utterance in inputs.utterances:
+                if utterance.id not in run.results:
+                    _write_one(replace(utterance, feats=""), audio, writer, run)
+        wanted = [utterance.id for utterance in inputs.utterances if utterance.id in run.results]
         inputs.write_tables(wanted, out)
-        entries = {key: job.results[key] for key in wanted}
-        write_table(out / "feats.scp", {key: f"{ark}:{entry['offset']}" for key, entry in entries.items()})
-        write_table(out / "utt2num_frames", {key: str(entry["frames"]) for key, entry in entries.items()})
-        write_table(out / "utt2dur", {key: seconds(entry["dur"]) for key, entry in entries.items()})
+        stored = {key: run.results[key] for key in wanted}
+        write_table(out / "feats.scp", {key: f"{ark}:{features.offset}" for key, features in stored.items()})
+        write_table(out / "utt2num_frames", {key: str(features.frames) for key, features in stored.items()})
+        write_table(out / "utt2dur", {key: seconds(features.duration_s) for key, features in stored.items()})
         write_settings(out / "config.yaml", "firered-fbank", audio, fbank)
-        return job.finish()
+        return run.finish()
 
 
-def _write_one(one: Utterance, audio: AudioConfig, writer: MatrixWriter, job: Job) -> None:
+def _write_one(utterance: Utterance, audio: AudioConfig, writer: MatrixWriter, run: Run[_Features]) -> None:
     reading: list[Exception] = []
-    frames = of_utterance(one, audio)
+    frames = of_utterance(utterance, audio)
     try:
-        place, rows = writer.write(one.id, _watched(frames, reading))
+        place, rows = writer.write(utterance.id, _watched(frames, reading))
     except Exception as error:
         if not reading:
             raise  # the archive cannot be written: that is not this utterance's fault
-        job.fail_with(one.id, error)
+        run.fail_with(utterance.id, error)
         return
-    entry = {"offset": place.rpartition(":")[2], "frames": rows, "dur": frames.duration_s}
-    job.done(one.id, entry, frames.duration_s, writer.tell())
+    features = _Features(rows, frames.duration_s, place.rpartition(":")[2])
+    run.done(utterance.id, features, frames.duration_s, writer.tell())
 
 
 def _watched(frames: Frames, errors: list[Exception]) -> Iterator[np.ndarray]:
-    """The blocks of an utterance; an error in reading them is noted before it goes on its way."""
+    """The blocks of an utterance; an error in reading them is noted before it is raised."""
     try:
         for block in frames:
             yield block.numpy()

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from firered.audio.config import AudioConfig
-from firered.audio.load import header
+from firered.audio.probe import probe, with_durations
 from firered.data.datadir import DataDir, Segment, format_segment, read_table, spk2utt_of, utt2spk_of, write_table
 from firered.data.partition import subset
 from firered.data.utterance import Utterance, make_id
@@ -59,7 +59,7 @@ def write_channels(out: Path, utterances: Iterable[Utterance]) -> None:
         (out / "reco2file_and_channel").unlink(missing_ok=True)
 
 
-def resolve(paths: Sequence[str], config: AudioConfig, *, by_segment: bool) -> Inputs:
+def resolve(paths: Sequence[str], config: AudioConfig, *, by_segment: bool, durations: bool = True) -> Inputs:
     """Utterances of the inputs given on a command line.
 
     Args:
@@ -67,6 +67,8 @@ def resolve(paths: Sequence[str], config: AudioConfig, *, by_segment: bool) -> I
             directory are passed on where it is the only one.
         config: how audio is read; `channel: each` makes a recording of every channel.
         by_segment: one utterance a line of `segments` where there is one; otherwise whole recordings.
+        durations: fill in each utterance's `duration_s`, here and nowhere later, as far as tables, segments or the
+            headers of the files tell it; pipes are not run for it.
 
     Raises:
         DataError: an input is not there at all, or nothing to work on is left.
@@ -78,7 +80,9 @@ def resolve(paths: Sequence[str], config: AudioConfig, *, by_segment: bool) -> I
         _from_several(paths, by_segment, found)
     if config.channel == "each":
         found.utterances = [part for one in found.utterances for part in _per_channel(one, config, found.problems)]
-    found.utterances.sort(key=lambda one: one.id)
+    found.utterances.sort(key=lambda utterance: utterance.id)
+    if durations:
+        found.utterances = with_durations(found.utterances, config)
     if not found.utterances and not found.problems:
         raise DataError(f"nothing to work on in {' '.join(paths)}: no recordings and no audio files")
     return found
@@ -227,17 +231,20 @@ def _per_channel(utterance: Utterance, config: AudioConfig, problems: list[Probl
         yield utterance  # one channel already, or only features
         return
     try:
-        count, _ = header(utterance.rxfilename, config)
+        header = probe(utterance.rxfilename, config)
     except AudioError as error:
         problems.append(Problem(utterance.id, str(error)))
         return
-    if count == 1:
+    if header.channels == 1:
         yield utterance
         return
-    for channel in range(1, count + 1):
+    rest_s = math.nan if header.duration_s is None else min(header.duration_s, utterance.end_s) - utterance.start_s
+    for channel in range(1, header.channels + 1):
         name = channel_name(channel)
         key, recording = f"{utterance.id}-{name}", f"{utterance.recording}-{name}"
-        yield Utterance(key, recording, utterance.rxfilename, channel, utterance.start_s, utterance.end_s, key)
+        yield Utterance(
+            key, recording, utterance.rxfilename, channel, utterance.start_s, utterance.end_s, key, duration_s=rest_s
+        )
 
 
 def channel_name(channel: int) -> str:

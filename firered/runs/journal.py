@@ -1,22 +1,26 @@
-"""One command's way through many recordings: each on its own, with progress, a list of failures, and resume."""
+"""One command's run over many recordings: each on its own, with progress, a list of failures, and resume."""
 
 import hashlib
 import json
 import logging
 import time
+from collections.abc import Callable
 from pathlib import Path
 from types import TracebackType
-from typing import Any
+from typing import Any, Generic, TypeVar
 
 from firered.data.utterance import Utterance
 from firered.data.write import json_line
 from firered.errors import FireRedError, Problem
 from firered.options import Options
+from firered.results import Result
 from firered.runs.config import JobConfig
 from firered.runs.inputs import Inputs
 from firered.version import __version__
 
 log = logging.getLogger(__name__)
+
+R = TypeVar("R")
 
 _JOURNAL = ".journal.jsonl"
 _REPORT_EVERY_S = 10.0
@@ -37,20 +41,20 @@ def _identity(part: Options | Path) -> str:
     return json.dumps(part.to_dict(), sort_keys=True)
 
 
-def source_of(one: Utterance) -> str:
+def source_of(utterance: Utterance) -> str:
     """What an utterance is made of: a result holds only as long as this stays the same."""
-    stretch = f"{one.feats} {one.rxfilename} {one.channel} {one.start_s} {one.end_s}"
+    stretch = f"{utterance.feats} {utterance.rxfilename} {utterance.channel} {utterance.start_s} {utterance.end_s}"
     try:
-        state = Path(one.rxfilename).stat()
+        state = Path(utterance.rxfilename).stat()
     except OSError:  # a pipe, or a place in an archive
         return stretch
     return f"{stretch} {state.st_size} {state.st_mtime_ns}"
 
 
 class Journal:
-    """Entries of a run, on disk the moment they are noted, so that the same run can go on after it was killed.
+    """Entries of a run, on disk the moment they are noted, so that a run that was killed can be resumed.
 
-    `entries` are those of an earlier run of the same identity; another's are forgotten.
+    `entries` are those of an earlier run of the same identity; another's are dropped.
     """
 
     def __init__(self, path: Path, identity: str, *, resume: bool) -> None:
@@ -70,7 +74,7 @@ class Journal:
             except json.JSONDecodeError:
                 break  # the line that the run was killed in
         if not lines or lines[0].get("identity") != identity:
-            log.info("an earlier run with other settings is not gone on with")
+            log.info("an earlier run with other settings is not resumed")
             return []
         return lines[1:]
 
@@ -80,28 +84,47 @@ class Journal:
         self._file.flush()
 
     def close(self) -> None:
-        """Leave the file for a run to come."""
+        """Leave the file for a later run."""
         self._file.close()
 
     def remove(self) -> None:
-        """The run is complete: nothing is to be gone on with."""
+        """Remove the file of a complete run: there is nothing left to resume."""
         self._file.close()
         self._path.unlink(missing_ok=True)
 
 
-class Job:
-    """What is done, what failed and what is left of one run into the folder `out`.
+def _unchanged(value: Any) -> Any:  # noqa: ANN401 - any JSON value
+    return value
 
-    Every result is noted in a journal at once, so that the same command goes on after it was killed; when the run is
-    complete the journal goes. Failures are tried again. Use as a context.
+
+class Run(Generic[R]):
+    """What is done, what failed and what is left of one command's run into the folder `out`.
+
+    Every result is noted in a journal at once, so that the same command resumes after it was killed; when the run is
+    complete the journal is removed. Failures are tried again. Use as a context.
+
+    Args:
+        out: the folder.
+        identity: of all that decides the results (see `fingerprint`); the journal of another identity is not used.
+        config: whether to resume, and what failures mean for the exit status.
+        unit: what is counted in messages.
+        read: a result from its plain form in the journal, which is what its `to_dict` gives; without one, results are
+            plain JSON values themselves.
     """
 
-    def __init__(self, out: Path, identity: str, config: JobConfig, unit: str = "recordings") -> None:
+    def __init__(
+        self,
+        out: Path,
+        identity: str,
+        config: JobConfig,
+        unit: str = "recordings",
+        read: Callable[[Any], R] = _unchanged,
+    ) -> None:
         self.out = out
-        self.results: dict[str, Any] = {}
+        self.results: dict[str, R] = {}
         self.problems: dict[str, Problem] = {}
         self.mark = 0  # size up to which the run's archive is complete
-        self._config, self._unit = config, unit
+        self._config, self._unit, self._read = config, unit, read
         self._sources: dict[str, str] = {}  # what each utterance is made of, now and in the journal of an earlier run
         self._old_sources: dict[str, str] = {}
         self._audio_s = 0.0
@@ -116,38 +139,39 @@ class Job:
     def _open_journal(self, identity: str) -> Journal:
         journal = Journal(self.out / _JOURNAL, identity, resume=self._config.resume)
         for entry in journal.entries:
-            self.results[entry["key"]] = entry["result"]
+            self.results[entry["key"]] = self._read(entry["result"])
             self._old_sources[entry["key"]] = entry["source"]
             self.mark = entry["mark"]
         if journal.entries:
             count = len(journal.entries)
-            log.info("goes on after %d %s of an earlier run (--no-resume starts afresh)", count, self._unit)
+            log.info("resumes after %d %s of an earlier run (--no-resume starts afresh)", count, self._unit)
         return journal
 
     def take(self, inputs: Inputs) -> None:
         """Take on the utterances of a run; what of the input cannot be used has failed already."""
         self._total = len(inputs.utterances)
-        self._sources = {one.id: source_of(one) for one in inputs.utterances}
+        self._sources = {utterance.id: source_of(utterance) for utterance in inputs.utterances}
         same = {key for key, source in self._sources.items() if self._old_sources.get(key) in (None, source)}
         self.results = {key: result for key, result in self.results.items() if key in same}
         for problem in inputs.problems:
             self.fail(problem.key, problem.reason)
 
-    def done(self, key: str, result: Any, audio_s: float, mark: int = 0) -> None:  # noqa: ANN401 - any JSON value
-        """Note a result (any JSON value), the seconds of audio behind it, and the archive's size after it."""
+    def done(self, key: str, result: R, audio_s: float, mark: int = 0) -> None:
+        """Note a result, the seconds of audio behind it, and the archive's size after it."""
         self.results[key] = result
-        self._journal.note({"key": key, "source": self._sources.get(key), "result": result, "mark": mark})
+        plain = result.to_dict() if isinstance(result, Result) else result
+        self._journal.note({"key": key, "source": self._sources.get(key), "result": plain, "mark": mark})
         self._audio_s += audio_s
         self._report()
 
     def fail(self, key: str, reason: object) -> None:
-        """Note that one could not be done, and why; the run goes on."""
+        """Note a recording or utterance that could not be done, and why; the run continues."""
         problem = Problem(key, " ".join(str(reason).split()))
         self.problems[key if key not in self.problems else f"{key}\t{len(self.problems)}"] = problem
         log.error("%s", problem)
 
     def fail_with(self, key: str, error: Exception) -> None:
-        """Note the error that ended one; what nobody foresaw is logged with its traceback."""
+        """Note the error that ended the work on one; one that is not firered's own is logged with its traceback."""
         if isinstance(error, FireRedError):
             self.fail(key, error)
         else:
@@ -183,7 +207,7 @@ class Job:
             log.error("%d failed, listed with reasons in %s", len(self.problems), self.out / "failed")
         return 1 if self.problems and not self._config.keep_going else 0
 
-    def __enter__(self) -> "Job":
+    def __enter__(self) -> "Run[R]":
         return self
 
     def __exit__(

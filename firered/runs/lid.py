@@ -1,13 +1,14 @@
 """Language identification over many utterances: the files that firered-lid writes."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
 from firered.audio.config import AudioConfig
 from firered.data.datadir import write_lines, write_table
 from firered.data.write import json_line
 from firered.lid.identify import Lid
+from firered.output.published import published
+from firered.results import LidResult
 from firered.runs.config import JobConfig
 from firered.runs.inputs import resolve
 from firered.runs.over_utterances import ModelRun
@@ -22,10 +23,12 @@ def run_lid(paths: Sequence[str], out: Path, model: Path, lid: Lid, audio: Audio
         FireRedError: `out` cannot be written.
     """
 
-    def write(records: dict[str, dict[str, Any]]) -> None:
-        write_table(out / "utt2lang", {key: one["lang"].replace(" ", "-") for key, one in records.items()})
-        write_table(out / "utt2lang_conf", {key: f"{one['confidence']:.3f}" for key, one in records.items()})
-        write_lines(out / "lid.jsonl", [json_line(one) for _, one in sorted(records.items())])
+    def write(results: Mapping[str, LidResult]) -> None:
+        write_table(out / "utt2lang", {key: result.lang.replace(" ", "-") for key, result in results.items()})
+        write_table(out / "utt2lang_conf", {key: f"{result.confidence:.3f}" for key, result in results.items()})
+        write_lines(out / "lid.jsonl", [json_line(published(results[key])) for key in sorted(results)])
 
     inputs = resolve(paths, audio, by_segment=True)
-    return ModelRun("firered-lid", model, AED_FILES, lid.config, audio, config).over(inputs, out, lid.identify, write)
+    files = [model / name for name in AED_FILES]
+    run = ModelRun("firered-lid", model, files, lid.config, lid.config.batch_seconds, audio, config, LidResult)
+    return run.over(inputs, out, lid.identify, write)

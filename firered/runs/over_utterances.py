@@ -1,108 +1,145 @@
 """A model over the utterances of a data directory, with resume and a list of failures."""
 
-import math
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, Generic, TypeVar
 
 from firered.audio.config import AudioConfig
 from firered.audio.frames import of_utterance
-from firered.audio.load import header
+from firered.audio.frontend import PUBLISHED, FrontEnd
+from firered.data.datadir import read_table
 from firered.data.utterance import Utterance
-from firered.errors import AudioError
+from firered.errors import Outcome
 from firered.options import Options, write_settings
+from firered.results import Result
 from firered.runs.config import JobConfig
 from firered.runs.inputs import Inputs
-from firered.runs.journal import Job, fingerprint
-from firered.runtime.batches import Record, isolated, plan
+from firered.runs.journal import Run, fingerprint
+from firered.runtime.batches import plan, run_batch
+from firered.runtime.context import Context
 from firered.runtime.speech import Speech
+
+CONTEXT_TABLES = {"utt2lang": "language", "utt2prompt": "prompt"}  # fields of Context by the tables that hold them
 
 In = TypeVar("In")
 Out = TypeVar("Out")
+R = TypeVar("R", bound=Result)
+
+Process = Callable[[list[Speech]], Sequence[Outcome[Out]]]
 
 
 @dataclass(frozen=True)
-class ModelRun:
+class ModelRun(Generic[R]):
     """One command's run of a model over utterances: what decides its results, and how it goes through them."""
 
     command: str
     model: Path
-    files: tuple[str, ...]  # of the model directory: a change in one of them makes earlier results stale
-    options: Options  # with `batch_seconds`
+    files: Sequence[Path]  # a change in one of them makes earlier results stale
+    options: Options
+    batch_seconds: float
     audio: AudioConfig
-    job: JobConfig
-    more_files: tuple[Path, ...] = ()  # the same, from elsewhere
+    config: JobConfig
+    kind: type[R]  # of the results
+    front_end: FrontEnd = PUBLISHED  # of the model
+    context: Context = field(default_factory=Context)  # of the utterances, where the data directory says nothing else
+    more_options: tuple[Options, ...] = ()  # that decide the results as well
 
-    def over(
-        self,
-        inputs: Inputs,
-        out: Path,
-        process: Callable[[list[Speech]], Sequence[Record | Exception]],
-        write: Callable[[dict[str, dict]], None],
-    ) -> int:
-        """Exit status; `out` gets the tables of the inputs, what `write` makes of the records by id, and settings.
+    def over(self, inputs: Inputs, out: Path, process: Process[R], write: Callable[[Mapping[str, R]], None]) -> int:
+        """Exit status; `out` gets the tables of the inputs, what `write` makes of the results by id, and settings.
 
         Raises:
             FireRedError: `out` cannot be written.
         """
-        files = [*(self.model / name for name in self.files), *self.more_files]
-        identity = fingerprint(self.command, self.options, self.audio, *files)
-        with Job(out, identity, self.job, "utterances") as job:
-            job.take(inputs)
-            run_utterances(inputs.utterances, self.audio, job, self.options.batch_seconds, process)
-            records = {one.id: job.results[one.id] for one in inputs.utterances if one.id in job.results}
-            inputs.write_tables(records, out)
-            write(records)
-            write_settings(out / "config.yaml", f"{self.command} --model {self.model}", self.options, self.audio)
-            return job.finish()
+        files = (*self.files, *context_tables(inputs))
+        identity = fingerprint(self.command, self.options, self.audio, *self.more_options, *files)
+        loader = Loader(self.audio, self.front_end, contexts_of(inputs, self.context))
+        with Run(out, identity, self.config, "utterances", self.kind.from_dict) as run:
+            run.take(inputs)
+            run_utterances(inputs.utterances, loader, run, self.batch_seconds, process)
+            ids = [utterance.id for utterance in inputs.utterances]
+            results = {key: run.results[key] for key in ids if key in run.results}
+            inputs.write_tables(results, out)
+            write(results)
+            settings = self.options, *self.more_options, self.audio
+            write_settings(out / "config.yaml", f"{self.command} --model {self.model}", *settings)
+            return run.finish()
+
+
+def context_tables(inputs: Inputs) -> list[Path]:
+    """The tables of a data directory that say what is known of its utterances beforehand, as far as they are there."""
+    places = [inputs.data.path / name for name in CONTEXT_TABLES] if inputs.data is not None else []
+    return [path for path in places if path.exists()]
+
+
+def contexts_of(inputs: Inputs, default: Context) -> dict[str, Context]:
+    """The context of each utterance: the language of utt2lang and the prompt of utt2prompt, where there are any."""
+    contexts = {utterance.id: default for utterance in inputs.utterances}
+    for path in context_tables(inputs):
+        for key, value in read_table(path, inputs.problems).items():
+            if key in contexts:
+                known: dict[str, Any] = {CONTEXT_TABLES[path.name]: value}
+                contexts[key] = replace(contexts[key], **known)
+    return contexts
+
+
+@dataclass(frozen=True)
+class Loader:
+    """How utterances are read: their audio, the front end that they are for, and the context of each by its id."""
+
+    audio: AudioConfig
+    front_end: FrontEnd = PUBLISHED
+    contexts: Mapping[str, Context] = field(default_factory=dict)
+
+    def __call__(self, utterance: Utterance) -> Outcome[Speech]:
+        """The utterance, or what went wrong."""
+        try:
+            frames = of_utterance(utterance, self.audio, self.front_end)
+            return Speech.of(frames, self.contexts.get(utterance.id))
+        except Exception as error:  # whatever is wrong with one utterance stays with it; the caller reports it
+            return error
+
+
+def _as_it_is(result: Any) -> Any:  # noqa: ANN401 - any result
+    return result
 
 
 def run_utterances(
     utterances: Sequence[Utterance],
-    audio: AudioConfig,
-    job: Job,
+    load: Loader,
+    run: Run[R],
     batch_seconds: float,
-    process: Callable[[list[Speech]], Sequence[Record | Exception]],
+    process: Process[Out],
+    store: Callable[[Out], R] = _as_it_is,
+    mark: Callable[[], int] = lambda: 0,
 ) -> None:
     """Put every utterance that no earlier run has done through `process`, and note each result or failure.
 
-    Batches depend on the utterances alone, not on what is done, so that a run that goes on computes what it would have.
+    Batches depend on the utterances alone, not on what is done, so that a resumed run computes what it would have.
+
+    Args:
+        utterances: with their durations, as far as they are known.
+        load: reads one.
+        run: gets the results and failures.
+        batch_seconds: largest size of a batch, padded.
+        process: outcomes of a batch, in its order.
+        store: the result that is noted of an outcome, which is written to the run's archive here if there is one.
+        mark: how long the run's archive is after that.
     """
-    batches = plan([(one, length_s(one, audio)) for one in utterances], batch_seconds)
-    left = [batch for batch in batches if any(one.id not in job.results for one in batch)]
-    for loaded in _ahead(lambda batch: [_load(one, audio) for one in batch], left):
-        speech = [one for one in loaded if isinstance(one, Speech)]
-        for key, error in (one for one in loaded if not isinstance(one, Speech)):
-            job.fail_with(key, error)
-        for one, result in zip(speech, isolated(process, speech) if speech else [], strict=True):
-            if isinstance(result, Exception):
-                job.fail_with(one.key, result)
+    batches = plan([(utterance, utterance.duration_s) for utterance in utterances], batch_seconds)
+    left = [batch for batch in batches if any(utterance.id not in run.results for utterance in batch)]
+    for loaded in _ahead(lambda batch: [(utterance.id, load(utterance)) for utterance in batch], left):
+        for key, outcome in loaded:
+            if isinstance(outcome, Exception):
+                run.fail_with(key, outcome)
+        batch = [outcome for _, outcome in loaded if isinstance(outcome, Speech)]
+        for speech, found in zip(batch, run_batch(batch, process), strict=True):
+            if isinstance(found, Exception):
+                run.fail_with(speech.key, found)
             else:
-                job.done(one.key, result.to_record(), one.duration_s)
-
-
-def length_s(one: Utterance, audio: AudioConfig) -> float:
-    """Seconds of an utterance as far as can be told without decoding it; NaN where that is not possible."""
-    if math.isfinite(one.duration_s):
-        return one.duration_s
-    if math.isfinite(one.end_s):
-        return one.end_s - one.start_s
-    if not one.rxfilename or one.rxfilename.endswith("|"):
-        return math.nan
-    try:
-        known = header(one.rxfilename, audio)[1]
-    except AudioError:
-        return math.nan  # reading it will say what is wrong
-    return math.nan if known is None else known - one.start_s
-
-
-def _load(one: Utterance, audio: AudioConfig) -> Speech | tuple[str, Exception]:
-    try:
-        return Speech.of(of_utterance(one, audio))
-    except Exception as error:  # whatever is wrong with one utterance stays with it; the caller reports it
-        return one.id, error
+                result = store(found)
+                run.done(speech.key, result, speech.duration_s, mark())
 
 
 def _ahead(load: Callable[[In], Out], items: Iterable[In]) -> Iterator[Out]:

@@ -5,40 +5,33 @@ from dataclasses import replace
 from pathlib import Path
 
 from firered.audio.config import AudioConfig
-from firered.audio.load import header
+from firered.audio.probe import probe_all
 from firered.data.datadir import write_table
-from firered.data.utterance import Utterance
 from firered.data.write import seconds
-from firered.errors import AudioError
 from firered.runs.config import JobConfig
 from firered.runs.inputs import resolve
-from firered.runs.journal import Job, fingerprint
+from firered.runs.journal import Run, fingerprint
 
 
 def prepare(paths: Sequence[str], out: Path, audio: AudioConfig, config: JobConfig) -> int:
     """Exit status of making a data directory of `paths`: recordings that cannot be opened are listed and left out."""
-    inputs = resolve(paths, audio, by_segment=True)
-    with Job(out, fingerprint("firered-prepare-data", audio), replace(config, resume=False)) as job:
-        job.take(inputs)
-        checked: dict[str, float | AudioError | None] = {}  # by recording: many segments may come from one
-        for one in inputs.utterances:
-            if one.recording not in checked:
-                checked[one.recording] = _duration(one, audio)
-                if isinstance(checked[one.recording], AudioError):
-                    job.fail(one.recording, checked[one.recording])
-            if not isinstance(checked[one.recording], AudioError):
-                job.done(one.id, None, 0.0)
-        inputs.write_tables(job.results, out)
-        kept = {one.recording for one in inputs.utterances if one.id in job.results}
-        write_table(out / "reco2dur", {key: seconds(checked[key]) for key in kept if checked[key] is not None})
-        return job.finish()
-
-
-def _duration(one: Utterance, audio: AudioConfig) -> float | AudioError | None:
-    """Seconds of the recording, as far as they can be had without reading it through or running its pipe."""
-    if not one.rxfilename or one.rxfilename.endswith("|"):
-        return None
-    try:
-        return header(one.rxfilename, audio)[1]
-    except AudioError as error:
-        return error
+    inputs = resolve(paths, audio, by_segment=True, durations=False)
+    with Run[None](out, fingerprint("firered-prepare-data", audio), replace(config, resume=False)) as run:
+        run.take(inputs)
+        headers = probe_all((one.rxfilename for one in inputs.utterances if one.rxfilename), audio)
+        known_s: dict[str, float] = {}  # by recording: many segments may come from one
+        refused: set[str] = set()
+        for utterance in inputs.utterances:
+            header = headers.get(utterance.rxfilename)
+            if isinstance(header, Exception):
+                if utterance.recording not in refused:
+                    run.fail(utterance.recording, header)
+                refused.add(utterance.recording)
+                continue
+            if header is not None and header.duration_s is not None:
+                known_s[utterance.recording] = header.duration_s
+            run.done(utterance.id, None, 0.0)
+        inputs.write_tables(run.results, out)
+        kept = {utterance.recording for utterance in inputs.utterances if utterance.id in run.results}
+        write_table(out / "reco2dur", {key: seconds(known_s[key]) for key in kept if key in known_s})
+        return run.finish()

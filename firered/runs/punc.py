@@ -9,22 +9,22 @@ from firered.data.datadir import DataDir, write_lines, write_table
 from firered.data.texts import STDIN, Texts, read_texts
 from firered.data.utterance import Utterance
 from firered.data.write import json_line
-from firered.errors import OptionError
+from firered.errors import OptionError, Outcome
 from firered.hub.catalogue import CHECKPOINT
 from firered.options import write_settings
 from firered.punc.punctuate import TAGS, Punc
 from firered.punc.tokens import VOCABULARY
-from firered.results import PuncResult, Word
+from firered.results import PuncResult, Sentence, Word
 from firered.runs.config import JobConfig
 from firered.runs.ctm import TimedTexts, utterance_words
 from firered.runs.inputs import Inputs
-from firered.runs.journal import Job, fingerprint
+from firered.runs.journal import Run, fingerprint
 from firered.runtime.batches import plan
 
 log = logging.getLogger(__name__)
 
 SENTENCES = "sentences.jsonl"
-_GROUP = 16  # batches that are sorted, cut into tokens and noted in the journal together
+_GROUP = 16  # batches that are sorted, cut into tokens and noted in the journal as a group
 
 Given = TypeVar("Given", str, Sequence[Word])
 
@@ -38,7 +38,7 @@ def run_punc(
 
     Raises:
         DataError: `source` or `ctm` cannot be read.
-        OptionError: the two do not go together, or `out` is the folder of `source`.
+        OptionError: the two do not fit each other, or `out` is the folder of `source`.
         FireRedError: `out` cannot be written.
     """
     texts = read_texts(source, kind)
@@ -47,20 +47,20 @@ def run_punc(
     timed = _timed(ctm, texts, data)
     files = [model / name for name in (CHECKPOINT, TAGS, VOCABULARY)] + ([ctm] if ctm else [])
     identity = f"{fingerprint('firered-punc', punc.config, *files)} {texts.digest}"
-    with Job(out, identity, config, "texts") as job:
+    with Run(out, identity, config, "texts", PuncResult.from_dict) as run:
         inputs = Inputs([Utterance(key, key, source) for key in texts.by_id], texts.problems, data)
-        job.take(inputs)
+        run.take(inputs)
         for key, reason in timed.reasons.items():
-            job.fail(key, f"{reason}; punctuated without times")
+            run.fail(key, f"{reason}; punctuated without times")
         untimed = {key: text for key, text in texts.by_id.items() if key not in timed.words}
-        _work(punc.sentences, timed.words, lambda words: sum(len(word.text) for word in words), punc, job)
-        _work(punc.punctuate, untimed, len, punc, job)
+        _work(punc.sentences, timed.words, lambda words: sum(len(word.text) for word in words), punc, run)
+        _work(punc.punctuate, untimed, len, punc, run)
         if data is not None:
-            _write_tables(inputs, data, source, job)
-        write_table(out / "text", {key: one["text"] for key, one in job.results.items()})
-        _write_sentences(out, job, ctm)
+            _write_tables(inputs, data, source, run)
+        write_table(out / "text", {key: result.punc_text for key, result in run.results.items()})
+        _write_sentences(out, run, ctm)
         write_settings(out / "config.yaml", f"firered-punc --model {model}", punc.config)
-        return job.finish()
+        return run.finish()
 
 
 def _folder(source: str, texts: Texts, out: Path) -> DataDir | None:
@@ -82,33 +82,38 @@ def _timed(ctm: Path | None, texts: Texts, data: DataDir | None) -> TimedTexts:
 
 
 def _work(
-    process: Callable[[list[Given], list[str]], list[PuncResult | Exception]],
+    process: Callable[[list[Given], list[str]], list[Outcome[PuncResult]]],
     given: Mapping[str, Given],
     length: Callable[[Given], int],
     punc: Punc,
-    job: Job,
+    run: Run[PuncResult],
 ) -> None:
     """Put what no earlier run has done through `process`, and note each result or failure."""
-    left = [(key, 1 + length(one)) for key, one in given.items() if key not in job.results]
+    left = [(key, 1 + length(text)) for key, text in given.items() if key not in run.results]
     for keys in plan(left, _GROUP * punc.config.batch_size):
         for key, result in zip(keys, process([given[key] for key in keys], keys), strict=True):
             if isinstance(result, Exception):
-                job.fail_with(key, result)
+                run.fail_with(key, result)
             else:
-                job.done(key, result.to_record(), 0.0)
+                run.done(key, result, 0.0)
 
 
-def _write_tables(inputs: Inputs, data: DataDir, source: str, job: Job) -> None:
+def _write_tables(inputs: Inputs, data: DataDir, source: str, run: Run[PuncResult]) -> None:
     """The tables beside the text, cut down to what was punctuated; their bad lines count as failures."""
-    inputs.write_tables(job.results, job.out)
-    for problem in data.problems:
+    inputs.write_tables(run.results, run.out)
+    for problem in data.problems or ():
         if not problem.reason.startswith(f"{source}:"):  # those of the text have been told
-            job.fail(problem.key, problem.reason)
+            run.fail(problem.key, problem.reason)
 
 
-def _write_sentences(out: Path, job: Job, ctm: Path | None) -> None:
+def _write_sentences(out: Path, run: Run[PuncResult], ctm: Path | None) -> None:
     if ctm is None:
         (out / SENTENCES).unlink(missing_ok=True)  # of an earlier run, or of the text's folder
         return
-    found = {key: one["sentences"] for key, one in sorted(job.results.items()) if one["sentences"] is not None}
-    write_lines(out / SENTENCES, [json_line({"uttid": key, "sentences": own}) for key, own in found.items()])
+    found = {key: run.results[key].sentences for key in sorted(run.results)}
+    lines = [{"uttid": key, "sentences": _times(own)} for key, own in found.items() if own is not None]
+    write_lines(out / SENTENCES, [json_line(line) for line in lines])
+
+
+def _times(sentences: Sequence[Sentence]) -> list[dict[str, str | float]]:
+    return [{"text": sentence.text, "start": sentence.start_s, "end": sentence.end_s} for sentence in sentences]

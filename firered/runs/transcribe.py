@@ -1,6 +1,7 @@
 """The whole system over many recordings: the files that `firered transcribe` writes."""
 
 import logging
+import math
 import multiprocessing
 import shutil
 from collections.abc import Callable, Iterator, MutableMapping, Sequence
@@ -8,22 +9,24 @@ from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import ClassVar
 
 from firered.audio.config import AudioConfig
 from firered.audio.frames import of_utterance
 from firered.data.datadir import write_lines
+from firered.data.partition import share_out
 from firered.data.utterance import Utterance
 from firered.data.write import json_line
-from firered.errors import FireRedError
+from firered.errors import FireRedError, Outcome
 from firered.output.config import SubtitleConfig
 from firered.output.formats import FORMATS, SUFFIXES
+from firered.output.published import milliseconds, published
+from firered.results import AsrResult, LidResult, Result, Transcript
 from firered.runs.config import JobConfig
 from firered.runs.inputs import Inputs
-from firered.runs.journal import Job, Journal
-from firered.runs.over_utterances import length_s
+from firered.runs.journal import Journal, Run
+from firered.runtime.batches import shares
 from firered.system.system import System
-from firered.system.transcript import Transcript
 
 RESULT = "result.jsonl"
 _MEMO = ".segments.jsonl"
@@ -48,39 +51,44 @@ class Transcription:
     report: bool = False
 
 
-class _Segments(MutableMapping):
-    """What modules said of segments, in a journal, so that a long recording is gone on with in its middle."""
+class _Segments(MutableMapping[tuple[str, str], Result]):
+    """What modules made of segments, in a journal, so that a run resumes in the middle of a long recording."""
+
+    _KINDS: ClassVar[dict[str, type[Result]]] = {"lid": LidResult, "asr": AsrResult}  # by the module's first word
 
     def __init__(self, journal: Journal) -> None:
         self._journal = journal
-        self._records = {(entry["module"], entry["segment"]): entry["record"] for entry in journal.entries}
+        self._results = {
+            (entry["module"], entry["segment"]): self._KINDS[entry["module"].split()[0]].from_dict(entry["result"])
+            for entry in journal.entries
+        }
 
-    def __getitem__(self, key: tuple[str, str]) -> dict[str, Any]:
-        return self._records[key]
+    def __getitem__(self, key: tuple[str, str]) -> Result:
+        return self._results[key]
 
-    def __setitem__(self, key: tuple[str, str], record: dict[str, Any]) -> None:
-        self._records[key] = record
-        self._journal.note({"module": key[0], "segment": key[1], "record": record})
+    def __setitem__(self, key: tuple[str, str], result: Result) -> None:
+        self._results[key] = result
+        self._journal.note({"module": key[0], "segment": key[1], "result": result.to_dict()})
 
     def __delitem__(self, key: tuple[str, str]) -> None:
-        del self._records[key]
+        del self._results[key]
 
     def __iter__(self) -> Iterator[tuple[str, str]]:
-        return iter(self._records)
+        return iter(self._results)
 
     def __len__(self) -> int:
-        return len(self._records)
+        return len(self._results)
 
 
 def run_transcribe(inputs: Inputs, out: Path, how: Transcription) -> int:
     """Exit status of transcribing all recordings into `out`, several processes side by side where `how` says so."""
     if len(how.devices) == 1:
-        with _transcribed(inputs, out, out, how) as job:
-            return _finish(job, out)
-    parts = _balanced(inputs.utterances, len(how.devices), how.audio)
-    with Job(out, how.identity, how.job) as job:
-        job.take(inputs)
+        with _transcribed(inputs, out, out, how) as run:
+            return _finish(run, out)
+    with Run(out, how.identity, how.job, read=Transcript.from_dict) as run:
+        run.take(inputs)
         context = multiprocessing.get_context("spawn")  # CUDA does not survive a fork
+        parts = _parts(inputs.utterances, len(how.devices))
         with ProcessPoolExecutor(len(parts), context) as pool:
             waiting = [
                 pool.submit(_part, Inputs(own), out, out / _PARTS / f"{number}", replace(how, devices=(device,)))
@@ -89,70 +97,69 @@ def run_transcribe(inputs: Inputs, out: Path, how: Transcription) -> int:
             for part in waiting:
                 results, problems = part.result()
                 for key, result in results.items():
-                    job.done(key, result, result["dur_s"])
+                    run.done(key, result, result.dur_s)
                 for key, reason in problems:
-                    job.fail(key, reason)
+                    run.fail(key, reason)
         shutil.rmtree(out / _PARTS)
-        return _finish(job, out)
+        return _finish(run, out)
 
 
-def _part(inputs: Inputs, out: Path, own: Path, how: Transcription) -> tuple[dict[str, Any], list[tuple[str, str]]]:
+def _parts(recordings: Sequence[Utterance], count: int) -> list[list[Utterance]]:
+    """The recordings in at most `count` parts of about the same duration."""
+    known = {recording.id: recording.duration_s for recording in recordings if math.isfinite(recording.duration_s)}
+    mean_s = sum(known.values()) / len(known) if known else 1.0
+    by_id = {recording.id: recording for recording in recordings}
+    parts = share_out({key: known.get(key, mean_s) for key in by_id}, count)
+    return [[by_id[key] for key in part] for part in parts]
+
+
+def _part(
+    inputs: Inputs, out: Path, own: Path, how: Transcription
+) -> tuple[dict[str, Transcript], list[tuple[str, str]]]:
     """One process's results and failures; its journals lie in `own`."""
-    with _transcribed(inputs, out, own, how) as job:
-        return job.results, [(problem.key, problem.reason) for problem in job.problems.values()]
+    with _transcribed(inputs, out, own, how) as run:
+        return run.results, [(problem.key, problem.reason) for problem in run.problems.values()]
 
 
 @contextmanager
-def _transcribed(inputs: Inputs, out: Path, own: Path, how: Transcription) -> Iterator[Job]:
-    """The job with all recordings transcribed."""
-    with Job(own, how.identity, how.job) as job:
-        job.take(inputs)
-        by_id = {one.id: one for one in inputs.utterances}
+def _transcribed(inputs: Inputs, out: Path, own: Path, how: Transcription) -> Iterator[Run[Transcript]]:
+    """The run with all recordings transcribed."""
+    with Run(own, how.identity, how.job, read=Transcript.from_dict) as run:
+        run.take(inputs)
         journal = Journal(own / _MEMO, how.identity, resume=how.job.resume)
-        for key, result in _results(inputs.utterances, how, _Segments(journal), job):
-            if isinstance(result, Exception):
-                job.fail_with(key, result)
+        for recording, outcome in _outcomes(inputs.utterances, how, _Segments(journal), run):
+            if isinstance(outcome, Exception):
+                run.fail_with(recording.id, outcome)
                 continue
             try:
-                _write(result, by_id[key], out, how)
+                _write(outcome, recording, out, how)
             except FireRedError as error:  # such as audio that could not be read a second time, for its page
-                job.fail_with(key, error)
+                run.fail_with(recording.id, error)
             else:
-                job.done(key, result.to_json(), result.dur_s)
-        for key, result in job.results.items():
-            for trouble in result.get("troubles", ()):
-                if trouble["kind"] == "failed":
-                    job.fail(key, f"{trouble['start_ms']}-{trouble['end_ms']} ms: {trouble['reason']}")
-        yield job
+                run.done(recording.id, outcome, outcome.dur_s)
+        for key, result in run.results.items():
+            for trouble in result.troubles:
+                if trouble.kind == "failed":
+                    span = f"{milliseconds(trouble.start_s)}-{milliseconds(trouble.end_s)} ms"
+                    run.fail(key, f"{span}: {trouble.reason}")
+        yield run
         journal.remove()
 
 
-def _results(
-    utterances: Sequence[Utterance], how: Transcription, memo: _Segments, job: Job
-) -> Iterator[tuple[str, Transcript | Exception]]:
-    """Results of the recordings that are not done.
+def _outcomes(
+    recordings: Sequence[Utterance], how: Transcription, memo: _Segments, run: Run[Transcript]
+) -> Iterator[tuple[Utterance, Outcome[Transcript]]]:
+    """Outcomes of the recordings that are not done.
 
-    Groups depend on the recordings alone, not on what is done, so that a run that goes on computes what it would have.
+    Those that share batches depend on the recordings alone, not on what is done, so that a resumed run computes what it
+    would have.
     """
     system = None
-    for group in _groups(utterances, how.share_seconds, how.audio):
-        if any(one.id not in job.results for one in group):
+    for group in shares(recordings, lambda recording: recording.duration_s, how.share_seconds):
+        if any(recording.id not in run.results for recording in group):
             system = system or how.build(how.devices[0])
-            yield from system.together(((of_utterance(one, how.audio), one.rxfilename) for one in group), memo)
-
-
-def _groups(utterances: Sequence[Utterance], seconds: float, audio: AudioConfig) -> Iterator[list[Utterance]]:
-    """Recordings one after the other until they last so long; of unknown length: one by one."""
-    group, total = [], 0.0
-    for one in utterances:
-        length = length_s(one, audio)
-        group.append(one)
-        total += length if length >= 0 else seconds
-        if total >= seconds:
-            yield group
-            group, total = [], 0.0
-    if group:
-        yield group
+            frames = ((of_utterance(recording, how.audio), recording.rxfilename) for recording in group)
+            yield from zip(group, system.transcribe_frames(frames, memo), strict=True)
 
 
 def _write(result: Transcript, source: Utterance, out: Path, how: Transcription) -> None:
@@ -167,23 +174,11 @@ def _write(result: Transcript, source: Utterance, out: Path, how: Transcription)
         report(result, source.rxfilename or None, out / f"{name}.html", how.audio, source.channel)
 
 
-def _finish(job: Job, out: Path) -> int:
+def _finish(run: Run[Transcript], out: Path) -> int:
     for status, meaning in (("no speech", "nothing to transcribe"), ("partial", f"see `troubles` in {RESULT}")):
-        keys = sorted(key for key, result in job.results.items() if result["status"] == status)
+        keys = sorted(key for key, result in run.results.items() if result.status == status)
         if keys:
             shown = " ".join(keys[:_SHOWN]) + " ..." * (len(keys) > _SHOWN)
             log.warning("%d recordings are %r (%s): %s", len(keys), status, meaning, shown)
-    write_lines(out / RESULT, [json_line(result) for _, result in sorted(job.results.items())])
-    return job.finish()
-
-
-def _balanced(utterances: Sequence[Utterance], count: int, audio: AudioConfig) -> list[list[Utterance]]:
-    """The recordings in at most `count` parts of about the same duration."""
-    parts: list[list[Utterance]] = [[] for _ in range(count)]
-    loads = [0.0] * count
-    known = {one.id: length_s(one, audio) for one in utterances}
-    for one in sorted(utterances, key=lambda one: -(known[one.id] if known[one.id] > 0 else 0.0)):
-        least = loads.index(min(loads))
-        parts[least].append(one)
-        loads[least] += known[one.id] if known[one.id] > 0 else 1.0
-    return [part for part in parts if part]
+    write_lines(out / RESULT, [json_line(published(run.results[key])) for key in sorted(run.results)])
+    return run.finish()

@@ -2,8 +2,8 @@
 
 import logging
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import soundfile
@@ -19,12 +19,28 @@ from firered.data.write import Labelled, json_line, rttm, seconds, segment_id, t
 from firered.errors import FireRedError
 from firered.hub.catalogue import CHECKPOINT
 from firered.options import write_settings
+from firered.output.published import published
+from firered.results import MvadResult, Result, StreamVadResult, VadResult
 from firered.runs.config import JobConfig, VadOutputConfig
 from firered.runs.inputs import Inputs, resolve, write_channels
-from firered.runs.journal import Job, fingerprint
+from firered.runs.journal import Run, fingerprint
 from firered.vad.detect import EVENTS, Detector, Mvad
 
 log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class _Detected(Result):
+    """A recording's result, its length, which the result has rounded, and where in probs.ark its posteriors are."""
+
+    result: VadResult | StreamVadResult | MvadResult
+    frames: int
+    duration_s: float
+    offset: str  # without the archive's path, which may change between two runs
+
+    @property
+    def segments(self) -> list[Labelled]:
+        return self.result.labelled()
 
 
 def run_detector(
@@ -43,47 +59,42 @@ def run_detector(
         DataError: there is nothing to work on.
         FireRedError: `out` cannot be written.
     """
-    inputs = resolve(paths, audio, by_segment=False)
+    inputs = resolve(paths, audio, by_segment=False, durations=False)
     groups = (detector.config, audio)
     identity = fingerprint(command, *groups, model / CHECKPOINT, model / "cmvn.ark")
-    with Job(out, identity, config) as job:
-        job.take(inputs)
-        probs_scp = _detect_all(detector, inputs, audio, job)
-        _write_data_dir(out, inputs, job)
+    with Run(out, identity, config, read=_Detected.from_dict) as run:
+        run.take(inputs)
+        probs_scp = _detect_all(detector, inputs, audio, run)
+        _write_data_dir(out, inputs, run)
         write_table(out / "probs.scp", probs_scp)
-        _write_extras(detector, inputs, output, audio, job, probs_scp)
+        _write_extras(detector, inputs, output, audio, run, probs_scp)
         write_settings(out / "config.yaml", f"{command} --model {model}", *groups)
-        return job.finish()
+        return run.finish()
 
 
-def _detect_all(detector: Detector, inputs: Inputs, audio: AudioConfig, job: Job) -> dict[str, str]:
+def _detect_all(detector: Detector, inputs: Inputs, audio: AudioConfig, run: Run[_Detected]) -> dict[str, str]:
     """Detect in what no earlier run has done; probs.scp lines of all."""
-    todo = [one for one in inputs.utterances if one.id not in job.results]
-    ark = job.out / "probs.ark"
-    with MatrixWriter(ark, append_at=job.mark if job.mark else None) as probs:
-        for frames, result in detector.detect(of_utterance(one, audio) for one in todo):
+    todo = [recording for recording in inputs.utterances if recording.id not in run.results]
+    ark = run.out / "probs.ark"
+    with MatrixWriter(ark, append_at=run.mark if run.mark else None) as probs:
+        for frames, result in detector.detect(of_utterance(recording, audio) for recording in todo):
             if isinstance(result, Exception):
-                job.fail_with(frames.key, result)
+                run.fail_with(frames.key, result)
                 continue
             place, _ = probs.write(frames.key, [result.probs])
-            # The archive may have moved between two runs; only the offset is kept.
-            entry = {"offset": place.rpartition(":")[2], "dur": frames.duration_s, "frames": frames.count}
-            entry["json"] = result.to_json()
-            entry["segments"] = [list(part) for part in result.labelled()]
-            job.done(frames.key, entry, frames.duration_s, probs.tell())
-    return {key: f"{ark}:{entry['offset']}" for key, entry in job.results.items()}
+            # Posteriors are in the archive now; those of hours of audio would not fit in memory.
+            kept = replace(result, probs=np.zeros((0, 0), np.float32))
+            found = _Detected(kept, frames.count, frames.duration_s, place.rpartition(":")[2])
+            run.done(frames.key, found, frames.duration_s, probs.tell())
+    return {key: f"{ark}:{found.offset}" for key, found in run.results.items()}
 
 
-def _segments(entry: dict[str, Any]) -> list[Labelled]:
-    return [(start, end, label) for start, end, label in entry["segments"]]
-
-
-def _write_data_dir(out: Path, inputs: Inputs, job: Job) -> None:
+def _write_data_dir(out: Path, inputs: Inputs, run: Run[_Detected]) -> None:
     """Segments and what belongs to it for recordings that hold any, and the per-recording result files for all."""
-    recordings = {one.id: one for one in inputs.utterances if one.id in job.results}
+    recordings = {recording.id: recording for recording in inputs.utterances if recording.id in run.results}
     segments, utt2spk, voiced = {}, {}, {}
     for key, recording in recordings.items():
-        for start, end, label in _segments(job.results[key]):
+        for start, end, label in run.results[key].segments:
             segments[_utterance_id(key, start, end, label)] = Segment(key, start, end)
             utt2spk[_utterance_id(key, start, end, label)] = recording.speaker or key
             voiced[key] = recording
@@ -91,13 +102,15 @@ def _write_data_dir(out: Path, inputs: Inputs, job: Job) -> None:
     write_table(out / "utt2spk", utt2spk)
     write_table(out / "spk2utt", spk2utt_of(utt2spk))
     write_table(out / "utt2dur", {key: f"{part.end_s - part.start_s:.3f}" for key, part in segments.items()})
-    write_table(out / "wav.scp", {key: one.rxfilename for key, one in voiced.items() if one.rxfilename})
-    write_table(out / "reco2dur", {key: seconds(job.results[key]["dur"]) for key in voiced})
+    write_table(
+        out / "wav.scp", {key: recording.rxfilename for key, recording in voiced.items() if recording.rxfilename}
+    )
+    write_table(out / "reco2dur", {key: seconds(run.results[key].duration_s) for key in voiced})
     write_channels(out, voiced.values())
-    _write_feats(out, recordings, segments, {key: entry["frames"] for key, entry in job.results.items()})
+    _write_feats(out, recordings, segments, {key: found.frames for key, found in run.results.items()})
     ordered = sorted(recordings)
-    write_lines(out / "rttm", [line for key in ordered for line in rttm(key, _segments(job.results[key])).splitlines()])
-    write_lines(out / "vad.jsonl", [json_line(job.results[key]["json"]) for key in ordered])
+    write_lines(out / "rttm", [line for key in ordered for line in rttm(key, run.results[key].segments).splitlines()])
+    write_lines(out / "vad.jsonl", [json_line(published(run.results[key].result)) for key in ordered])
     silent = len(recordings) - len(voiced)
     if silent:
         log.info("%d recordings hold nothing that was looked for; they are in vad.jsonl only", silent)
@@ -130,46 +143,48 @@ def _write_extras(
     inputs: Inputs,
     output: VadOutputConfig,
     audio: AudioConfig,
-    job: Job,
+    run: Run[_Detected],
     probs_scp: dict[str, str],
 ) -> None:
     """What `--textgrid`, `--save-segments` and `--plot` ask for."""
     labels = EVENTS if isinstance(detector, Mvad) else EVENTS[:1]
-    done = [one for one in inputs.utterances if one.id in job.results]
+    done = [recording for recording in inputs.utterances if recording.id in run.results]
     if output.textgrid:
-        for one in done:
-            entry = job.results[one.id]
-            path = job.out / "textgrid" / f"{_file_name(one.id)}.TextGrid"
-            write_lines(path, textgrid(entry["dur"], _segments(entry), labels).splitlines())
+        for recording in done:
+            found = run.results[recording.id]
+            path = run.out / "textgrid" / f"{_file_name(recording.id)}.TextGrid"
+            write_lines(path, textgrid(found.duration_s, found.segments, labels).splitlines())
     if not (output.save_segments or output.plot):
         return
-    for one in done:
-        if not one.rxfilename:
-            job.fail(one.id, "--save-segments and --plot need audio; there are only features here")
+    for recording in done:
+        if not recording.rxfilename:
+            run.fail(recording.id, "--save-segments and --plot need audio; there are only features here")
             continue
         try:
             if output.save_segments:
-                _save_segments(Path(output.save_segments), one, _segments(job.results[one.id]), audio)
+                _save_segments(Path(output.save_segments), recording, run.results[recording.id].segments, audio)
             if output.plot:
-                _plot(Path(output.plot), detector, one, job.results[one.id], probs_scp[one.id], labels, audio)
+                found = run.results[recording.id]
+                _plot(Path(output.plot), detector, recording, found, probs_scp[recording.id], labels, audio)
         except FireRedError as error:
-            job.fail_with(one.id, error)
+            run.fail_with(recording.id, error)
 
 
-def _samples(one: Utterance, audio: AudioConfig) -> Iterator[np.ndarray]:
-    return read_blocks(one.rxfilename, audio, channel=one.channel)
+def _samples(recording: Utterance, audio: AudioConfig) -> Iterator[np.ndarray]:
+    return read_blocks(recording.rxfilename, audio, channel=recording.channel)
 
 
-def _save_segments(folder: Path, one: Utterance, segments: Sequence[Labelled], audio: AudioConfig) -> None:
+def _save_segments(folder: Path, recording: Utterance, segments: Sequence[Labelled], audio: AudioConfig) -> None:
     """Write every segment as a 16-bit wav; the recording passes by in blocks, once."""
     folder.mkdir(parents=True, exist_ok=True)
     todo = [
-        (round(s * SAMPLE_RATE), round(e * SAMPLE_RATE), _utterance_id(one.id, s, e, name)) for s, e, name in segments
+        (round(start * SAMPLE_RATE), round(end * SAMPLE_RATE), _utterance_id(recording.id, start, end, label))
+        for start, end, label in segments
     ]
     files: dict[str, soundfile.SoundFile] = {}
     at = 0
     try:
-        for block in _samples(one, audio):
+        for block in _samples(recording, audio):
             for start, end, key in todo:
                 if start >= at + len(block) or end <= at:
                     continue
@@ -190,8 +205,8 @@ def _save_segments(folder: Path, one: Utterance, segments: Sequence[Labelled], a
 def _plot(
     folder: Path,
     detector: Detector,
-    one: Utterance,
-    entry: dict[str, Any],
+    recording: Utterance,
+    found: _Detected,
     probs: str,
     labels: Sequence[str],
     audio: AudioConfig,
@@ -200,8 +215,8 @@ def _plot(
 
     folder.mkdir(parents=True, exist_ok=True)
     thresholds = [getattr(detector.config, f"{label}_threshold") for label in labels]
-    path = folder / f"{_file_name(one.id)}.png"
-    draw(path, one.id, _samples(one, audio), read_matrix(probs), labels, thresholds, _segments(entry))
+    path = folder / f"{_file_name(recording.id)}.png"
+    draw(path, recording.id, _samples(recording, audio), read_matrix(probs), labels, thresholds, found.segments)
 
 
 def _file_name(key: str) -> str:

@@ -1,32 +1,25 @@
-"""Many utterances through a model in batches: planned by length, each on its own when something goes wrong."""
+"""Many utterances through a model in batches: planned by length, and tried in smaller ones when one fails."""
 
 import logging
 import math
-from collections.abc import Callable, Iterable, Sequence
-from typing import Protocol, TypeVar
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import TypeVar
 
 import torch
 
-from firered.audio.frontend import FRAME_SHIFT_S
+from firered.errors import Outcome
 from firered.runtime.speech import Speech
 
 log = logging.getLogger(__name__)
-SUBSAMPLING = 4  # filterbank frames to an encoder frame
 In = TypeVar("In")
 Out = TypeVar("Out")
-
-
-class Record(Protocol):
-    """A result that can be noted in the journal."""
-
-    def to_record(self) -> dict:
-        """Plain JSON values."""
 
 
 def plan(lengths: Sequence[tuple[In, float]], cap: float) -> list[list[In]]:
     """Batches, longest first, of which none is more than `cap` when all are padded to the longest.
 
-    One that is longer than `cap`, or of unknown length (NaN), goes alone.
+    One that is longer than `cap`, or of unknown length (NaN), is a batch of its own. A batch that was planned stays as
+    it is when it is planned again, so callers who load what a batch needs may plan before a module does.
     """
     unknown = [[item] for item, length in lengths if math.isnan(length)]
     known = sorted((pair for pair in lengths if not math.isnan(pair[1])), key=lambda pair: -pair[1])
@@ -51,50 +44,62 @@ def padded_batches(lengths: Iterable[tuple[In, float]], cap: float) -> list[list
     return batches
 
 
-def isolated(process: Callable[[list[Speech]], Sequence[Record | Exception]], batch: list[Speech]) -> list:
-    """Results of a batch; where it fails as a whole, each is tried alone, so that only the culprit is lost."""
-    try:
-        return list(process(batch))
-    except Exception as error:  # reported with the utterance's id by the caller
-        if len(batch) == 1:
-            return [error]
-        log.warning("a batch of %d utterances failed (%s); each is tried alone", len(batch), error)
-        return [result for one in batch for result in isolated(process, [one])]
+def shares(items: Iterable[In], length: Callable[[In], float], enough: float) -> Iterator[list[In]]:
+    """The items in groups: one after the other until a group's lengths add up to `enough` (NaN does at once)."""
+    group: list[In] = []
+    total = 0.0
+    for item in items:
+        group.append(item)
+        own = length(item)
+        total += enough if math.isnan(own) else own
+        if total >= enough:
+            yield group
+            group, total = [], 0.0
+    if group:
+        yield group
 
 
 def by_parts(
     utterances: Sequence[Speech],
     parts_of: Callable[[Speech], list[Speech]],
     batch_seconds: float,
-    process: Callable[[list[Speech]], list[Out]],
-) -> list[list[tuple[Speech, Out | Exception]]]:
+    process: Callable[[list[Speech]], Sequence[Out]],
+) -> list[list[tuple[Speech, Outcome[Out]]]]:
     """For each utterance its parts, each with what `process` made of it; parts of all utterances share batches."""
-    owned = [(number, part) for number, one in enumerate(utterances) for part in parts_of(one)]
-    found: dict[int, Out | Exception] = {}
-    lengths = [(index, len(part.feats) * FRAME_SHIFT_S) for index, (_, part) in enumerate(owned)]
+    owned = [(number, part) for number, speech in enumerate(utterances) for part in parts_of(speech)]
+    found: dict[int, Outcome[Out]] = {}
+    lengths = [(index, len(part.feats) * part.front_end.frame_shift_s) for index, (_, part) in enumerate(owned)]
     for batch in plan(lengths, batch_seconds):
-        found.update(zip(batch, halving([owned[index][1] for index in batch], process), strict=True))
-    grouped: list[list[tuple[Speech, Out | Exception]]] = [[] for _ in utterances]
+        outcomes: list[Outcome[Out]] = run_batch([owned[index][1] for index in batch], process)
+        found.update(zip(batch, outcomes, strict=True))
+    grouped: list[list[tuple[Speech, Outcome[Out]]]] = [[] for _ in utterances]
     for index, (number, part) in enumerate(owned):
         grouped[number].append((part, found[index]))
     return grouped
 
 
-def halving(items: list[In], process: Callable[[list[In]], list[Out]]) -> list[Out | Exception]:
-    """Results of `process`; out of memory, half of the items at a time, down to one, whose result is then the error."""
+def run_batch(batch: Sequence[In], process: Callable[[list[In]], Sequence[Outcome[Out]]]) -> list[Outcome[Out]]:
+    """An outcome for each item of a batch, whatever goes wrong.
+
+    A batch for which memory runs out is tried again by halves, one that fails otherwise item by item; what fails on its
+    own has its error for outcome. So no item costs more than one call for each size of batch it is tried in.
+    """
+    if not batch:
+        return []
     try:
-        return list(process(items))
-    except (torch.OutOfMemoryError, MemoryError, RuntimeError) as error:
-        if not _out_of_memory(error):
-            raise
+        return list(process(list(batch)))
+    except Exception as error:
+        full = _out_of_memory(error)
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-    if torch.cuda.is_available():
+        if len(batch) == 1:
+            return [MemoryError(f"out of memory even on its own ({reason})") if full else error]
+    # Outside the clause, where the error no longer keeps the tensors of its frames.
+    if full and torch.cuda.is_available():
         torch.cuda.empty_cache()
-    if len(items) == 1:
-        return [MemoryError(f"out of memory even on its own ({reason})")]
-    log.warning("out of memory with %d utterances at once; trying half of them at a time", len(items))
-    middle = len(items) // 2
-    return halving(items[:middle], process) + halving(items[middle:], process)
+    middle = len(batch) // 2
+    log.warning("a batch of %d failed (%s); trying again %s", len(batch), reason, "by halves" if full else "one by one")
+    parts = [batch[:middle], batch[middle:]] if full else [[item] for item in batch]
+    return [outcome for part in parts for outcome in run_batch(part, process)]
 
 
 def _out_of_memory(error: Exception) -> bool:

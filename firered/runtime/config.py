@@ -1,9 +1,12 @@
-"""What a model runs on, and options that several modules have in the same words."""
+"""What a model runs on, what it is told beside the audio, and options that several modules share."""
 
+import re
 from dataclasses import dataclass
 from typing import Any
 
+from firered.errors import OptionError
 from firered.options import Options, option
+from firered.runtime.context import Context
 
 
 # Options that several modules have in the same words; each needs a field of its own.
@@ -27,3 +30,20 @@ class ComputeConfig(Options):
 
     device: str = option("auto", "cpu, cuda, cuda:N, or auto: cuda where there is one")
     num_threads: int = option(0, "processor threads; 0: one a core", low=0)
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if not re.fullmatch(r"auto|cpu|cuda(:[0-9]+)?", self.device):
+            raise OptionError(f"device: {self.device!r} is not auto, cpu, cuda or cuda:N")
+
+
+@dataclass(frozen=True)
+class ContextConfig(Options):
+    """Context that the recogniser is given with every utterance."""
+
+    language: str | None = option(None, "code of the spoken language, such as en; for models that take one")
+    prompt: str = option("", "prompt for the language model; for models that take one")
+
+    def context(self) -> Context:
+        """The same for models."""
+        return Context(language=self.language, prompt=self.prompt)

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Generic
+from typing import ClassVar, Generic
 
 import torch
 from torch import Tensor
@@ -12,6 +12,7 @@ from firered.errors import ModelError
 from firered.hub.catalogue import CHECKPOINT
 from firered.models.aed import Aed, Model
 from firered.models.checkpoint import model_files, pick_device
+from firered.models.conformer import SUBSAMPLING
 from firered.models.dtype import cast
 from firered.runtime.speech import Speech
 from firered.text.tokenizer import Tokenizer
@@ -28,6 +29,7 @@ class Loaded(Generic[Model]):
     tokenizer: Tokenizer
     device: torch.device
     directory: Path
+    subsampling: ClassVar[int] = SUBSAMPLING  # feature frames to an encoder frame
 
     @classmethod
     def load(cls, kind: type[Model], directory: Path, dtype: str, device: str) -> "Loaded[Model]":
@@ -42,18 +44,19 @@ class Loaded(Generic[Model]):
         model = kind.load(checkpoint)
         if len(tokenizer) != model.odim:
             raise ModelError(f"{directory}: {len(tokenizer)} tokens in dict.txt, the model has {model.odim}")
-        return cls(cast(model.prepare(), dtype, place), Cmvn.read(cmvn), tokenizer, place, directory)
+        cast(model.prepare(), dtype, place)
+        return cls(model, Cmvn.read(cmvn), tokenizer, place, directory)
 
     @property
     def sources(self) -> list[Path]:
         """The files that decide what the model says."""
         return model_files(self.directory, *AED_FILES)
 
-    def encode(self, batch: list[Speech]) -> tuple[Tensor, Tensor]:
-        """Encoder output (N, T, d_model) and lengths (N,) of a padded batch."""
-        feats = torch.nn.utils.rnn.pad_sequence([self.cmvn(one.feats) for one in batch], batch_first=True)
-        lengths = torch.tensor([len(one.feats) for one in batch], device=self.device)
-        return self.model.encoder(feats.to(self.device, self.model.dtype), lengths)
+    def encode(self, batch: list[Speech], layers: int | None = None) -> tuple[Tensor, Tensor]:
+        """Encoder output (N, T, d_model), or that of its first so many layers, and lengths (N,) of a padded batch."""
+        feats = torch.nn.utils.rnn.pad_sequence([self.cmvn(speech.feats) for speech in batch], batch_first=True)
+        lengths = torch.tensor([len(speech.feats) for speech in batch], device=self.device)
+        return self.model.encoder(feats.to(self.device, self.model.dtype), lengths, layers)
 
 
 def need_ctc(loaded: Loaded[Aed], purpose: str) -> None:

@@ -1,23 +1,30 @@
 """What models take: an utterance's features."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import torch
 from torch import Tensor
 
 from firered.audio.frames import Frames
+from firered.audio.frontend import PUBLISHED, FrontEnd
+from firered.runtime.context import Context
 
 
 @dataclass(frozen=True)
 class Speech:
-    """What models take: an utterance's filterbank (T, 80), not normalised, and its duration in seconds."""
+    """What models take: an utterance's filterbank (T, bins), not normalised, its duration in seconds, and its context.
+
+    `front_end` says what the filterbank is.
+    """
 
     key: str
     feats: Tensor
     duration_s: float
+    context: Context = field(default_factory=Context)
+    front_end: FrontEnd = PUBLISHED
 
     @classmethod
-    def of(cls, frames: Frames) -> "Speech":
-        """The whole of what comes in blocks; raises what reading raises."""
+    def of(cls, frames: Frames, context: Context | None = None) -> "Speech":
+        """The whole of what comes in blocks, and what is known beforehand; raises what reading raises."""
         feats = torch.cat(list(frames))
-        return cls(frames.key, feats, frames.duration_s)
+        return cls(frames.key, feats, frames.duration_s, context or Context(), frames.front_end)

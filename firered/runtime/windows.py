@@ -5,20 +5,19 @@ from dataclasses import replace
 
 import torch
 
-from firered.audio.frontend import FRAME_SHIFT_S
-from firered.runtime.batches import SUBSAMPLING
 from firered.runtime.speech import Speech
 
 log = logging.getLogger(__name__)
 
 
-def windows(speech: Speech, longest_s: float) -> list[tuple[int, int]]:
+def windows(speech: Speech, longest_s: float, multiple: int = 1) -> list[tuple[int, int]]:
     """(first frame, frame after the last) of the windows an utterance is worked on in.
 
     One of at most `longest_s` is one window. A longer one is cut where it is quietest (mean log energy over 0.3 s) in
-    the second half of each stretch of `longest_s`.
+    the second half of each stretch of `longest_s`. All but the last have a multiple of `multiple` frames: whole
+    positions of the model, so that what it says of windows joins on the time axis.
     """
-    longest, total = round(longest_s / FRAME_SHIFT_S), len(speech.feats)
+    longest, total = round(longest_s / speech.front_end.frame_shift_s), len(speech.feats)
     found, start = [], 0
     if total > longest:
         loudness = speech.feats.mean(1)
@@ -26,7 +25,7 @@ def windows(speech: Speech, longest_s: float) -> list[tuple[int, int]]:
     while total - start > longest:
         first = start + longest // 2
         cut = first + int(smooth[first : start + longest].argmin())
-        cut -= (cut - start) % SUBSAMPLING  # whole encoder frames, so that windows join on the time axis
+        cut -= (cut - start) % multiple
         found.append((start, cut))
         start = cut
     if found:
@@ -34,9 +33,9 @@ def windows(speech: Speech, longest_s: float) -> list[tuple[int, int]]:
     return [*found, (start, total)]
 
 
-def window_parts(speech: Speech, longest_s: float) -> list[Speech]:
+def window_parts(speech: Speech, longest_s: float, multiple: int = 1) -> list[Speech]:
     """An utterance's windows, each as an utterance of its own."""
-    return [part_of(speech, window) for window in windows(speech, longest_s)]
+    return [part_of(speech, window) for window in windows(speech, longest_s, multiple)]
 
 
 def part_of(speech: Speech, window: tuple[int, int]) -> Speech:
@@ -44,5 +43,6 @@ def part_of(speech: Speech, window: tuple[int, int]) -> Speech:
     start, end = window
     if (start, end) == (0, len(speech.feats)):
         return speech
-    rest = speech.duration_s - start * FRAME_SHIFT_S if end == len(speech.feats) else (end - start) * FRAME_SHIFT_S
+    shift_s = speech.front_end.frame_shift_s
+    rest = speech.duration_s - start * shift_s if end == len(speech.feats) else (end - start) * shift_s
     return replace(speech, feats=speech.feats[start:end], duration_s=rest)

@@ -37,7 +37,7 @@ class AsrScore:
     @cached_property
     def total(self) -> Counts:
         """The sum over all utterances."""
-        return total(one.counts for one in self.aligned)
+        return total(utterance.counts for utterance in self.aligned)
 
     @cached_property
     def confusions(self) -> Counter[tuple[str, str]]:
@@ -64,14 +64,14 @@ def score_texts(reference: Side, hypothesis: Side, rule: Normalizer, config: Sam
     aligned = align_texts(reference.table, hypothesis.table, rule)
     missing, extra = missing_and_extra(reference, hypothesis)
     probabilities = confidences(hypothesis.data, "utt2conf")
-    rows = np.array([(one.counts.errors, one.counts.tokens) for one in aligned], np.int64).reshape(-1, 2)
+    errors = [(utterance.counts.errors, utterance.counts.tokens) for utterance in aligned]
     return AsrScore(
         aligned,
         rule.label,
         missing,
         extra,
         rule.skips_missing,
-        interval(rows, ratio, config),
+        interval(np.array(errors, np.int64).reshape(-1, 2), ratio, config),
         groups(aligned, reference, probabilities),
         _calibration(aligned, probabilities),
         probabilities,
@@ -80,9 +80,9 @@ def score_texts(reference: Side, hypothesis: Side, rule: Normalizer, config: Sam
 
 def _calibration(aligned: list[Aligned], probabilities: Mapping[str, float]) -> Calibration | None:
     """Confidence of an utterance against the share of the hypothesis's tokens that are right."""
-    known = [one for one in aligned if one.key in probabilities]
+    known = [utterance for utterance in aligned if utterance.key in probabilities]
     return calibrate(
-        np.array([probabilities[one.key] for one in known], float),
-        np.array([one.counts.correct for one in known], float),
-        np.array([len(one.hypothesis) for one in known], float),
+        np.array([probabilities[utterance.key] for utterance in known], float),
+        np.array([utterance.counts.correct for utterance in known], float),
+        np.array([len(utterance.hypothesis) for utterance in known], float),
     )

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from firered.data.rttm import NON_SPEECH
 from firered.errors import OptionError
 from firered.options import Options, option
 
@@ -44,9 +45,7 @@ class VadScoreConfig(Options):
     threshold: float = option(0.5, "a posterior at or above it is speech; the papers' tables have 0.5", low=0, high=1)
     uem: str | None = option(None, "NIST UEM file: frames outside its stretches are not scored")
     tier: str | None = option(None, "tier of the TextGrids that holds the labels; none: all interval tiers")
-    nonspeech: str = option(
-        "sil,silence,noise,music,nonspeech,non-speech", "labels, between commas, that do not count as speech"
-    )
+    nonspeech: str = option(",".join(NON_SPEECH), "labels, between commas, that do not count as speech")
 
 
 @dataclass(frozen=True)

@@ -4,6 +4,7 @@ from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 
@@ -16,6 +17,17 @@ from firered.scoring.metrics.error_rate import percent
 
 MISSING = "(missing)"
 COLUMNS = ("utterances", "correct", "recall%", "precision%", "F1%")
+
+
+class LanguageRow(NamedTuple):
+    """A label of the reference and what `COLUMNS` names; rates in percent, None where they have no value."""
+
+    label: str
+    utterances: int
+    correct: int
+    recall: float | None
+    precision: float | None
+    f1: float | None
 
 
 @dataclass(frozen=True)
@@ -38,16 +50,23 @@ class LidScore:
         """Utterances whose label is right."""
         return sum(times for (reference, hypothesis), times in self.pairs.items() if reference == hypothesis)
 
-    def languages(self) -> Iterator[tuple]:
-        """Of each label of the reference its name and what `COLUMNS` names."""
-        said, heard = Counter(), Counter()
+    def languages(self) -> Iterator[LanguageRow]:
+        """A row for each label of the reference, in order of the labels."""
+        references: Counter[str] = Counter()
+        hypotheses: Counter[str] = Counter()
         for (reference, hypothesis), times in self.pairs.items():
-            said[reference] += times
-            heard[hypothesis] += times
-        for label in sorted(said):
+            references[reference] += times
+            hypotheses[hypothesis] += times
+        for label in sorted(references):
             correct = self.pairs[label, label]
-            rates = (percent(correct, said[label]), percent(correct, heard[label]))
-            yield label, said[label], correct, *rates, percent(2 * correct, said[label] + heard[label])
+            yield LanguageRow(
+                label,
+                references[label],
+                correct,
+                recall=percent(correct, references[label]),
+                precision=percent(correct, hypotheses[label]),
+                f1=percent(2 * correct, references[label] + hypotheses[label]),
+            )
 
     def matrix(self) -> tuple[list[str], list[str], np.ndarray]:
         """Labels of the reference, of the hypothesis (the reference's first), and (rows, columns) counts."""
@@ -64,18 +83,18 @@ def score_lid(reference: Side, hypothesis: Side, config: LidScoreConfig, sample:
         DataError: the map of labels cannot be read.
     """
     renamed = _lang_map(Path(config.lang_map)) if config.lang_map else {}
-    said = {key: _at_level(renamed.get(label, label), config.level) for key, label in reference.table.items()}
-    heard = {key: _at_level(label, config.level) for key, label in hypothesis.table.items()}
-    right = {key: label == heard.get(key) for key, label in said.items()}
+    labels = {key: _at_level(renamed.get(label, label), config.level) for key, label in reference.table.items()}
+    found = {key: _at_level(label, config.level) for key, label in hypothesis.table.items()}
+    right = {key: label == found.get(key) for key, label in labels.items()}
     rows = np.array([(int(correct), 1) for correct in right.values()], np.int64)
     probabilities = confidences(hypothesis.data, "utt2lang_conf")
-    known = [key for key in said if key in probabilities and key in heard]
+    known = [key for key in labels if key in probabilities and key in found]
     calibration = calibrate(
         np.array([probabilities[key] for key in known], float),
         np.array([right[key] for key in known], float),
         np.ones(len(known)),
     )
-    pairs = Counter((label, heard.get(key, MISSING)) for key, label in said.items())
+    pairs = Counter((label, found.get(key, MISSING)) for key, label in labels.items())
     return LidScore(pairs, interval(rows, ratio, sample), calibration, *missing_and_extra(reference, hypothesis))
 
 

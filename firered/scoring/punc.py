@@ -6,8 +6,9 @@ a token that the other side does not have is then missed, or a false one.
 
 import re
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -15,7 +16,7 @@ import numpy as np
 from firered.errors import DataError
 from firered.scoring.config import PuncScoreConfig, SampleConfig
 from firered.scoring.inputs.pair import Side, missing_and_extra
-from firered.scoring.metrics.alignment import align
+from firered.scoring.metrics.alignment import Hunk, align
 from firered.scoring.metrics.bootstrap import Interval, interval
 from firered.scoring.metrics.error_rate import percent
 from firered.scoring.resources import text_of
@@ -74,19 +75,19 @@ def score_punc(reference: Side, hypothesis: Side, config: PuncScoreConfig, sampl
     """
     classes = _marks(config)
     keys = sorted(reference.table)
-    said = [tokens_and_marks(reference.table[key], classes) for key in keys]
-    heard = [tokens_and_marks(hypothesis.table.get(key, ""), classes) for key in keys]
-    hunks = align([tokens for tokens, _ in said], [tokens for tokens, _ in heard])
-    rows, sums = [], Counter()
-    for (_, right), (_, found), errors in zip(said, heard, hunks, strict=True):
-        counts = Counter(_compared(right, found, errors))
+    reference_sides = [tokens_and_marks(reference.table[key], classes) for key in keys]
+    hypothesis_sides = [tokens_and_marks(hypothesis.table.get(key, ""), classes) for key in keys]
+    hunks = align([tokens for tokens, _ in reference_sides], [tokens for tokens, _ in hypothesis_sides])
+    rows: list[list[int]] = []
+    sums: Counter[tuple[str, str]] = Counter()
+    for (_, reference_marks), (_, hypothesis_marks), errors in zip(
+        reference_sides, hypothesis_sides, hunks, strict=True
+    ):
+        counts = Counter(_compared(reference_marks, hypothesis_marks, errors))
         sums.update(counts)
         rows.append([sum(counts[name, field] for name in OVERALL) for field in ("hits", "false", "missed")])
     counted = {name: MarkCounts(*(sums[name, field] for field in ("hits", "false", "missed"))) for name in CLASSES}
-    intervals = {
-        name: interval(np.array(rows), lambda sums, place=place: _resampled(sums)[place], sample)
-        for place, name in enumerate(RATES)
-    }
+    intervals = {name: interval(np.array(rows), partial(_resampled, place), sample) for place, name in enumerate(RATES)}
     missing, extra = missing_and_extra(reference, hypothesis)
     differing = [key for key, errors in zip(keys, hunks, strict=True) if errors and key in hypothesis.table]
     return PuncScore(counted, intervals, len(keys), differing, missing, extra)
@@ -110,7 +111,8 @@ def tokens_and_marks(text: str, classes: Mapping[str, str]) -> tuple[list[str], 
 
     Of several marks in a row the first that has a class counts.
     """
-    tokens, marks = [], [""]
+    tokens: list[str] = []
+    marks = [""]
     for found in _TOKEN.finditer(text):
         if found["token"]:
             tokens.append(found["token"].lower())
@@ -120,30 +122,32 @@ def tokens_and_marks(text: str, classes: Mapping[str, str]) -> tuple[list[str], 
     return tokens, marks
 
 
-def _compared(right: list[str], found: list[str], errors: tuple) -> Iterator[tuple[str, str]]:
+def _compared(reference: list[str], hypothesis: list[str], errors: Sequence[Hunk]) -> Iterator[tuple[str, str]]:
     """(class, hits | false | missed) of every mark on either side."""
-    for mark, other in zip(*_side_by_side(right, found, errors), strict=True):
-        if mark == other:
+    for mark, found in zip(*_side_by_side(reference, hypothesis, errors), strict=True):
+        if mark == found:
             if mark:
                 yield mark, "hits"
             continue
-        if other:
-            yield other, "false"
+        if found:
+            yield found, "false"
         if mark:
             yield mark, "missed"
 
 
-def _side_by_side(right: list[str], found: list[str], errors: tuple) -> tuple[list[str], list[str]]:
+def _side_by_side(reference: list[str], hypothesis: list[str], errors: Sequence[Hunk]) -> tuple[list[str], list[str]]:
     """The marks of both sides in equal number, with none at tokens that only the other side has."""
-    right, found = list(right), list(found)
-    for start, end, found_start, found_end in reversed(errors):
+    reference, hypothesis = list(reference), list(hypothesis)
+    for start, end, hyp_start, hyp_end in reversed(errors):
         if end == start:
-            right[start + 1 : start + 1] = [""] * (found_end - found_start)
-        elif found_end == found_start:
-            found[found_start + 1 : found_start + 1] = [""] * (end - start)
-    return right, found
+            reference[start + 1 : start + 1] = [""] * (hyp_end - hyp_start)
+        elif hyp_end == hyp_start:
+            hypothesis[hyp_start + 1 : hyp_start + 1] = [""] * (end - start)
+    return reference, hypothesis
 
 
-def _resampled(sums: np.ndarray) -> tuple[np.ndarray, ...]:
+def _resampled(place: int, sums: np.ndarray) -> np.ndarray:
+    """The rate of that place in `RATES` of (samples, 3) counts."""
     hits, false, missed = sums.T
-    return 100 * hits / (hits + false), 100 * hits / (hits + missed), 200 * hits / (2 * hits + false + missed)
+    rates = 100 * hits / (hits + false), 100 * hits / (hits + missed), 200 * hits / (2 * hits + false + missed)
+    return rates[place]

@@ -8,10 +8,12 @@ import logging
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 
+from firered.audio.framing import SAMPLE_RATE, num_frames
 from firered.data.archives import read_matrix
 from firered.data.datadir import DataDir
 from firered.errors import DataError
@@ -20,7 +22,7 @@ from firered.scoring.inputs.groups import UNKNOWN
 from firered.scoring.inputs.labels import Labels, Span, read_labels, read_uem
 from firered.scoring.inputs.pair import numbers
 from firered.scoring.metrics.bootstrap import Interval, interval
-from firered.scoring.metrics.frames import FRAMES_PER_S, FrameCounts, Roc, resampled_rates
+from firered.scoring.metrics.frames import FRAMES_PER_S, FrameCounts, Roc, resampled_rate
 
 log = logging.getLogger(__name__)
 
@@ -82,25 +84,25 @@ def score_vad(reference: Path, hypothesis: Path, config: VadScoreConfig, sample:
     Raises:
         DataError: labels or posteriors cannot be read, or a recording's length is not known.
     """
-    right = read_labels(reference, config)
-    if not right.spans:
+    labels = read_labels(reference, config)
+    if not labels.spans:
         raise DataError(f"{reference}: names no recordings")
     posteriors = DataDir(hypothesis).table("probs.scp") if hypothesis.is_dir() else None
-    found = _decisions(hypothesis, config, posteriors)
-    known = set(posteriors or {}) | set(found.spans if found else {})
-    seconds = _durations(reference, hypothesis, right, found)
+    segments = _segments(hypothesis, config, posteriors)
+    known = set(posteriors or {}) | set(segments.spans if segments else {})
+    seconds = _durations(reference, hypothesis, labels, segments)
     scored = read_uem(Path(config.uem)) if config.uem else None
     recordings = []
-    for key in sorted(right.spans):
+    for key in sorted(labels.spans):
         probs = _posteriors(posteriors, key) if posteriors is not None else None
         frames = len(probs) if probs is not None and len(probs) else _windows(seconds, key)
-        recordings.append(_recording(key, frames, right, probs, found, scored))
-    missing = sorted(right.spans.keys() - known)
+        recordings.append(_recording(key, frames, labels, probs, segments, scored))
+    missing = sorted(labels.spans.keys() - known)
     languages = (DataDir(reference).utt2lang if reference.is_dir() else None) or {}
-    return _score(recordings, languages, config.threshold, sample, missing, sorted(known - right.spans.keys()))
+    return _score(recordings, languages, config.threshold, sample, missing, sorted(known - labels.spans.keys()))
 
 
-def _decisions(hypothesis: Path, config: VadScoreConfig, posteriors: Mapping[str, str] | None) -> Labels | None:
+def _segments(hypothesis: Path, config: VadScoreConfig, posteriors: Mapping[str, str] | None) -> Labels | None:
     """The segments that were found; a directory of posteriors need not have any."""
     has_segments = not hypothesis.is_dir() or any((hypothesis / name).is_file() for name in ("rttm", "segments"))
     return read_labels(hypothesis, config) if has_segments or posteriors is None else None
@@ -121,8 +123,8 @@ def _posteriors(table: Mapping[str, str], key: str) -> np.ndarray:
 def _durations(reference: Path, hypothesis: Path, *labels: Labels | None) -> dict[str, float]:
     """Seconds of the recordings, from the tables of either side or the labels themselves."""
     seconds: dict[str, float] = {}
-    for one in filter(None, labels):
-        seconds |= one.durations
+    for side in filter(None, labels):
+        seconds |= side.durations
     for path in (hypothesis, reference):
         data = DataDir(path if path.is_dir() else path.parent)
         seconds |= numbers(data, "utt2dur") | numbers(data, "reco2dur")
@@ -130,10 +132,10 @@ def _durations(reference: Path, hypothesis: Path, *labels: Labels | None) -> dic
 
 
 def _windows(seconds: Mapping[str, float], key: str) -> int:
-    """The number of 25 ms windows, 10 ms apart, that fit into a recording."""
+    """The number of analysis windows that fit into a recording."""
     if key not in seconds:
         raise DataError(f"{key}: how long is it? Put a reco2dur beside the labels, or posteriors into HYP")
-    return max(0, math.floor((round(seconds[key] * 16000) - 400) / 160) + 1)
+    return num_frames(round(seconds[key] * SAMPLE_RATE))
 
 
 def frames_of(spans: list[Span], frames: int) -> np.ndarray:
@@ -148,19 +150,19 @@ def frames_of(spans: list[Span], frames: int) -> np.ndarray:
 def _recording(
     key: str,
     frames: int,
-    right: Labels,
+    labels: Labels,
     probs: np.ndarray | None,
-    found: Labels | None,
+    segments: Labels | None,
     scored: Mapping[str, list[Span]] | None,
 ) -> Recording:
-    spans = right.spans[key]
+    spans = labels.spans[key]
     last_s = max((end for _, end in spans if math.isfinite(end)), default=0.0)
     if last_s > (frames + 1.5) / FRAMES_PER_S + _LATE_S:
         log.warning("%s: labels go on to %.2f s, %d frames only to %.2f s", key, last_s, frames, frames / FRAMES_PER_S)
     kept = slice(None) if scored is None else frames_of(scored.get(key, []), frames)
     if probs is not None and not len(probs):
         probs = np.zeros(frames, np.float32)  # missing: nothing was found in it
-    decided = frames_of(found.spans.get(key, []), frames)[kept] if found else None
+    decided = frames_of(segments.spans.get(key, []), frames)[kept] if segments else None
     return Recording(key, frames_of(spans, frames)[kept], None if probs is None else probs[kept], decided)
 
 
@@ -172,28 +174,32 @@ def _score(
     missing: list[str],
     extra: list[str],
 ) -> VadScore:
-    each = {one.key: _pool([one], threshold)[0] for one in recordings}
+    each = {recording.key: _pool([recording], threshold)[0] for recording in recordings}
     members: dict[str, list[Recording]] = {}
-    for one in recordings if languages else ():
-        members.setdefault(languages.get(one.key, UNKNOWN), []).append(one)
+    for recording in recordings if languages else ():
+        members.setdefault(languages.get(recording.key, UNKNOWN), []).append(recording)
     by_language = {language: _pool(members[language], threshold)[0] for language in sorted(members)}
     pooled, roc = _pool(recordings, threshold)
-    counts = np.array([one.counts.row() for one in each.values()], np.int64)
-    intervals = {
-        name: interval(counts, lambda sums, name=name: resampled_rates(sums)[name], sample)
-        for name in pooled.counts.rates
-    }
+    counts = np.array([of_recording.counts.row() for of_recording in each.values()], np.int64)
+    intervals = {name: interval(counts, partial(resampled_rate, name), sample) for name in pooled.counts.rates}
     return VadScore(threshold, pooled, roc, by_language, each, intervals, missing, extra)
 
 
 def _pool(recordings: list[Recording], threshold: float) -> tuple[Pooled, Roc | None]:
     """Scores of recordings taken together, each frame of the same weight, and the curve of their posteriors."""
-    speech = np.concatenate([one.speech for one in recordings])
-    roc = at_threshold = segments = None
-    if recordings[0].posteriors is not None:
-        roc = Roc.of(speech, np.concatenate([one.posteriors for one in recordings])) if len(speech) else None
+    speech = np.concatenate([recording.speech for recording in recordings])
+    posteriors = _joined([recording.posteriors for recording in recordings])
+    decided = _joined([recording.decided for recording in recordings])
+    roc = Roc.of(speech, posteriors) if posteriors is not None and len(speech) else None
+    at_threshold = None
+    if posteriors is not None:
         at_threshold = roc.at(threshold) if roc else FrameCounts()
-    if recordings[0].decided is not None:
-        segments = FrameCounts.of(speech, np.concatenate([one.decided for one in recordings]))
+    segments = None if decided is None else FrameCounts.of(speech, decided)
     auc = roc.auc if roc else None
     return Pooled(len(recordings), len(speech), int(speech.sum()), auc, at_threshold, segments), roc
+
+
+def _joined(parts: list[np.ndarray | None]) -> np.ndarray | None:
+    """The arrays of all recordings one after the other; None where they have none."""
+    given = [part for part in parts if part is not None]
+    return np.concatenate(given) if given else None

@@ -1,1 +1,1 @@
-"""All modules together: from recordings to transcripts."""
+"""The whole system: from recordings to transcripts."""

@@ -1,110 +1,123 @@
-"""What the modules found in a recording's segments, put together as its transcript (FireRedASR2S paper, section 2)."""
+"""What the modules found in a recording's segments, assembled as its transcript (FireRedASR2S paper, section 2)."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
-from typing import Any
+from dataclasses import dataclass, replace
 
 from firered.audio.spool import Spool
-from firered.results import PuncResult, Seconds, Word
-from firered.system.transcript import Event, Sentence, TimedWord, Transcript, Trouble
+from firered.errors import Outcome
+from firered.results import (
+    AsrResult,
+    Event,
+    LidResult,
+    PuncResult,
+    Seconds,
+    Sentence,
+    Transcript,
+    Trouble,
+    Word,
+)
 from firered.text.joining import join_sentences
 from firered.text.tokenizer import is_speech
 
 
 @dataclass
-class Spoken:
-    """One segment and what each module said of it: a record, what went wrong, or None where it was not asked."""
+class Segment:
+    """A stretch of voice and what each module made of it: a result, what went wrong, or None where it was not asked."""
 
     span: Seconds
-    lid: dict[str, Any] | Exception | None = None
-    asr: dict[str, Any] | Exception | None = None
-    words: list[Word] | None = None  # in seconds from the segment's start
-    punc: PuncResult | Exception | None = None
-    text: str = field(init=False, default="")
-
-    def take_text(self) -> None:
-        """Take the text, and the word times that came with it, from the recognition's record."""
-        if not isinstance(self.asr, dict):
-            return
-        if is_speech("".join(self.asr["tokens"])):
-            self.text = self.asr["json"]["text"]
-        stamps = self.asr["json"].get("timestamp")
-        if self.text and stamps is not None:
-            self.words = [Word(*stamp) for stamp in stamps]
+    lid: Outcome[LidResult] | None = None
+    asr: Outcome[AsrResult] | None = None
+    punc: Outcome[PuncResult] | None = None
 
     @property
-    def timed(self) -> bool:
-        """Whether there are words with times."""
-        return bool(self.words)
+    def text(self) -> str:
+        """The recognised text; empty where it has no tokens of speech."""
+        if isinstance(self.asr, AsrResult) and is_speech("".join(self.asr.tokens)):
+            return self.asr.text
+        return ""
+
+    @property
+    def words(self) -> Sequence[Word]:
+        """The words of the text in seconds from the segment's start; none where they have no times."""
+        return (self.asr.words or ()) if isinstance(self.asr, AsrResult) and self.text else ()
 
     @property
     def start_ms(self) -> int:
-        """Of the segment, cut off as published."""
+        """Start, cut off as published."""
         return int(1000 * self.span[0])
 
     @property
     def end_ms(self) -> int:
-        """The same."""
+        """End, cut off as published."""
         return int(1000 * self.span[1])
+
+    @property
+    def whole_ms(self) -> Seconds:
+        """The span in seconds, cut off to whole milliseconds."""
+        return self.start_ms / 1000, self.end_ms / 1000
+
+    def in_recording(self, time_s: float) -> float:
+        """Seconds on the recording's axis, cut off to whole milliseconds after adding, as published."""
+        return int(1000 * time_s + self.start_ms) / 1000
 
     def troubles(self) -> list[Trouble]:
         """What is missing or in doubt."""
-        modules = {"language": self.lid, "recognition": self.asr, "punctuation": self.punc}
-        failed = [f"{name} failed: {given}" for name, given in modules.items() if isinstance(given, Exception)]
-        found = [Trouble(self.start_ms, self.end_ms, reason, kind="failed") for reason in failed]
-        if isinstance(self.asr, dict):
-            dropped, flags = self.asr["json"].get("dropped", ""), self.asr["json"].get("flags", [])
-            found += [Trouble(self.start_ms, self.end_ms, reason, dropped) for reason in flags]
-            if not self.text and not flags:
-                found.append(Trouble(self.start_ms, self.end_ms, "speech, but no text was recognised", kind="no text"))
+        outcomes = {"language": self.lid, "recognition": self.asr, "punctuation": self.punc}
+        failed = [f"{name} failed: {outcome}" for name, outcome in outcomes.items() if isinstance(outcome, Exception)]
+        found = [Trouble(*self.whole_ms, reason, kind="failed") for reason in failed]
+        if isinstance(self.asr, AsrResult):
+            found += [Trouble(*self.whole_ms, reason, self.asr.dropped) for reason in self.asr.flags]
+            if not self.text and not self.asr.flags:
+                found.append(Trouble(*self.whole_ms, "speech, but no text was recognised", kind="no text"))
         return found
 
 
-def transcript(recording: Spool, spoken: Sequence[Spoken], events: Sequence[Event]) -> Transcript:
+def transcript(recording: Spool, segments: Sequence[Segment], events: Sequence[Event]) -> Transcript:
     """The transcript of one recording from its segments in order of time."""
-    sentences = [sentence for one in spoken for sentence in _sentences(one)]
-    words = [word for one in spoken for word in _words(one)]
+    sentences = [sentence for segment in segments for sentence in _sentences(segment)]
     return Transcript(
         uttid=recording.key,
-        text=join_sentences(one.text for one in sentences),
+        text=join_sentences(sentence.text for sentence in sentences),
         sentences=sentences,
-        vad_segments_ms=[(one.start_ms, one.end_ms) for one in spoken],
+        segments=[segment.whole_ms for segment in segments],
         dur_s=recording.duration_s,
-        words=words,
+        words=[word for segment in segments for word in _words(segment)],
         wav_path=recording.wav_path,
-        troubles=[trouble for one in spoken for trouble in one.troubles()],
-        events=list(events),
+        troubles=[trouble for segment in segments for trouble in segment.troubles()],
+        events=events,
     )
 
 
-def _sentences(one: Spoken) -> list[Sentence]:
+def _sentences(segment: Segment) -> list[Sentence]:
     """A segment's sentences; the first begins with the segment, the last ends with it."""
-    if one.asr is not None and not one.text:
+    if segment.asr is not None and not segment.text:
         return []
-    if not isinstance(one.punc, PuncResult):
-        return [_sentence(one, one.text, one.start_ms, one.end_ms)]
-    if not one.punc.sentences:
-        return [_sentence(one, one.punc.punc_text, one.start_ms, one.end_ms)]
+    start_s, end_s = segment.whole_ms
+    if not isinstance(segment.punc, PuncResult):
+        return [_with_context(segment, Sentence(segment.text, start_s, end_s))]
+    if not segment.punc.sentences:
+        return [_with_context(segment, Sentence(segment.punc.punc_text, start_s, end_s))]
     found = [
-        _sentence(one, part.text, _in_recording(one, part.start_s), _in_recording(one, part.end_s))
-        for part in one.punc.sentences
+        _with_context(
+            segment, Sentence(part.text, segment.in_recording(part.start_s), segment.in_recording(part.end_s))
+        )
+        for part in segment.punc.sentences
     ]
-    found[0].start_ms, found[-1].end_ms = one.start_ms, one.end_ms
+    found[0] = replace(found[0], start_s=start_s)
+    found[-1] = replace(found[-1], end_s=end_s)
     return found
 
 
-def _sentence(one: Spoken, text: str, start_ms: int, end_ms: int) -> Sentence:
-    confidence = one.asr["json"]["confidence"] if isinstance(one.asr, dict) else 0.0
-    if not isinstance(one.lid, dict):
-        return Sentence(start_ms, end_ms, text, confidence)
-    return Sentence(start_ms, end_ms, text, confidence, one.lid["lang"], one.lid["confidence"])
+def _with_context(segment: Segment, sentence: Sentence) -> Sentence:
+    """The sentence with what is known of its segment."""
+    if isinstance(segment.asr, AsrResult):
+        sentence = replace(sentence, asr_confidence=segment.asr.confidence)
+    if isinstance(segment.lid, LidResult):
+        sentence = replace(sentence, lang=segment.lid.lang, lang_confidence=segment.lid.confidence)
+    return sentence
 
 
-def _words(one: Spoken) -> list[TimedWord]:
-    words = one.words if one.timed else []
-    return [TimedWord(_in_recording(one, word.start_s), _in_recording(one, word.end_s), word.text) for word in words]
-
-
-def _in_recording(one: Spoken, time_s: float) -> int:
-    """Milliseconds on the recording's axis: cut off after adding, as published."""
-    return int(1000 * time_s + one.start_ms)
+def _words(segment: Segment) -> list[Word]:
+    return [
+        Word(word.text, segment.in_recording(word.start_s), segment.in_recording(word.end_s)) for word in segment.words
+    ]

@@ -4,23 +4,21 @@ from dataclasses import dataclass
 
 from firered.errors import OptionError
 from firered.options import Options, option
-from firered.punc.config import sentence_max_length_option
 
 
 @dataclass(frozen=True)
 class SystemConfig(Options):
-    """The whole system: which of its modules work, and how they are put together."""
+    """The whole system: which of its modules work, and how they are combined."""
 
     vad: bool = option(True, "cut recordings into segments of voice; without it each is one segment")
     lid: bool = option(True, "identify the language of every segment")
     asr: bool = option(True, "transcribe every segment")
     punc: bool = option(True, "punctuate the text and cut it into sentences")
     events: bool = option(False, "also find stretches of speech, singing and music (FireRedVAD/AED)")
-    asr_type: str = option("aed", "kind of recognition model", choices=("aed", "llm"))
-    sentence_max_length: int = sentence_max_length_option()
+    asr_type: str = option("", "kind of recognition model (aed, llm), if not what the directory says")
     route: str = option("", "other recognition models for some languages: 'yue=DIR,en=DIR'")
     share_seconds: float = option(
-        1200.0, "recordings are taken on together until they hold so much voice, to share batches; 0: one by one", low=0
+        1200.0, "recordings share batches until they hold so many seconds of speech; 0: one at a time", low=0
     )
 
     def __post_init__(self) -> None:

@@ -4,61 +4,81 @@ import contextlib
 from collections.abc import Callable, Iterable, Iterator, Mapping, MutableMapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import TypeVar, cast
 
-from firered.asr.aed import Asr
-from firered.asr.config import AsrConfig, LlmConfig
-from firered.asr.llm import LlmAsr
-from firered.asr.windowed import WindowedRecogniser
-from firered.audio.frames import Audio, Frames, of_audio
-from firered.audio.frontend import SAMPLE_RATE
+from firered.asr.config import RecogniserConfig
+from firered.asr.families import AED, FAMILIES, Family, find, named
+from firered.asr.recogniser import Recogniser
+from firered.audio.frames import Frames
+from firered.audio.like import AudioLike, as_frames, frames_of_all, path_of
 from firered.audio.spool import Spool
-from firered.errors import ModelError, result_of
+from firered.errors import ModelError, OptionError, Outcome, result_of
 from firered.hub.catalogue import MODELS
 from firered.hub.find import find_model
 from firered.lid.config import LidConfig
 from firered.lid.identify import Lid
-from firered.options import Options
 from firered.punc.config import PuncConfig
 from firered.punc.punctuate import Punc
-from firered.results import Seconds
-from firered.runtime.batches import Record, isolated, plan
+from firered.results import AsrResult, Event, LidResult, PuncResult, Result, Seconds, Transcript
+from firered.runtime.batches import plan, run_batch, shares
+from firered.runtime.context import Context
+from firered.runtime.entry import as_firered
 from firered.runtime.speech import Speech
-from firered.system.assemble import Spoken, transcript
+from firered.system.assemble import Segment, transcript
 from firered.system.config import SystemConfig
-from firered.system.transcript import Event, Transcript
-from firered.vad.config import VadConfig
+from firered.vad.config import MvadConfig, VadConfig
 from firered.vad.detect import Mvad, Vad
 
 VAD, EVENTS, LID, PUNC = "FireRedVAD/VAD", "FireRedVAD/AED", "FireRedLID", "FireRedPunc"
-AED, LLM = "FireRedASR2-AED", "FireRedASR2-LLM"
+_ALIGNER = AED.published[0]  # whose CTC head gives word times to recognisers that have none of their own
 
-Memo = MutableMapping[tuple[str, str], dict[str, Any]]  # (module, segment) -> its record
-Process = Callable[[list[Speech]], Sequence[Record | Exception]]
+Models = str | Path | Mapping[str, str | Path]
+
+R = TypeVar("R", bound=Result)
+
+Memo = MutableMapping[tuple[str, str], Result]  # (module, segment) -> its result
+Process = Callable[[list[Speech]], Sequence[Outcome[R]]]
 
 
-def model_dirs(models: str | Path | Mapping[str, str | Path], config: SystemConfig) -> dict[str, Path]:
+def recogniser_of(models: Models, config: SystemConfig) -> tuple[Path, Family]:
+    """The recogniser's directory and family; see `System.from_pretrained`.
+
+    Raises:
+        ModelError: it is not there; says how to get it.
+        OptionError: there is no family of the name that the configuration gives.
+    """
+    if not isinstance(models, Mapping):
+        return find(models, config.asr_type)
+    for family in [named(config.asr_type)] if config.asr_type else FAMILIES.values():
+        for name in (*family.published, family.name):
+            if name in models:
+                return find(models[name], family.name)
+    return find(MODELS, config.asr_type)
+
+
+def model_dirs(models: Models, config: SystemConfig) -> dict[str, Path]:
     """Directory by published name of the models that a configuration needs; see `System.from_pretrained`.
 
-    The LLM variant's word times come from the other kind's CTC head, where that model is there.
+    The word times of a recogniser that has none of its own come from an AED model's CTC head, where that is there.
 
     Raises:
         ModelError: one is not there; says how to get it.
     """
-    kind = LLM if config.asr_type == "llm" else AED
-    needed = {
-        VAD: config.vad,
-        EVENTS: config.events,
-        LID: config.lid,
-        kind: config.asr,
-        PUNC: config.asr and config.punc,
-    }
-    by_name = models if isinstance(models, Mapping) else dict.fromkeys([*needed, AED], models)
+    needed = {VAD: config.vad, EVENTS: config.events, LID: config.lid, PUNC: config.asr and config.punc}
+    by_name = models if isinstance(models, Mapping) else dict.fromkeys([*needed, _ALIGNER], models)
     places = {name: find_model(Path(by_name.get(name, MODELS)), name) for name, wanted in needed.items() if wanted}
-    if kind in places and kind == LLM:
-        with contextlib.suppress(ModelError):
-            places[AED] = find_model(Path(by_name.get(AED, MODELS)), AED)
+    if config.asr:
+        directory, family = recogniser_of(models, config)
+        places[_place_name(family)] = directory
+        if family.times == "align_model":
+            with contextlib.suppress(ModelError):
+                places[_ALIGNER] = find_model(Path(by_name.get(_ALIGNER, MODELS)), _ALIGNER)
     return places
+
+
+def _place_name(family: Family) -> str:
+    """What a family's directory goes by among the models of a system."""
+    return family.published[0] if family.published else family.name
 
 
 @dataclass
@@ -68,44 +88,44 @@ class Modules:
     vad: Vad | None = None
     mvad: Mvad | None = None
     lid: Lid | None = None
-    asr: WindowedRecogniser | None = None
+    asr: Recogniser | None = None
     punc: Punc | None = None
-    routes: Mapping[str, WindowedRecogniser] = field(default_factory=dict)  # by language or dialect
+    routes: Mapping[str, Recogniser] = field(default_factory=dict)  # by language or dialect
 
 
 @dataclass
-class _Heard:
+class _Recording:
     """A recording whose segments are known."""
 
     spool: Spool
     spans: list[Seconds]
     events: list[Event]
+    context: Context
     segments: list[Speech] = field(init=False)
 
     def __post_init__(self) -> None:
-        self.segments = [Speech(*self.spool.cut(start, end)) for start, end in self.spans]
-
-    @property
-    def voiced_s(self) -> float:
-        return sum(one.duration_s for one in self.segments)
+        self.segments = [Speech(*self.spool.cut(start, end), context=self.context) for start, end in self.spans]
 
 
 class System:
-    """VAD, language identification, recognition, word times and punctuation as one thing."""
+    """VAD, language identification, recognition, word times and punctuation as one module."""
 
-    def __init__(self, modules: Modules, config: SystemConfig | None = None) -> None:
-        self.modules, self.config = modules, config or SystemConfig()
+    def __init__(self, modules: Modules, config: SystemConfig | None = None, context: Context | None = None) -> None:
+        self.modules, self.config, self.context = modules, config or SystemConfig(), context or Context()
 
     @classmethod
     def from_pretrained(
         cls,
-        models: str | Path | Mapping[str, str | Path] = MODELS,
+        models: Models = MODELS,
         config: SystemConfig | None = None,
         *,
         device: str = "auto",
         vad: VadConfig | None = None,
+        mvad: MvadConfig | None = None,
         lid: LidConfig | None = None,
-        asr: AsrConfig | LlmConfig | None = None,
+        asr: RecogniserConfig | None = None,
+        punc: PuncConfig | None = None,
+        context: Context | None = None,
     ) -> "System":
         """The system of released models.
 
@@ -115,185 +135,202 @@ class System:
             config: what is switched on.
             device: what the models run on.
             vad: options of the VAD.
+            mvad: of the detector of speech, singing and music, where `config` asks for events.
             lid: of language identification.
-            asr: of recognition, of the kind that `config` names; by default it gives word times with pauses.
+            asr: of recognition, of the class that belongs to the model's family; by default it gives word times with
+                pauses. Routes to models of that family have them as well.
+            punc: of punctuation.
+            context: what the recogniser is told of every segment.
 
         Raises:
             ModelError: a model that is needed is not there, or is incomplete; says how to get it.
+            OptionError: `asr` holds the options of another family.
         """
         config = config or SystemConfig()
         places = model_dirs(models, config)
-        aed = asr if isinstance(asr, AsrConfig) else AsrConfig(timestamps="pauses")
-
-        def load(kind: type, name: str, options: Options | None) -> Any:  # noqa: ANN401 - one of the modules
-            return kind.from_pretrained(places[name], options, device) if name in places else None
-
-        punc = PuncConfig(sentence_max_length=config.sentence_max_length)
+        family = recogniser_of(models, config)[1] if config.asr else None
         modules = Modules(
-            vad=load(Vad, VAD, vad),
-            mvad=load(Mvad, EVENTS, None),
-            lid=load(Lid, LID, lid),
-            asr=load(LlmAsr, LLM, _with_times(asr, places)) if config.asr_type == "llm" else load(Asr, AED, aed),
-            punc=load(Punc, PUNC, punc),
-            routes={
-                name: Asr.from_pretrained(find_model(path, AED), aed, device) for name, path in config.routes().items()
-            },
+            vad=Vad.from_pretrained(places[VAD], vad, device) if config.vad else None,
+            mvad=Mvad.from_pretrained(places[EVENTS], mvad, device) if config.events else None,
+            lid=Lid.from_pretrained(places[LID], lid, device) if config.lid else None,
+            asr=family.load(places[_place_name(family)], _with_times(family, asr, places), device) if family else None,
+            punc=Punc.from_pretrained(places[PUNC], punc, device) if PUNC in places else None,
+            routes={code: _route(path, family, asr, places, device) for code, path in config.routes().items()},
         )
-        return cls(modules, config)
+        return cls(modules, config, context)
 
-    def __call__(self, audio: Audio, uttid: str = "", sample_rate: int = SAMPLE_RATE) -> Transcript:
-        """The transcript of one recording: a path, a Kaldi extended file name, or samples as `Vad` takes them.
+    def __call__(self, audio: AudioLike, uttid: str = "") -> Transcript:
+        """The transcript of one recording, in any form.
 
         Raises:
             AudioError: it cannot be read or holds nothing to analyse.
         """
-        path = "" if not isinstance(audio, str | Path) else str(audio)
-        ((_, result),) = self.transcribe([(of_audio(audio, uttid, sample_rate), path)])
-        return result_of(result)
+        (outcome,) = self.transcribe_frames([(as_frames(audio, uttid), path_of(audio))])
+        return result_of(outcome)
 
-    def transcribe(self, recordings: Iterable[tuple[Frames, str]]) -> Iterator[tuple[str, Transcript | Exception]]:
-        """Each recording's id with its transcript, or with the error that ended its reading; in order.
+    def batch(self, audios: Iterable[AudioLike]) -> list[Outcome[Transcript]]:
+        """The transcript of each recording in the order given, or an error of firered's that says why there is none."""
+        return list(self.transcribe(audios))
 
-        Recordings are taken as they are needed: as many as hold `share_seconds` of voice are worked on together, and
-        their results come together.
+    def transcribe(self, audios: Iterable[AudioLike]) -> Iterator[Outcome[Transcript]]:
+        """Each recording's transcript in the order given, or an error of firered's that says why there is none.
+
+        Recordings are taken from the iterable as they are needed: as many as hold `share_seconds` of voice share
+        batches, and their transcripts come one after the other.
+        """
+        frames = ((frames, path_of(audio)) for audio in audios for frames in frames_of_all([audio]))
+        recordings = self._segmented(frames)
+        for group in shares(recordings, _voiced_s, self.config.share_seconds):
+            for outcome in self._transcribe_group(group, None):
+                yield as_firered(outcome) if isinstance(outcome, Exception) else outcome
+
+    def transcribe_frames(
+        self, recordings: Iterable[tuple[Frames, str]], memo: Memo | None = None
+    ) -> Iterator[Outcome[Transcript]]:
+        """The same of recordings whose segments all share batches.
 
         Args:
-            recordings: frames of each and the path of its audio.
+            recordings: frames of each and the path of its audio; with a memo their ids are all different.
+            memo: results that modules gave for segments already; new ones are added, and none is computed again.
         """
-        group: list[_Heard | tuple[str, Exception]] = []
-        for one in self._hear(recordings):
-            group.append(one)
-            if sum(heard.voiced_s for heard in group if isinstance(heard, _Heard)) >= self.config.share_seconds:
-                yield from self._transcribe_group(group, {})
-                group = []
-        yield from self._transcribe_group(group, {})
+        yield from self._transcribe_group(list(self._segmented(recordings)), memo)
 
-    def together(
-        self, recordings: Iterable[tuple[Frames, str]], memo: Memo
-    ) -> Iterator[tuple[str, Transcript | Exception]]:
-        """The same of recordings that are all worked on together.
-
-        Args:
-            recordings: frames of each and the path of its audio.
-            memo: what modules have said of segments already; what they say is added, and not asked again.
-        """
-        yield from self._transcribe_group(list(self._hear(recordings)), memo)
-
-    def _hear(self, recordings: Iterable[tuple[Frames, str]]) -> Iterator[_Heard | tuple[str, Exception]]:
+    def _segmented(self, recordings: Iterable[tuple[Frames, str]]) -> Iterator[Outcome[_Recording]]:
         """The recordings with their segments; features are computed here, once."""
         for spool, spans in self._spans(Spool(frames, path) for frames, path in recordings):
             if isinstance(spans, Exception):
                 spool.close()
-                yield spool.key, spans
-            else:
-                yield _Heard(spool, spans, self._events(spool))
+                yield spans
+                continue
+            try:
+                yield _Recording(spool, spans, self._events(spool), self.context)
+            except Exception as error:  # whatever is wrong with one recording stays with it
+                spool.close()
+                yield error
 
-    def _spans(self, recordings: Iterable[Spool]) -> Iterator[tuple[Spool, list[Seconds] | Exception]]:
+    def _spans(self, recordings: Iterable[Spool]) -> Iterator[tuple[Spool, Outcome[list[Seconds]]]]:
         """Segments of voice of each recording; without a VAD all of it is one."""
         if self.modules.vad is not None:
             for frames, result in self.modules.vad.detect(recordings):
-                yield frames, result if isinstance(result, Exception) else result.timestamps
+                yield cast(Spool, frames), result if isinstance(result, Exception) else list(result.timestamps)
             return
-        for frames in recordings:
+        for spool in recordings:
             try:
-                for _ in frames:
+                for _ in spool:
                     pass
-                yield frames, [(0.0, round(frames.duration_s, 3))]
+                yield spool, [(0.0, round(spool.duration_s, 3))]
             except Exception as error:  # whatever is wrong with one recording stays with it; the caller reports it
-                yield frames, error
+                yield spool, error
 
     def _events(self, spool: Spool) -> list[Event]:
         if self.modules.mvad is None:
             return []
-        ((_, result),) = self.modules.mvad.detect([spool.again()])
-        return [Event(int(1000 * start), int(1000 * end), kind) for start, end, kind in result.labelled()]
+        ((_, outcome),) = self.modules.mvad.detect([spool.again()])
+        found = result_of(outcome).labelled()
+        return [Event(int(1000 * start_s) / 1000, int(1000 * end_s) / 1000, kind) for start_s, end_s, kind in found]
 
     def _transcribe_group(
-        self, group: Sequence[_Heard | tuple[str, Exception]], memo: Memo
-    ) -> Iterator[tuple[str, Transcript | Exception]]:
-        heard = [one for one in group if isinstance(one, _Heard)]
-        spoken = self._listen([speech for one in heard for speech in one.segments], memo)
-        for one in group:
-            if not isinstance(one, _Heard):
-                yield one
+        self, group: Sequence[Outcome[_Recording]], memo: Memo | None
+    ) -> Iterator[Outcome[Transcript]]:
+        recordings = [recording for recording in group if isinstance(recording, _Recording)]
+        found = iter(self._recognised([speech for recording in recordings for speech in recording.segments], memo))
+        for recording in group:
+            if isinstance(recording, Exception):
+                yield recording
                 continue
-            parts = []
-            for span, speech in zip(one.spans, one.segments, strict=True):
-                spoken[speech.key].span = span
-                parts.append(spoken[speech.key])
-            yield one.spool.key, transcript(one.spool, parts, one.events)
-            one.spool.close()
+            segments = [replace(next(found), span=span) for span in recording.spans]
+            yield transcript(recording.spool, segments, recording.events)
+            recording.spool.close()
 
-    def _listen(self, segments: list[Speech], memo: Memo) -> dict[str, Spoken]:
-        """What all modules say of each segment, by its id."""
-        spoken = {one.key: Spoken((0.0, 0.0)) for one in segments}
-        modules = self.modules
-        if modules.lid is not None:
-            languages = _ask("lid", modules.lid.identify, modules.lid.config.batch_seconds, segments, memo)
-            for key, record in languages.items():
-                spoken[key].lid = record
-        for name, recogniser, own in self._routed(segments, spoken):
-            texts = _ask(f"asr {name}", recogniser.recognise, recogniser.config.batch_seconds, own, memo)
-            for key, record in texts.items():
-                spoken[key].asr = record
-                spoken[key].take_text()
-        self._punctuate(spoken)
-        return spoken
+    def _recognised(self, speech: list[Speech], memo: Memo | None) -> list[Segment]:
+        """What all modules make of each segment, in order; their places in their recordings are left open."""
+        segments = [Segment((0.0, 0.0)) for _ in speech]
+        lid = self.modules.lid
+        if lid is not None:
+            languages: list[Outcome[LidResult]] = _results("lid", lid.identify, lid.config.batch_seconds, speech, memo)
+            for segment, outcome in zip(segments, languages, strict=True):
+                segment.lid = outcome
+        for name, recogniser, own in self._routed(segments):
+            texts: list[Outcome[AsrResult]] = _results(
+                f"asr {name}", recogniser.recognise, recogniser.config.batch_seconds, [speech[n] for n in own], memo
+            )
+            for number, text in zip(own, texts, strict=True):
+                segments[number].asr = text
+        self._punctuate(segments)
+        return segments
 
-    def _routed(
-        self, segments: list[Speech], spoken: Mapping[str, Spoken]
-    ) -> Iterator[tuple[str, WindowedRecogniser, list[Speech]]]:
-        """Each recogniser with the segments that are for it."""
+    def _routed(self, segments: Sequence[Segment]) -> Iterator[tuple[str, Recogniser, list[int]]]:
+        """Each recogniser with the numbers of the segments that are for it."""
         if self.modules.asr is None:
             return
-        by_route: dict[str, list[Speech]] = {"": [], **{name: [] for name in self.modules.routes}}
-        for one in segments:
-            by_route[self._route(spoken[one.key])].append(one)
+        by_route: dict[str, list[int]] = {"": [], **{name: [] for name in self.modules.routes}}
+        for number, segment in enumerate(segments):
+            by_route[self._route(segment)].append(number)
         for name, own in by_route.items():
             if own:
                 yield name, self.modules.routes.get(name, self.modules.asr), own
 
-    def _route(self, one: Spoken) -> str:
+    def _route(self, segment: Segment) -> str:
         """The dialect or else the language of a segment, where that has a model of its own."""
-        codes = [one.lid["dialect"], one.lid["language"]] if isinstance(one.lid, dict) else []
-        return next((code for code in codes if code in self.modules.routes), "")
+        codes = [segment.lid.dialect, segment.lid.language] if isinstance(segment.lid, LidResult) else []
+        return next((code for code in codes if code and code in self.modules.routes), "")
 
-    def _punctuate(self, spoken: Mapping[str, Spoken]) -> None:
+    def _punctuate(self, segments: Sequence[Segment]) -> None:
         punc = self.modules.punc
         if punc is None:
             return
-        texts = [one for one in spoken.values() if one.text]
-        timed = [one for one in texts if one.timed]
-        plain = [one for one in texts if not one.timed]
-        found = [
-            *isolated(punc.sentences, [one.words for one in timed]),
-            *isolated(punc.punctuate, [one.text for one in plain]),
+        timed = [segment for segment in segments if segment.words]
+        plain = [segment for segment in segments if segment.text and not segment.words]
+        outcomes: list[Outcome[PuncResult]] = [
+            *run_batch([segment.words for segment in timed], punc.sentences),
+            *run_batch([segment.text for segment in plain], punc.punctuate),
         ]
-        for one, result in zip([*timed, *plain], found, strict=True):
-            one.punc = result
+        for segment, outcome in zip([*timed, *plain], outcomes, strict=True):
+            segment.punc = outcome
 
 
-def _with_times(asr: AsrConfig | LlmConfig | None, places: Mapping[str, Path]) -> LlmConfig:
-    """The LLM variant's options with a model for its word times, where there is one."""
-    llm = asr if isinstance(asr, LlmConfig) else LlmConfig()
-    return llm if llm.align_model or AED not in places else replace(llm, align_model=str(places[AED]))
+def _voiced_s(recording: Outcome[_Recording]) -> float:
+    return 0.0 if isinstance(recording, Exception) else sum(speech.duration_s for speech in recording.segments)
 
 
-def _ask(
-    module: str, process: Process, batch_seconds: float, segments: list[Speech], memo: Memo
-) -> dict[str, dict[str, Any] | Exception]:
-    """What a module says of each segment: its record, or what went wrong.
+def _with_times(family: Family, options: RecogniserConfig | None, places: Mapping[str, Path]) -> RecogniserConfig:
+    """A recogniser's options, by default with word times; another model's where it has none of its own."""
+    if options is None:
+        options = family.config.of({"timestamps": "pauses"})
+    if not isinstance(options, family.config):
+        raise OptionError(
+            f"asr: {type(options).__name__} has the options of another kind of recogniser than {family.name}, which "
+            f"has {family.config.__name__}"
+        )
+    if family.times == "align_model" and not getattr(options, "align_model", None) and _ALIGNER in places:
+        options = family.config.of(options.to_dict(), {"align_model": str(places[_ALIGNER])})
+    return options
 
-    Batches depend on the segments alone, not on what the memo knows, so that a run that goes on computes what it would
-    have.
+
+def _route(
+    path: str, main: Family | None, options: RecogniserConfig | None, places: Mapping[str, Path], device: str
+) -> Recogniser:
+    """The recogniser of a route; it has the options of the main one where it is of the same family."""
+    directory, family = find(path)
+    return family.load(directory, _with_times(family, options if family is main else None, places), device)
+
+
+def _results(
+    module: str, process: Process[R], batch_seconds: float, segments: Sequence[Speech], memo: Memo | None
+) -> list[Outcome[R]]:
+    """What a module makes of each segment, in order.
+
+    Batches depend on the segments alone, not on what the memo knows, so that a resumed run computes what it would have.
     """
-    found: dict[str, dict[str, Any] | Exception] = {}
-    for batch in plan([(one, one.duration_s) for one in segments], batch_seconds):
-        if all((module, one.key) in memo for one in batch):
-            found.update({one.key: memo[module, one.key] for one in batch})
+    found: dict[int, Outcome[R]] = {}
+    for batch in plan([(number, speech.duration_s) for number, speech in enumerate(segments)], batch_seconds):
+        keys = [(module, segments[number].key) for number in batch]
+        if memo is not None and all(key in memo for key in keys):
+            found.update((number, cast(R, memo[key])) for number, key in zip(batch, keys, strict=True))
             continue
-        for one, result in zip(batch, isolated(process, batch), strict=True):
-            found[one.key] = result if isinstance(result, Exception) else result.to_record()
-            if not isinstance(result, Exception):
-                memo[module, one.key] = found[one.key]
-    return found
+        outcomes = run_batch([segments[number] for number in batch], process)
+        for number, key, outcome in zip(batch, keys, outcomes, strict=True):
+            found[number] = outcome
+            if memo is not None and not isinstance(outcome, Exception):
+                memo[key] = outcome
+    return [found[number] for number in range(len(segments))]

@@ -3,6 +3,7 @@
 import codecs
 from collections.abc import Sequence
 from pathlib import Path
+from typing import cast
 
 from transformers import AddedToken, AutoTokenizer, PreTrainedTokenizerBase
 from transformers.convert_slow_tokenizer import bytes_to_unicode
@@ -30,7 +31,8 @@ class LlmTokenizer:
             raise ModelError(f"{source}: the tokenizer has no {', '.join(missing)}: not one of a Qwen2 chat model")
         tokenizer.add_tokens([AddedToken(SPEECH, special=True)], special_tokens=True)
         self._tokenizer = tokenizer
-        self.speech_id, self.eos_id, self.pad_id = tokenizer.convert_tokens_to_ids([SPEECH, EOS, PAD])
+        vocabulary = tokenizer.get_vocab()
+        self.speech_id, self.eos_id, self.pad_id = (vocabulary[token] for token in (SPEECH, EOS, PAD))
         self._prompt: list[int] = tokenizer.encode(PROMPT, add_special_tokens=False)
         self.last_id = self._prompt[-1]  # of every prompt
 
@@ -54,7 +56,8 @@ class LlmTokenizer:
 
     def text_of(self, ids: Sequence[int]) -> str:
         """Plain decoding without special tokens; white space of any kind and length is one space."""
-        return " ".join(self._tokenizer.decode(ids, skip_special_tokens=True).split())
+        text = cast("str", self._tokenizer.decode(list(ids), skip_special_tokens=True))  # of one sequence: one text
+        return " ".join(text.split())
 
     def tokens_of(self, ids: Sequence[int]) -> list[str]:
         """Tokens to look at: `▁` for a space, and SentencePiece's `<0xE4>` for each byte of less than a character."""
@@ -76,4 +79,11 @@ def _spelt(raw: bytes) -> str:
     return "".join(f"<0x{byte:02X}>" for byte in raw)
 
 
-codecs.register_error(_AS_BYTES, lambda error: (_spelt(error.object[error.start : error.end]), error.end))
+def _spell_undecodable(error: UnicodeError) -> tuple[str, int]:
+    """For `bytes.decode`: what stands for bytes that are no character, and where decoding goes on."""
+    if not isinstance(error, UnicodeDecodeError):
+        raise error
+    return _spelt(error.object[error.start : error.end]), error.end
+
+
+codecs.register_error(_AS_BYTES, _spell_undecodable)

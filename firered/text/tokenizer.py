@@ -8,6 +8,7 @@ from typing import NamedTuple, Protocol
 import sentencepiece
 
 from firered.errors import ModelError
+from firered.text.units import IDEOGRAPH, is_ideograph
 
 DICT = "dict.txt"
 PIECES_MODEL = "train_bpe1000.model"
@@ -17,7 +18,7 @@ NO_SPEECH = ("<blank>", "<sil>")  # symbols that stand for no text
 WORD_START = "▁"
 
 _TO_SPACE = str.maketrans(dict.fromkeys("，。？！,.?!", " "))
-_HAN = re.compile("([\u3400-\u4dbf\u4e00-\u9fff])")
+_AT_IDEOGRAPHS = re.compile(f"({IDEOGRAPH.pattern})")
 
 
 class Tokens(NamedTuple):
@@ -102,9 +103,9 @@ class Tokenizer:
         Other stretches between Chinese characters are cut in pieces; white space around them is lost.
         """
         tokens: list[str] = []
-        for stretch in _HAN.split(text.upper().translate(_TO_SPACE)):
+        for stretch in _AT_IDEOGRAPHS.split(text.upper().translate(_TO_SPACE)):
             if stretch := stretch.strip():
-                tokens += [stretch] if _HAN.fullmatch(stretch) else self._cut(stretch, first=not tokens)
+                tokens += [stretch] if is_ideograph(stretch) else self._cut(stretch, first=not tokens)
         return Tokens(tokens, self.ids_of(tokens))
 
     def _cut(self, stretch: str, first: bool) -> list[str]:
@@ -143,10 +144,10 @@ class Tokenizer:
 
     def raw_text_of(self, tokens: Sequence[str] | Sequence[int]) -> str:
         """Text of tokens or ids with every symbol and the dictionary's case kept; what `is_speech` asks for."""
-        tokens = list(tokens)
-        if not all(isinstance(token, str) for token in tokens):
-            tokens = self.tokens_of(tokens)
-        return "".join(tokens).replace(WORD_START, " ").strip()
+        symbols = [token for token in tokens if isinstance(token, str)]
+        if len(symbols) < len(tokens):
+            symbols = self.tokens_of([int(number) for number in tokens])
+        return "".join(symbols).replace(WORD_START, " ").strip()
 
 
 def is_speech(raw_text: str) -> bool:

@@ -1,27 +1,37 @@
-"""Text as a stream of tokens: characters where writing has no spaces, words elsewhere."""
+"""What a Chinese character is, for the models' tokens and for scoring, and text as a stream of scoring's tokens."""
 
 import re
 
-# Han with its extensions and compatibility forms, the iteration mark and zero of Chinese texts, kana of all widths.
+# For the models' tokens: what the released tokenizer cuts out as a token of its own. All else is left to SentencePiece,
+# kana, compatibility forms and the rarer extensions of Han among it.
+_IDEOGRAPH_RANGES = "\u3400-\u4dbf\u4e00-\u9fff"
+# For scoring, which counts by the character whatever a text without spaces is made of: Han with its extensions and
+# compatibility forms, the iteration mark and zero of Chinese texts, kana of all widths.
 _CHARACTER_RANGES = (
     "\u3005-\u3007\u3041-\u3096\u309d-\u309f\u30a1-\u30fa\u30fc-\u30ff\u31f0-\u31ff"
     "\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\uff66-\uff9d\U00020000-\U0003ffff"
 )
-TAG = re.compile(r"<[^<>]*>")
+IDEOGRAPH = re.compile(f"[{_IDEOGRAPH_RANGES}]")
 CHARACTER = re.compile(f"[{_CHARACTER_RANGES}]")
-_TOKEN = re.compile(rf"[{_CHARACTER_RANGES}]|[^\s{_CHARACTER_RANGES}]+")
+TAG = re.compile(r"<[^<>]*>")
+_SCORED_TOKEN = re.compile(rf"[{_CHARACTER_RANGES}]|[^\s{_CHARACTER_RANGES}]+")
+
+
+def is_ideograph(token: str) -> bool:
+    """Whether the models' tokenizer takes this as a Chinese character, a token of its own."""
+    return IDEOGRAPH.fullmatch(token) is not None
+
+
+def is_character(token: str) -> bool:
+    """Whether a token of scoring is a Han or kana character rather than a word."""
+    return CHARACTER.fullmatch(token) is not None
 
 
 def mixed(text: str) -> list[str]:
-    """Tokens of which every Han or kana character is one, and every other stretch between spaces."""
-    return _TOKEN.findall(text)
+    """Tokens of scoring: every Han or kana character is one, and every other stretch between spaces."""
+    return _SCORED_TOKEN.findall(text)
 
 
 def characters(text: str) -> list[str]:
     """Every character as a token, white space left out."""
     return list("".join(text.split()))
-
-
-def is_character(token: str) -> bool:
-    """Whether a token is a Han or kana character rather than a word."""
-    return len(token) == 1 and CHARACTER.match(token) is not None

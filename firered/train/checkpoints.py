@@ -1,6 +1,5 @@
 """Checkpoints of one training: written atomically, the best and the last kept, averaged."""
 
-import contextlib
 import logging
 import math
 import os
@@ -12,6 +11,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from firered.data.atomic import replacing
 from firered.errors import FireRedError, ModelError, OptionError
 from firered.train.config import TrainConfig
 
@@ -26,18 +26,12 @@ def save(path: Path, content: object) -> None:
     Raises:
         FireRedError: it cannot be written.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.tmp")
     try:
-        with temporary.open("wb") as file:
+        with replacing(path, only_writer=True) as unfinished, unfinished.open("wb") as file:
             torch.save(content, file)
             file.flush()
             os.fsync(file.fileno())
-        os.replace(temporary, path)  # noqa: PTH105 - the call that is atomic, by its own name
-    except (OSError, RuntimeError) as error:
-        # The writer turns a full disk into a RuntimeError; what it would still say is lost with the file.
-        with contextlib.suppress(OSError):
-            temporary.unlink(missing_ok=True)
+    except (OSError, RuntimeError) as error:  # the writer turns a full disk into a RuntimeError
         kept = "; what was saved before is still there" if path.exists() else ""
         raise FireRedError(f"{path}: cannot be saved ({str(error).splitlines()[0]}){kept}") from error
 

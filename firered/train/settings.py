@@ -1,6 +1,6 @@
 """Reading a training's YAML file, with the changes of `--set`, into checked options."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import fields
 from pathlib import Path
 from typing import Any
@@ -8,7 +8,7 @@ from typing import Any
 import yaml
 
 from firered.errors import OptionError
-from firered.options import Options, plain_type, read_yaml
+from firered.options import Options, by_section, owner, plain_type, read_yaml
 from firered.train.sections import Settings
 from firered.train.tasks import TASKS
 
@@ -39,22 +39,17 @@ def settings_of(values: Mapping[str, Any], source: str) -> Settings:
     if not isinstance(values.get("out"), str) or not values["out"]:
         raise OptionError(f"{source}: out: the folder to write is not given")
     classes = kind.sections()
-    unknown = sorted(values.keys() - classes.keys() - set(_TOP))
-    if unknown:
-        raise OptionError(f"{source}: unknown {', '.join(unknown)}; known: {', '.join([*_TOP, *classes])}")
-    sections = {name: _section(name, cls, values.get(name), source) for name, cls in classes.items()}
+    given = by_section(values, _sections(classes), source)
+    sections = {name: _section(name, cls, given[name], source) for name, cls in classes.items()}
     return Settings(str(values["task"]), Path(values["out"]), sections)
 
 
-def _section(name: str, cls: type[Options], given: object, source: str) -> Options:
-    given = {} if given is None else given
-    if not isinstance(given, Mapping):
-        raise OptionError(f"{source}: {name}: expected `name: value` lines under it")
-    unknown = sorted(map(str, given.keys() - cls.names()))
-    if unknown:
-        raise OptionError(
-            f"{source}: {name}: unknown options {', '.join(unknown)}; known: {', '.join(sorted(cls.names()))}"
-        )
+def _sections(classes: Mapping[str, type[Options]]) -> dict[str, Collection[str]]:
+    """The names of the options of each section, and those above them."""
+    return {"": _TOP, **{name: cls.names() for name, cls in classes.items()}}
+
+
+def _section(name: str, cls: type[Options], given: Mapping[str, Any], source: str) -> Options:
     try:
         # A key with nothing after it leaves the default.
         return cls(**{f.name: _value(given[f.name], f.type) for f in fields(cls) if given.get(f.name) is not None})
@@ -90,18 +85,10 @@ def _change(values: dict[str, Any], change: str) -> None:
         values[name] = value
         return
     section, _, key = name.rpartition(".")
-    section = section or _only_section(values, key)
+    if not section:
+        kind = TASKS.get(str(values.get("task")))
+        section = owner(key, _sections(kind.sections() if kind else {}), "--set")
     inner = values.setdefault(section, {})
-    if inner is None or not isinstance(inner, dict):
+    if not isinstance(inner, dict):
         inner = values[section] = {}
     inner[key] = value
-
-
-def _only_section(values: Mapping[str, Any], key: str) -> str:
-    kind = TASKS.get(str(values.get("task")))
-    classes = kind.sections() if kind else {}
-    owners = [name for name, cls in classes.items() if key in cls.names()]
-    if len(owners) != 1:
-        where = f"is in {' and '.join(owners)}: name the section" if owners else "is in no section of this task"
-        raise OptionError(f"--set {key}: {where} (section.name=value; sections: {', '.join(classes)})")
-    return owners[0]

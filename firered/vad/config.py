@@ -1,6 +1,7 @@
 """Options of the voice detectors."""
 
 from dataclasses import dataclass
+from typing import Any
 
 from firered.errors import OptionError
 from firered.options import Options, option
@@ -35,7 +36,7 @@ class MvadConfig(Options):
 
 
 # The streaming detector's presets: 0 finds most speech, 3 raises fewest false alarms.
-STREAM_MODES = (
+STREAM_MODES: tuple[dict[str, Any], ...] = (
     {"speech_threshold": 0.3, "min_speech_frame": 8, "min_silence_frame": 20},
     {"speech_threshold": 0.5, "min_speech_frame": 10, "min_silence_frame": 15},
     {"speech_threshold": 0.7, "min_speech_frame": 15, "min_silence_frame": 10},

@@ -2,7 +2,7 @@
 
 from abc import ABC, abstractmethod
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Generic, TypeVar
@@ -11,14 +11,17 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from firered.audio.frames import Audio, Frames, of_audio
-from firered.audio.frontend import SAMPLE_RATE, Cmvn, Fbank
+from firered.audio.frames import Frames
+from firered.audio.frontend import NUM_BINS, SAMPLE_RATE, Cmvn, Fbank
+from firered.audio.like import AudioLike, as_frames, frames_of_all, listed
 from firered.audio.load import INT16_SCALE
-from firered.errors import ModelError, result_of
+from firered.errors import ModelError, Outcome, result_of
 from firered.hub.catalogue import CHECKPOINT
+from firered.hub.find import find_model
 from firered.models.checkpoint import load_checkpoint, load_weights, model_files, pick_device
 from firered.models.dfsmn import Dfsmn, DfsmnCache, DfsmnConfig
 from firered.results import MvadResult, StreamEvent, StreamVadResult, VadResult
+from firered.runtime.entry import InOrder, Progress
 from firered.vad.config import MvadConfig, StreamVadConfig, VadConfig
 from firered.vad.post import SegmentRules, StreamSegmenter, segment, to_seconds
 
@@ -29,7 +32,7 @@ Result = TypeVar("Result")
 
 
 @dataclass
-class _OnTape:
+class _Place:
     """One recording's place among the frames that go through the network."""
 
     frames: Frames
@@ -39,7 +42,7 @@ class _OnTape:
     error: Exception | None = None
 
 
-class _Held:
+class _Posteriors:
     """Posteriors of a stretch of the tape, in one array that doubles as it grows.
 
     A list of small arrays would do, but over hours they pin the memory between the blocks that pass by.
@@ -106,10 +109,10 @@ class FrameClassifier:
         load_weights(model, state, checkpoint)
         return cls(model, Cmvn.read(cmvn), pick_device(device))
 
-    def posteriors(self, recordings: Iterable[Frames]) -> Iterator[tuple[Frames, np.ndarray | Exception]]:
+    def posteriors(self, recordings: Iterable[Frames]) -> Iterator[tuple[Frames, Outcome[np.ndarray]]]:
         """Each recording with its posteriors (T, events), or with the error that ended its reading; in order."""
-        places: deque[_OnTape] = deque()
-        held = _Held(self.model.config.odim)
+        places: deque[_Place] = deque()
+        held = _Posteriors(self.model.config.odim)
         for probs in self._run(self._tape(recordings, places)):
             held.append(probs)
             while places and places[0].complete and places[0].end <= held.end:
@@ -117,12 +120,12 @@ class FrameClassifier:
                 taken = held.take(place.start, place.end)
                 yield place.frames, place.error or taken
 
-    def _tape(self, recordings: Iterable[Frames], places: deque[_OnTape]) -> Iterator[tuple[Tensor, Tensor]]:
+    def _tape(self, recordings: Iterable[Frames], places: deque[_Place]) -> Iterator[tuple[Tensor, Tensor]]:
         """Features (T, 80) and mask (T, 1) of all recordings, one after the other with gaps between."""
         gap = self.model.config.gap
         position = 0
         for frames in recordings:
-            place = _OnTape(frames, position)
+            place = _Place(frames, position)
             places.append(place)
             try:
                 for block in frames:
@@ -163,6 +166,7 @@ class _Detector(ABC, Generic[Config, Result]):
     """What the three detectors share: a classifier, a config, and one recording or many."""
 
     _CONFIG: type
+    _PUBLISHED: str
     _EVENTS = 1
     _STREAMING = False
 
@@ -174,32 +178,50 @@ class _Detector(ABC, Generic[Config, Result]):
     def from_pretrained(
         cls: "type[Detector]", model_dir: str | Path, config: Config | None = None, device: str = "auto"
     ) -> "Detector":
-        """Detector of a published model directory (model.pth.tar and cmvn.ark).
+        """The detector of a model directory (model.pth.tar and cmvn.ark), or of a published name.
 
         Raises:
-            ModelError: the directory is incomplete or holds a model of another kind.
+            ModelError: the directory is missing, incomplete or holds a model of another kind.
         """
-        return cls(FrameClassifier.load(Path(model_dir), cls._EVENTS, cls._STREAMING, device), config)
+        directory = find_model(model_dir, cls._PUBLISHED)
+        return cls(FrameClassifier.load(directory, cls._EVENTS, cls._STREAMING, device), config)
 
-    def __call__(self, audio: Audio, uttid: str = "", sample_rate: int = SAMPLE_RATE) -> Result:
-        """Result for one recording.
+    def __call__(self, audio: AudioLike, uttid: str = "") -> Result:
+        """The result for one recording.
 
         Args:
-            audio: path of any audio file, Kaldi extended file name, or samples (n,) or (n, channels): integers count
-                by the width of their type, floats have full scale 1.0.
+            audio: a recording in any form; see `firered.audio.like.AudioLike`.
             uttid: id in the result; a path's name without suffix if not given.
-            sample_rate: of an array, in Hz.
 
         Raises:
             AudioError: it cannot be read or holds nothing to analyse.
         """
-        ((_, result),) = self.detect([of_audio(audio, uttid, sample_rate)])
+        ((_, result),) = self.detect([as_frames(audio, uttid)])
         return result_of(result)
 
-    def detect(self, recordings: Iterable[Frames]) -> Iterator[tuple[Frames, Result | Exception]]:
+    def batch(
+        self, audios: Iterable[AudioLike], uttids: Sequence[str] | None = None, *, progress: Progress | None = None
+    ) -> list[Outcome[Result]]:
+        """The result for each recording, in their order; for one that failed the error, of firered's, in its place.
+
+        Args:
+            audios: recordings in any form.
+            uttids: ids in the results; a path's name without suffix if not given.
+            progress: called with the number of recordings that are done, and of all.
+
+        Raises:
+            OptionError: this is no list of recordings, or there are not as many ids.
+        """
+        recordings = listed(audios, uttids)
+        outcomes = InOrder[Result](len(recordings), progress)
+        for number, (_, outcome) in enumerate(self.detect(frames_of_all(recordings, uttids))):
+            outcomes.put(number, outcome)
+        return outcomes.all()
+
+    def detect(self, recordings: Iterable[Frames]) -> Iterator[tuple[Frames, Outcome[Result]]]:
         """Each recording with its result, or with the error that ended its reading; in order."""
         for frames, probs in self.classifier.posteriors(recordings):
-            yield frames, probs if isinstance(probs, Exception) else self._result(frames, probs)
+            yield frames, (probs if isinstance(probs, Exception) else self._result(frames, probs))
 
     @abstractmethod
     def _result(self, frames: Frames, probs: np.ndarray) -> Result:
@@ -225,6 +247,7 @@ class Vad(_Detector[VadConfig, VadResult]):
     """Voice (speech or singing) segments of whole recordings."""
 
     _CONFIG = VadConfig
+    _PUBLISHED = "FireRedVAD/VAD"
 
     def rules(self) -> SegmentRules:
         """The config as post-processing rules."""
@@ -241,6 +264,7 @@ class Mvad(_Detector[MvadConfig, MvadResult]):
     """Segments of speech, singing and music, each found on its own."""
 
     _CONFIG = MvadConfig
+    _PUBLISHED = "FireRedVAD/AED"
     _EVENTS = len(EVENTS)
 
     def rules(self, event: str) -> SegmentRules:
@@ -261,6 +285,7 @@ class StreamVad(_Detector[StreamVadConfig, StreamVadResult]):
     """The causal detector: whole recordings as the others, or `stream()` for audio as it comes in."""
 
     _CONFIG = StreamVadConfig
+    _PUBLISHED = "FireRedVAD/Stream-VAD"
     _STREAMING = True
 
     def stream(self) -> "VadStream":
@@ -274,7 +299,12 @@ class StreamVad(_Detector[StreamVadConfig, StreamVadResult]):
 
 
 class VadStream:
-    """One stream of audio in pieces of any size; posteriors and events are those of the whole signal."""
+    """One stream of audio in pieces of any size; features, posteriors and events are those of the whole signal.
+
+    After each `accept`, `feats` (T, 80) is the filterbank of the frames that the piece completed, not normalised, as
+    recognisers take it, and `probs` (T,) their posteriors. Events name frames, counted from 1 over the whole stream:
+    frame n is row n - 1 of all pieces' `feats` one after the other.
+    """
 
     def __init__(self, classifier: FrameClassifier, config: StreamVadConfig) -> None:
         self._classifier = classifier
@@ -282,15 +312,16 @@ class VadStream:
         self._cache = DfsmnCache()
         self._segmenter = StreamSegmenter(config)
         self._samples = 0
-        self.probs = np.zeros(0, np.float32)  # of the last piece, a frame each
+        self.feats = torch.zeros(0, NUM_BINS)
+        self.probs = np.zeros(0, np.float32)
 
     def accept(self, samples: np.ndarray) -> list[StreamEvent]:
         """Events that become known with the next piece: (n,) int16, or floats with full scale 1.0, at 16 kHz."""
         if samples.dtype.kind == "f":
             samples = samples * INT16_SCALE
         self._samples += len(samples)
-        feats = self._classifier.cmvn(self._fbank.accept(samples.astype(np.float32)))
-        self.probs = self._posteriors(feats)
+        self.feats = self._fbank.accept(samples.astype(np.float32))
+        self.probs = self._posteriors(self._classifier.cmvn(self.feats))
         return [event for prob in self.probs.tolist() for event in self._segmenter.accept(prob)]
 
     @torch.inference_mode()

@@ -10,12 +10,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from firered.audio.framing import FRAME_LENGTH_S, FRAME_SHIFT, SAMPLE_RATE
 from firered.results import StreamEvent
 from firered.vad.config import StreamVadConfig
 
 Interval = tuple[int, int]  # first frame, first frame after it
-_SHIFT_MS = 10
-_WINDOW_REST_S = 0.025  # the published models let the last frame of a recording stand for this long after its shift
+_SHIFT_MS = 1000 * FRAME_SHIFT // SAMPLE_RATE
 
 
 @dataclass(frozen=True)
@@ -118,7 +118,7 @@ def segment(probs: np.ndarray, rules: SegmentRules) -> list[Interval]:
 
 def to_seconds(intervals: list[Interval], total: int, duration_s: float) -> list[tuple[float, float]]:
     """Start and end in seconds, rounded to 3 decimals; what reaches the last of `total` frames ends with the audio."""
-    last = min(total * _SHIFT_MS / 1000 + _WINDOW_REST_S, duration_s)
+    last = min(total * _SHIFT_MS / 1000 + FRAME_LENGTH_S, duration_s)  # a quirk of the published models: not 15 ms
     return [
         (round(start * _SHIFT_MS / 1000, 3), round(last if end >= total else end * _SHIFT_MS / 1000, 3))
         for start, end in intervals
@@ -175,6 +175,8 @@ class StreamSegmenter:
         return StreamEvent("start", self.frame, start)
 
     def _close(self) -> StreamEvent:
+        if self._start is None:
+            raise ValueError("there is no open segment to close")
         start, self._start = self._start, None
         self._last_end = self.frame
         self._speech_run = 0

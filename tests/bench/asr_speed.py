@@ -1,10 +1,13 @@
 """Speed and memory of AED recognition at a published size, with random weights.
 
     python tests/bench/asr_speed.py [--size L] [--threads 2] [--dtypes float32,bfloat16,int8] [--batches 1,8]
+                                    [--device cuda] [--batches auto] [--markdown TABLE.md]
 
 Utterances of 10 s that decode to 45 tokens at beam 3. "prefix" steps as the published code does: the whole prefix and
 the whole encoder output of every beam, projected anew at every token; it is the oracle of the cached steps.
 Each number format runs in a process of its own, for its peak memory. Real time factor = seconds of work / of audio.
+`--batches auto` doubles the batch from 1 until the device's memory is full or `--largest` is reached. `--markdown`
+appends the rows to a file as a table's.
 """
 
 import argparse
@@ -12,6 +15,7 @@ import resource
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import torch
 from torch import Tensor
@@ -88,27 +92,45 @@ def run(args: argparse.Namespace) -> None:
     torch.set_num_threads(args.threads)
     model = cast(make_model(args.size).prepare(), args.dtypes, device)
     first = args.dtypes == "float32" and not args.no_prefix
-    for batch in map(int, args.batches.split(",")):
-        measure(model, 1, device, prefix=False)
-        encoder, search, tokens = min(measure(model, batch, device, prefix=False) for _ in range(args.rounds))
-        report(args.dtypes, "cached", batch, encoder, search, device)
+    for batch in batch_sizes(args.batches, args.largest):
+        try:
+            measure(model, batch, device, prefix=False)  # warms up kernels and allocators of this shape
+            encoder, search, tokens = min(measure(model, batch, device, prefix=False) for _ in range(args.rounds))
+        except torch.OutOfMemoryError:
+            print(f"{args.dtypes:10} batch {batch:3}  does not fit the memory", flush=True)
+            break
+        report(args, "cached", batch, encoder, search, device)
         if first and batch == 1:
             encoder, search, oracle = measure(model, batch, device, prefix=True)
-            report(args.dtypes, "prefix", batch, encoder, search, device)
+            report(args, "prefix", batch, encoder, search, device)
             print(f"{'':10} same tokens as with the cache: {oracle == tokens}", flush=True)
 
 
-def report(dtype: str, steps: str, batch: int, encoder: float, search: float, device: torch.device) -> None:
-    """Print one row."""
+def batch_sizes(given: str, largest: int) -> list[int]:
+    """The batch sizes of `1,8`, or for `auto` the powers of two up to the largest."""
+    if given != "auto":
+        return [int(size) for size in given.split(",")]
+    return [1 << power for power in range(largest.bit_length()) if 1 << power <= largest]
+
+
+def report(
+    args: argparse.Namespace, steps: str, batch: int, encoder: float, search: float, device: torch.device
+) -> None:
+    """Print one row, and append it to the Markdown table."""
     factor = (encoder + search) / (batch * SECONDS)
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
     if device.type == "cuda":
         peak = torch.cuda.max_memory_allocated() / 2**30
     print(
-        f"{dtype:10} {steps:7} batch {batch:3}  encoder {encoder:7.2f} s  search {search:7.2f} s  "
-        f"real time factor {factor:.4f}  peak {peak:.1f} GB",
+        f"{args.dtypes:10} {steps:7} batch {batch:3}  encoder {encoder:7.3f} s  search {search:7.3f} s  "
+        f"real time factor {factor:.5f}  peak {peak:.1f} GB",
         flush=True,
     )
+    if args.markdown:
+        row = (args.dtypes, steps, batch, f"{encoder:.3f} s", f"{search:.3f} s", f"{factor:.5f}")
+        row += (f"{1 / factor:.0f}", f"{peak:.1f} GB")
+        with args.markdown.open("a", encoding="utf-8") as table:
+            table.write(f"| {' | '.join(map(str, row))} |\n")
 
 
 def main() -> None:
@@ -119,6 +141,8 @@ def main() -> None:
     parser.add_argument("--dtypes", default="float32,bfloat16,int8")
     parser.add_argument("--batches", default="1,8")
     parser.add_argument("--device", default="cpu")
+    parser.add_argument("--largest", type=int, default=1024, help="the largest batch of --batches auto")
+    parser.add_argument("--markdown", type=Path, help="file that the rows are appended to")
     parser.add_argument("--rounds", type=int, default=2)
     parser.add_argument("--no-prefix", action="store_true")
     args = parser.parse_args()

@@ -29,7 +29,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 from support.tiny_llm import tiny_tokenizer
 
 from firered.asr.config import LlmConfig
-from firered.asr.llm import LlmAsr
+from firered.asr.families.speech_llm import LlmAsr
 from firered.data.archives import write_matrix
 from firered.models.adapters import Adapter
 from firered.models.aed import AedConfig

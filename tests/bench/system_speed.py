@@ -7,7 +7,6 @@ Stretches of the recordings in the folder are the short recordings; both ways ha
 
 import argparse
 import time
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -15,9 +14,8 @@ import numpy as np
 import torch
 
 from firered.audio.config import AudioConfig
-from firered.audio.frames import Frames, of_samples
 from firered.audio.frontend import SAMPLE_RATE
-from firered.audio.load import read_blocks
+from firered.audio.load import INT16_SCALE, read_blocks
 from firered.runs.inputs import audio_files
 from firered.system.config import SystemConfig
 from firered.system.system import System
@@ -35,12 +33,9 @@ def short_ones(folder: Path, count: int, seconds: float) -> list[np.ndarray]:
 def transcripts(system: System, recordings: list[np.ndarray]) -> tuple[float, list[str]]:
     """Seconds that all take, and the text of each."""
 
-    def frames() -> Iterator[tuple[Frames, str]]:
-        for number, samples in enumerate(recordings):
-            yield of_samples(f"short{number:04d}", iter([samples])), ""
-
     begun = time.perf_counter()
-    texts = [str(result) if isinstance(result, Exception) else result.text for _, result in system.transcribe(frames())]
+    results = system.batch(samples / INT16_SCALE for samples in recordings)
+    texts = [str(result) if isinstance(result, Exception) else result.text for result in results]
     return time.perf_counter() - begun, texts
 
 

@@ -1,12 +1,8 @@
 """Recognition and alignment: the published cases, behaviour in company and under fire."""
 
 import json
-import os
 import signal
-import subprocess
 import sys
-import time
-from dataclasses import replace
 from pathlib import Path
 
 import kaldiio
@@ -14,34 +10,18 @@ import numpy as np
 import pytest
 import soundfile
 import torch
+from support.commands import command, killed_at
 from support.paths import GOLDENS
 
-from firered.align.aligner import Aligner
-from firered.align.config import AlignConfig
-from firered.asr.aed import Asr
 from firered.asr.config import AsrConfig
-from firered.audio.config import AudioConfig
-from firered.audio.frames import of_samples
-from firered.audio.load import read_blocks
-from firered.errors import AudioError, ModelError
-from firered.runtime.batches import halving, plan
-from firered.runtime.speech import Speech
-from firered.runtime.windows import part_of, windows
-from firered.text.joining import join_texts
+from firered.asr.families.aed import Asr
+from firered.errors import ModelError
 
 BIN = Path(sys.executable).parent
 
 
-def command(name: str, *args: object) -> subprocess.CompletedProcess:
-    return subprocess.run([BIN / f"firered-{name}", *map(str, args)], capture_output=True, text=True)
-
-
 def table(path: Path) -> dict[str, str]:
     return {line.split(maxsplit=1)[0]: line.partition(" ")[2] for line in path.read_text().splitlines()}
-
-
-def speech_of(path: Path, key: str = "") -> Speech:
-    return Speech.of(of_samples(key or path.stem, read_blocks(str(path), AudioConfig())))
 
 
 @pytest.fixture(scope="module")
@@ -49,93 +29,7 @@ def tiny():
     return GOLDENS / "tiny"
 
 
-def recogniser(tiny: Path, **options: object) -> Asr:
-    return Asr.from_pretrained(tiny / "FireRedASR2-AED", AsrConfig(**options), "cpu")
-
-
 FOX = "the quick brown fox jumps over the lazy dog"
-CASES = ["greedy", "default_b1", "default_b6", "beam5_eos2", "maxlen5", "elm03", "eos0.1", "eos10", "eos30", "elm_neg"]
-
-
-@pytest.mark.parametrize("name", CASES)
-def test_every_published_case(name, tiny):
-    cases = {
-        **json.loads((tiny / "aed_expected.json").read_text()),
-        **json.loads((tiny / "aed_extra_expected.json").read_text()),
-    }
-    options = dict(cases[name]["config"])
-    batch, stamps = options.pop("batch_size"), options.pop("return_timestamp", False)
-    if options.pop("use_elm"):
-        options["elm_dir"] = str(tiny / "ELM")
-    asr = recogniser(tiny, timestamps="reference" if stamps else "none", **options)
-    expected = cases[name]["results"]
-    speech = [speech_of(tiny / one["wav"], one["uttid"]) for one in expected]
-    groups = [speech] if batch > 1 else [[one] for one in speech]
-    got = [result.to_json() for group in groups for result in asr.recognise(group)]
-    assert len(got) == 18
-    for one, golden in zip(got, expected, strict=True):
-        assert one["uttid"] == golden["uttid"]
-        assert one["text"] == golden["text"], golden["uttid"]
-        assert one["confidence"] == pytest.approx(golden["confidence"], abs=2e-3), golden["uttid"]
-        assert one["dur_s"] == golden["dur_s"]
-        assert one.get("timestamp") == golden.get("timestamp"), golden["uttid"]
-
-
-def test_published_n_best(tiny):
-    golden = json.loads((tiny / "aed_expected.json").read_text())["nbest4"]
-    asr = recogniser(tiny, beam_size=4, nbest=4)
-    results = asr.recognise([speech_of(tiny / f"wav/{name}.wav") for name in golden["utts"]])
-    for result, hypotheses in zip(results, golden["hyps"], strict=True):
-        ids = [asr.loaded.tokenizer.ids_of(one.tokens) for one in result.nbest]
-        assert ids == [one["yseq"] for one in hypotheses]
-        for one, expected in zip(result.nbest, hypotheses, strict=True):
-            assert one.confidence == pytest.approx(expected["confidence"], abs=2e-3)
-        scores = [one.score for one in result.nbest]
-        assert scores == sorted(scores, reverse=True)
-        for one in result.nbest:
-            assert one.score == pytest.approx((one.aed + one.lm) / one.length, abs=1e-6)
-
-
-@pytest.mark.parametrize("dtype", ["float32", "int8"])
-def test_company_changes_nothing(dtype, tiny):
-    asr = recogniser(tiny, timestamps="pauses", dtype=dtype)
-    speech = [speech_of(path) for path in sorted((tiny / "wav").glob("utt0*.wav"))]
-    together = asr.recognise(speech)
-    for one, result in zip(speech, together, strict=True):
-        (alone,) = asr.recognise([one])
-        assert alone.to_json() == result.to_json()
-
-
-@pytest.mark.parametrize("dtype", ["bfloat16", "int8"])
-def test_other_number_formats_give_nearly_the_same_text(dtype, tiny):
-    speech = [speech_of(path) for path in sorted((tiny / "wav").glob("utt*.wav"))]
-    exact = [one.text for one in recogniser(tiny).recognise(speech)]
-    other = [one.text for one in recogniser(tiny, dtype=dtype).recognise(speech)]
-    differing = sum(a != b for a, b in zip(exact, other, strict=True))
-    assert differing <= 1, [(a, b) for a, b in zip(exact, other, strict=True) if a != b]
-
-
-def test_number_formats_that_are_not_to_be_had(tiny):
-    with pytest.raises(Exception, match="float16 is for CUDA"):
-        recogniser(tiny, dtype="float16")
-
-
-def test_geometric_confidence(tiny):
-    (mean,) = recogniser(tiny).recognise([speech_of(tiny / "wav/utt01.wav")])
-    (geometric,) = recogniser(tiny, confidence="geometric").recognise([speech_of(tiny / "wav/utt01.wav")])
-    assert mean.confidence == pytest.approx(np.mean(mean.token_confidence))
-    assert geometric.confidence == pytest.approx(np.exp(np.mean(np.log(mean.token_confidence))))
-    assert geometric.confidence < mean.confidence
-
-
-def test_call_with_a_path_or_an_array(tiny):
-    asr = recogniser(tiny)
-    path = tiny / "wav/utt05.wav"
-    samples, _ = soundfile.read(path, dtype="int16")
-    assert asr(path).text == FOX
-    assert asr(samples, "x").text == asr(path).text
-    with pytest.raises(AudioError):
-        asr(np.zeros(16000, np.int16))
 
 
 def first_generation(tiny: Path, out: Path) -> Path:
@@ -159,107 +53,6 @@ def test_first_generation_transcribes_and_refuses_time_stamps(tiny, tmp_path):
     done = command("align", tiny / "wav/utt07.wav", tiny / "text", tmp_path / "out", "--model", model)
     assert done.returncode == 1
     assert "no CTC head" in done.stderr
-
-
-def test_windows_are_cut_at_quiet_places():
-    feats = torch.full((3000, 80), 10.0)
-    feats[700:760] = 1.0  # quiet, in the second half of the first ten seconds
-    feats[1500:1580] = 2.0
-    feats[2400:2480] = 0.0  # in the first half of its stretch: too early to be used
-    found = windows(Speech("u", feats, 30.01), 10.0)
-    assert found[0][0] == 0
-    assert 700 < found[0][1] < 760
-    assert 1500 < found[1][1] < 1580
-    assert [end for _, end in found[:-1]] == [start for start, _ in found[1:]]
-    assert found[-1][1] == 3000
-    assert all(0 < end - start <= 1000 for start, end in found)
-    assert all((end - start) % 4 == 0 for start, end in found[:-1])
-    parts = [part_of(Speech("u", feats, 30.01), window) for window in found]
-    assert sum(part.duration_s for part in parts) == pytest.approx(30.01)
-    assert windows(Speech("u", feats[:1000], 10.0), 10.0) == [(0, 1000)]
-
-
-def test_batches_hold_what_was_allowed():
-    lengths = [(name, float(length)) for name, length in zip("abcdefg", (3, 10, 2, 9, 30, 1, 4), strict=True)]
-    batches = plan([*lengths, ("?", float("nan"))], 20.0)
-    assert batches == [["e"], ["b", "d"], ["g", "a", "c", "f"], ["?"]]
-    assert plan([], 20.0) == []
-
-
-def test_out_of_memory_halves_the_batch():
-    tried = []
-
-    def process(items: list[int]) -> list[int]:
-        tried.append(list(items))
-        if len(items) > 2 or 7 in items:
-            raise torch.OutOfMemoryError("CUDA out of memory")
-        return [10 * item for item in items]
-
-    results = halving([1, 2, 3, 7], process)
-    assert results[:3] == [10, 20, 30]
-    assert isinstance(results[3], MemoryError)
-    assert tried == [[1, 2, 3, 7], [1, 2], [3, 7], [3], [7]]
-    with pytest.raises(RuntimeError, match="another"):
-        halving([1], lambda items: (_ for _ in ()).throw(RuntimeError("another fault")))
-
-
-def test_a_batch_that_fails_loses_only_the_culprit(tmp_path):
-    from firered.results import AsrResult
-    from firered.runs.config import JobConfig
-    from firered.runs.inputs import resolve
-    from firered.runs.journal import Job
-    from firered.runs.over_utterances import run_utterances
-
-    for name in "abc":
-        soundfile.write(
-            tmp_path / f"{name}.wav", (np.random.default_rng(0).standard_normal(16000) * 99).astype(np.int16), 16000
-        )
-    inputs = resolve([str(tmp_path)], AudioConfig(), by_segment=True)
-
-    def process(batch: list[Speech]) -> list[AsrResult]:
-        if any(one.key == "b" for one in batch):
-            raise ValueError("nobody foresaw this")
-        return [AsrResult(one.key, "x", 1.0, one.duration_s, ["x"], [1.0]) for one in batch]
-
-    with Job(tmp_path / "out", "x", JobConfig()) as job:
-        job.take(inputs)
-        run_utterances(inputs.utterances, AudioConfig(), job, 100.0, process)
-        assert job.results.keys() == {"a", "c"}
-        assert job.problems["b"].reason == "unexpected ValueError: nobody foresaw this"
-        assert job.finish() == 1
-
-
-def test_long_audio_is_decoded_in_windows(tiny, caplog):
-    asr = recogniser(tiny, timestamps="pauses", window_seconds=7, decode_max_len=30)
-    speech = speech_of(tiny / "wav/long.wav")
-    (result,) = asr.recognise([speech])
-    assert "worked on in" in caplog.text
-    times = [time for word in result.words for time in (word.start_s, word.end_s)]
-    assert times == sorted(times)
-    assert times[-1] > 55
-    assert times[-1] <= 62.443
-    found = windows(speech, 7)
-    parts = asr.recognise([part_of(speech, window) for window in found])
-    assert result.text == join_texts(part.text for part in parts)
-    assert result.tokens == [token for part in parts for token in part.tokens]
-    assert result.confidence == pytest.approx(np.mean(result.token_confidence))
-    expected = [
-        (word.text, round(start / 100 + word.start_s, 3), round(start / 100 + word.end_s, 3))
-        for part, (start, _) in zip(parts, found, strict=True)
-        for word in part.words
-    ]
-    assert [(word.text, word.start_s, word.end_s) for word in result.words] == expected
-
-
-def test_joined_texts():
-    assert join_texts(["hello", "world", "", "你好", "世界", "ok"]) == "hello world你好世界ok"
-
-
-def test_twenty_minutes_do_not_crash(tiny):
-    samples = np.tile(soundfile.read(tiny / "wav/long.wav", dtype="int16")[0], 20)
-    result = recogniser(tiny, timestamps="pauses", decode_max_len=40)(samples)
-    assert result.dur_s == pytest.approx(20 * 62.443, abs=0.01)
-    assert result.words[-1].end_s > 1000
 
 
 def test_command_on_a_data_directory(tiny, tmp_path):
@@ -331,21 +124,12 @@ def test_bad_utterances_harm_nobody(tiny, tmp_path):
 
 def test_killed_and_run_again(tiny, tmp_path):
     scp = [f"{path.stem} {path}\n" for path in sorted((tiny / "wav").glob("utt*.wav"))]
-    wait = f"zz test -e {tmp_path}/go || sleep 60; cat {tiny}/wav/utt00.wav |\n"  # of unknown length, so it comes last
-    (tmp_path / "wav.scp").write_text("".join(scp) + wait)
+    (tmp_path / "wav.scp").write_text("".join(scp))
     flags = ["--model", tiny / "FireRedASR2-AED", "--timestamps", "reference", "--batch-seconds", "12"]
-    process = subprocess.Popen(
-        [BIN / "firered-asr", tmp_path / "wav.scp", tmp_path / "out", *flags],
-        stderr=subprocess.DEVNULL,
-        start_new_session=True,
-    )
-    journal, deadline = tmp_path / "out/.journal.jsonl", time.monotonic() + 100
-    while time.monotonic() < deadline and not (journal.exists() and journal.read_text().count("\n") > 5):
-        time.sleep(0.02)
-    os.killpg(process.pid, signal.SIGKILL)
-    process.wait()
+    journal = tmp_path / "out/.journal.jsonl"
+    died = killed_at(journal, 7, "firered-asr", tmp_path / "wav.scp", tmp_path / "out", *flags)
+    assert died.returncode == -signal.SIGKILL, died.stderr
     assert not (tmp_path / "out/text").exists()
-    (tmp_path / "go").touch()
     again = command("asr", tmp_path / "wav.scp", tmp_path / "out", *flags)
     assert again.returncode == 0, again.stderr
     assert "of an earlier run" in again.stderr
@@ -385,43 +169,7 @@ def test_alignment_of_given_text(tiny, tmp_path):
     assert "no utterance of this id" in failed["extra"]
 
 
-def test_a_wrong_text_aligns_worse(tiny):
-    aligner = Aligner.from_pretrained(tiny / "FireRedASR2-AED", AlignConfig(), "cpu")
-    speech = speech_of(tiny / "wav/utt00.wav")
-    right, wrong = aligner.align([speech, speech], ["你好世界", "请把音量"])
-    assert right.alignment.mean_log_prob > wrong.alignment.mean_log_prob
-
-
-def test_alignment_times_agree_with_those_of_recognition(tiny):
-    asr = recogniser(tiny, timestamps="reference")
-    aligner = Aligner.from_pretrained(tiny / "FireRedASR2-AED", AlignConfig(timestamps="reference"), "cpu")
-    speech = speech_of(tiny / "wav/utt05.wav")
-    (heard,) = asr.recognise([speech])
-    (aligned,) = aligner.align([speech], [heard.text])
-    assert aligned.words == heard.words
-
-
 def test_missing_model_says_how_to_get_it(tmp_path):
     done = command("asr", tmp_path, tmp_path / "out", "--model", tmp_path / "nowhere")
     assert done.returncode == 1
     assert "hf download FireRedTeam/FireRedASR2-AED" in done.stderr
-
-
-def test_a_dict_of_another_model_is_refused(tiny, tmp_path):
-    model = first_generation(tiny, tmp_path / "m")
-    lines = (model / "dict.txt").read_text().splitlines()
-    (model / "dict.txt").write_text("\n".join(lines[:-1]) + "\n")
-    with pytest.raises(ModelError, match=r"129 tokens in dict\.txt, the model has 130"):
-        Asr.from_pretrained(model)
-
-
-def test_a_model_with_a_lead_of_its_own(tiny):
-    speech = speech_of(tiny / "wav/utt00.wav")
-    asr = recogniser(tiny, timestamps="pauses")
-    aligner = Aligner.from_pretrained(tiny / "FireRedASR2-AED", AlignConfig(timestamps="pauses"), "cpu")
-    (before,) = asr.recognise([speech])
-    for model in (asr.loaded.model, aligner.loaded.model):
-        model.config = replace(model.config, ctc_lead_s=0.03)
-    (after,) = asr.recognise([speech])
-    assert after.words[1].start_s - before.words[1].start_s == pytest.approx(0.03)
-    assert aligner.align([speech], [after.text])[0].words == after.words

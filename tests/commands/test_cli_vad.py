@@ -5,21 +5,17 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import kaldiio
 import numpy as np
 import pytest
 import soundfile
+from support.commands import command, killed_at
 
 from firered.data.archives import read_matrix
 
 BIN = Path(sys.executable).parent
-
-
-def command(name: str, *args: object, **options: object) -> subprocess.CompletedProcess:
-    return subprocess.run([BIN / f"firered-{name}", *map(str, args)], capture_output=True, text=True, **options)
 
 
 def voice(seconds: float, seed: int = 0) -> np.ndarray:
@@ -277,21 +273,14 @@ def test_a_full_disk_stops_with_its_reason_and_is_gone_on_with(tiny_vad_models, 
 def test_a_killed_run_goes_on_to_the_same_files(tiny_vad_models, tmp_path):
     good_files(tmp_path / "in", 3)
     lines = {path.stem: str(path) for path in (tmp_path / "in").glob("*.wav")}
-    lines["goodx"] = f"sleep 0.2; test -e {tmp_path / 'go'} || sleep 60; cat {tmp_path / 'in/good0.wav'} |"
     (tmp_path / "wav.scp").write_text("".join(f"{key} {value}\n" for key, value in sorted(lines.items())))
-    args = [BIN / "firered-fbank", tmp_path / "wav.scp", tmp_path / "out"]
-    process = subprocess.Popen(args, stderr=subprocess.DEVNULL, start_new_session=True)
     journal = tmp_path / "out/.journal.jsonl"
-    deadline = time.monotonic() + 60
-    while time.monotonic() < deadline and not (journal.exists() and journal.read_text().count("\n") == 4):
-        time.sleep(0.05)
-    os.killpg(process.pid, signal.SIGKILL)
-    process.wait()
+    died = killed_at(journal, 3, "firered-fbank", tmp_path / "wav.scp", tmp_path / "out")
+    assert died.returncode == -signal.SIGKILL, died.stderr
     assert not (tmp_path / "out/feats.scp").exists()
-    (tmp_path / "go").touch()
     again = command("fbank", tmp_path / "wav.scp", tmp_path / "out")
     assert again.returncode == 0, again.stderr
-    assert "goes on after 3 utterances" in again.stderr
+    assert "resumes after 2 utterances" in again.stderr
     assert command("fbank", tmp_path / "wav.scp", tmp_path / "fresh").returncode == 0
     for name in ("feats.ark", "utt2dur", "utt2num_frames", "wav.scp", "failed"):
         assert (tmp_path / "out" / name).read_bytes() == (tmp_path / "fresh" / name).read_bytes(), name

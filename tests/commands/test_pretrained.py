@@ -1,10 +1,9 @@
 """Where models are found, and what is said where there are none."""
 
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
+from support.commands import command
 from support.signals import write_wav
 
 from firered.cli.doctor import doctor_command
@@ -115,9 +114,8 @@ def test_every_published_model_can_be_lacking():
 def test_a_command_takes_a_published_name(tiny_vad_models):
     MODELS.symlink_to(tiny_vad_models)
     write_wav(Path("a.wav"))
-    words = [Path(sys.executable).parent / "firered-vad", "a.wav", "out", "--model"]
-    assert subprocess.run([*words, "FireRedVAD"]).returncode == 0
-    done = subprocess.run([*words, "FireRedLID"], capture_output=True, text=True)
+    assert command("vad", "a.wav", "out", "--model", "FireRedVAD").returncode == 0
+    done = command("vad", "a.wav", "out", "--model", "FireRedLID")
     assert done.returncode == 1
     assert "FireRedLID: no FireRedVAD/VAD model here. Get it with\n  firered-download FireRedVAD\n" in done.stderr
 

@@ -146,7 +146,7 @@ def test_words_of_another_text_leave_the_text_without_times(command, data, tiny,
     (tmp_path / "ctm").write_text(ctm)
     assert command(data / "text", tmp_path / "out", "--ctm", tmp_path / "ctm") == 1
     assert lines(tmp_path / "out/failed") == [
-        f"a-2 {tmp_path}/ctm: the word 'word' where the text goes on with 'world'; punctuated without times"
+        f"a-2 {tmp_path}/ctm: the word 'word' where the text continues with 'world'; punctuated without times"
     ]
     assert table(tmp_path / "out/text")["a-2"] == punc_of(tiny)("Hello, world!").punc_text
     found = [json.loads(line)["uttid"] for line in lines(tmp_path / "out/sentences.jsonl")]

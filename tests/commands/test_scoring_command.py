@@ -176,7 +176,7 @@ def test_what_made_the_result_is_noted(sides, monkeypatch):
 # Its other names
 
 
-@pytest.mark.parametrize("task", ["vad", "lid", "punc"])
+@pytest.mark.parametrize("task", ["text", "vad", "lid", "punc"])
 def test_the_first_word_chooses_the_command(monkeypatch, capsys, task):
     assert call(monkeypatch, task, "--help") == 0
     shown = capsys.readouterr().out

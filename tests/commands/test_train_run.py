@@ -6,13 +6,14 @@ import json
 import logging
 import os
 import resource
+import signal
 import subprocess
 import sys
-import time
 
 import numpy as np
 import pytest
 import torch
+from support.commands import killed_at
 from support.signals import noise, write_wav
 from support.train_corpus import SMALL_AED, SMALL_VAD, losses, make_all, records, run, values, write_config
 
@@ -67,14 +68,8 @@ def command(*arguments, before=()):
 def test_killed_and_gone_on_with_is_as_if_nothing_had_happened(corpus, uninterrupted, tmp_path):
     out = tmp_path / "exp"
     config = write_config(tmp_path / "train.yaml", everything_drawn(corpus, out, STEPS, num_workers=1))
-    with (tmp_path / "stderr").open("w") as stderr:
-        process = subprocess.Popen(command(config), stderr=stderr)
-        try:
-            while process.poll() is None and len(written(out)) < KILL_AFTER:
-                time.sleep(0.005)
-        finally:
-            process.kill()
-    assert process.wait() == -9, (tmp_path / "stderr").read_text()
+    died = killed_at(out / "train.jsonl", KILL_AFTER, "-m", "firered.cli.train", config)
+    assert died.returncode == -signal.SIGKILL, died.stderr
     reached = max(line["step"] for line in written(out))
     assert KILL_AFTER - 2 < reached < STEPS
     assert 0 < load(state_path(out))["step"] <= reached
@@ -273,9 +268,9 @@ def test_command_line_changes_settings(corpus, tmp_path):
     ("changes", "message"),
     [
         (["optim.rate=1"], "optim: unknown options rate; known: beta1"),
-        (["optimiser.lr=1"], "unknown optimiser; known: task, out, data, model"),
+        (["optimiser.lr=1"], "unknown options optimiser; known: task, out, data, model"),
         (["dropout=0.1", "init"], "--set init: expected section.name=value"),
-        (["depth=3"], "depth: is in no section of this task"),
+        (["depth=3"], "depth: is in no section"),
         (["task=asr"], "task: 'asr' is not one of aed, ctc"),
         (["out="], "out: the folder to write is not given"),
         (["train.max_epochs=0"], "train: max_epochs: 0 is less than 1"),

@@ -2,32 +2,31 @@
 
 import io
 import json
-import os
 import shutil
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import numpy as np
 import pytest
 import soundfile
-from support.paths import GOLDENS
+import yaml
+from support.commands import command, killed_at
+from support.paths import EGS, GOLDENS
 from support.signals import noise, sine, write_wav
 from support.tools import needs_ffmpeg
 
-from firered import __version__
 from firered.cli.main import main
 
 FIRERED = Path(sys.executable).with_name("firered")
 
 
 @pytest.fixture(scope="module")
-def models(shared, tmp_path_factory):
-    """The released VAD beside the tiny golden models, as a directory of published names."""
+def models(tmp_path_factory):
+    """The VAD of egs/mini beside the tiny golden models, as a directory of published names."""
     top = tmp_path_factory.mktemp("published")
-    (top / "FireRedVAD").symlink_to(shared("models/FireRedVAD"))
+    (top / "FireRedVAD").symlink_to(EGS / "mini/models/FireRedVAD")
     for name in ("FireRedLID", "FireRedASR2-AED", "FireRedASR2-LLM", "FireRedPunc"):
         (top / name).symlink_to(GOLDENS / "tiny" / name)
     return top
@@ -94,12 +93,25 @@ def test_a_folder_of_all_sorts(transcribe, tmp_path):
 
 def test_the_llm_with_word_times(transcribe, tmp_path):
     wav = GOLDENS / "tiny/wav/utt00.wav"
-    assert transcribe(wav, "-o", tmp_path, "--asr-type", "llm", "--dtype", "float32", "--format", "ctm") == 0
+    assert transcribe(wav, "-o", tmp_path, "--asr-type", "llm", "--asr-dtype", "auto", "--format", "ctm") == 0
     (result,) = results(tmp_path).values()
     words = "".join(word["text"] for word in result["words"])
     assert words
     assert words == "".join(letter for letter in result["text"] if letter.isalnum())
     assert len((tmp_path / "utt00.ctm").read_text().splitlines()) == len(result["words"])
+
+
+def test_its_settings_can_be_given_again(transcribe, tmp_path):
+    """By sections, the kind of recognition model among them, and options of every module."""
+    wav, out = GOLDENS / "tiny/wav/utt00.wav", tmp_path / "out"
+    flags = ["--asr-type", "llm", "--asr-beam-size", 2, "--asr-language", "zh", "--punc-overlap", 8]
+    assert transcribe(wav, "-o", out, *flags, "--lid-beam-size", 2, "--mvad-music-threshold", 0.6) == 0
+    settings = yaml.safe_load((out / "config.yaml").read_text())
+    assert settings["system"]["asr_type"] == "llm"
+    assert (settings["asr"]["language"], settings["asr"]["beam_size"], settings["lid"]["beam_size"]) == ("zh", 2, 2)
+    assert (settings["punc"]["overlap"], settings["mvad"]["music_threshold"]) == (8, 0.6)
+    assert transcribe(wav, "-o", tmp_path / "again", "--config", out / "config.yaml") == 0
+    assert files_of(tmp_path / "again") == files_of(out)
 
 
 def test_two_processes_give_what_one_gives(transcribe, tmp_path):
@@ -131,37 +143,19 @@ def test_a_run_that_was_killed_is_gone_on_with(models, tmp_path):
     voices = [soundfile.read(GOLDENS / f"tiny/wav/utt0{number}.wav")[0] for number in range(6)]
     samples = [part for voice in voices for part in (pause, voice)]
     recording = write_wav(tmp_path / "long.wav", np.concatenate(samples))
-    command = [FIRERED, "transcribe", recording, "--models", models, "--num-threads", "1", "--batch-seconds", "4"]
+    arguments = [recording, "--models", models, "--num-threads", "1"]
+    arguments += ["--lid-batch-seconds", "4", "--asr-batch-seconds", "4"]
     whole, killed = tmp_path / "whole", tmp_path / "killed"
-    subprocess.run([*command, "-o", whole], check=True, capture_output=True)
-    process = subprocess.Popen([*command, "-o", killed], stderr=subprocess.DEVNULL)
+    assert command("firered", "transcribe", *arguments, "-o", whole).returncode == 0
     journal = killed / ".segments.jsonl"
-    while not (journal.exists() and '"asr' in journal.read_text()):
-        assert process.poll() is None, "it was done before it could be killed"
-        time.sleep(0.01)
-    os.kill(process.pid, signal.SIGKILL)
-    process.wait()
-    noted = journal.read_text().count("\n")
-    assert noted > 1
-    again = subprocess.run([*command, "-o", killed], check=True, capture_output=True, text=True)
+    died = killed_at(journal, 8, "firered", "transcribe", *arguments, "-o", killed)
+    assert died.returncode == -signal.SIGKILL, died.stderr
+    assert '"asr' in journal.read_text()
+    again = command("firered", "transcribe", *arguments, "-o", killed)
+    assert again.returncode == 0, again.stderr
     assert files_of(killed) == files_of(whole)
     assert not journal.exists()
     assert "1 recordings done" in again.stderr
-
-
-def test_the_list_of_commands(monkeypatch, capsys):
-    monkeypatch.setattr(sys, "argv", ["firered"])
-    main()
-    shown = capsys.readouterr().out
-    for name in ("firered transcribe", "firered doctor", "firered-vad", "firered-asr"):
-        assert f"\n  {name} " in shown
-    monkeypatch.setattr(sys, "argv", ["firered", "--version"])
-    main()
-    assert capsys.readouterr().out == f"firered {__version__}\n"
-    monkeypatch.setattr(sys, "argv", ["firered", "transscribe"])
-    with pytest.raises(SystemExit) as done:
-        main()
-    assert "no command 'transscribe'" in done.value.code
 
 
 def test_doctor(models, monkeypatch, capsys):

@@ -10,6 +10,7 @@ TOP = Path(__file__).resolve().parents[2]
 SPLITS = ("official", "without_ann")  # side by side; the third, without_bob, is left out
 
 
+@pytest.mark.nightly
 def test_every_split_is_trained_decoded_and_scored(tmp_path):
     if not (TOP / ".venv/bin/firered-train").exists():
         pytest.skip("recipes work in .venv, which is not set up here")

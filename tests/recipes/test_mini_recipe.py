@@ -9,6 +9,7 @@ import pytest
 TOP = Path(__file__).resolve().parents[2]
 
 
+@pytest.mark.nightly
 def test_everything_is_trained_decoded_and_scored(tmp_path):
     if not (TOP / ".venv/bin/firered-train").exists():
         pytest.skip("recipes work in .venv, which is not set up here")

@@ -218,7 +218,7 @@ def test_opus_is_converted_once_and_other_audio_is_where_it_was(tmp_path):
     made = wav.stat().st_mtime_ns
     write("wenetspeech", tmp_path / "out", corpus)
     assert wav.stat().st_mtime_ns == made
-    assert not list(wav.parent.glob("*.part"))
+    assert not list(wav.parent.glob(".*.tmp"))
 
 
 def test_labels_of_speech_are_the_reference(tmp_path):

@@ -224,14 +224,12 @@ def assert_same(transcript, exp):
     """A recording's transcript and what the recipe wrote of it."""
     segments = [line.split() for line in (exp / "vad/segments").read_text().splitlines()]
     spans = [(start, end) for _, recording, start, end in segments if recording == transcript.uttid]
-    assert transcript.vad_segments_ms == [
-        (round(1000 * float(start)), round(1000 * float(end))) for start, end in spans
-    ]
+    assert transcript.segments == tuple((float(start), float(end)) for start, end in spans)
     ctm = [line.split() for line in (exp / "align/ctm").read_text().splitlines()]
     ctm = [fields for fields in ctm if fields[0] == transcript.uttid]
     assert [word.text for word in transcript.words] == [fields[4] for fields in ctm]
-    starts = [1000 * float(fields[2]) for fields in ctm]
-    assert [word.start_ms for word in transcript.words] == pytest.approx(starts, abs=1.5)
+    starts = [float(fields[2]) for fields in ctm]
+    assert [word.start_s for word in transcript.words] == pytest.approx(starts, abs=0.0015)
     sentences = [json.loads(line) for line in (exp / "punc/sentences.jsonl").read_text().splitlines()]
     of_segment = [one for one in sentences if one["uttid"].startswith(f"{transcript.uttid}-")]
     assert [one.text for one in transcript.sentences] == [s["text"] for one in of_segment for s in one["sentences"]]

@@ -1,18 +1,31 @@
 """Transcripts of any content, for the tests of what is written of them."""
 
+from dataclasses import replace
+
 from hypothesis import strategies as st
 
 from firered.output.config import SubtitleConfig
-from firered.system.transcript import Event, Sentence, TimedWord, Transcript, Trouble
+from firered.results import Event, Sentence, Transcript, Trouble, Word
 
 
 def made(sentences=(), words=(), uttid="a", dur_s=100.0, segments=None, **more):
     """A transcript of (start, end, text) sentences and words in milliseconds."""
-    sentences = [Sentence(start, end, text, 0.9) for start, end, text in sentences]
     if segments is None:
-        segments = [(one.start_ms, one.end_ms) for one in sentences]
-    words = [TimedWord(*word) for word in words]
+        segments = [(start, end) for start, end, _ in sentences]
+    sentences = [timed(Sentence, start, end, text=text, asr_confidence=0.9) for start, end, text in sentences]
+    words = [timed(Word, start, end, text=text) for start, end, text in words]
+    segments = [(start / 1000, end / 1000) for start, end in segments]
     return Transcript(uttid, "".join(one.text for one in sentences), sentences, segments, dur_s, words, "a.wav", **more)
+
+
+def timed(cls, start_ms, end_ms, /, **fields):
+    """A part of a transcript by its time in milliseconds."""
+    return cls(start_s=start_ms / 1000, end_s=end_ms / 1000, **fields)
+
+
+def in_ms(parts):
+    """(start, end) of parts of a transcript in milliseconds."""
+    return [(round(1000 * part.start_s), round(1000 * part.end_s)) for part in parts]
 
 
 CHARACTERS = st.one_of(
@@ -58,8 +71,9 @@ def transcripts(draw, wild=False):
         step = (end - start) // max(len(parts), 1)
         words += [(start + n * step, start + (n + 1) * step, part) for n, part in enumerate(parts)]
     segments = [(start, end) for start, end, _ in draw(spans(st.none(), wild))]
-    events = [Event(*one) for one in draw(spans(st.sampled_from(["speech", "singing", "music"]), wild))]
-    troubles = [Trouble(*one) for one in draw(spans(TEXTS, wild))]
+    kinds = st.sampled_from(["speech", "singing", "music"])
+    events = [timed(Event, start, end, kind=kind) for start, end, kind in draw(spans(kinds, wild))]
+    troubles = [timed(Trouble, start, end, reason=reason) for start, end, reason in draw(spans(TEXTS, wild))]
     dur_s = draw(st.sampled_from([0.025, 2.7854375, 2.7856875, 300.0]))
     return made(sentences, words, dur_s=dur_s, segments=segments, events=events, troubles=troubles)
 
@@ -73,15 +87,22 @@ _WORDS = [(1000, 1400, "hello"), (1400, 2000, "world"), (3000, 3500, "你"), (35
 def meeting(**more):
     """A transcript with something of each kind."""
     transcript = made([(1000, 2000, "Hello world."), (3000, 4000, "你好。")], _WORDS, "meeting", 10.0, **more)
-    transcript.sentences[0].lang, transcript.sentences[1].lang = "en", "zh yue"
-    transcript.sentences[1].asr_confidence = 0.4
-    transcript.events = [Event(0, 900, "music")]
-    transcript.troubles = [
-        Trouble(5000, 6000, "recognition failed: out of memory", kind="failed"),
-        Trouble(6000, 7000, "speech, but no text was recognised", kind="no text"),
-        Trouble(7000, 8000, "the same word 9 times", text="啦啦啦", kind="doubt"),
-    ]
-    return transcript
+    english, chinese = transcript.sentences
+    return replace(
+        transcript,
+        sentences=[replace(english, lang="en"), replace(chinese, lang="zh yue", asr_confidence=0.4)],
+        events=[timed(Event, 0, 900, kind="music")],
+        troubles=[
+            timed(Trouble, 5000, 6000, reason="recognition failed: out of memory", kind="failed"),
+            timed(Trouble, 6000, 7000, reason="speech, but no text was recognised", kind="no text"),
+            timed(Trouble, 7000, 8000, reason="the same word 9 times", text="啦啦啦", kind="doubt"),
+        ],
+    )
+
+
+def in_language(transcript, lang):
+    """The transcript with all its sentences in a language."""
+    return replace(transcript, sentences=[replace(sentence, lang=lang) for sentence in transcript.sentences])
 
 
 EVIL = [
@@ -96,7 +117,6 @@ EVIL = [
 def everywhere(text):
     """A transcript with a text wherever there can be one."""
     transcript = made([(0, 1000, text)], [(0, 500, text)], text, 1.0)
-    transcript.sentences[0].lang = transcript.wav_path = text
-    transcript.troubles = [Trouble(0, 1, text, text, text)]
-    transcript.events = [Event(0, 1, text)]
-    return transcript
+    troubles = [timed(Trouble, 0, 1, reason=text, text=text, kind=text)]
+    events = [timed(Event, 0, 1, kind=text)]
+    return replace(in_language(transcript, text), wav_path=text, troubles=troubles, events=events)

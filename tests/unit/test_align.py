@@ -1,14 +1,12 @@
 """Alignment against brute force, and times against the published cases and their own rules."""
 
 import itertools
-import json
 import math
 
 import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from support.paths import GOLDENS
 
 from firered.align.ctc import (
     Alignment,
@@ -164,27 +162,6 @@ def test_impossible_and_broken_probabilities_are_reasons_too():
 def test_arguments_that_do_not_fit_are_a_mistake(shape, lengths, tokens):
     with pytest.raises(ValueError):
         align(torch.zeros(shape), lengths, tokens)
-
-
-def test_every_published_time():
-    cases = json.loads((GOLDENS / "tiny/times_expected.json").read_text())["frames_to_words"]
-    assert len(cases) == 170
-    for case in cases:
-        times = token_times(case["alignment"], len(case["tokens"]), case["dur"])
-        words = merge_words(case["symbols"], times)
-        assert [[word.text, word.start_s, word.end_s] for word in words] == case["words"]
-        if "starts" in case:
-            assert said_by(case["alignment"]) == case["tokens"]
-            starts, ends = zip(*frame_times(case["alignment"]), strict=True)
-            assert (list(starts), list(ends)) == (case["starts"], case["ends"])
-
-
-def test_every_published_merge():
-    cases = json.loads((GOLDENS / "tiny/times_expected.json").read_text())["merge"]
-    assert len(cases) == 11
-    for case in cases:
-        words = merge_words([token[0] for token in case["tokens"]], [tuple(token[1:]) for token in case["tokens"]])
-        assert [[word.text, word.start_s, word.end_s] for word in words] == case["words"]
 
 
 @pytest.mark.parametrize(

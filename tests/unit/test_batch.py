@@ -12,18 +12,18 @@ from firered.runs import journal as batch
 from firered.runs.config import FbankConfig, JobConfig
 from firered.runs.fbank import make_fbank
 from firered.runs.inputs import Inputs
-from firered.runs.journal import Job, fingerprint
+from firered.runs.journal import Run, fingerprint
 
-GO_ON, AFRESH = JobConfig(), JobConfig(resume=False)
+RESUME, AFRESH = JobConfig(), JobConfig(resume=False)
 
 
 def killed(out, keys, identity="x", **config):
     """A run that notes these keys as done and is then no more."""
-    job = Job(out, identity, JobConfig(**config))
+    run = Run(out, identity, JobConfig(**config))
     for number, key in enumerate(keys):
-        job.done(key, {"n": number}, 1.0, 100 * (number + 1))
-    job._journal.close()
-    return job
+        run.done(key, {"n": number}, 1.0, 100 * (number + 1))
+    run._journal.close()
+    return run
 
 
 def utterances(*keys):
@@ -35,37 +35,37 @@ def journal(out):
 
 
 def test_a_complete_run_leaves_an_empty_list_of_failures_and_no_journal(tmp_path):
-    with Job(tmp_path / "new/out", "x", GO_ON) as job:
-        job.take(utterances("a"))
-        job.done("a", [1, "二"], 1.0)
-        assert job.finish() == 0
-    assert job.results == {"a": [1, "二"]}
+    with Run(tmp_path / "new/out", "x", RESUME) as run:
+        run.take(utterances("a"))
+        run.done("a", [1, "二"], 1.0)
+        assert run.finish() == 0
+    assert run.results == {"a": [1, "二"]}
     assert [path.name for path in (tmp_path / "new/out").iterdir()] == ["failed"]
     assert (tmp_path / "new/out/failed").read_text() == ""
 
 
-def test_a_killed_run_is_gone_on_with(tmp_path, caplog):
+def test_a_killed_run_is_resumed(tmp_path, caplog):
     killed(tmp_path, ["a", "乙"])
-    with caplog.at_level(logging.INFO), Job(tmp_path, "x", GO_ON, "files") as job:
-        assert job.results == {"a": {"n": 0}, "乙": {"n": 1}}
-        assert job.mark == 200
-        job.done("c", None, 1.0, 300)
-        assert job.finish() == 0
-    assert "goes on after 2 files of an earlier run (--no-resume starts afresh)" in caplog.text
+    with caplog.at_level(logging.INFO), Run(tmp_path, "x", RESUME, "files") as run:
+        assert run.results == {"a": {"n": 0}, "乙": {"n": 1}}
+        assert run.mark == 200
+        run.done("c", None, 1.0, 300)
+        assert run.finish() == 0
+    assert "resumes after 2 files of an earlier run (--no-resume starts afresh)" in caplog.text
 
 
 def test_killed_again_and_again(tmp_path):
     killed(tmp_path, ["a"])
-    with Job(tmp_path, "x", GO_ON) as second:
+    with Run(tmp_path, "x", RESUME) as second:
         second.done("b", {}, 1.0, 250)
-    with Job(tmp_path, "x", GO_ON) as third:
+    with Run(tmp_path, "x", RESUME) as third:
         assert list(third.results) == ["a", "b"]
         assert third.mark == 250
 
 
 def test_results_are_on_disk_at_once(tmp_path):
-    job = Job(tmp_path, "x", GO_ON)
-    job.done("a", {"n": 0}, 1.0)
+    run = Run(tmp_path, "x", RESUME)
+    run.done("a", {"n": 0}, 1.0)
     assert json.loads(journal(tmp_path).read_text().splitlines()[-1])["key"] == "a"
 
 
@@ -74,67 +74,67 @@ def test_a_last_line_written_by_half_is_done_again(tmp_path, lost):
     killed(tmp_path, ["a", "b", "三"])
     content = journal(tmp_path).read_bytes()
     journal(tmp_path).write_bytes(content[:-lost])
-    with Job(tmp_path, "x", GO_ON) as job:
-        assert list(job.results) == ["a", "b"]
-        assert job.mark == 200
-        job.done("c", {"n": 9}, 1.0, 300)
-    with Job(tmp_path, "x", GO_ON) as job:  # what follows the half line was not appended to it
-        assert list(job.results) == ["a", "b", "c"]
+    with Run(tmp_path, "x", RESUME) as run:
+        assert list(run.results) == ["a", "b"]
+        assert run.mark == 200
+        run.done("c", {"n": 9}, 1.0, 300)
+    with Run(tmp_path, "x", RESUME) as run:  # what follows the half line was not appended to it
+        assert list(run.results) == ["a", "b", "c"]
 
 
 def test_separators_of_lines_inside_a_result(tmp_path):
-    with Job(tmp_path, "x", GO_ON) as job:
-        job.done("a", "one\u2028two\x85three\nfour", 1.0)
-        job.done("b", "five", 1.0)
-    with Job(tmp_path, "x", GO_ON) as job:
-        assert job.results == {"a": "one\u2028two\x85three\nfour", "b": "five"}
+    with Run(tmp_path, "x", RESUME) as run:
+        run.done("a", "one\u2028two\x85three\nfour", 1.0)
+        run.done("b", "five", 1.0)
+    with Run(tmp_path, "x", RESUME) as run:
+        assert run.results == {"a": "one\u2028two\x85three\nfour", "b": "five"}
 
 
 @pytest.mark.parametrize(
     "content", ["", "\n", "not json\n", '{"identity": "y"}\n{"key": "a", "result": 1, "mark": 5}\n']
 )
-def test_another_runs_journal_is_not_gone_on_with(tmp_path, content):
+def test_another_runs_journal_is_not_resumed(tmp_path, content):
     journal(tmp_path).write_text(content)
-    with Job(tmp_path, "x", GO_ON) as job:
-        assert job.results == {}
-        assert job.mark == 0
+    with Run(tmp_path, "x", RESUME) as run:
+        assert run.results == {}
+        assert run.mark == 0
 
 
 def test_other_settings_discard_what_was_done(tmp_path, caplog):
     killed(tmp_path, ["a"], identity="with 0.4")
-    with caplog.at_level(logging.INFO), Job(tmp_path, "with 0.5", GO_ON) as job:
-        assert job.results == {}
-    assert "an earlier run with other settings is not gone on with" in caplog.text
-    with Job(tmp_path, "with 0.4", GO_ON) as job:  # nor is it there when one changes one's mind
-        assert job.results == {}
+    with caplog.at_level(logging.INFO), Run(tmp_path, "with 0.5", RESUME) as run:
+        assert run.results == {}
+    assert "an earlier run with other settings is not resumed" in caplog.text
+    with Run(tmp_path, "with 0.4", RESUME) as run:  # nor is it there when one changes one's mind
+        assert run.results == {}
 
 
 def test_resume_can_be_switched_off(tmp_path):
     killed(tmp_path, ["a"])
-    with Job(tmp_path, "x", AFRESH) as job:
-        assert job.results == {}
+    with Run(tmp_path, "x", AFRESH) as run:
+        assert run.results == {}
 
 
 def test_failures_are_tried_again(tmp_path):
-    with Job(tmp_path, "x", GO_ON) as job:
-        job.done("a", 1, 1.0)
-        job.fail("b", "a disk that was full")
-    with Job(tmp_path, "x", GO_ON) as job:
-        assert job.results == {"a": 1}
-        assert job.problems == {}
-        job.done("b", 2, 1.0)
-        assert job.finish() == 0
+    with Run(tmp_path, "x", RESUME) as run:
+        run.done("a", 1, 1.0)
+        run.fail("b", "a disk that was full")
+    with Run(tmp_path, "x", RESUME) as run:
+        assert run.results == {"a": 1}
+        assert run.problems == {}
+        run.done("b", 2, 1.0)
+        assert run.finish() == 0
     assert (tmp_path / "failed").read_text() == ""
 
 
 def test_failures_are_listed_in_order_one_a_line(tmp_path, caplog):
-    with Job(tmp_path, "x", GO_ON) as job:
-        job.fail("乙", "second")
-        job.fail("b", "of two\n  lines\tand a tab")
-        job.fail("a", AudioError("no such file"))
-        job.fail("a", "and its picture neither")
-        job.done("c", 1, 1.0)
-        assert job.finish() == 1
+    with Run(tmp_path, "x", RESUME) as run:
+        run.fail("乙", "second")
+        run.fail("b", "of two\n  lines\tand a tab")
+        run.fail("a", AudioError("no such file"))
+        run.fail("a", "and its picture neither")
+        run.done("c", 1, 1.0)
+        assert run.finish() == 1
     assert (tmp_path / "failed").read_text() == (
         "a and its picture neither\na no such file\nb of two lines and a tab\n乙 second\n"
     )
@@ -146,23 +146,23 @@ def test_what_a_run_takes_on(tmp_path):
     killed(tmp_path, ["a", "gone"])
     inputs = utterances("a", "b")
     inputs.problems.append(Problem("c", "c.wav: no such file"))
-    with Job(tmp_path, "x", GO_ON) as job:
-        job.take(inputs)
-        assert job.results == {"a": {"n": 0}}  # what is no longer in the input is no longer a result
-        assert job.mark == 200  # but its matrix is in the archive
-        job.done("b", {}, 1.0)
-        assert job.finish() == 1
+    with Run(tmp_path, "x", RESUME) as run:
+        run.take(inputs)
+        assert run.results == {"a": {"n": 0}}  # what is no longer in the input is no longer a result
+        assert run.mark == 200  # but its matrix is in the archive
+        run.done("b", {}, 1.0)
+        assert run.finish() == 1
     assert (tmp_path / "failed").read_text() == "c c.wav: no such file\n"
 
 
 def test_what_nobody_foresaw_is_a_failure_with_its_traceback_logged(tmp_path, caplog):
-    with Job(tmp_path, "x", GO_ON) as job:
+    with Run(tmp_path, "x", RESUME) as run:
         for key, error in (("a", DataError("expected")), ("b", ZeroDivisionError("division by zero"))):
             try:
                 raise error
             except Exception as caught:
-                job.fail_with(key, caught)
-        job.write_failed()
+                run.fail_with(key, caught)
+        run.write_failed()
     assert (tmp_path / "failed").read_text() == "a expected\nb unexpected ZeroDivisionError: division by zero\n"
     assert caplog.text.count("Traceback") == 1
 
@@ -171,27 +171,27 @@ def test_what_nobody_foresaw_is_a_failure_with_its_traceback_logged(tmp_path, ca
     ("failures", "keep_going", "status"), [(0, False, 0), (1, False, 1), (0, True, 0), (1, True, 0)]
 )
 def test_exit_status(tmp_path, failures, keep_going, status):
-    with Job(tmp_path, "x", JobConfig(keep_going=keep_going)) as job:
-        job.done("a", 1, 1.0)
+    with Run(tmp_path, "x", JobConfig(keep_going=keep_going)) as run:
+        run.done("a", 1, 1.0)
         for number in range(failures):
-            job.fail(f"b{number}", "broken")
-        assert job.finish() == status
+            run.fail(f"b{number}", "broken")
+        assert run.finish() == status
     assert len((tmp_path / "failed").read_text().splitlines()) == failures
 
 
 def test_an_output_folder_that_cannot_be(tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(FireRedError, match=r"cannot write into .*file/out: Not a directory"):
-        Job(tmp_path / "file/out", "x", GO_ON)
+        Run(tmp_path / "file/out", "x", RESUME)
     with pytest.raises(FireRedError, match=r"cannot write into .*file: File exists"):
-        Job(tmp_path / "file", "x", GO_ON)
+        Run(tmp_path / "file", "x", RESUME)
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere")
 def test_an_output_folder_that_is_closed(tmp_path):
     (tmp_path / "closed").mkdir(mode=0o500)
     with pytest.raises(FireRedError, match=r"cannot write into .*closed: Permission denied"):
-        Job(tmp_path / "closed", "x", GO_ON)
+        Run(tmp_path / "closed", "x", RESUME)
 
 
 class Clock:
@@ -204,33 +204,33 @@ class Clock:
 
 def test_progress_after_every_interval(tmp_path, caplog, monkeypatch):
     monkeypatch.setattr(batch, "time", Clock)
-    with caplog.at_level(logging.INFO), Job(tmp_path, "x", GO_ON, "utterances") as job:
-        job.take(utterances(*map(str, range(200))))
+    with caplog.at_level(logging.INFO), Run(tmp_path, "x", RESUME, "utterances") as run:
+        run.take(utterances(*map(str, range(200))))
         for number in range(9):
             Clock.now += 1
-            job.done(f"a{number}", 1, 1800.0)
+            run.done(f"a{number}", 1, 1800.0)
         assert caplog.messages == []
-        job.fail("b", "broken")
+        run.fail("b", "broken")
         caplog.clear()
         Clock.now += 1
-        job.done("c", 1, 1800.0)
+        run.done("c", 1, 1800.0)
         assert caplog.messages == ["11 of 200 utterances, 5.00 h, 1800 times real time, about 2 min 52 s left"]
         Clock.now += 9
-        job.done("d", 1, 1800.0)
+        run.done("d", 1, 1800.0)
         assert len(caplog.messages) == 1
         Clock.now += 1
-        job.done("e", 1, 1800.0)
+        run.done("e", 1, 1800.0)
         assert len(caplog.messages) == 2
 
 
 def test_progress_of_what_has_no_audio(tmp_path, caplog, monkeypatch):
     monkeypatch.setattr(batch, "_REPORT_EVERY_S", 0.0)
     monkeypatch.setattr(batch, "time", Clock)
-    with caplog.at_level(logging.INFO), Job(tmp_path, "x", GO_ON) as job:
-        job.take(utterances(*map(str, range(1000))))
+    with caplog.at_level(logging.INFO), Run(tmp_path, "x", RESUME) as run:
+        run.take(utterances(*map(str, range(1000))))
         Clock.now += 60
-        job.done("a", 1, 0.0)
-        job.finish()
+        run.done("a", 1, 0.0)
+        run.finish()
     assert caplog.messages == ["1 of 1000 recordings, about 16 h 39 min left", "1 recordings done, 0 failed"]
 
 
@@ -258,12 +258,12 @@ def test_the_version_is_part_of_the_fingerprint(monkeypatch):
 def test_features_go_on_to_the_same_bytes(tmp_path, monkeypatch):
     for name in "abcd":
         write_wav(tmp_path / f"in/{name}.wav")
-    job = (AudioConfig(), FbankConfig(), GO_ON)
+    run = (AudioConfig(), FbankConfig(), RESUME)
     monkeypatch.chdir(tmp_path)
-    assert make_fbank(["in"], tmp_path / "whole", *job) == 0
+    assert make_fbank(["in"], tmp_path / "whole", *run) == 0
 
     done = []
-    real = Job.done
+    real = Run.done
 
     def dies_after_two(self, key, *args):
         if len(done) == 2:
@@ -271,11 +271,11 @@ def test_features_go_on_to_the_same_bytes(tmp_path, monkeypatch):
         done.append(key)
         real(self, key, *args)
 
-    monkeypatch.setattr(Job, "done", dies_after_two)
+    monkeypatch.setattr(Run, "done", dies_after_two)
     with pytest.raises(KeyboardInterrupt):
-        make_fbank(["in"], tmp_path / "out", *job)
-    monkeypatch.setattr(Job, "done", lambda self, key, *args: (done.append(key), real(self, key, *args)))
-    assert make_fbank(["in"], tmp_path / "out", *job) == 0
+        make_fbank(["in"], tmp_path / "out", *run)
+    monkeypatch.setattr(Run, "done", lambda self, key, *args: (done.append(key), real(self, key, *args)))
+    assert make_fbank(["in"], tmp_path / "out", *run) == 0
     assert done == ["a", "b", "c", "d"]
     for path in (tmp_path / "whole").iterdir():
         again = (tmp_path / "out" / path.name).read_bytes()

@@ -1,64 +1,28 @@
 """Beam search on made-up models: against greedy, exhaustive search, and each published rule by hand."""
 
-import itertools
 import math
 
 import pytest
 import torch
+from support.table_model import EOS, SOS, Table, every_sequence, random_logits, score_of
 
 from firered.errors import OptionError
-from firered.search.beam import BeamConfig, beam_search
-
-SOS, EOS = 0, 1
-
-
-class Table:
-    """A language over a small vocabulary: an utterance's table gives the next token's logits from the last two."""
-
-    def __init__(self, logits: torch.Tensor, beams: int) -> None:
-        self.logits, self.beams = logits, beams  # (N, V, V, V)
-        self.before = torch.full((len(logits) * beams,), SOS)
-        self.widths: list[int] = []
-
-    def step(self, tokens: torch.Tensor) -> torch.Tensor:
-        self.widths.append(len(tokens))
-        utterance = torch.arange(len(self.logits)).repeat_interleave(self.beams)
-        out = self.logits[utterance, self.before, tokens]
-        self.before = tokens.clone()  # the search goes on writing where they lie
-        return out
-
-    def reorder(self, index: torch.Tensor) -> None:
-        self.before = self.before[index]
-
-    def select(self, utterances: list[int]) -> None:
-        self.before = self.before.view(-1, self.beams)[utterances].flatten()
-        self.logits = self.logits[utterances]
+from firered.search.beam import beam_search
+from firered.search.config import BeamConfig
+from firered.search.scorers import LmScorer
 
 
-def search(logits: torch.Tensor, max_len: int | list[int], lm: torch.Tensor | None = None, **options: object) -> list:
+def search(
+    logits: torch.Tensor,
+    max_len: int | list[int],
+    lm: torch.Tensor | None = None,
+    weight: float = 0.0,
+    **options: object,
+) -> list:
     config = BeamConfig(**{"beam_size": 3, "softmax_smoothing": 1.0, "length_penalty": 0.0, **options})
     limits = torch.tensor([max_len] * len(logits) if isinstance(max_len, int) else max_len)
-    other = Table(lm, config.beam_size) if lm is not None else None
-    return beam_search(Table(logits, config.beam_size), limits, config, sos=SOS, eos=EOS, lm=other)
-
-
-def random_logits(seed: int, n: int = 1, vocabulary: int = 4) -> torch.Tensor:
-    return 2 * torch.randn(n, *[vocabulary] * 3, generator=torch.Generator().manual_seed(seed))
-
-
-def every_sequence(vocabulary: int, length: int) -> list[tuple[int, ...]]:
-    """All that can come out of at most `length` steps: ended ones, and unfinished ones of full length."""
-    letters = [t for t in range(vocabulary) if t != EOS]
-    ended = [s for size in range(length) for s in itertools.product(letters, repeat=size)]
-    return ended + list(itertools.product(letters, repeat=length))
-
-
-def score_of(logits: torch.Tensor, tokens: tuple[int, ...], length: int) -> float:
-    total, before, last = 0.0, SOS, SOS
-    for token in [*tokens, EOS][: length if len(tokens) == length else None]:
-        total += float(logits[before, last].log_softmax(0)[token])
-        before, last = last, token
-    return total
+    scorers = [LmScorer(Table(lm, config.beam_size), weight, EOS)] if lm is not None else []
+    return beam_search(Table(logits, config.beam_size), limits, config, sos=SOS, eos=EOS, scorers=scorers)
 
 
 @pytest.mark.parametrize("seed", range(6))
@@ -135,12 +99,12 @@ def test_external_lm():
     table = torch.tensor(lm).expand(1, 3, 3, 3)
     found = {
         h.tokens: h
-        for h in search(torch.tensor(logits).expand(1, 3, 3, 3), 1, table, beam_size=3, nbest=3, elm_weight=0.3)[0]
+        for h in search(torch.tensor(logits).expand(1, 3, 3, 3), 1, table, beam_size=3, nbest=3, weight=0.3)[0]
     }
     for tokens, token in (((), EOS), ((2,), 2), ((0,), 0)):
         assert found[tokens].score == pytest.approx(float(expected[token]), abs=1e-6)
-        assert found[tokens].lm_score == pytest.approx(0.3 * float(share[token]), abs=1e-6)
-        assert found[tokens].model_score + found[tokens].lm_score == pytest.approx(found[tokens].score, abs=1e-6)
+        assert found[tokens].added_score == pytest.approx(0.3 * float(share[token]), abs=1e-6)
+        assert found[tokens].model_score + found[tokens].added_score == pytest.approx(found[tokens].score, abs=1e-6)
 
 
 def test_a_finished_hypothesis_costs_nothing_more():

@@ -14,7 +14,6 @@ from torch import nn
 
 from firered.errors import ModelError
 from firered.models.checkpoint import load_checkpoint, load_weights, model_files, pick_device
-from firered.models.dfsmn import Dfsmn, DfsmnConfig
 
 ARGS = argparse.Namespace(idim=80, R=8, name="体", nested=argparse.Namespace(betas=(0.9, 0.98), none=None))
 
@@ -224,10 +223,3 @@ def test_devices():
     for name in ("gpu", "cuda:99", ""):
         with pytest.raises(ModelError, match=f"device '{name}' cannot be used here: ."):
             pick_device(name)
-
-
-@pytest.mark.parametrize("name", ["VAD", "Stream-VAD", "AED"])
-def test_released_checkpoints_load(shared, name):
-    path = shared(f"models/FireRedVAD/{name}") / "model.pth.tar"
-    args, state = load_checkpoint(path)
-    load_weights(Dfsmn(DfsmnConfig.from_args(args)), state, path)

@@ -81,7 +81,7 @@ def test_utterances_that_are_not_among_the_texts_are_passed_over(tmp_path):
     [
         ("b 1 0 1 x\n", "no words of this utterance"),
         ("a 1 0 1 hi\n", "the words end before 'you'"),
-        ("a 1 0 .1 hi\na 1 .1 .1 me\na 1 .2 .1 you\n", "the word 'me' where the text goes on with 'you'"),
+        ("a 1 0 .1 hi\na 1 .1 .1 me\na 1 .2 .1 you\n", "the word 'me' where the text continues with 'you'"),
         ("a 1 0 .1 hi\na 1 .1 .1 you\na 1 .2 .1 too\n", "the word 'too' where the text has ended"),
         ("rec 1 0.2 0.1 hi\nrec 1 0.3 0.1 you\n", "no words of this utterance"),
     ],

@@ -1,9 +1,6 @@
 import json
 import math
 import os
-import subprocess
-import sys
-from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -20,10 +17,8 @@ from firered.data.datadir import (
     write_lines,
     write_table,
 )
-from firered.data.partition import combine, current_split, known_files, split, subset
+from firered.data.partition import combine, current_split, share_out, split, subset
 from firered.errors import DataError, OptionError, Problem
-
-UTILS = Path(__file__).resolve().parents[2] / "utils"
 
 
 def make(path, **files):
@@ -372,6 +367,15 @@ def test_split_fills_every_part_even_with_no_or_zero_durations(tmp_path):
         assert [list(read_table(part / "wav.scp")) for part in parts] == [["a"], ["b"], ["c"]]
 
 
+def test_loads_are_shared_out_evenly_whatever_their_order():
+    loads = {"a": 5.0, "b": 4.0, "c": 3.0, "d": 3.0, "e": 3.0}
+    assert share_out(loads, 2) == [["a", "d"], ["b", "c", "e"]]
+    assert share_out(dict(reversed(loads.items())), 2) == share_out(loads, 2)
+    assert share_out({"a": 0.0, "b": 0.0, "c": 0.0}, 2) == [["a", "c"], ["b"]]
+    assert share_out({"a": 1.0}, 3) == [["a"]]
+    assert share_out({}, 3) == []
+
+
 def test_split_keeps_a_recording_together(tmp_path):
     parts = split(DataDir(full(tmp_path)), 5)
     assert len(parts) == 2
@@ -587,36 +591,3 @@ def test_combine_wants_every_part(tmp_path):
 
 
 # ---- scripts
-
-
-def run(script, *arguments, cwd):
-    environment = {**os.environ, "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"}
-    command = [str(UTILS / script), *map(str, arguments)]
-    return subprocess.run(command, cwd=cwd, env=environment, capture_output=True, text=True, check=False)
-
-
-def test_split_and_combine_scripts(tmp_path):
-    source = full(tmp_path / "all")
-    past = source.stat().st_mtime - 100
-    for name in known_files(source):
-        os.utime(source / name, (past, past))
-    first = run("split_data.py", "all", 4, cwd=tmp_path)
-    assert (first.returncode, first.stdout, first.stderr) == (0, "2\n", "")
-    written = (source / "split4utt" / "1" / "text").stat().st_mtime_ns
-    again = run("split_data.py", "all", 4, cwd=tmp_path)
-    assert (again.returncode, again.stdout) == (0, "2\n")
-    assert "not split again" in again.stderr
-    assert (source / "split4utt" / "1" / "text").stat().st_mtime_ns == written
-    other = run("split_data.py", "all", 1, "elsewhere", cwd=tmp_path)
-    assert (other.returncode, other.stdout) == (0, "1\n")
-    assert contents(tmp_path / "elsewhere" / "1") == contents(source)
-    merged = run("combine_data.py", "out", "all/split4utt/2", "all/split4utt/1", cwd=tmp_path)
-    assert (merged.returncode, merged.stdout, merged.stderr) == (0, "", "")
-    assert contents(tmp_path / "out") == contents(source)
-
-
-def test_scripts_say_what_is_wrong_without_a_traceback(tmp_path):
-    gone = run("split_data.py", "gone", 4, cwd=tmp_path)
-    assert (gone.returncode, gone.stdout, gone.stderr) == (1, "", "split_data.py: gone: no such data directory\n")
-    bare = run("combine_data.py", "out", "gone", cwd=tmp_path)
-    assert (bare.returncode, bare.stdout, bare.stderr) == (1, "", "combine_data.py: no data in gone\n")

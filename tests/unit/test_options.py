@@ -1,10 +1,6 @@
 import logging
-import os
-import re
-import subprocess
 import sys
 from dataclasses import dataclass, fields
-from importlib.metadata import distribution
 from pathlib import Path
 from typing import Annotated
 
@@ -29,7 +25,6 @@ from firered.scoring.config import ErrorRateConfig, NormalizerConfig, SampleConf
 from firered.train.data.config import TokensConfig
 from firered.vad.config import STREAM_MODES, MvadConfig, StreamVadConfig, VadConfig
 
-BIN = Path(sys.executable).parent
 EVERY_CONFIG = [
     kind for kind in vars(config).values() if isinstance(kind, type) and issubclass(kind, Options) and kind != Options
 ]
@@ -328,71 +323,6 @@ def test_what_nobody_foresaw_keeps_its_traceback(monkeypatch):
 
     with pytest.raises(ZeroDivisionError):
         flags.run(command)
-
-
-# The commands themselves
-
-
-def call(name, *arguments):
-    environment = {**os.environ, "COLUMNS": "120"}
-    return subprocess.run([BIN / name, *map(str, arguments)], capture_output=True, text=True, env=environment)
-
-
-@pytest.mark.parametrize(("name", "groups"), COMMANDS.items(), ids=list(COMMANDS))
-def test_help_shows_every_option(name, groups):
-    done = call(name, "--help")
-    assert (done.returncode, done.stderr) == (0, "")
-    shown = re.sub(r"\s+", " ", re.sub(r"-\s*\n\s+", "-", done.stdout))  # lines are broken after hyphens, too
-    for group in groups:
-        for field in fields(group):
-            flag = "--" + field.name.replace("_", "-")
-            assert flag in shown
-            assert field.metadata["help"] in shown
-            default = getattr(group(), field.name)
-            if type(default) is bool:
-                assert f"{flag} / --no-{flag[2:]}" in shown
-                default = flag[2:] if default else f"no-{flag[2:]}"
-            choices = f" ({', '.join(field.metadata['choices'])})" if field.metadata["choices"] else ""
-            assert default is None or f"{field.metadata['help']}{choices} [default: {default}]" in shown
-    assert ("--config" in shown) == bool(groups)
-    assert call(name, "-h").stdout == done.stdout
-
-
-def test_no_command_is_forgotten_here():
-    scripts = [one for one in distribution("firered").entry_points if one.group == "console_scripts"]
-    assert {one.name for one in scripts} - {"firered"} == set(COMMANDS)
-    assert all(callable(one.load()) for one in scripts)
-
-
-def test_version():
-    for name in ("firered-vad", "firered-cmvn"):
-        assert call(name, "--version").stdout == f"firered {__version__}\n"
-
-
-def test_commands_load_no_network_before_they_work():
-    code = (
-        "import importlib, pkgutil, sys, firered.cli\n"
-        "for module in pkgutil.iter_modules(firered.cli.__path__, 'firered.cli.'):\n"
-        "    importlib.import_module(module.name)\n"
-        "print([n for n in ('torch', 'transformers', 'torchaudio', 'matplotlib', 'scipy') if n in sys.modules])"
-    )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert done.stdout == "[]\n"
-
-
-def test_mistakes_on_a_real_command_line(tmp_path):
-    (tmp_path / "c.yaml").write_text("speech_treshold: 0.3\n")
-    for arguments, reason in (
-        (["--config", tmp_path / "c.yaml"], f"{tmp_path}/c.yaml: unknown options speech_treshold; known: "),
-        (["--config", tmp_path / "none.yaml"], f"{tmp_path}/none.yaml: No such file or directory"),
-        (["--speech-threshold", 2], "speech_threshold: 2.0 is more than 1"),
-    ):
-        done = call("firered-vad", tmp_path, tmp_path / "out", *arguments)
-        assert done.returncode == 1
-        assert done.stderr.startswith("firered-vad: error ")
-        assert reason in done.stderr
-        assert len(done.stderr.splitlines()) == 1
-    assert not (tmp_path / "out").exists()
 
 
 def test_conf_files_fit_their_commands():

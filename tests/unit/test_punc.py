@@ -9,7 +9,6 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from support.paths import GOLDENS
 from support.tiny_punc import TOKENS, WINDOW, punc_of, write_model, write_tiny
 from transformers import BertConfig
 
@@ -17,8 +16,9 @@ from firered.errors import ModelError, OptionError
 from firered.hub.catalogue import CHECKPOINT
 from firered.models.checkpoint import load_checkpoint
 from firered.models.punc_bert import BERT_CONFIG, PuncArgs, PuncBert
+from firered.output.published import published
 from firered.punc.punctuate import TAGS, Punc
-from firered.punc.text import bare, rule_fix
+from firered.punc.text import bare
 from firered.punc.tokens import VOCABULARY
 from firered.results import Word
 
@@ -39,26 +39,6 @@ TEXTS = [
     "？！。，",
     "a b " * 90,
 ]
-
-
-@pytest.mark.parametrize("name", ["process_max-1", "process_max6", "batch", "timestamp_max-1", "timestamp_max6"])
-@pytest.mark.parametrize("together", [True, False])
-def test_every_published_case(name, together):
-    case = json.loads((GOLDENS / "tiny/punc_expected.json").read_text())[name]
-    punc = punc_of(GOLDENS / "tiny/FireRedPunc", sentence_max_length=case.get("sentence_max_length", -1))
-    expected = case["results"]
-    ids = [one["uttid"] for one in expected]
-    if "inputs" in case:
-        given_, process = [[Word(*word) for word in words] for words in case["inputs"]], punc.sentences
-    else:
-        given_, process = [one["origin_text"] for one in expected], punc.punctuate
-    batches = [(given_, ids)] if together else [([one], [key]) for one, key in zip(given_, ids, strict=True)]
-    assert [result.to_json() for batch in batches for result in process(*batch)] == expected
-
-
-def test_published_rules():
-    for text, expected in json.loads((GOLDENS / "tiny/punc_expected.json").read_text())["rule_fix"]:
-        assert rule_fix(text) == expected
 
 
 @pytest.mark.parametrize("overlap", [0, 7])
@@ -122,9 +102,9 @@ def _cached(directory: Path, made: dict = {}) -> Punc:  # noqa: B006 - remembers
 
 @pytest.mark.parametrize("text", ["", " ", "\t\u3000\n"])
 def test_empty_text_stays_empty(text, tiny):
-    assert punc_of(tiny)(text, "u").to_json() == {"punc_text": "", "origin_text": text, "uttid": "u"}
+    assert published(punc_of(tiny)(text, "u")) == {"punc_text": "", "origin_text": text, "uttid": "u"}
     (result,) = punc_of(tiny).sentences([[Word(text, 0, 1)]])
-    assert (result.punc_text, result.sentences) == ("", [])
+    assert (result.punc_text, result.sentences) == ("", ())
 
 
 def test_ten_thousand_characters(tiny):

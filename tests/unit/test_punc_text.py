@@ -7,8 +7,9 @@ from hypothesis import strategies as st
 
 from firered.errors import ModelError
 from firered.punc.punctuate import Window, token_windows
-from firered.punc.text import bare, build_text, rule_fix, sentence_ends, strip_marks, width
+from firered.punc.text import bare, build_text, rule_fix, sentence_ends, strip_marks
 from firered.punc.tokens import Piece, PieceTokenizer
+from firered.text.width import sentence_width
 
 MARKS = ["", "，", "。", "？", "！"]
 TOKENS = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "a", "ok", "##ok", "cafe", "is", "##a", "你", "好", "'", ",", ".", "="]
@@ -155,7 +156,7 @@ def test_marks_taken_out(text, expected):
 
 @pytest.mark.parametrize(("text", "expected"), [("", 0), ("你好", 2), ("ing", 1.5), ("m'1", 1.5), ("é", 1), ("-", 1)])
 def test_width(text, expected):
-    assert width(text) == expected
+    assert sentence_width(text) == expected
 
 
 def probabilities(*words: tuple[float, float, float]) -> np.ndarray:

@@ -14,12 +14,13 @@ import soundfile
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from support.signals import noise, sine, write_wav
-from support.transcripts import ANY, EVIL, TEXTS, everywhere, made, meeting
+from support.transcripts import ANY, EVIL, TEXTS, everywhere, in_language, made, meeting
 
 from firered.audio.config import AudioConfig
 from firered.data.write import one_line
 from firered.errors import AudioError
 from firered.output import report as module
+from firered.output.published import published
 from firered.output.report import report
 
 
@@ -66,7 +67,7 @@ def test_the_data_of_a_page(tmp_path):
     assert data["languages"] == {"en": "English", "zh yue": "Chinese (Yue)"}
     for part in data["sentences"]:
         del part["words"]
-    record = transcript.to_json()
+    record = published(transcript)
     del record["words"], data["languages"]
     assert data == record
 
@@ -76,8 +77,7 @@ def test_the_data_of_a_page(tmp_path):
     [("en", "English"), ("zh yue", "Chinese (Yue)"), ("<sos> <sos>", "<sos> <sos>"), ("zh nowhere", "Chinese")],
 )
 def test_names_of_languages(lang, name, tmp_path):
-    transcript = made([(0, 1000, "a")])
-    transcript.sentences[0].lang = lang
+    transcript = in_language(made([(0, 1000, "a")]), lang)
     found = page_of(transcript, tmp_path).data["languages"][lang]
     assert found.startswith(name)
 
@@ -195,5 +195,5 @@ def test_a_name_that_is_no_unicode(tmp_path):
 def test_pages_of_any_transcript_hold_it(tmp_path, transcript):
     data = page_of(transcript, tmp_path).data
     assert [one["text"] for one in data["sentences"]] == [one.text for one in transcript.sentences]
-    assert data.get("troubles", []) == transcript.to_json().get("troubles", [])
-    assert data["vad_segments_ms"] == transcript.to_json()["vad_segments_ms"]
+    assert data.get("troubles", []) == published(transcript).get("troubles", [])
+    assert data["vad_segments_ms"] == published(transcript)["vad_segments_ms"]

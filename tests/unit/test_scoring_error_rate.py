@@ -22,7 +22,7 @@ from firered.scoring.metrics import alignment
 from firered.scoring.metrics.alignment import align
 from firered.scoring.metrics.bootstrap import interval, ratio
 from firered.scoring.metrics.error_rate import Counts, align_texts, by_kind, confusions, total
-from firered.scoring.reports.asr import write_report
+from firered.scoring.reports.asr import asr_report
 from firered.scoring.reports.provenance import provenance
 from firered.scoring.text.normalise import normalizer
 
@@ -178,7 +178,7 @@ def scored_by_both(pairs, folder):
     score = score_texts(reference, hypothesis, PLAIN, SampleConfig(bootstrap=0))
     source = SourceConfig()
     made_by = provenance(folder / "ref", folder / "hyp", source)
-    write_report(folder / "out", score, reference, made_by, source, ErrorRateConfig())
+    asr_report(score, reference, source, ErrorRateConfig()).write(folder / "out", made_by, source)
     ours = {
         one.key: (one.counts.correct, one.counts.substitutions, one.counts.deletions, one.counts.insertions)
         for one in score.aligned

@@ -1,25 +1,21 @@
 """Encoder, adapter and language model as one: published tensors, loading, LoRA, and stepping through it."""
 
 import argparse
+import inspect
 import itertools
 import json
 import shutil
 
-import numpy as np
 import pytest
 import torch
 from peft import PeftModel
 from safetensors.torch import load_file, save_file
-from support.paths import GOLDENS
 from support.tiny_llm import HIDDEN, RANK, tiny_llm, tiny_tokenizer, write_tiny_llm
 from torch.nn.utils.rnn import pad_sequence
+from transformers import Qwen2ForCausalLM
 
 from firered.asr.config import LlmConfig
-from firered.asr.llm_runtime import LoadedLlm, llm_dtype, llm_folder, model_paths
-from firered.audio.config import AudioConfig
-from firered.audio.frames import of_samples
-from firered.audio.frontend import Cmvn
-from firered.audio.load import read_blocks
+from firered.asr.families.speech_llm_loaded import LoadedLlm, llm_dtype, llm_folder, model_paths
 from firered.errors import ModelError, OptionError
 from firered.models.adapters import Adapter
 from firered.models.bfloat16 import WidenedLinear, cpu_has_bfloat16
@@ -27,6 +23,7 @@ from firered.models.llm_stepper import LlmSteps, keep_rows
 from firered.models.qwen import LORA_TARGETS, load_llm, with_lora
 from firered.models.speech_llm import SpeechLlm, positions_of, splice
 from firered.runtime.speech import Speech
+from firered.search.config import GenerateConfig
 from firered.search.generate import search
 from firered.text.llm_tokenizer import LlmTokenizer
 
@@ -71,32 +68,6 @@ def batch_of(tokenizer, frame_counts, seed=0, padding_side="left"):
     ids = pad_sequence(prompts, batch_first=True, padding_value=tokenizer.pad_id, padding_side=padding_side)
     mask = pad_sequence([torch.ones_like(one) for one in prompts], batch_first=True, padding_side=padding_side)
     return pad_sequence(feats, batch_first=True), torch.tensor(frame_counts), ids, mask.bool()
-
-
-# The published tensors
-
-
-@pytest.mark.parametrize("merged", [False, True])
-def test_published_tensors(merged):
-    tiny = GOLDENS / "tiny"
-    golden = np.load(tiny / "llm_tensors.npz")
-    model, tokenizer = load(tiny / "FireRedASR2-LLM")
-    assert isinstance(model.llm, PeftModel)
-    if merged:
-        model.merge()
-        assert not isinstance(model.llm, PeftModel)
-    uttid = json.loads((tiny / "llm_expected.json").read_text())["default"]["results"][0]["uttid"]
-    samples = read_blocks(str(tiny / f"wav/{uttid}.wav"), AudioConfig())
-    feats = Cmvn.read(tiny / "FireRedASR2-LLM/cmvn.ark")(Speech.of(of_samples(uttid, samples)).feats)
-    with torch.no_grad():
-        speech = model.listen(feats[None], torch.tensor([len(feats)]))
-        ids = torch.tensor([tokenizer.prompt(len(speech))])
-        embeds = model.embed(ids, speech)
-        logits = model(feats[None], torch.tensor([len(feats)]), ids, torch.ones_like(ids).bool()).logits
-    assert tokenizer.prompt(1) == golden["prompt_ids"][0].tolist()
-    for got, name in ((speech[None], "speech_embeds"), (embeds, "inputs_embeds"), (logits, "logits")):
-        assert got.shape == golden[name].shape
-        assert np.abs(got.numpy() - golden[name]).max() < 1e-4, name
 
 
 # The parts
@@ -234,7 +205,7 @@ def test_the_automatic_format(tmp_path, monkeypatch):
         assert cpu_has_bfloat16(tmp_path / "cpuinfo") == expected
     assert not cpu_has_bfloat16(tmp_path / "nowhere")
     for has, dtype in ((True, torch.bfloat16), (False, torch.float32)):
-        monkeypatch.setattr("firered.asr.llm_runtime.cpu_has_bfloat16", lambda has=has: has)
+        monkeypatch.setattr("firered.asr.families.speech_llm_loaded.cpu_has_bfloat16", lambda has=has: has)
         assert llm_dtype("auto", torch.device("cpu")) == dtype
 
 
@@ -253,7 +224,7 @@ def test_widened_products_are_those_of_float32_rounded(rows, bias):
 
 @pytest.mark.parametrize("has", [True, False])
 def test_linear_layers_are_widened_where_bfloat16_is_emulated(model_dir, monkeypatch, has):
-    monkeypatch.setattr("firered.asr.llm_runtime.cpu_has_bfloat16", lambda: has)
+    monkeypatch.setattr("firered.asr.families.speech_llm_loaded.cpu_has_bfloat16", lambda: has)
     for dtype in ("bfloat16", "float32"):
         llm = LoadedLlm.load(model_dir, LlmConfig(dtype=dtype), "cpu").model.llm
         widened = [module for module in llm.modules() if isinstance(module, WidenedLinear)]
@@ -469,13 +440,13 @@ def generated(llm, prompt, limit, config, eos):
     beams = {
         "num_beams": config.beam_size,
         "num_return_sequences": config.nbest,
-        "length_penalty": config.llm_length_penalty,
+        "length_penalty": config.length_penalty,
     }
     out = llm.generate(
         inputs_embeds=prompt[None],
         attention_mask=torch.ones(1, len(prompt)),
         max_new_tokens=limit,
-        min_new_tokens=config.decode_min_len or None,
+        min_new_tokens=config.min_length or None,
         do_sample=False,
         repetition_penalty=config.repetition_penalty,
         eos_token_id=eos,
@@ -497,12 +468,12 @@ SETTINGS = list(itertools.product((1, 3), (1.0, 3.0), (0.0, 1.0, -0.5), (0, 5)))
 @torch.inference_mode()
 def test_the_search_is_that_of_generate(beam, penalty, length, shortest, eos, llm):
     """A batch of unequal lengths and limits gives, one by one, what `generate` gives alone."""
-    config = LlmConfig(
+    config = GenerateConfig(
         beam_size=beam,
         nbest=beam,
         repetition_penalty=penalty,
-        llm_length_penalty=length,
-        decode_min_len=shortest,
+        length_penalty=length,
+        min_length=shortest,
     )
     for seed in range(2):
         prompts = prompts_of(llm, [3 + (seed * 7 + index * 5) % 17 for index in range(3)], seed, first=5)
@@ -518,13 +489,39 @@ def test_the_search_is_that_of_generate(beam, penalty, length, shortest, eos, ll
 @torch.inference_mode()
 def test_confidence_is_the_models_own_whatever_the_penalty(llm):
     (prompt,) = prompts_of(llm, [7], 3, first=5)
-    config = LlmConfig(beam_size=1, repetition_penalty=3.0, temperature=2.0)
+    config = GenerateConfig(beam_size=1, repetition_penalty=3.0, temperature=2.0)
     ((best,),) = search(start(llm, [prompt], 1, 8), torch.tensor([8]), config, first=5, eos=39)
     table = llm.get_input_embeddings()
     embeds = torch.cat([prompt, table(torch.tensor(best.tokens[:-1]))])
     plain = (llm(inputs_embeds=embeds[None]).logits[0, len(prompt) - 1 :] / 2.0).log_softmax(-1)
     expected = plain.gather(1, torch.tensor(best.tokens)[:, None])[:, 0].tolist()
     assert best.log_probs == pytest.approx(expected, abs=1e-4)
+
+
+class OldNames(torch.nn.Module):
+    """The model as older versions of transformers have it, with the cache under its earlier name."""
+
+    def __init__(self, llm):
+        super().__init__()
+        self.llm = llm
+
+    def get_input_embeddings(self):
+        return self.llm.get_input_embeddings()
+
+    def forward(self, past_key_values=None, **arguments):
+        return self.llm(**{CACHE: past_key_values}, **arguments)
+
+
+CACHE = "cache" if "cache" in inspect.signature(Qwen2ForCausalLM.forward).parameters else "past_key_values"
+
+
+@pytest.mark.filterwarnings("error:.past_key_values.")
+@torch.inference_mode()
+def test_the_cache_goes_under_the_name_that_the_installed_transformers_has(llm):
+    prompts = prompts_of(llm, [4, 6], 0, first=5)
+    now, before = start(llm, prompts, 2, 3), start(OldNames(llm), prompts, 2, 3)
+    for tokens in torch.tensor([[5, 5, 5, 5], [7, 8, 9, 10]]):
+        assert torch.equal(now.step(tokens), before.step(tokens))
 
 
 def test_rows_that_stay_are_not_copied():

@@ -13,7 +13,8 @@ from firered.data.write import in_turn, one_line
 from firered.errors import OptionError
 from firered.output.config import SubtitleConfig
 from firered.output.subtitles import cues
-from firered.output.timed_text import columns, split_for_lines, timed_pieces
+from firered.output.timed_text import split_for_lines, timed_pieces
+from firered.text.width import columns
 
 PLAIN = SubtitleConfig()
 
@@ -255,5 +256,5 @@ def test_pieces_are_the_text(transcript):
     for sentence, pieces in zip(transcript.sentences, timed_pieces(transcript), strict=True):
         assert "".join(one.text for one in pieces) in ("", sentence.text)
         times = [time for one in pieces for time in (one.start_ms, one.end_ms)]
-        assert times == sorted(times) or sentence.start_ms > sentence.end_ms
+        assert times == sorted(times) or sentence.start_s > sentence.end_s
         assert "".join(split_for_lines(sentence.text)) == sentence.text

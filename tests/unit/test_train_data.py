@@ -103,7 +103,8 @@ def test_noise_that_is_not_there(tmp_path):
         WaveAugment(AugmentConfig(noise=str(tmp_path)), seed=0)
 
 
-RTTM = """SPEAKER r1 1 0.50 1.00 <NA> <NA> speech <NA> <NA>
+RTTM = """SPKR-INFO r1 1 <NA> <NA> <NA> unknown anna <NA>
+SPEAKER r1 1 0.50 1.00 <NA> <NA> speech <NA> <NA>
 SPEAKER r1 1 1.20 0.50 <NA> <NA> music <NA> <NA>
 SPEAKER r1 1 2.00 0.50 <NA> <NA> anna <NA> <NA>
 SPEAKER r1 1 3.00 0.50 <NA> <NA> noise <NA> <NA>
@@ -165,6 +166,9 @@ def test_labels_that_are_missing_or_damaged(tmp_path):
         read_spans(tmp_path, "auto", ["r1"], [])
     (tmp_path / "rttm").write_text("SPEAKER r1 1 zero 1.00 <NA> <NA> speech <NA> <NA>\n")
     with pytest.raises(DataError, match="rttm:1: time 'zero' is not a number"):
+        read_spans(tmp_path, "rttm", ["r1"], [])
+    (tmp_path / "rttm").write_text("SPEAKER r1 1 0.5 1.00\n")
+    with pytest.raises(DataError, match="rttm: 5 fields where 8 are needed"):
         read_spans(tmp_path, "rttm", ["r1"], [])
     (tmp_path / "textgrid").mkdir()
     (tmp_path / "textgrid/r2.TextGrid").write_text("no grid")

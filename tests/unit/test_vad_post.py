@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from firered.output.published import published
 from firered.vad.config import StreamVadConfig, VadConfig
 from firered.vad.detect import Vad
 from firered.vad.post import (
@@ -176,7 +177,7 @@ def test_stream_forces_an_end_and_starts_again_at_once():
 def test_stream_event_times():
     segmenter = StreamSegmenter(StreamVadConfig(smooth_window_size=1, pad_start_frame=1, min_speech_frame=3))
     (event,) = [e for prob in probs_of("..#####").tolist() for e in segmenter.accept(prob)]
-    assert event.to_json() == {
+    assert published(event) == {
         "event": "speech_start",
         "time": 0.01,
         "known_at": 0.065,

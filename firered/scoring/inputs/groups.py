@@ -25,17 +25,18 @@ def groups(aligned: Sequence[Aligned], reference: Side, confidences: Mapping[str
         confidences: of the hypotheses.
     """
     found = {name: _by_label(aligned, labels) for name, labels in labels_of(reference).items()}
-    found["length"] = _by_range(aligned, {one.key: one.counts.tokens for one in aligned}, _LENGTHS, whole=True)
+    lengths = {utterance.key: utterance.counts.tokens for utterance in aligned}
+    found["length"] = _by_range(aligned, lengths, _LENGTHS, whole=True)
     durations = reference.data.durations() if reference.data.path.is_dir() else {}
     for name, values, starts in (("duration", durations, _DURATIONS_S), ("confidence", confidences, _CONFIDENCES)):
-        if any(one.key in values for one in aligned):
+        if any(utterance.key in values for utterance in aligned):
             found[name] = _by_range(aligned, values, starts)
     return found
 
 
 def labels_of(side: Side) -> dict[str, Mapping[str, str]]:
     """Speaker, language and dialect of the utterances, as far as they are known."""
-    found = {}
+    found: dict[str, Mapping[str, str]] = {}
     for name, tables in _LABELS.items():
         labels = next(filter(None, map(side.data.table, tables)), None)
         # Where every utterance is its own speaker, nothing is known about speakers.
@@ -46,8 +47,8 @@ def labels_of(side: Side) -> dict[str, Mapping[str, str]]:
 
 def _by_label(aligned: Iterable[Aligned], labels: Mapping[str, str]) -> Groups:
     members: dict[str, list[Counts]] = {}
-    for one in aligned:
-        members.setdefault(labels.get(one.key, UNKNOWN), []).append(one.counts)
+    for utterance in aligned:
+        members.setdefault(labels.get(utterance.key, UNKNOWN), []).append(utterance.counts)
     return {label: total(members[label]) for label in sorted(members)}
 
 
@@ -56,10 +57,10 @@ def _by_range(
 ) -> Groups:
     names = [_range_name(start, after, whole) for start, after in pairwise(starts)] + [f"{starts[-1]:g} or more"]
     members: dict[str, list[Counts]] = {}
-    for one in aligned:
-        value = values.get(one.key)
-        place = None if value is None else max(0, sum(start <= value for start in starts) - 1)
-        members.setdefault(UNKNOWN if place is None else names[place], []).append(one.counts)
+    for utterance in aligned:
+        value = values.get(utterance.key)
+        name = UNKNOWN if value is None else names[max(0, sum(start <= value for start in starts) - 1)]
+        members.setdefault(name, []).append(utterance.counts)
     return {name: total(members[name]) for name in (*names, UNKNOWN) if name in members}
 
 

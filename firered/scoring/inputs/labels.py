@@ -6,12 +6,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from firered.data.datadir import DataDir, parse_segments
+from firered.data.rttm import parse_rttm
 from firered.data.textgrids import read_textgrid
 from firered.errors import DataError
 from firered.scoring.config import VadScoreConfig
 
 Span = tuple[float, float]
-_RTTM_SPEECH = ("SPEAKER", "SPEECH")
 
 
 @dataclass
@@ -66,22 +66,22 @@ def _read_file(file: Path, recording: str, labels: Labels, config: VadScoreConfi
     if file.suffix == ".TextGrid":
         _read_textgrid(file, recording, labels, config)
     elif file.suffix == ".rttm" or file.name == "rttm":
-        _read_lines(file, lambda fields: _add_rttm(fields, labels, config))
+        _read_lines(file, lambda line: _add_rttm(line, labels, config))
     elif file.suffix in (".lab", ".txt"):
         labels.spans.setdefault(recording, [])  # an empty file says that there is no speech
-        _read_lines(file, lambda fields: _add_span(recording, fields, labels, config))
+        _read_lines(file, lambda line: _add_span(recording, line, labels, config))
     else:
         for segment in parse_segments(file).values():
             labels.add(segment.recording, segment.start_s, segment.end_s)
 
 
-def _read_lines(file: Path, take: Callable[[list[str]], None]) -> None:
-    """Hand on the fields of each line; whatever `take` finds wrong is raised with file and line."""
+def _read_lines(file: Path, take: Callable[[str], None]) -> None:
+    """Hand on each line; the ValueError of `take` is raised with file and line."""
     for number, line in _lines(file):
         try:
-            take(line.split())
-        except (ValueError, IndexError) as error:
-            raise DataError(f"{file}:{number}: {error or 'too few fields'}: {line!r}") from None
+            take(line)
+        except ValueError as error:
+            raise DataError(f"{file}:{number}: {error}: {line!r}") from None
 
 
 def _lines(file: Path) -> Iterator[tuple[int, str]]:
@@ -98,14 +98,15 @@ def _is_speech(label: str, config: VadScoreConfig) -> bool:
     return label.strip().lower() not in {name.strip() for name in config.nonspeech.lower().split(",")} | {""}
 
 
-def _add_rttm(fields: list[str], labels: Labels, config: VadScoreConfig) -> None:
-    kind, recording, _, start, duration = fields[:5] if len(fields) >= 8 else _too_few(fields, 8)
+def _add_rttm(line: str, labels: Labels, config: VadScoreConfig) -> None:
+    recording, span = parse_rttm(line)
     labels.spans.setdefault(recording, [])
-    if kind in _RTTM_SPEECH and _is_speech(fields[7], config):
-        labels.add(recording, float(start), float(start) + float(duration))
+    if span and _is_speech(span[2], config):
+        labels.add(recording, *span[:2])
 
 
-def _add_span(recording: str, fields: list[str], labels: Labels, config: VadScoreConfig) -> None:
+def _add_span(recording: str, line: str, labels: Labels, config: VadScoreConfig) -> None:
+    fields = line.split()
     start, end, *label = fields if len(fields) >= 2 else _too_few(fields, 2)
     if not label or _is_speech(" ".join(label), config):
         labels.add(recording, float(start), float(end))
@@ -129,7 +130,8 @@ def read_uem(path: Path) -> dict[str, list[Span]]:
     """The stretches of each recording that are scored, from `recording channel start end` lines."""
     scored = Labels()
 
-    def take(fields: list[str]) -> None:
+    def take(line: str) -> None:
+        fields = line.split()
         recording, _, start, end = fields if len(fields) == 4 else _too_few(fields, 4)
         scored.add(recording, float(start), float(end))
 

@@ -78,5 +78,5 @@ def read_text(path: Path, by_recording: bool) -> Side:
 
 def missing_and_extra(reference: Side, hypothesis: Side) -> tuple[list[str], list[str]]:
     """Sorted ids that only the reference has, and that only the hypothesis has."""
-    said, heard = reference.table.keys(), hypothesis.table.keys()
-    return sorted(said - heard), sorted(heard - said)
+    references, hypotheses = reference.table.keys(), hypothesis.table.keys()
+    return sorted(references - hypotheses), sorted(hypotheses - references)

@@ -7,6 +7,7 @@ substitutions, deletions and insertions depend on the texts alone.
 
 from collections.abc import Sequence
 from itertools import groupby, pairwise
+from typing import Any, cast
 
 import jiwer
 import numpy as np
@@ -24,15 +25,18 @@ def align(references: Sequence[Tokens], hypotheses: Sequence[Tokens]) -> list[tu
 
     A hunk with tokens on both sides has the same number on both and stands for substitutions one by one.
     """
-    output = jiwer.process_words(list(references), list(hypotheses), _as_it_is, _as_it_is)
+    # By its annotations jiwer takes only sentences; tokens pass through a transform that leaves them as they are.
+    reference_sentences, hypothesis_sentences = (cast("list[str]", list(side)) for side in (references, hypotheses))
+    output = jiwer.process_words(reference_sentences, hypothesis_sentences, _AsItIs(), _AsItIs())
     return [
         _most_correct(reference, hypothesis, tuple(_hunk(chunk) for chunk in chunks if chunk.type != "equal"))
         for reference, hypothesis, chunks in zip(references, hypotheses, output.alignments, strict=True)
     ]
 
 
-def _as_it_is(sentences: list[Tokens]) -> list[Tokens]:
-    return sentences
+class _AsItIs(jiwer.AbstractTransform):
+    def __call__(self, sentences: Any) -> Any:  # noqa: ANN401 - whatever it is
+        return sentences
 
 
 def _hunk(chunk: jiwer.AlignmentChunk) -> Hunk:
@@ -51,12 +55,12 @@ def _most_correct(reference: Tokens, hypothesis: Tokens, hunks: tuple[Hunk, ...]
 def _realign(reference: Tokens, hypothesis: Tokens, error: int) -> tuple[Hunk, ...]:
     """The cheapest alignment where an insertion or deletion costs `error` and a substitution one more."""
     numbers = {token: number for number, token in enumerate(dict.fromkeys(hypothesis))}
-    heard = np.array([numbers[token] for token in hypothesis], np.int64)
+    codes = np.array([numbers[token] for token in hypothesis], np.int64)
     inserted = error * np.arange(len(hypothesis) + 1)
     row = inserted
     moves = np.empty((len(reference), len(row)), np.uint8)
     for index, token in enumerate(reference):
-        diagonal = row[:-1] + np.where(heard == numbers.get(token, -1), 0, error + 1)
+        diagonal = row[:-1] + np.where(codes == numbers.get(token, -1), 0, error + 1)
         deleted = row + error
         best = deleted.copy()
         np.minimum(best[1:], diagonal, out=best[1:])
@@ -84,7 +88,7 @@ def _hunks(reference: Tokens, hypothesis: Tokens, way: list[tuple[int, int]]) ->
         both = next_i > i and next_j > j
         return next_i - i, next_j - j, both and reference[i] == hypothesis[j]
 
-    hunks = []
+    hunks: list[Hunk] = []
     for (_, _, equal), group in groupby(pairwise(way), kind):
         if not equal:
             steps = list(group)

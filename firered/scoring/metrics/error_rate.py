@@ -100,9 +100,12 @@ def align_texts(references: dict[str, str], hypotheses: dict[str, str], rule: No
     aligned: list[Aligned] = []
     for first in range(0, len(keys), _BLOCK):
         block = keys[first : first + _BLOCK]
-        said = [list(map(intern, rule(references[key]))) for key in block]
-        heard = [list(map(intern, rule(hypotheses.get(key, "")))) for key in block]
-        for key, reference, hypothesis, hunks in zip(block, said, heard, align(said, heard), strict=True):
+        reference_tokens = [list(map(intern, rule(references[key]))) for key in block]
+        hypothesis_tokens = [list(map(intern, rule(hypotheses.get(key, "")))) for key in block]
+        alignments = align(reference_tokens, hypothesis_tokens)
+        for key, reference, hypothesis, hunks in zip(
+            block, reference_tokens, hypothesis_tokens, alignments, strict=True
+        ):
             counts = _counts(reference, hunks, key not in hypotheses)
             aligned.append(Aligned(key, reference, hypothesis, hunks, counts))
     return aligned
@@ -120,22 +123,21 @@ def _counts(reference: Sequence[str], hunks: tuple[Hunk, ...], missing: bool) ->
 def confusions(aligned: Iterable[Aligned]) -> Counter[tuple[str, str]]:
     """How often each pair of unequal tokens stands against each other; "" is the other side of what has none."""
     counted: Counter[tuple[str, str]] = Counter()
-    for one in aligned:
-        counted.update(one.errors())
+    for utterance in aligned:
+        counted.update(utterance.errors())
     return counted
 
 
 def by_kind(aligned: Sequence[Aligned], confused: Counter[tuple[str, str]]) -> dict[str, Counts]:
     """Counts of characters (Han, kana) and of words apart; a substitution is of the reference's kind."""
-    said: Counter[str] = Counter()
-    for one in aligned:
-        said.update(one.reference)
-    sums = {"characters": Counter(), "words": Counter()}
-    for token, times in said.items():
+    references: Counter[str] = Counter()
+    for utterance in aligned:
+        references.update(utterance.reference)
+    sums: dict[str, Counter[str]] = {"characters": Counter(), "words": Counter()}
+    for token, times in references.items():
         sums[_kind(token)]["tokens"] += times
     for (reference, hypothesis), times in confused.items():
-        name = "substitutions" if reference and hypothesis else "deletions" if reference else "insertions"
-        sums[_kind(reference or hypothesis)][name] += times
+        sums[_kind(reference or hypothesis)][_error(reference, hypothesis)] += times
     return {
         kind: Counts(
             correct=found["tokens"] - found["substitutions"] - found["deletions"],
@@ -143,6 +145,13 @@ def by_kind(aligned: Sequence[Aligned], confused: Counter[tuple[str, str]]) -> d
         )
         for kind, found in sums.items()
     }
+
+
+def _error(reference: str, hypothesis: str) -> str:
+    """What an error is called; an empty string stands for no token."""
+    if not reference:
+        return "insertions"
+    return "substitutions" if hypothesis else "deletions"
 
 
 def _kind(token: str) -> str:

@@ -5,9 +5,10 @@ from functools import cached_property
 
 import numpy as np
 
+from firered.audio.framing import FRAME_SHIFT_S
 from firered.scoring.metrics.error_rate import percent
 
-FRAMES_PER_S = 100
+FRAMES_PER_S = round(1 / FRAME_SHIFT_S)
 
 
 @dataclass(frozen=True)
@@ -41,14 +42,15 @@ class FrameCounts:
         }
 
 
-def resampled_rates(sums: np.ndarray) -> dict[str, np.ndarray]:
-    """The same rates of (samples, 4) counts."""
+def resampled_rate(name: str, sums: np.ndarray) -> np.ndarray:
+    """The rate of that name in `FrameCounts.rates`, of (samples, 4) counts."""
     hits, false_alarms, misses, rejections = sums.T
-    return {
+    rates = {
         "F1%": 200 * hits / (2 * hits + false_alarms + misses),
         "FAR%": 100 * false_alarms / (false_alarms + rejections),
         "MR%": 100 * misses / (hits + misses),
     }
+    return rates[name]
 
 
 @dataclass(frozen=True)

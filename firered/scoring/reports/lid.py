@@ -1,56 +1,65 @@
-"""The files of a report on languages."""
+"""The report of an accuracy of languages."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from pathlib import Path
 
-from firered.data.datadir import write_lines
-from firered.scoring.config import SourceConfig
-from firered.scoring.lid import COLUMNS, LidScore
+import numpy as np
+
+from firered.scoring.lid import COLUMNS, LanguageRow, LidScore
 from firered.scoring.metrics.bootstrap import LEVEL
 from firered.scoring.metrics.error_rate import percent
-from firered.scoring.reports.result import head, metric, shown, shown_interval, tsv, write_score
-from firered.scoring.reports.summary import boxed, calibration_lines, provenance_lines
+from firered.scoring.reports.lines import boxed, calibration_lines, shown, shown_interval, tsv
+from firered.scoring.reports.report import Figure, Report, drawn_calibration
 
 
-def write_report(out: Path, score: LidScore, provenance: Mapping[str, str | None], source: SourceConfig) -> None:
-    """Write score.json, score.txt, the table a language and the confusion matrix to the folder `out`."""
-    from firered.scoring.reports.pictures import draw_confusion_matrix, draw_reliability  # takes a second to load
-
+def lid_report(score: LidScore) -> Report:
+    """The report of a score: accuracy, a table a language and the confusion matrix."""
     languages = list(score.languages())
     labels, columns, counts = score.matrix()
-    write_lines(out / "by_language.tsv", tsv(("language", *COLUMNS), languages))
     matrix = ((label, *row) for label, row in zip(labels, counts.tolist(), strict=True))
-    write_lines(out / "confusions.tsv", tsv(("reference", *columns), matrix))
-    draw_confusion_matrix(out / "confusions.png", labels, columns, counts)
-    if score.calibration:
-        draw_reliability(out / "calibration.png", score.calibration)
     accuracy = percent(score.correct, score.utterances)
-    content = {
-        **head("lid", source, {"accuracy%": metric(accuracy, score.interval)}),
-        "utterances": score.utterances,
-        "correct": score.correct,
-        "missing": len(score.missing),
-        "extra": len(score.extra),
-        "calibration": score.calibration.to_json() if score.calibration else None,
-        "provenance": provenance,
-    }
-    text = [
-        *provenance_lines(provenance, source),
-        "",
-        f"accuracy {shown(accuracy)} %   {LEVEL}% interval {shown_interval(score.interval)}",
+    return Report(
+        task="lid",
+        metrics={"accuracy%": Figure(accuracy, score.interval)},
+        fields={
+            "utterances": score.utterances,
+            "correct": score.correct,
+            "missing": len(score.missing),
+            "extra": len(score.extra),
+            "calibration": score.calibration.to_json() if score.calibration else None,
+        },
+        lines=_lines(score, languages, accuracy),
+        missing=score.missing,
+        extra=score.extra,
+        tables={
+            "by_language.tsv": tsv(("language", *COLUMNS), languages),
+            "confusions.tsv": tsv(("reference", *columns), matrix),
+        },
+        drawn={
+            "confusions.png": lambda path: _draw_matrix(path, labels, columns, counts),
+            **drawn_calibration(score.calibration),
+        },
+    )
+
+
+def _draw_matrix(path: Path, labels: list[str], columns: list[str], counts: np.ndarray) -> None:
+    from firered.scoring.reports.pictures import draw_confusion_matrix  # takes a second to load
+
+    draw_confusion_matrix(path, labels, columns, counts)
+
+
+def _lines(score: LidScore, languages: list[LanguageRow], accuracy: float | None) -> Iterator[str]:
+    yield ""
+    yield f"accuracy {shown(accuracy)} %   {LEVEL}% interval {shown_interval(score.interval)}"
+    yield (
         f"{score.correct} of {score.utterances} utterances, {len(score.missing)} without a hypothesis (wrong), "
-        f"{len(score.extra)} hypotheses without a reference",
-        "",
-        *boxed(("language", *COLUMNS), [*_text_rows(languages), _sum(score, accuracy)]),
-        *calibration_lines(score.calibration),
+        f"{len(score.extra)} hypotheses without a reference"
+    )
+    yield ""
+    rows = [
+        (row.label, str(row.utterances), str(row.correct), *map(shown, (row.recall, row.precision, row.f1)))
+        for row in languages
     ]
-    write_score(out, content, text, score.missing, score.extra)
-
-
-def _text_rows(languages: list[tuple]) -> Iterator[tuple[str, ...]]:
-    for label, utterances, correct, *rates in languages:
-        yield label, str(utterances), str(correct), *map(shown, rates)
-
-
-def _sum(score: LidScore, accuracy: float | None) -> tuple[str, ...]:
-    return "All", str(score.utterances), str(score.correct), shown(accuracy), "", ""
+    total = ("All", str(score.utterances), str(score.correct), shown(accuracy), "", "")
+    yield from boxed(("language", *COLUMNS), [*rows, total])
+    yield from calibration_lines(score.calibration)

@@ -1,17 +1,15 @@
 """The HTML page of aligned errors: one file that needs nothing from elsewhere but the audio that it links to."""
 
-import json
 import math
 import os
-import re
 from collections.abc import Mapping
 from dataclasses import asdict
 from html import escape
-from importlib.resources import files
 from pathlib import Path
 from urllib.parse import quote
 
 from firered.data.datadir import DataDir, write_lines
+from firered.output.html import fill, packaged, script_data
 from firered.scoring.asr import AsrScore
 from firered.scoring.config import ErrorRateConfig
 from firered.scoring.inputs.groups import labels_of
@@ -21,7 +19,8 @@ from firered.scoring.metrics.error_rate import Aligned
 
 def write_page(path: Path, score: AsrScore, reference: Side, title: str, config: ErrorRateConfig) -> None:
     """Write the page, with the utterances that have most errors."""
-    wrong = sorted((one for one in score.aligned if one.counts.wrong), key=lambda one: (-one.counts.errors, one.key))
+    wrong = [utterance for utterance in score.aligned if utterance.counts.wrong]
+    wrong.sort(key=lambda utterance: (-utterance.counts.errors, utterance.key))
     shown = wrong[: config.page_utterances]
     labels = labels_of(reference)
     content = {
@@ -33,33 +32,32 @@ def write_page(path: Path, score: AsrScore, reference: Side, title: str, config:
         "total": {**asdict(score.total), "errors": score.total.errors, "tokens": score.total.tokens},
         "confusions": [[*pair, times] for pair, times in score.most_common()[: config.confusions]],
         "labels": list(labels),
-        "utterances": [_utterance(one, labels, score.confidences, reference.data, path.parent) for one in shown],
+        "utterances": [
+            _utterance(utterance, labels, score.confidences, reference.data, path.parent) for utterance in shown
+        ],
     }
-    template = files("firered.scoring.reports").joinpath("page.html").read_text(encoding="utf-8")
-    # `<` is the one character that could end the script element that holds the data.
-    data = json.dumps(content, ensure_ascii=False).replace("<", "\\u003c")
-    filled = {"title": escape(title), "data": data}
-    write_lines(path, [re.sub("{{(title|data)}}", lambda place: filled[place[1]], template)])
+    template = packaged("firered.scoring.reports", "page.html")
+    write_lines(path, [fill(template, {"title": escape(title), "data": script_data(content)})])
 
 
 def _utterance(
-    one: Aligned,
+    utterance: Aligned,
     labels: Mapping[str, Mapping[str, str]],
     confidences: Mapping[str, float],
     data: DataDir,
     folder: Path,
 ) -> dict:
     """An utterance for the page; of `parts` a string is a token of both sides, a pair is an error."""
-    counts = one.counts
+    counts = utterance.counts
     return {
-        "id": one.key,
-        "labels": [table.get(one.key, "") for table in labels.values()],
+        "id": utterance.key,
+        "labels": [table.get(utterance.key, "") for table in labels.values()],
         "tokens": counts.tokens,
         "counts": [counts.substitutions, counts.deletions, counts.insertions],
         "missing": bool(counts.missing),
-        "confidence": confidences.get(one.key),
-        "audio": audio_link(data, one.key, folder),
-        "parts": [pair[0] if pair[0] == pair[1] else pair for pair in one.pairs()],
+        "confidence": confidences.get(utterance.key),
+        "audio": audio_link(data, utterance.key, folder),
+        "parts": [pair[0] if pair[0] == pair[1] else pair for pair in utterance.pairs()],
     }
 
 

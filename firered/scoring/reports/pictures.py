@@ -41,7 +41,7 @@ def draw_reliability(path: Path, calibration: Calibration) -> None:
     _save(figure, path)
 
 
-def draw_sweep(path: Path, roc: "Roc", rows: Sequence[tuple[float, ...]], threshold: float) -> None:
+def draw_sweep(path: Path, roc: "Roc", rows: Sequence[tuple[float | None, ...]], threshold: float) -> None:
     """Draw F1, false alarms and misses over the threshold, and the ROC curve; `rows` are those of `sweep`."""
     figure, (sweep, curve) = pyplot.subplots(1, 2, figsize=(10, 4.4), width_ratios=(3, 2), layout="constrained")
     columns = np.array(rows, float)

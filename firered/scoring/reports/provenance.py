@@ -2,6 +2,7 @@
 
 import hashlib
 import subprocess
+from collections.abc import Mapping
 from datetime import date
 from pathlib import Path
 
@@ -10,10 +11,12 @@ from firered.hub.catalogue import CHECKPOINT
 from firered.scoring.config import SourceConfig
 from firered.version import __version__
 
+Provenance = Mapping[str, str | None]
+
 _CHUNK = 1 << 20
 
 
-def provenance(reference: Path, hypothesis: Path, source: SourceConfig) -> dict[str, str | None]:
+def provenance(reference: Path, hypothesis: Path, source: SourceConfig) -> Provenance:
     """Where the result comes from, for score.json.
 
     Raises:

@@ -1,50 +1,50 @@
-"""The files of a punctuation report."""
+"""The report of a punctuation score."""
 
-from collections.abc import Iterable, Mapping
-from pathlib import Path
+from collections.abc import Iterator
 
-from firered.data.datadir import write_lines
-from firered.scoring.config import SourceConfig
 from firered.scoring.metrics.bootstrap import LEVEL
 from firered.scoring.punc import RATES, MarkCounts, PuncScore
-from firered.scoring.reports.result import head, metric, shown, shown_interval, tsv, write_score
-from firered.scoring.reports.summary import boxed, provenance_lines
+from firered.scoring.reports.lines import boxed, shown, shown_interval, tsv
+from firered.scoring.reports.report import Figure, Report
 
 _HEADING = ("mark", "reference", "hypothesis", "correct", *RATES)
 
 
-def write_report(out: Path, score: PuncScore, provenance: Mapping[str, str | None], source: SourceConfig) -> None:
-    """Write score.json, score.txt and the table a mark to the folder `out`."""
-    overall = dict(zip(RATES, score.overall.rates, strict=True))
-    content = {
-        **head("punc", source, {name: metric(value, score.intervals[name]) for name, value in overall.items()}),
-        "utterances": score.utterances,
-        "missing": len(score.missing),
-        "extra": len(score.extra),
-        "differing_words": len(score.differing),
-        "marks": {name: vars(counts) for name, counts in score.classes.items()},
-        "provenance": provenance,
-    }
-    rows = [(name, *_cells(counts)) for name, counts in [*score.classes.items(), ("overall", score.overall)]]
-    write_lines(out / "by_mark.tsv", tsv(_HEADING, rows))
-    write_score(out, content, _text(score, rows, provenance, source), score.missing, score.extra)
+def punc_report(score: PuncScore) -> Report:
+    """The report of a score: precision, recall and F1 overall, and a table a mark."""
+    overall = zip(RATES, score.overall.rates, strict=True)
+    rows = {**score.classes, "overall": score.overall}
+    return Report(
+        task="punc",
+        metrics={name: Figure(value, score.intervals[name]) for name, value in overall},
+        fields={
+            "utterances": score.utterances,
+            "missing": len(score.missing),
+            "extra": len(score.extra),
+            "differing_words": len(score.differing),
+            "marks": {name: vars(counts) for name, counts in score.classes.items()},
+        },
+        lines=_lines(score, rows),
+        missing=score.missing,
+        extra=score.extra,
+        tables={
+            "by_mark.tsv": tsv(_HEADING, ((name, *_counts(counts), *counts.rates) for name, counts in rows.items()))
+        },
+    )
 
 
-def _cells(counts: MarkCounts) -> tuple:
-    return counts.hits + counts.missed, counts.hits + counts.false, counts.hits, *counts.rates
+def _counts(counts: MarkCounts) -> tuple[int, int, int]:
+    """Marks of the reference, of the hypothesis, and of both at the same place."""
+    return counts.hits + counts.missed, counts.hits + counts.false, counts.hits
 
 
-def _text(score: PuncScore, rows: list[tuple], provenance: Mapping, source: SourceConfig) -> Iterable[str]:
-    yield from provenance_lines(provenance, source)
+def _lines(score: PuncScore, rows: dict[str, MarkCounts]) -> Iterator[str]:
     yield ""
     yield f"{score.utterances} utterances, {len(score.missing)} without a hypothesis (all their marks are missed)"
     if score.differing:
         yield f"{len(score.differing)} utterances have other words than the reference and were aligned"
     yield ""
-    yield from boxed(_HEADING, [(name, *map(str, counts), *map(shown, rates)) for name, *counts, rates in _split(rows)])
+    table = [(name, *map(str, _counts(counts)), *map(shown, counts.rates)) for name, counts in rows.items()]
+    yield from boxed(_HEADING, table)
     intervals = ", ".join(f"{name} {shown_interval(score.intervals[name])}" for name in RATES)
     yield f"overall leaves exclamation marks out; its {LEVEL}% intervals: {intervals}"
-
-
-def _split(rows: list[tuple]) -> Iterable[tuple]:
-    return ((*row[: -len(RATES)], row[-len(RATES) :]) for row in rows)

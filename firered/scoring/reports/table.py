@@ -1,13 +1,13 @@
 """RESULTS.md: scores beside the published figures."""
 
 import json
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import fmean
 
 from firered.errors import DataError
-from firered.scoring.reports.result import shown, shown_interval
+from firered.scoring.reports.lines import shown, shown_interval
 from firered.scoring.resources import rows_of
 
 _HASH_SHOWN = 12
@@ -26,6 +26,11 @@ class Published:
     system: str
     value: float
 
+    @property
+    def paper(self) -> str:
+        """The name of the table without its number."""
+        return self.table.rpartition("-")[0]
+
 
 @dataclass(frozen=True)
 class Result:
@@ -43,7 +48,8 @@ class Result:
 
 def published() -> list[Published]:
     """The figures of the papers, in their order."""
-    return [Published(*names, float(value)) for *names, value in rows_of("paper_tables.tsv")]
+    rows = rows_of("paper_tables.tsv")
+    return [Published(table, test_set, metric, system, float(value)) for table, test_set, metric, system, value in rows]
 
 
 def averages() -> list[tuple[str, str, list[str]]]:
@@ -57,7 +63,8 @@ def read_results(paths: Iterable[Path]) -> list[Result]:
     Raises:
         DataError: a file is no score, does not say which test set it is of, or two are of the same.
     """
-    results, seen = [], {}
+    results: list[Result] = []
+    seen: dict[tuple[str, ...], Path] = {}
     for file in _score_files(paths):
         for result in _results(file):
             key = (result.system, result.test_set, result.metric, result.normalizer)
@@ -98,20 +105,32 @@ def _results(file: Path) -> Iterator[Result]:
 
 
 def with_averages(results: Sequence[Result]) -> list[Result]:
-    """The results and the papers' averages over them; an average of which sets are missing has no value."""
+    """The results and the papers' averages over them; an average of which sets are missing has no value.
+
+    Such an average without a value is left out where the papers print others for the system, but not this one.
+    """
     found = list(results)
-    for system, normalizer in dict.fromkeys((one.system, one.normalizer) for one in results):
-        mine = {
-            (one.test_set, one.metric): one for one in results if (one.system, one.normalizer) == (system, normalizer)
-        }
+    printed = {(figure.system, figure.test_set) for figure in published()}
+    names = [name for name, _, _ in averages()]
+    for system, normalizer in dict.fromkeys((result.system, result.normalizer) for result in results):
+        mine = [result for result in results if (result.system, result.normalizer) == (system, normalizer)]
+        has_others = any((system, name) in printed for name in names)
         for name, metric, sets in averages():
-            members = [mine[one, metric] for one in sets if (one, metric) in mine]
-            if len(members) > 1:
-                values = [one.value for one in members]
-                whole = len(members) == len(sets) and None not in values
-                absent = f"{len(sets) - len(members)} of {len(sets)} sets"
-                found.append(Result(system, name, metric, normalizer, fmean(values) if whole else None, None, absent))
+            average = _average(name, metric, sets, mine)
+            if average and (average.value is not None or (system, name) in printed or not has_others):
+                found.append(average)
     return found
+
+
+def _average(name: str, metric: str, sets: Sequence[str], results: Sequence[Result]) -> Result | None:
+    """The average over the test sets of one system's results by one rule; None for fewer than two of the sets."""
+    members = [result for result in results if result.metric == metric and result.test_set in sets]
+    if len(members) < 2:
+        return None
+    values = [result.value for result in members if result.value is not None]
+    value = fmean(values) if len(values) == len(sets) else None
+    missing = f"{len(sets) - len(members)} of {len(sets)} sets"
+    return Result(members[0].system, name, metric, members[0].normalizer, value, None, missing)
 
 
 def results_page(title: str, results: Sequence[Result]) -> Iterator[str]:
@@ -123,8 +142,8 @@ def results_page(title: str, results: Sequence[Result]) -> Iterator[str]:
         "Rates in percent, from counts added up over a test set; averages are over test sets, each of the same weight. "
         "Intervals: 95%, by resampling utterances. Difference: here minus published."
     )
-    for system in sorted({one.system for one in results}):
-        mine = _in_order([one for one in results if one.system == system], figures)
+    for system in sorted({result.system for result in results}):
+        mine = _in_order([result for result in results if result.system == system], figures)
         yield ""
         yield f"## {system if system != _DASH else 'no system named'}"
         yield ""
@@ -135,59 +154,69 @@ def results_page(title: str, results: Sequence[Result]) -> Iterator[str]:
 
 def _in_order(results: Sequence[Result], figures: Sequence[Published]) -> list[Result]:
     """Results in the order of the papers' tables, unknown sets after them."""
-    place = {key: number for number, key in enumerate(dict.fromkeys((one.test_set, one.metric) for one in figures))}
-    return sorted(
-        results,
-        key=lambda one: (place.get((one.test_set, one.metric), len(place)), one.test_set, one.metric, one.normalizer),
-    )
+    sets = dict.fromkeys((figure.test_set, figure.metric) for figure in figures)
+    place = {test_set: number for number, test_set in enumerate(sets)}
+
+    def order(result: Result) -> tuple[int, str, str, str]:
+        number = place.get((result.test_set, result.metric), len(place))
+        return number, result.test_set, result.metric, result.normalizer
+
+    return sorted(results, key=order)
 
 
 def _figures_table(system: str, results: Sequence[Result], figures: Sequence[Published]) -> Iterator[str]:
-    beside = [figure for one in results for figure in _beside(one, system, figures)]
-    others = [name for name in dict.fromkeys(one.system for one in beside) if name != system]
-    value = {(one.test_set, one.metric, one.system): one.value for one in beside}
-    yield from _markdown([*_FIGURES, *others], (_figures_row(one, system, others, value) for one in results))
+    beside = [figure for result in results for figure in _beside(result, system, figures)]
+    others = [name for name in dict.fromkeys(figure.system for figure in beside) if name != system]
+    # The last to be set stays: where two tables differ in a figure, that of the first one.
+    values = {(figure.test_set, figure.metric, figure.system): figure.value for figure in reversed(beside)}
+    yield from _markdown([*_FIGURES, *others], (_figures_row(result, system, others, values) for result in results))
 
 
-def _beside(one: Result, system: str, figures: Sequence[Published]) -> list[Published]:
-    """The published figures for a result: of the tables that hold the same system, of any where none does."""
-    same = [figure for figure in figures if (figure.test_set, figure.metric) == (one.test_set, one.metric)]
+def _beside(result: Result, system: str, figures: Sequence[Published]) -> list[Published]:
+    """The published figures for a result: of the tables that hold the same system; of the first paper where none does.
+
+    More than one paper's tables together would be too wide to read.
+    """
+    same = [figure for figure in figures if (figure.test_set, figure.metric) == (result.test_set, result.metric)]
     tables = {figure.table for figure in same if figure.system == system}
-    return [figure for figure in same if figure.table in tables or not tables]
+    if not tables:
+        tables = {figure.table for figure in same if figure.paper == same[0].paper}
+    return [figure for figure in same if figure.table in tables]
 
 
-def _figures_row(one: Result, system: str, others: Sequence[str], value: dict) -> list[str]:
-    paper = value.get((one.test_set, one.metric, system))
-    difference = None if paper is None or one.value is None else one.value - paper
-    beside = (shown(value.get((one.test_set, one.metric, other))) for other in others)
+def _figures_row(
+    result: Result, system: str, others: Sequence[str], values: Mapping[tuple[str, str, str], float]
+) -> list[str]:
+    paper = values.get((result.test_set, result.metric, system))
+    difference = None if paper is None or result.value is None else result.value - paper
+    beside = (shown(values.get((result.test_set, result.metric, other))) for other in others)
     return [
-        one.test_set,
-        one.metric.removesuffix("%"),
-        one.normalizer,
-        f"**{shown(one.value)}**" if one.value is not None else _DASH,
-        shown_interval(one.interval),
+        result.test_set,
+        result.metric.removesuffix("%"),
+        result.normalizer,
+        f"**{shown(result.value)}**" if result.value is not None else _DASH,
+        shown_interval(result.interval),
         shown(paper),
         _DASH if difference is None else f"{difference:+.2f}",
-        one.missing,
+        result.missing,
         *beside,
     ]
 
 
 def _sources_table(results: Sequence[Result]) -> Iterator[str]:
     """Model, commit and date of each score; one line for all figures of a file."""
-    rows = {}
-    for one in results:
-        if one.source:
-            made = one.source["provenance"]
-            model = (made["model_sha256"] or _DASH)[:_HASH_SHOWN]
-            key = (one.test_set, one.normalizer)
-            rows[key] = [
-                *key,
-                str(one.source["utterances"]),
-                model,
-                made["commit"] or _DASH,
-                made["version"],
-                made["date"],
+    rows: dict[tuple[str, str], list[str]] = {}
+    for result in results:
+        if result.source:
+            made_by = result.source["provenance"]
+            rows[result.test_set, result.normalizer] = [
+                result.test_set,
+                result.normalizer,
+                str(result.source["utterances"]),
+                (made_by["model_sha256"] or _DASH)[:_HASH_SHOWN],
+                made_by["commit"] or _DASH,
+                made_by["version"],
+                made_by["date"],
             ]
     yield from _markdown(_SOURCES, rows.values())
 

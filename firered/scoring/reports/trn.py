@@ -2,9 +2,9 @@
 
 from collections.abc import Iterable, Iterator, Mapping
 from functools import lru_cache
-from unicodedata import east_asian_width
 
 from firered.scoring.metrics.error_rate import Aligned
+from firered.text.width import cells, padded
 
 SCLITE = "sclite -r ref.trn trn -h hyp.trn trn -i rm -s -e utf-8 -o sum rsum pra dtl"
 
@@ -25,29 +25,27 @@ def trn_lines(texts: Iterable[tuple[str, Iterable[str]]], speakers: Mapping[str,
 
 def per_utt_lines(aligned: Iterable[Aligned]) -> Iterator[str]:
     """Four lines an utterance as Kaldi's wer_per_utt_details.pl has them: ref, hyp, op, #csid."""
-    for one in aligned:
-        columns = [_cells(reference, hypothesis) for reference, hypothesis in one.pairs()]
-        for name, cells in zip(_ROWS, zip(*columns, strict=True) if columns else ((), (), ()), strict=True):
-            yield "  ".join([f"{one.key} {name}", *cells]).rstrip()
-        counts = one.counts
-        yield f"{one.key} #csid {counts.correct} {counts.substitutions} {counts.insertions} {counts.deletions}"
+    for utterance in aligned:
+        columns = [_column(reference, hypothesis) for reference, hypothesis in utterance.pairs()]
+        for place, name in enumerate(_ROWS):
+            row = (column[place] for column in columns)
+            yield "  ".join([f"{utterance.key} {name}", *row]).rstrip()
+        counts = utterance.counts
+        yield f"{utterance.key} #csid {counts.correct} {counts.substitutions} {counts.insertions} {counts.deletions}"
 
 
 @lru_cache(maxsize=1 << 16)
-def _cells(reference: str, hypothesis: str) -> tuple[str, str, str]:
+def _column(reference: str, hypothesis: str) -> tuple[str, ...]:
     """What stands in the three rows for a pair of tokens, filled up to the same width."""
-    kind = "C" if reference == hypothesis else "S" if reference and hypothesis else "D" if reference else "I"
-    cells = (reference or _NOTHING, hypothesis or _NOTHING, kind)
-    columns = max(map(width, cells))
-    return tuple(padded(cell, columns) for cell in cells)
+    column = (reference or _NOTHING, hypothesis or _NOTHING, _operation(reference, hypothesis))
+    size = max(map(cells, column))
+    return tuple(padded(cell, size) for cell in column)
 
 
-@lru_cache(maxsize=1 << 16)
-def width(text: str) -> int:
-    """Columns of a terminal that a text takes."""
-    return sum(2 if east_asian_width(character) in "WF" else 1 for character in text)
-
-
-def padded(text: str, columns: int) -> str:
-    """A text filled up with spaces to so many columns."""
-    return text + " " * (columns - width(text))
+def _operation(reference: str, hypothesis: str) -> str:
+    """C, S, D or I: what turns the reference's token into the hypothesis's; an empty string stands for none."""
+    if reference == hypothesis:
+        return "C"
+    if not reference:
+        return "I"
+    return "S" if hypothesis else "D"

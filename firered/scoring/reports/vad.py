@@ -1,14 +1,12 @@
-"""The files of a voice activity report."""
+"""The report of a voice activity score."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 
-from firered.data.datadir import write_lines
-from firered.scoring.config import SourceConfig
 from firered.scoring.metrics.bootstrap import LEVEL
 from firered.scoring.metrics.frames import FRAMES_PER_S, FrameCounts, Roc
-from firered.scoring.reports.result import head, metric, shown, shown_interval, tsv, write_score
-from firered.scoring.reports.summary import boxed, provenance_lines
+from firered.scoring.reports.lines import boxed, shown, shown_interval, tsv
+from firered.scoring.reports.report import Figure, Report
 from firered.scoring.vad import Pooled, VadScore
 
 _SWEEP = tuple(step / 100 for step in range(1, 100))
@@ -16,57 +14,64 @@ _METRICS = ("AUC-ROC%", "F1%", "FAR%", "MR%")
 _COUNTS = ("hits", "false_alarms", "misses", "rejections")
 
 
-def write_report(out: Path, score: VadScore, provenance: Mapping[str, str | None], source: SourceConfig) -> None:
-    """Write score.json, score.txt, tables a language and a recording, and the threshold sweep to the folder `out`."""
-    for name, rows in (("language", score.languages), ("recording", score.recordings)):
-        if rows:
-            write_lines(
-                out / f"by_{name}.tsv", tsv((name, "frames", "speech_frames", *_COUNTS, *_METRICS), _rows(rows))
-            )
-    if score.roc:
-        write_lines(out / "sweep.tsv", tsv(("threshold", *_METRICS[1:]), sweep(score.roc)))
-        from firered.scoring.reports.pictures import draw_sweep  # takes a second to load
+def vad_report(score: VadScore) -> Report:
+    """The report of a score: the papers' figures, tables a language and a recording, and the threshold sweep."""
+    tables: dict[str, Iterable[str]] = {}
+    drawn: dict[str, Callable[[Path], None]] = {}
+    for name, groups in (("language", score.languages), ("recording", score.recordings)):
+        if groups:
+            heading = (name, "frames", "speech_frames", *_COUNTS, *_METRICS)
+            tables[f"by_{name}.tsv"] = tsv(heading, _rows(groups))
+    roc = score.roc
+    if roc:
+        tables["sweep.tsv"] = tsv(("threshold", *_METRICS[1:]), sweep(roc))
+        drawn["sweep.png"] = lambda path: _draw_sweep(path, roc, score.threshold)
+    return Report(
+        task="vad",
+        metrics={name: Figure(value, score.intervals.get(name)) for name, value in score.pooled.metrics.items()},
+        fields={
+            "threshold": score.threshold,
+            "frames_per_second": FRAMES_PER_S,
+            "utterances": score.pooled.recordings,
+            "frames": score.pooled.frames,
+            "speech_frames": score.pooled.speech_frames,
+            "missing": len(score.missing),
+            "extra": len(score.extra),
+            "posteriors": _counts(score.pooled.at_threshold),
+            "segments": _counts(score.pooled.segments),
+        },
+        lines=_lines(score),
+        missing=score.missing,
+        extra=score.extra,
+        tables=tables,
+        drawn=drawn,
+    )
 
-        draw_sweep(out / "sweep.png", score.roc, list(sweep(score.roc)), score.threshold)
-    write_score(out, _json(score, provenance, source), _text(score, provenance, source), score.missing, score.extra)
+
+def _rows(groups: Mapping[str, Pooled]) -> Iterator[tuple[str | int | float | None, ...]]:
+    for name, pooled in groups.items():
+        metrics = (pooled.metrics.get(metric) for metric in _METRICS)
+        yield name, pooled.frames, pooled.speech_frames, *pooled.counts.row(), *metrics
 
 
-def _rows(rows: Mapping[str, Pooled]) -> Iterator[tuple]:
-    for name, one in rows.items():
-        metrics = (one.metrics.get(metric_name) for metric_name in _METRICS)
-        yield name, one.frames, one.speech_frames, *one.counts.row(), *metrics
-
-
-def sweep(roc: Roc) -> Iterator[tuple[float, ...]]:
+def sweep(roc: Roc) -> Iterator[tuple[float | None, ...]]:
     """Threshold, F1, false alarms and misses at every hundredth."""
     for threshold in _SWEEP:
         yield threshold, *roc.at(threshold).rates.values()
 
 
-def _json(score: VadScore, provenance: Mapping[str, str | None], source: SourceConfig) -> dict:
-    metrics = {name: metric(value, score.intervals.get(name)) for name, value in score.pooled.metrics.items()}
-    return {
-        **head("vad", source, metrics),
-        "threshold": score.threshold,
-        "frames_per_second": FRAMES_PER_S,
-        "utterances": score.pooled.recordings,
-        "frames": score.pooled.frames,
-        "speech_frames": score.pooled.speech_frames,
-        "missing": len(score.missing),
-        "extra": len(score.extra),
-        "posteriors": _counts(score.pooled.at_threshold),
-        "segments": _counts(score.pooled.segments),
-        "provenance": provenance,
-    }
+def _draw_sweep(path: Path, roc: Roc, threshold: float) -> None:
+    from firered.scoring.reports.pictures import draw_sweep  # takes a second to load
+
+    draw_sweep(path, roc, list(sweep(roc)), threshold)
 
 
-def _counts(counts: FrameCounts | None) -> dict | None:
-    return dict(zip(_COUNTS, counts.row(), strict=True)) | counts.rates if counts else None
+def _counts(counts: FrameCounts | None) -> dict[str, int | float | None] | None:
+    return {**dict(zip(_COUNTS, counts.row(), strict=True)), **counts.rates} if counts else None
 
 
-def _text(score: VadScore, provenance: Mapping[str, str | None], source: SourceConfig) -> Iterable[str]:
+def _lines(score: VadScore) -> Iterator[str]:
     pooled = score.pooled
-    yield from provenance_lines(provenance, source)
     yield ""
     seconds, speech = (frames / FRAMES_PER_S for frames in (pooled.frames, pooled.speech_frames))
     yield f"{pooled.recordings} recordings, {seconds:.2f} s, speech in {speech:.2f} s, frames of 10 ms"
@@ -86,10 +91,10 @@ def _text(score: VadScore, provenance: Mapping[str, str | None], source: SourceC
             yield f"{name:9} {shown(value):>6}"
     if score.languages:
         yield ""
-        rows = [_cells(language, one) for language, one in score.languages.items()]
+        rows = [_cells(language, of_language) for language, of_language in score.languages.items()]
         yield from boxed(("language", "# Rec", "sec", *_METRICS), [*rows, _cells("All", pooled)])
 
 
-def _cells(name: str, one: Pooled) -> tuple[str, ...]:
-    metrics = (shown(one.metrics.get(metric_name)) for metric_name in _METRICS)
-    return name, str(one.recordings), f"{one.frames / FRAMES_PER_S:.0f}", *metrics
+def _cells(name: str, pooled: Pooled) -> tuple[str, ...]:
+    metrics = (shown(pooled.metrics.get(metric)) for metric in _METRICS)
+    return name, str(pooled.recordings), f"{pooled.frames / FRAMES_PER_S:.0f}", *metrics

@@ -7,7 +7,7 @@ from functools import partial
 
 from firered.scoring.config import NormalizerConfig
 from firered.scoring.text import speechio
-from firered.text import units as tokens
+from firered.text.units import TAG, characters, mixed
 
 Step = Callable[[str], str]
 
@@ -57,12 +57,12 @@ def normalizer(config: NormalizerConfig) -> Normalizer:
         label += "+numbers"
         steps.append(_numerals())
     if config.normalizer == "none":
-        return Normalizer(label, tuple(steps), tokens.mixed)
+        return Normalizer(label, tuple(steps), mixed)
     if config.normalizer == "speechio":
-        return Normalizer(label, (*steps, speechio.normalise), tokens.characters)
+        return Normalizer(label, (*steps, speechio.normalise), characters)
     released = config.normalizer == "firered-released"
-    tag = _RELEASED_TAG if released else tokens.TAG
-    return Normalizer(label, (*steps, partial(_firered, tag)), tokens.mixed, skips_missing=released)
+    tag = _RELEASED_TAG if released else TAG
+    return Normalizer(label, (*steps, partial(_firered, tag)), mixed, skips_missing=released)
 
 
 def _firered(tag: re.Pattern[str], text: str) -> str:
@@ -79,7 +79,7 @@ def _joined(spelled: re.Match[str]) -> str:
 
 def _numerals() -> Step:
     """cn2an's reading of every number in a text; it knows numbers of up to 16 digits and leaves others."""
-    from cn2an import transform
+    from cn2an import transform  # type: ignore[import-untyped]
 
     return lambda text: transform(text, "an2cn") if _DIGIT.search(text) else text
 

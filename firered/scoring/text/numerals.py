@@ -1,4 +1,8 @@
-"""Numbers as a Chinese speaker reads them: dates, times, money, shares, telephone numbers, quantities."""
+"""Numbers as a Chinese speaker reads them: dates, times, money, shares, telephone numbers, quantities.
+
+The SpeechIO rule needs a reader of its own. cn2an, by which the published scoring tool and the firered rule read them,
+takes a telephone number for a quantity, keeps the colon of a time, and has 二 for 两 before a measure word.
+"""
 
 import re
 from collections.abc import Callable
@@ -56,7 +60,9 @@ def _group(digits: str, unit: str) -> str:
         if digit == "0":
             zero_due = True
             continue
-        words += ("零" if words and zero_due else "") + ("两" if digit == "2" and place >= 2 else _DIGITS[int(digit)])
+        if words and zero_due:
+            words += "零"
+        words += "两" if digit == "2" and place >= 2 else _DIGITS[int(digit)]
         words += _PLACES[place]
         zero_due = False
     return words + unit

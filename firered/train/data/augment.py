@@ -8,8 +8,8 @@ import numpy as np
 import soxr
 
 from firered.audio.config import AudioConfig
-from firered.audio.frontend import FRAME_SHIFT, SAMPLE_RATE
-from firered.audio.load import header, read_blocks
+from firered.audio.framing import FRAME_SHIFT, SAMPLE_RATE
+from firered.audio.load import read_blocks
 from firered.errors import AudioError, DataError
 from firered.runs.inputs import resolve
 from firered.train.data.config import AugmentConfig
@@ -141,8 +141,6 @@ def _find_noises(path: str) -> list[_Noise]:
     for recording in found.utterances:
         segmented = math.isfinite(recording.end_s)
         known = recording.end_s - recording.start_s if segmented else recording.duration_s
-        if not math.isfinite(known):
-            known = header(recording.rxfilename, audio)[1] or math.nan
         if not math.isfinite(known):
             raise DataError(f"noise {recording.id}: its length is not known; give {path}/reco2dur")
         noises.append(_Noise(recording.id, recording.rxfilename, recording.channel, recording.start_s, known))

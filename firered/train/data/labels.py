@@ -5,14 +5,15 @@ from pathlib import Path
 
 import numpy as np
 
-from firered.audio.frontend import FRAME_SHIFT_S
+from firered.audio.framing import FRAME_SHIFT_S
 from firered.data.datadir import DataDir
+from firered.data.rttm import NON_SPEECH, parse_rttm
 from firered.data.textgrids import Tier, read_textgrid
 from firered.errors import DataError, Problem
 from firered.train.data.augment import Draw
 from firered.vad.detect import EVENTS
 
-NO_EVENT = ("noise", "silence", "nonspeech", "non-speech", "sil", "<sil>")
+_NO_EVENT = (*NON_SPEECH, "<sil>")  # the last is the symbol of the models' dictionaries
 
 Spans = list[tuple[float, float, str]]  # start and end in seconds, event
 
@@ -22,7 +23,7 @@ def event_of(name: str) -> str | None:
     name = name.strip().lower()
     if name in EVENTS:
         return name
-    return None if name in NO_EVENT else "speech"
+    return None if name in _NO_EVENT else "speech"
 
 
 def frame_labels(spans: Spans, frames: int, events: Sequence[str], draw: Draw) -> np.ndarray:
@@ -74,15 +75,15 @@ def read_spans(path: Path, kind: str, recordings: Iterable[str], problems: list[
 
 
 def _rttm_span(path: Path, line: str) -> tuple[float, float, str] | None:
-    fields = line.split()
     try:
-        start, duration = float(fields[3]), float(fields[4])
-        event = event_of(fields[7])
-    except (ValueError, IndexError) as error:
-        raise DataError(
-            f"{path / 'rttm'}: not `SPEAKER rec 1 start duration <NA> <NA> name <NA> <NA>`: {line}"
-        ) from error
-    return (start, start + duration, event) if event and fields[0] == "SPEAKER" else None
+        span = parse_rttm(line).span
+    except ValueError as error:
+        raise DataError(f"{path / 'rttm'}: {error}: {line!r}") from error
+    if span is None:
+        return None
+    start, end, label = span
+    event = event_of(label)
+    return (start, end, event) if event else None
 
 
 def _textgrids(folder: Path, recordings: Iterable[str], problems: list[Problem]) -> dict[str, Spans]:

@@ -14,12 +14,12 @@ from torch.nn.utils.rnn import pad_sequence
 
 from firered.audio.config import AudioConfig
 from firered.audio.frames import of_utterance, whole_segment
-from firered.audio.frontend import SAMPLE_RATE, Cmvn, CmvnStats, fbank, num_frames
+from firered.audio.framing import SAMPLE_RATE, num_frames
+from firered.audio.frontend import Cmvn, CmvnStats, fbank
 from firered.audio.load import read_blocks
 from firered.data.utterance import Utterance
 from firered.errors import AudioError, DataError, OptionError, Problem
 from firered.runs.inputs import resolve
-from firered.runs.over_utterances import length_s
 from firered.train.data.augment import AS_IT_IS, Draw, WaveAugment
 from firered.train.data.batch import Batch
 from firered.train.data.config import FeatureDataConfig
@@ -57,9 +57,8 @@ def count_frames(utterance: Utterance) -> int:
     Raises:
         AudioError, DataError: it cannot be read.
     """
-    seconds = length_s(utterance, _AUDIO)
-    if math.isfinite(seconds):
-        return num_frames(round(seconds * SAMPLE_RATE))
+    if math.isfinite(utterance.duration_s):
+        return num_frames(round(utterance.duration_s * SAMPLE_RATE))
     return sum(len(block) for block in of_utterance(utterance, _AUDIO))
 
 

@@ -2,16 +2,17 @@
 
 import io
 import logging
-import os
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import sentencepiece
 
+from firered.data.atomic import replacing
 from firered.data.datadir import write_lines
 from firered.errors import DataError
 from firered.text.tokenizer import DICT, PIECES_MODEL, SPECIAL, Tokenizer
+from firered.text.units import is_ideograph
 from firered.train.data.config import TokensConfig
 from firered.train.data.text import sentences_of
 
@@ -35,16 +36,11 @@ def split_text(texts: Iterable[str]) -> tuple[Counter[str], list[str]]:
     stretches: list[str] = []
     for text in texts:
         for token in tokenizer.tokenize(text).tokens:
-            if is_chinese(token):
+            if is_ideograph(token):
                 characters[token] += 1
             else:
                 stretches.append(token)
     return characters, stretches
-
-
-def is_chinese(token: str) -> bool:
-    """Whether the tokenizer takes this as a Chinese character, a token of its own."""
-    return len(token) == 1 and ("\u3400" <= token <= "\u4dbf" or "\u4e00" <= token <= "\u9fff")
 
 
 def learn_pieces(stretches: Sequence[str], config: TokensConfig) -> bytes:
@@ -95,9 +91,8 @@ def make_tokens(paths: str, out: Path, config: TokensConfig) -> None:
         model = learn_pieces(stretches, config)
         loaded = sentencepiece.SentencePieceProcessor(model_proto=model)
         pieces = [loaded.id_to_piece(number) for number in range(len(loaded))]
-        temporary = out / f".{PIECES_MODEL}.tmp"
-        temporary.write_bytes(model)
-        os.replace(temporary, out / PIECES_MODEL)  # noqa: PTH105 - the call that is atomic, by its own name
+        with replacing(out / PIECES_MODEL) as unfinished:
+            unfinished.write_bytes(model)
     else:
         (out / PIECES_MODEL).unlink(missing_ok=True)
     symbols = dictionary(pieces, characters, config.min_count)

@@ -105,4 +105,4 @@ def _checkpoint_layer(layer: nn.Module) -> None:
             return plain(*args, **named)
         return checkpoint(plain, *args, use_reentrant=False, **named)
 
-    layer.forward = forward  # type: ignore[method-assign]  # hooks and state dict stay those of the layer
+    layer.forward = forward  # hooks and state dict stay those of the layer

@@ -15,7 +15,7 @@ from torch import Tensor
 from torch.nn.utils.rnn import pad_sequence
 from transformers import AutoTokenizer, PreTrainedTokenizerBase
 
-from firered.asr.llm_runtime import llm_folder
+from firered.asr.families.speech_llm_loaded import llm_folder
 from firered.data.utterance import Utterance
 from firered.errors import OptionError, Problem
 from firered.hub.catalogue import CHECKPOINT
@@ -27,6 +27,7 @@ from firered.models.qwen import load_llm, with_lora
 from firered.models.speech_llm import SpeechLlm, positions_of
 from firered.options import Options, option
 from firered.text.llm_tokenizer import LlmTokenizer
+from firered.text.units import IDEOGRAPH
 from firered.train import checkpoints
 from firered.train.beside import ENCODER, copy_beside, on_main_process
 from firered.train.data.batch import NO_TARGET, Batch
@@ -48,8 +49,7 @@ _TRAINS = {
     "lora": {"lora"},
 }
 _PUNCTUATION = re.compile(r"[，。？！,.?!《》（）·“”、\\/]")
-_HAN = "[\u3400-\u4dbf\u4e00-\u9fff]"
-_SPACE_AT_HAN = re.compile(rf"(?<={_HAN})\s+|\s+(?={_HAN})")
+_SPACE_AT_IDEOGRAPH = re.compile(rf"(?<={IDEOGRAPH.pattern})\s+|\s+(?={IDEOGRAPH.pattern})")
 
 
 @dataclass(frozen=True)
@@ -74,7 +74,7 @@ class LlmTaskConfig(Options):
 def clean(text: str) -> str:
     """A transcript as the language model is to write it: lower case, no punctuation, spaces between Latin words."""
     text = " ".join(_PUNCTUATION.sub("", text).split())
-    return _SPACE_AT_HAN.sub("", text).lower()
+    return _SPACE_AT_IDEOGRAPH.sub("", text).lower()
 
 
 class LlmCorpus(SpeechCorpus):

@@ -13,7 +13,8 @@ from torch import Tensor
 from torch.nn import functional as F
 from torch.nn.utils.rnn import pad_sequence
 
-from firered.audio.frontend import FRAME_REST_S, FRAME_SHIFT_S, NUM_BINS, Cmvn
+from firered.audio.framing import FRAME_REST_S, FRAME_SHIFT_S
+from firered.audio.frontend import NUM_BINS, Cmvn
 from firered.data.utterance import Utterance
 from firered.errors import DataError, ModelError, Problem
 from firered.hub.catalogue import CHECKPOINT

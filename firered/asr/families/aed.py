@@ -2,25 +2,28 @@
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import cast
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from firered.align.ctc import align, word_times
+from firered.align.ctc import TimestampMode, align, word_times
 from firered.asr.config import AsrConfig
 from firered.asr.guard import Guard
 from firered.asr.windowed import WindowedRecogniser
-from firered.audio.frontend import FRAME_SHIFT_S
 from firered.hub.catalogue import CHECKPOINT
+from firered.hub.find import find_model
 from firered.models.aed import Aed
 from firered.models.checkpoint import model_files
 from firered.models.lstm_lm import LstmLm
 from firered.results import AsrResult, NBest, Word
 from firered.runtime.loaded import Loaded, need_ctc
 from firered.runtime.speech import Speech
-from firered.search.beam import BeamConfig, Hypothesis, beam_search
+from firered.search.beam import beam_search
+from firered.search.beams import Hypothesis
 from firered.search.ctc import ctc_texts
+from firered.search.scorers import LmScorer, Scorer
 from firered.text.joining import join_texts
 from firered.text.tokenizer import EOS_ID, SOS_ID
 
@@ -34,7 +37,7 @@ class _Decoded:
     ctc_text: str | None = None
 
 
-class Asr(WindowedRecogniser[_Decoded]):
+class Asr(WindowedRecogniser[AsrConfig, _Decoded]):
     """The attention encoder-decoder with beam search, confidence and CTC time stamps."""
 
     def __init__(
@@ -43,6 +46,7 @@ class Asr(WindowedRecogniser[_Decoded]):
         if config.timestamps != "none":
             need_ctc(loaded, "time stamps")
         self.loaded, self.config = loaded, config
+        self.subsampling, self.layers = loaded.subsampling, len(loaded.model.encoder.layer_stack)
         self.lm = None if lm is None else lm.to(loaded.device)
         self.guard = guard or Guard(config)
 
@@ -55,7 +59,8 @@ class Asr(WindowedRecogniser[_Decoded]):
         """
         config = config or AsrConfig()
         lm = LstmLm.load(model_files(Path(config.elm_dir), CHECKPOINT)[0]) if config.elm_dir else None
-        return cls(Loaded.load(Aed, Path(model_dir), config.dtype, device), config, lm, Guard.load(config, device))
+        directory = find_model(model_dir, "FireRedASR2-AED")
+        return cls(Loaded.load(Aed, directory, config.dtype, device), config, lm, Guard.load(config, device))
 
     @property
     def sources(self) -> list[Path]:
@@ -80,49 +85,53 @@ class Asr(WindowedRecogniser[_Decoded]):
         texts = ctc_texts(log_probs, lengths, self.loaded.tokenizer.text_of) if reads else [None] * len(batch)
         return [_Decoded(*parts) for parts in zip(found, words, texts, strict=True)]
 
+    @torch.inference_mode()
+    def _encode(self, batch: list[Speech], layer: int | None, adapter: bool) -> list[Tensor]:
+        encoded, lengths = self.loaded.encode(batch, layer)
+        return [rows[:length].float().cpu() for rows, length in zip(encoded, lengths.tolist(), strict=True)]
+
     def _search(self, encoded: Tensor, lengths: Tensor) -> list[list[Hypothesis]]:
         config = self.config
         limits = lengths.clamp(max=config.decode_max_len) if config.decode_max_len else lengths
-        beam = BeamConfig(
-            beam_size=config.beam_size,
-            nbest=config.nbest,
-            softmax_smoothing=config.softmax_smoothing,
-            length_penalty=config.aed_length_penalty,
-            eos_penalty=config.eos_penalty,
-            elm_weight=config.elm_weight,
-        )
         steps = self.loaded.model.start(encoded, lengths, config.beam_size, int(limits.max()))
-        lm = self.lm.start(config.beam_size) if self.lm is not None else None
-        return beam_search(steps, limits, beam, sos=SOS_ID, eos=EOS_ID, lm=lm)
+        return beam_search(steps, limits, config.search, sos=SOS_ID, eos=EOS_ID, scorers=self._scorers())
+
+    def _scorers(self) -> list[Scorer]:
+        """What is added to the model's log-probabilities; an LM of negative weight is none, as published."""
+        config = self.config
+        if self.lm is None or config.elm_weight <= 0:
+            return []
+        return [LmScorer(self.lm.start(config.beam_size), config.elm_weight, EOS_ID)]
 
     def _words(
         self, log_probs: Tensor, lengths: Tensor, best: list[Hypothesis], batch: list[Speech]
     ) -> list[list[Word] | None]:
         if not self.times_words:
             return [None] * len(batch)
-        paths = align(log_probs, lengths, [one.tokens for one in best])
-        mode, lead_s = self.config.timestamps, self.loaded.model.config.ctc_lead_s
+        paths = align(log_probs, lengths, [hypothesis.tokens for hypothesis in best])
+        mode, lead_s = cast("TimestampMode", self.config.timestamps), self.loaded.model.config.ctc_lead_s
         return [
-            word_times(self.loaded.tokenizer.tokens_of(one.tokens), path, speech.duration_s, mode, lead_s)
-            for one, path, speech in zip(best, paths, batch, strict=True)
+            word_times(self.loaded.tokenizer.tokens_of(hypothesis.tokens), path, speech.duration_s, mode, lead_s)
+            for hypothesis, path, speech in zip(best, paths, batch, strict=True)
         ]
 
-    def _join(self, one: Speech, parts: list[tuple[Speech, _Decoded]]) -> AsrResult:
+    def _join(self, speech: Speech, parts: list[tuple[Speech, _Decoded]]) -> AsrResult:
         """One utterance's result from those of its windows."""
         decoded = [outcome for _, outcome in parts]
         best = [outcome.hypotheses[0] for outcome in decoded]
         tokens = [token for hypothesis in best for token in self.loaded.tokenizer.tokens_of(hypothesis.tokens)]
         probs = [prob for hypothesis in best for prob in hypothesis.probs]
+        ctc_texts = [outcome.ctc_text for outcome in decoded]
         return AsrResult(
-            uttid=one.key,
+            uttid=speech.key,
             text=join_texts([self.loaded.tokenizer.text_of(hypothesis.tokens) for hypothesis in best]),
             confidence=self._confidence(probs),
-            dur_s=one.duration_s,
+            dur_s=speech.duration_s,
             tokens=tokens,
             token_confidence=probs,
             words=_on_one_axis(parts) if self.times_words else None,
             nbest=[self._nbest(hypothesis) for hypothesis in decoded[0].hypotheses] if len(decoded) == 1 else [],
-            ctc_text=None if decoded[0].ctc_text is None else join_texts(outcome.ctc_text for outcome in decoded),
+            ctc_text=None if None in ctc_texts else join_texts(text for text in ctc_texts if text),
         )
 
     def _confidence(self, probs: list[float]) -> float:
@@ -135,8 +144,7 @@ class Asr(WindowedRecogniser[_Decoded]):
             text=self.loaded.tokenizer.text_of(hypothesis.tokens),
             tokens=self.loaded.tokenizer.tokens_of(hypothesis.tokens),
             score=hypothesis.score,
-            aed=hypothesis.model_score,
-            lm=hypothesis.lm_score,
+            scores={"aed": hypothesis.model_score, "lm": hypothesis.added_score},
             length=hypothesis.length_factor,
             confidence=self._confidence(list(hypothesis.probs)),
         )
@@ -147,7 +155,7 @@ def _on_one_axis(parts: list[tuple[Speech, _Decoded]]) -> list[Word]:
     words: list[Word] = []
     start_s = 0.0
     for part, outcome in parts:
-        for word in outcome.words:
+        for word in outcome.words or ():
             words.append(Word(word.text, round(start_s + word.start_s, 3), round(start_s + word.end_s, 3)))
-        start_s += len(part.feats) * FRAME_SHIFT_S
+        start_s += len(part.feats) * part.front_end.frame_shift_s
     return words

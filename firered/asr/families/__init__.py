@@ -1,0 +1,212 @@
+"""Recogniser families: what a model directory is, asked in one place.
+
+`FAMILIES` knows each kind of checkpoint: the files it is known by, its options, how it is loaded, and what it can give.
+Commands, the system and recipes ask this table. A kind of one's own is added with `register(Family(...))` before one of
+them is called. Nothing here imports torch before a model is loaded.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+from firered.asr.config import AsrConfig, LlmConfig, RecogniserConfig
+from firered.errors import ModelError, OptionError
+from firered.hub.catalogue import MODELS
+from firered.hub.find import find_model
+from firered.text.units import IDEOGRAPH
+
+if TYPE_CHECKING:
+    from firered.asr.recogniser import Encoder, Recogniser
+
+DICT, PIECES_MODEL = "dict.txt", "train_bpe1000.model"
+
+Loader: TypeAlias = Callable[[Path, Any, str], "Recogniser"]  # directory, options of the family's class, device
+
+
+@dataclass(frozen=True)
+class Family:
+    """One kind of checkpoint directory.
+
+    Attributes:
+        name: what `--type` and `asr_type` say.
+        about: what it is, in a few words, for help and messages.
+        files: patterns, relative to the directory, that each match something in every directory of this kind.
+        config: its options; commands make flags of them.
+        load: the recogniser of a directory on a device.
+        published: names of published directories, the one that is meant by default first.
+        times: what its word times come from: its own `timestamps` option, another model (`align_model`), or nothing.
+        nbest: whether it gives more than one hypothesis an utterance.
+        adapter: whether its encoder's output can also be had as the language model is given it.
+        contents: whether files of these names hold what this family's do; asked only where the names do not tell.
+        needs: `files` in words, for messages.
+        load_encoder: what encodes without the rest of the model; None: the recogniser does.
+    """
+
+    name: str
+    about: str
+    files: tuple[str, ...]
+    config: type[RecogniserConfig]
+    load: Loader
+    published: tuple[str, ...] = ()
+    times: str | None = None
+    nbest: bool = False
+    adapter: bool = False
+    contents: Callable[[Path], bool] | None = None
+    needs: str = ""
+    load_encoder: "Callable[[Path, Any, str], Encoder] | None" = None
+
+    def encoder(self, directory: Path, config: RecogniserConfig, device: str) -> "Encoder":
+        """What encodes, loaded on a device."""
+        return (self.load_encoder or self.load)(directory, config, device)
+
+    def recognises(self, directory: Path) -> bool:
+        """Whether a directory has the files that one of this kind is known by."""
+        there = all(any(directory.glob(pattern)) for pattern in self.files)
+        return there and (self.contents is None or self.contents(directory))
+
+
+def _holds_text(directory: Path) -> bool:
+    """Whether a dictionary is of text, and not of the languages that language identification knows."""
+    if (directory / PIECES_MODEL).is_file():
+        return True
+    return IDEOGRAPH.search((directory / DICT).read_text(encoding="utf-8", errors="replace")) is not None
+
+
+def _load_aed(directory: Path, config: AsrConfig, device: str) -> "Recogniser":
+    from firered.asr.families.aed import Asr
+
+    return Asr.from_pretrained(directory, config, device)
+
+
+def _load_speech_llm(directory: Path, config: LlmConfig, device: str) -> "Recogniser":
+    from firered.asr.families.speech_llm import LlmAsr
+
+    return LlmAsr.from_pretrained(directory, config, device)
+
+
+def _load_speech_llm_encoder(directory: Path, config: LlmConfig, device: str) -> "Encoder":
+    from firered.asr.families.speech_llm import LlmEncoder
+
+    return LlmEncoder.from_pretrained(directory, config, device)
+
+
+AED = Family(
+    name="aed",
+    about="attention encoder-decoder (FireRedASR-AED, either generation)",
+    files=("model.pth.tar", "cmvn.ark", "dict.txt"),
+    contents=_holds_text,
+    needs="model.pth.tar, cmvn.ark, dict.txt, and train_bpe1000.model unless the text is Chinese alone",
+    config=AsrConfig,
+    load=_load_aed,
+    published=("FireRedASR2-AED", "FireRedASR-AED-L"),
+    times="timestamps",
+    nbest=True,
+)
+SPEECH_LLM = Family(
+    name="llm",
+    about="encoder, adapter and large language model (FireRedASR-LLM, either generation)",
+    files=("model.pth.tar", "asr_encoder.pth.tar", "cmvn.ark", "*/config.json"),
+    config=LlmConfig,
+    load=_load_speech_llm,
+    published=("FireRedASR2-LLM", "FireRedASR-LLM-L"),
+    times="align_model",
+    nbest=True,
+    adapter=True,
+    load_encoder=_load_speech_llm_encoder,
+)
+
+FAMILIES: dict[str, Family] = {family.name: family for family in (AED, SPEECH_LLM)}
+
+
+def register(family: Family) -> None:
+    """Add a family, or put another in the place of one of the same name."""
+    FAMILIES[family.name] = family
+
+
+def named(name: str) -> Family:
+    """The family of a name, as `--type` and `asr_type` give it.
+
+    Raises:
+        OptionError: there is none of that name.
+    """
+    if name not in FAMILIES:
+        raise OptionError(f"type: {name!r} is not {' or '.join(FAMILIES)}")
+    return FAMILIES[name]
+
+
+def family_of(directory: str | Path, wanted: str | None = None) -> Family:
+    """The family of a model directory: what it says itself, or `wanted`, which overrules it.
+
+    Raises:
+        ModelError: the directory is of no known family, or of several; says what is there and what each needs.
+        OptionError: there is no family of the name `wanted`.
+    """
+    if wanted:
+        return named(wanted)
+    place = Path(directory)
+    found = [family for family in FAMILIES.values() if family.recognises(place)]
+    if len(found) == 1:
+        return found[0]
+    if found:
+        names = ", ".join(family.name for family in found)
+        raise ModelError(f"{place}: may be any of {names}; say which with --type")
+    raise ModelError(_unknown(place))
+
+
+def find(given: str | Path, wanted: str | None = None) -> tuple[Path, Family]:
+    """A recogniser's directory and its family.
+
+    Args:
+        given: the directory itself, one that holds it under a published name, or a published name.
+        wanted: the family's name; without one the directory says what it is, and of several that a directory holds the
+            first of the table is taken.
+
+    Raises:
+        ModelError: there is none; says how to get it, or what each family needs.
+        OptionError: there is no family of the name `wanted`.
+    """
+    family = named(wanted) if wanted else None
+    place = Path(given)
+    if not place.exists() and not place.is_absolute():
+        place = MODELS / place
+    known = [family] if family else list(FAMILIES.values())
+    for candidate in known:
+        if candidate.recognises(place):
+            return place, family_of(place, wanted)
+    for candidate in known:
+        for name in candidate.published:
+            if (place / name).is_dir():
+                return place / name, candidate
+    # None is complete. What a directory is called says best what it was to be.
+    by_name = [candidate for candidate in known if place.name in candidate.published]
+    if family is None and place.is_dir() and any(place.glob("*.pth.tar")):
+        return place, by_name[0] if by_name else family_of(place)
+    family = family or (by_name[0] if by_name else next(iter(FAMILIES.values())))
+    if not family.published:
+        raise ModelError(_unknown(place, family))
+    return find_model(given, family.published[0]), family
+
+
+def options_of(given: str | Path | None, wanted: str | None = None) -> type[RecogniserConfig]:
+    """The options of the recogniser that `find` would find; where it finds none, those of the default family.
+
+    So that a command's help is to be had without a model, and loading says what is wrong.
+    """
+    try:
+        return named(wanted).config if wanted else find(given or MODELS)[1].config
+    except (ModelError, OptionError):
+        return next(iter(FAMILIES.values())).config
+
+
+def _unknown(place: Path, *families: Family) -> str:
+    """What is in a directory, and what the families would need there."""
+    lines = [f"{place}: not a directory of a known recogniser"]
+    if place.is_dir():
+        names = sorted(path.name + "/" * path.is_dir() for path in place.iterdir())
+        lines[0] += f"; there is {', '.join(names) or 'nothing'}"
+    else:
+        lines[0] += "; there is no such directory"
+    for family in families or FAMILIES.values():
+        lines.append(f"  {family.name} ({family.about}) needs {family.needs or ', '.join(family.files)}")
+    return "\n".join(lines)

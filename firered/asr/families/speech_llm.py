@@ -1,0 +1,176 @@
+"""Speech recognition with the LLM variant: `LlmAsr` (FireRedASR paper, section 2.2)."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from firered.align.aligner import Aligner, Reading
+from firered.align.config import AlignConfig
+from firered.asr.config import LlmConfig
+from firered.asr.encoder import WindowedEncoder
+from firered.asr.families.speech_llm_loaded import LoadedEncoder, LoadedLlm, model_paths
+from firered.asr.guard import Guard
+from firered.asr.windowed import WindowedRecogniser
+from firered.errors import AudioError, Outcome
+from firered.hub.find import find_model
+from firered.models.llm_stepper import LlmSteps
+from firered.results import AsrResult, NBest
+from firered.runtime.speech import Speech
+from firered.search.beams import Hypothesis
+from firered.search.generate import search
+from firered.text.joining import join_texts
+
+_ALIGNER = "FireRedASR2-AED"
+_NOTHING = Hypothesis((), 0.0, 0.0, 0.0, 1.0, (), finished=True)
+
+
+class LlmAsr(WindowedRecogniser[LlmConfig, list[Hypothesis]]):
+    """Encoder, adapter and language model with greedy or beam search; confidence is the mean token probability."""
+
+    def __init__(
+        self, loaded: LoadedLlm, config: LlmConfig, aligner: Aligner | None = None, guard: Guard | None = None
+    ) -> None:
+        self.loaded, self.config = loaded, config
+        self.aligner, self.guard = aligner, guard or Guard(config)
+        self.subsampling, self.layers = loaded.encoder.subsampling, len(loaded.encoder.encoder.layer_stack)
+        self.adapter_rate = loaded.encoder.adapter_rate
+
+    @classmethod
+    def from_pretrained(cls, model_dir: str | Path, config: LlmConfig | None = None, device: str = "auto") -> "LlmAsr":
+        """Recogniser of a published directory (model.pth.tar, asr_encoder.pth.tar, cmvn.ark, Qwen2-7B-Instruct/).
+
+        Raises:
+            ModelError: a directory is incomplete or of another kind.
+            OptionError: a number format is not to be had on its device.
+        """
+        config = config or LlmConfig()
+        aligner = None
+        if config.align_model:
+            how = AlignConfig(
+                timestamps=config.timestamps, batch_seconds=config.batch_seconds, dtype=config.encoder_dtype
+            )
+            aligner = Aligner.from_pretrained(config.align_model, how, device)
+        directory = find_model(model_dir, "FireRedASR2-LLM")
+        return cls(LoadedLlm.load(directory, config, device), config, aligner, Guard.load(config, device))
+
+    @property
+    def sources(self) -> list[Path]:
+        """All files that decide what is recognised."""
+        aligner = self.aligner.loaded.sources if self.aligner else []
+        return [*model_paths(self.loaded.directory), *aligner, *self.guard.sources]
+
+    @property
+    def times_words(self) -> bool:
+        """Whether its results have word times."""
+        return self.aligner is not None
+
+    @torch.inference_mode()
+    def _decode(self, batch: list[Speech]) -> list[list[Hypothesis]]:
+        """Hypotheses of each window, best first; one too short for a single speech embedding has the empty one."""
+        counts = {index: self.loaded.encoder.positions(len(speech.feats)) for index, speech in enumerate(batch)}
+        long_enough = [index for index, count in counts.items() if count]
+        found = [[_NOTHING] for _ in batch]
+        if long_enough:
+            limits = [self.config.decode_max_len or counts[index] for index in long_enough]
+            searched = self._search([batch[index] for index in long_enough], limits)
+            for index, hypotheses in zip(long_enough, searched, strict=True):
+                found[index] = hypotheses
+        return found
+
+    def _encode(self, batch: list[Speech], layer: int | None, adapter: bool) -> list[Tensor]:
+        return _rows(self.loaded.encoder, batch, layer, adapter)
+
+    def _search(self, batch: list[Speech], limits: list[int]) -> list[list[Hypothesis]]:
+        config, tokenizer = self.config, self.loaded.tokenizer
+        embeds, mask = self.loaded.prompts(batch)
+        steps = LlmSteps(self.loaded.llm, embeds, mask, config.beam_size, max(limits))
+        room = torch.tensor(limits, device=embeds.device)
+        return search(steps, room, config.search, first=tokenizer.last_id, eos=tokenizer.eos_id)
+
+    def _join(self, speech: Speech, parts: list[tuple[Speech, list[Hypothesis]]]) -> Outcome[AsrResult]:
+        if not any(self.loaded.encoder.positions(len(part.feats)) for part, _ in parts):
+            least_ms = 1000 * self.front_end.duration_s(self.loaded.encoder.min_frames())
+            return AudioError(
+                f"{1000 * speech.duration_s:.0f} ms are too short: the LLM variant needs {least_ms:.0f} ms"
+            )
+        best = [hypotheses[0] for _, hypotheses in parts]
+        ids = [token for hypothesis in best for token in hypothesis.tokens]
+        probs = [prob for hypothesis in best for prob in hypothesis.probs]
+        return AsrResult(
+            uttid=speech.key,
+            text=join_texts([self.loaded.tokenizer.text_of(hypothesis.tokens) for hypothesis in best]),
+            confidence=float(np.mean(probs)) if probs else 0.0,
+            dur_s=speech.duration_s,
+            tokens=self.loaded.tokenizer.tokens_of(ids),
+            token_confidence=probs,
+            nbest=[self._nbest(hypothesis) for hypothesis in parts[0][1]] if len(parts) == 1 else [],
+        )
+
+    def _timed(self, utterances: Sequence[Speech], results: list[Outcome[AsrResult]]) -> list[Outcome[AsrResult]]:
+        """The results with word times and what the CTC head reads, where there is an aligner."""
+        if self.aligner is None:
+            return results
+        pairs = [
+            (speech, result)
+            for speech, result in zip(utterances, results, strict=True)
+            if not isinstance(result, Exception)
+        ]
+        readings = iter(self.aligner.word_times([speech for speech, _ in pairs], [result.text for _, result in pairs]))
+        return [result if isinstance(result, Exception) else _with_times(result, next(readings)) for result in results]
+
+    def _nbest(self, hypothesis: Hypothesis) -> NBest:
+        return NBest(
+            text=self.loaded.tokenizer.text_of(hypothesis.tokens),
+            tokens=self.loaded.tokenizer.tokens_of(hypothesis.tokens),
+            score=hypothesis.score,
+            scores={"llm": hypothesis.model_score},
+            length=hypothesis.length_factor,
+            confidence=hypothesis.confidence,
+        )
+
+
+def _with_times(result: AsrResult, reading: Outcome[Reading]) -> Outcome[AsrResult]:
+    if isinstance(reading, Exception):
+        return reading
+    return replace(result, words=reading.words, ctc_text=reading.ctc_text)
+
+
+class LlmEncoder(WindowedEncoder[LlmConfig]):
+    """Encoder and adapter alone: the language model is not loaded."""
+
+    def __init__(self, loaded: LoadedEncoder, config: LlmConfig) -> None:
+        self.loaded, self.config = loaded, config
+        self.subsampling, self.layers = loaded.subsampling, len(loaded.encoder.layer_stack)
+        self.adapter_rate = loaded.adapter_rate
+
+    @classmethod
+    def from_pretrained(
+        cls, model_dir: str | Path, config: LlmConfig | None = None, device: str = "auto"
+    ) -> "LlmEncoder":
+        """Encoder of a published directory, whose language model need not be there.
+
+        Raises:
+            ModelError: the directory is incomplete or of another kind.
+            OptionError: the number format is not to be had on the device.
+        """
+        config = config or LlmConfig()
+        return cls(LoadedEncoder.load(find_model(model_dir, "FireRedASR2-LLM"), config, device), config)
+
+    @property
+    def sources(self) -> list[Path]:
+        """All files that decide what it gives."""
+        return self.loaded.sources
+
+    def _encode(self, batch: list[Speech], layer: int | None, adapter: bool) -> list[Tensor]:
+        return _rows(self.loaded, batch, layer, adapter)
+
+
+@torch.inference_mode()
+def _rows(loaded: LoadedEncoder, batch: list[Speech], layer: int | None, adapter: bool) -> list[Tensor]:
+    """(T, D) of each window on the processor."""
+    encoded, lengths = loaded.encode(batch, layer, adapter)
+    return [rows[:length].float().cpu() for rows, length in zip(encoded, lengths.tolist(), strict=True)]

@@ -1,0 +1,59 @@
+"""What every recogniser and encoder gives, whatever its family."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+from torch import Tensor
+
+from firered.asr.config import RecogniserConfig
+from firered.audio.frontend import FrontEnd
+from firered.errors import Outcome
+from firered.results import AsrResult
+from firered.runtime.speech import Speech
+
+
+@dataclass(frozen=True)
+class Encoded:
+    """What an encoder makes of an utterance: (T, D) float32 rows, seconds from row to row, and the utterance's own."""
+
+    uttid: str
+    feats: Tensor
+    frame_shift_s: float
+    dur_s: float
+
+
+class Encoder(Protocol):
+    """A loaded encoder: what firered-encode calls."""
+
+    @property
+    def config(self) -> RecogniserConfig:
+        """Its options, of its family's class."""
+
+    @property
+    def front_end(self) -> FrontEnd:
+        """The features that it takes."""
+
+    @property
+    def sources(self) -> list[Path]:
+        """All files that decide what it gives."""
+
+    def encode(self, audio: list[Speech], *, layer: int | None = None, adapter: bool = False) -> list[Outcome[Encoded]]:
+        """The output of the encoder, or of one of its layers or its adapter, for each utterance.
+
+        Raises:
+            OptionError: there is no such layer, or no adapter.
+            ModelError: this kind of recogniser does not give it.
+        """
+
+
+class Recogniser(Encoder, Protocol):
+    """A loaded recogniser: what commands and the system call."""
+
+    @property
+    def times_words(self) -> bool:
+        """Whether its results have word times."""
+
+    def recognise(self, utterances: Sequence[Speech]) -> list[Outcome[AsrResult]]:
+        """A result, or what went wrong, for each utterance, in their order."""

@@ -1,0 +1,162 @@
+"""What the library's calls take for audio, in all its forms, as frames: `AudioLike` and `as_frames`."""
+
+import math
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from io import BytesIO
+from numbers import Integral, Real
+from pathlib import Path
+from typing import Any, BinaryIO, TypeAlias, cast
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from firered.audio.config import AudioConfig
+from firered.audio.frames import Frames, of_samples
+from firered.audio.frontend import SAMPLE_RATE
+from firered.audio.load import array_blocks, read_blocks
+from firered.errors import AudioError, OptionError
+
+
+@dataclass(frozen=True)
+class Rxfilename:
+    """A Kaldi extended file name, as in wav.scp: a path, a command (`sox a.wav -t wav - |`) or `archive:offset`.
+
+    A class of its own, so that no plain path is ever run as a command.
+    """
+
+    name: str
+
+    def __str__(self) -> str:
+        return self.name
+
+
+# One recording:
+# - str or Path: a file of any format, whatever its name looks like;
+# - Rxfilename: a Kaldi extended file name;
+# - bytes, or a binary file, which is read from where it stands to its end: a file's content, of any format;
+# - array (n,) or (n, channels), as soundfile gives it, of 16 kHz unless it comes with its rate in Hz: (array, rate);
+# - tensor (n,) or (channels, n), as torchaudio gives it, on any device: likewise.
+# Integer samples count by the width of their type (int8, int16, int32), floats have full scale 1.0.
+Samples: TypeAlias = np.ndarray | Tensor
+AudioLike: TypeAlias = str | Path | Rxfilename | bytes | BinaryIO | Samples | tuple[Samples, int]
+
+ACCEPTED = (
+    "a path (str or Path), Rxfilename('command |'), bytes, a binary file, "
+    "an array (n,) or (n, channels), a tensor (n,) or (channels, n), or (array or tensor, sample rate)"
+)
+
+
+def as_frames(audio: AudioLike, uttid: str = "", config: AudioConfig | None = None) -> Frames:
+    """Filterbank frames of a recording in any form; it is opened and read when they are taken.
+
+    Args:
+        audio: see `AudioLike`.
+        uttid: id of the frames; if not given, a path's name without suffix, else the empty string.
+        config: what to do with channels, pipes and truncated files.
+
+    Raises:
+        AudioError: this is not audio in a form that is accepted.
+    """
+    config = config or AudioConfig()
+    if isinstance(audio, Rxfilename):
+        return of_samples(uttid or Path(audio.name).stem, read_blocks(audio.name, config))
+    if isinstance(audio, str | Path):
+        return of_samples(uttid or Path(audio).stem, read_blocks(Path(audio), config))
+    if isinstance(audio, bytes | bytearray | memoryview):
+        return of_samples(uttid, read_blocks(BytesIO(audio), config))
+    if _is_file(audio):
+        return of_samples(uttid, read_blocks(cast(BinaryIO, audio), config))
+    samples, rate = _with_rate(audio)
+    return of_samples(uttid, array_blocks(_as_array(samples), rate, config))
+
+
+def path_of(audio: AudioLike) -> str:
+    """Where a recording lies, as it was given; empty for what is in memory."""
+    return str(audio) if isinstance(audio, str | Path | Rxfilename) else ""
+
+
+def is_one(audio: object) -> bool:
+    """Whether this is one recording rather than several."""
+    if isinstance(audio, tuple):
+        return len(audio) == 2 and isinstance(audio[0], np.ndarray | Tensor) and isinstance(audio[1], Real)
+    one = (str, Path, Rxfilename, bytes, bytearray, memoryview, np.ndarray, Tensor)
+    return isinstance(audio, one) or hasattr(audio, "read")
+
+
+def frames_of_all(audios: Iterable[AudioLike], uttids: Sequence[str] | None = None) -> Iterator[Frames]:
+    """Frames of each recording, as `as_frames` gives them; where it refuses one, reading that one's raises it."""
+    for number, audio in enumerate(audios):
+        uttid = uttids[number] if uttids is not None else ""
+        try:
+            yield as_frames(audio, uttid)
+        except AudioError as error:
+            yield _refused(uttid, error)
+
+
+def listed(audios: Iterable[AudioLike], uttids: Sequence[str] | None = None) -> list[AudioLike]:
+    """Several recordings as a list.
+
+    Raises:
+        OptionError: it is one recording, or there are not as many ids.
+    """
+    if is_one(audios) or not isinstance(audios, Iterable):
+        raise OptionError(f"batch takes several recordings, this is one {type(audios).__name__}; put it in a list")
+    found = list(audios)
+    if uttids is not None and len(uttids) != len(found):
+        raise OptionError(f"uttids: {len(uttids)} ids for {len(found)} recordings")
+    return found
+
+
+def _refused(uttid: str, error: AudioError) -> Frames:
+    def blocks(_: Frames) -> Iterator[Tensor]:
+        raise error
+        yield  # a generator: the error comes where the others' would
+
+    return Frames(uttid, blocks)
+
+
+def _is_file(audio: object) -> bool:
+    if not hasattr(audio, "read"):
+        return False
+    if hasattr(audio, "encoding"):
+        raise AudioError(f"{type(audio).__name__}: a file opened as text; open it with mode 'rb'")
+    if getattr(audio, "closed", False):
+        raise AudioError(f"{type(audio).__name__}: the file is closed")
+    return True
+
+
+def _with_rate(audio: Any) -> tuple[Any, int]:  # noqa: ANN401 - whatever the caller gave
+    """Samples and their rate, of samples alone or with a rate."""
+    if not isinstance(audio, tuple):
+        return audio, SAMPLE_RATE
+    if len(audio) != 2:
+        raise AudioError(f"a tuple of {len(audio)} is no audio: expected (array or tensor, sample rate)")
+    samples, rate = audio
+    if isinstance(samples, Real) and isinstance(rate, np.ndarray | Tensor):
+        raise AudioError("the sample rate comes second: (array or tensor, sample rate)")
+    if isinstance(rate, bool) or not isinstance(rate, Integral) or int(rate) <= 0:
+        raise AudioError(f"{rate!r} is no sample rate: expected (array or tensor, whole number of Hz)")
+    return samples, int(rate)
+
+
+def _as_array(samples: Any) -> np.ndarray:  # noqa: ANN401 - whatever the caller gave
+    """(n,) or (n, channels) samples of an array or tensor."""
+    if isinstance(samples, Tensor):
+        rows = samples.detach().cpu()
+        rows = rows.float() if rows.dtype in (torch.float16, torch.bfloat16) else rows
+        _check_layout(tuple(rows.shape), "tensor", "(channels, n)", samples_first=False)
+        return rows.numpy() if rows.ndim != 2 else rows.T.numpy()
+    if isinstance(samples, np.ndarray):
+        _check_layout(samples.shape, "array", "(n, channels)", samples_first=True)
+        return samples
+    raise AudioError(f"{type(samples).__name__} is no audio; accepted are {ACCEPTED}")
+
+
+def _check_layout(shape: tuple[int, ...], kind: str, layout: str, *, samples_first: bool) -> None:
+    """Refuse what is clearly the other way round: more channels than samples."""
+    if len(shape) == 2 and math.prod(shape) > 0:
+        samples, channels = shape if samples_first else shape[::-1]
+        if channels > samples:
+            raise AudioError(f"{kind} of shape {shape}: expected {layout}, transpose it")

@@ -1,0 +1,139 @@
+"""Where the bytes of a recording are: a file, the output of a pipe, a place in an archive, memory, an open file."""
+
+import contextlib
+import re
+import shutil
+import struct
+import subprocess
+import tempfile
+from collections.abc import Iterator
+from dataclasses import dataclass
+from io import BytesIO
+from pathlib import Path
+from typing import BinaryIO
+
+from firered.audio.truncated import missing_bytes
+from firered.errors import AudioError
+
+# A recording as the layers below the front door take it: a Kaldi extended file name (path, `command |`,
+# `archive:offset`), the path of a file, or a binary file, which is read from where it stands to its end.
+Recording = str | Path | BinaryIO
+
+_STDERR_TAIL = 300  # characters of another program's complaint that are passed on
+
+
+@dataclass(frozen=True)
+class Source:
+    """The bytes of one recording, readable from any place; `name` is for messages."""
+
+    name: str
+    place: Path | bytes
+    notes: tuple[str, ...] = ()  # what is amiss, though it was taken
+
+    @contextlib.contextmanager
+    def opened(self) -> Iterator[BinaryIO]:
+        """A file for reading, at its start; every call opens one of its own."""
+        with self.place.open("rb") if isinstance(self.place, Path) else BytesIO(self.place) as file:
+            yield file
+
+    def on_disk(self, stack: contextlib.ExitStack) -> Path:
+        """The path of a file that holds it, for programs that read no memory; a temporary one goes with the stack."""
+        if isinstance(self.place, Path):
+            return self.place
+        with self.opened() as file:
+            return _copied(file, stack)
+
+
+@contextlib.contextmanager
+def open_source(recording: Recording, *, pipes: bool = True, allow_truncated: bool = False) -> Iterator[Source]:
+    """The bytes of a recording; what had to be written to disk for them is removed afterwards.
+
+    Raises:
+        AudioError: nothing there, cut short (unless allowed), a failing or refused pipe.
+    """
+    with contextlib.ExitStack() as stack:
+        try:
+            source = _source_of(recording, pipes, stack)
+            note = _cut_short(source, allow_truncated)
+        except OSError as error:
+            raise AudioError(f"{recording}: {error.strerror}") from error
+        yield Source(source.name, source.place, (note,) if note else ())
+
+
+def _source_of(recording: Recording, pipes: bool, stack: contextlib.ExitStack) -> Source:
+    if isinstance(recording, str):
+        return _of_rxfilename(recording.strip(), pipes, stack)
+    if isinstance(recording, Path):
+        return _of_file(recording)
+    name = str(getattr(recording, "name", "")) or "the audio in memory"
+    # What is in memory stays there, the rest goes onto disk: recordings may be hours long.
+    place = recording.read() if isinstance(recording, BytesIO) else _copied(recording, stack)
+    if not (place if isinstance(place, bytes) else place.stat().st_size):
+        raise AudioError(f"{name}: empty, there are no bytes to read")
+    return Source(name, place)
+
+
+def _of_file(path: Path) -> Source:
+    if not path.is_file():
+        raise AudioError(f"{path}: {'is a folder, not a file' if path.is_dir() else 'no such file'}")
+    if path.stat().st_size == 0:
+        raise AudioError(f"{path}: the file is empty")
+    return Source(str(path), path)
+
+
+def _of_rxfilename(rxfilename: str, pipes: bool, stack: contextlib.ExitStack) -> Source:
+    if rxfilename.endswith("|"):
+        if not pipes:
+            raise AudioError(f"the pipe `{rxfilename}` is refused (--no-pipes)")
+        return _of_pipe(rxfilename[:-1].strip(), stack)
+    in_archive = re.fullmatch(r"(.+):(\d+)", rxfilename)
+    if in_archive and not Path(rxfilename).is_file() and Path(in_archive[1]).is_file():
+        return _in_archive(Path(in_archive[1]), int(in_archive[2]))
+    return _of_file(Path(rxfilename))
+
+
+def _of_pipe(command: str, stack: contextlib.ExitStack) -> Source:
+    # Output goes to disk, not memory: readers must be able to seek, and recordings may be hours long.
+    out = stack.enter_context(tempfile.NamedTemporaryFile(prefix="firered-pipe-"))  # noqa: SIM115 - on the stack
+    shell = ["bash", "-o", "pipefail", "-c", command]
+    done = subprocess.run(shell, stdin=subprocess.DEVNULL, stdout=out, stderr=subprocess.PIPE, check=False)
+    if done.returncode != 0:
+        raise AudioError(f"the pipe `{command}` failed with status {done.returncode}{tail_of(done.stderr)}")
+    if out.tell() == 0 and Path(out.name).stat().st_size == 0:
+        raise AudioError(f"the pipe `{command}` gave no output{tail_of(done.stderr)}")
+    return Source(f"the output of `{command}`", Path(out.name))
+
+
+def _in_archive(path: Path, offset: int) -> Source:
+    """The bytes of one wav inside a Kaldi archive, by the size its RIFF header states."""
+    with path.open("rb") as file:
+        file.seek(offset)
+        head = file.read(8)
+        if len(head) < 8 or head[:4] != b"RIFF":
+            raise AudioError(f"{path}:{offset}: no wav at this place of the archive")
+        return Source(f"{path}:{offset}", head + file.read(struct.unpack("<I", head[4:])[0]))
+
+
+def _copied(file: BinaryIO, stack: contextlib.ExitStack) -> Path:
+    out = stack.enter_context(tempfile.NamedTemporaryFile(prefix="firered-audio-"))  # noqa: SIM115 - on the stack
+    shutil.copyfileobj(file, out)
+    out.flush()
+    return Path(out.name)
+
+
+def _cut_short(source: Source, allowed: bool) -> str:
+    """What is to be said of a file whose end is not there."""
+    with source.opened() as file:
+        missing = missing_bytes(file)
+    if not missing:
+        return ""
+    complaint = f"{source.name}: cut short, {missing} of the bytes that its header promises are not there"
+    if not allowed:
+        raise AudioError(f"{complaint} (--allow-truncated takes what is there)")
+    return complaint
+
+
+def tail_of(stderr: bytes) -> str:
+    """The end of what a program complained, on one line, to be put after a message."""
+    text = " ".join(stderr.decode(errors="replace").split())
+    return f": {text[-_STDERR_TAIL:]}" if text else ""

@@ -1,0 +1,100 @@
+"""What every kind of score is written as: score.json, score.txt, tables and pictures in a folder; and the exit status.
+
+The four kinds of scores differ in what they put into a `Report`; how it is written they share.
+"""
+
+import json
+import logging
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from firered.data.datadir import write_lines
+from firered.scoring.config import SampleConfig, SourceConfig
+from firered.scoring.metrics.bootstrap import Interval
+from firered.scoring.metrics.calibration import Calibration
+from firered.scoring.reports.lines import listed, shown
+from firered.scoring.reports.provenance import Provenance
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Figure:
+    """A rate in percent, None where it has no value, and its confidence interval."""
+
+    value: float | None
+    interval: Interval | None = None
+
+
+@dataclass(frozen=True)
+class Report:
+    """A score, ready to be written.
+
+    `task` is its kind, and `metrics` are the figures that firered-table takes. `fields` are what else score.json holds,
+    `lines` those of score.txt; the provenance is put to both. `tables` are the lines of other files, and `drawn` what
+    writes one to a path, both by file name. `missing` are ids without a hypothesis, `extra` ids without a reference.
+    """
+
+    task: str
+    metrics: Mapping[str, Figure]
+    fields: Mapping[str, object]
+    lines: Iterable[str]
+    missing: Sequence[str]
+    extra: Sequence[str]
+    tables: Mapping[str, Iterable[str]] = field(default_factory=dict)
+    drawn: Mapping[str, Callable[[Path], None]] = field(default_factory=dict)
+
+    def write(self, out: Path, provenance: Provenance, source: SourceConfig) -> None:
+        """Write all files to the folder `out`."""
+        for name, lines in self.tables.items():
+            write_lines(out / name, lines)
+        for name, draw in self.drawn.items():
+            draw(out / name)
+        content = self._json(provenance, source)
+        write_lines(out / "score.json", [json.dumps(content, ensure_ascii=False, indent=2)])
+        write_lines(out / "score.txt", [*_provenance_lines(provenance, source), *self.lines])
+        write_lines(out / "missing", self.missing)
+        write_lines(out / "extra", self.extra)
+        figures = ", ".join(f"{name} {shown(figure.value)}" for name, figure in self.metrics.items())
+        log.info("%s: more in %s", figures, out / "score.txt")
+
+    def _json(self, provenance: Provenance, source: SourceConfig) -> dict[str, object]:
+        metrics = {
+            name: {"value": figure.value, "interval": list(figure.interval) if figure.interval else None}
+            for name, figure in self.metrics.items()
+        }
+        names = {"task": self.task, "test_set": source.test_set, "system": source.system}
+        return {**names, "metrics": metrics, **self.fields, "provenance": provenance}
+
+    def exit_status(self, config: SampleConfig) -> int:
+        """1 where there are hypotheses without a reference, unless they are allowed; logs ids that one side lacks."""
+        if self.missing:
+            log.warning("%d references have no hypothesis: %s", len(self.missing), listed(self.missing))
+        if not self.extra:
+            return 0
+        log.error("%d hypotheses have no reference and are not scored: %s", len(self.extra), listed(self.extra))
+        return 0 if config.allow_extra else 1
+
+
+def drawn_calibration(calibration: Calibration | None) -> dict[str, Callable[[Path], None]]:
+    """The picture of the confidences, where there are any, for `Report.drawn`."""
+    if calibration is None:
+        return {}
+
+    def draw(path: Path) -> None:
+        from firered.scoring.reports.pictures import draw_reliability  # takes a second to load
+
+        draw_reliability(path, calibration)
+
+    return {"calibration.png": draw}
+
+
+def _provenance_lines(provenance: Provenance, source: SourceConfig) -> Iterator[str]:
+    """What made the result, a line each."""
+    yield f"firered {provenance['version']}, commit {provenance['commit'] or '-'}, {provenance['date']}"
+    yield f"test set    {source.test_set or '-'}"
+    yield f"system      {source.system or '-'}"
+    yield f"model       {provenance['model'] or '-'} {provenance['model_sha256'] or ''}".rstrip()
+    yield f"reference   {provenance['reference']}"
+    yield f"hypothesis  {provenance['hypothesis']}"

@@ -1,0 +1,60 @@
+"""How the searches weigh and rank. The options of recognition take their defaults from here."""
+
+from dataclasses import dataclass
+
+from firered.errors import OptionError
+
+
+def _check_beam(nbest: int, beam_size: int) -> None:
+    if not 1 <= nbest <= beam_size:
+        raise OptionError(f"nbest: {nbest} hypotheses asked of a beam of {beam_size}")
+
+
+@dataclass(frozen=True)
+class BeamConfig:
+    """How `firered.search.beam` searches (FireRedASR2S paper, section 3).
+
+    Attributes:
+        beam_size: hypotheses kept an utterance.
+        nbest: hypotheses given back an utterance, at most `beam_size`.
+        softmax_smoothing: the model's logits are divided by this; above 1 is less sure.
+        length_penalty: scores are divided by ((5 + length) / 6) to this power in the ranking.
+        eos_penalty: the log-probability of the end is multiplied by this; above 1 ends later.
+    """
+
+    beam_size: int = 3
+    nbest: int = 1
+    softmax_smoothing: float = 1.25
+    length_penalty: float = 0.6
+    eos_penalty: float = 1.0
+
+    def __post_init__(self) -> None:
+        _check_beam(self.nbest, self.beam_size)
+        if self.softmax_smoothing <= 0:
+            raise OptionError(f"softmax_smoothing: {self.softmax_smoothing} is not above 0")
+
+
+@dataclass(frozen=True)
+class GenerateConfig:
+    """How `firered.search.generate` searches, as Hugging Face's `generate` does.
+
+    Attributes:
+        beam_size: hypotheses kept an utterance; 1 is greedy.
+        nbest: hypotheses given back an utterance, at most `beam_size`.
+        min_length: tokens of an utterance at least.
+        repetition_penalty: above 1, tokens that a hypothesis has already are less likely.
+        length_penalty: scores are divided by the length to this power; above 0 favours long texts.
+        temperature: the model's logits are divided by this; above 1 is less sure.
+    """
+
+    beam_size: int = 3
+    nbest: int = 1
+    min_length: int = 0
+    repetition_penalty: float = 1.0
+    length_penalty: float = 0.0
+    temperature: float = 1.0
+
+    def __post_init__(self) -> None:
+        _check_beam(self.nbest, self.beam_size)
+        if self.temperature <= 0:
+            raise OptionError(f"temperature: {self.temperature} is not above 0")

@@ -1,0 +1,166 @@
+"""What a step's log-probabilities are made of: the model's, and terms that scorers add to them.
+
+A search takes a list of scorers. With z the model's logits, t its smoothing or temperature, a the terms that are for
+logits and b all other terms, the log-probabilities of the next tokens are
+
+    log_softmax((z + sum of a) / t) + sum of b
+
+so the order of the list does not matter, and an empty list costs nothing. What published systems multiply instead of
+add, the factor on the end and the penalty on repeated tokens, is applied to the sum by the functions at the end of this
+file.
+"""
+
+from collections.abc import Sequence
+from typing import Protocol
+
+import torch
+from torch import Tensor
+
+
+class Stepper(Protocol):
+    """A model in the middle of decoding N utterances with B hypotheses each; row n * B + b is hypothesis b of n."""
+
+    def step(self, tokens: Tensor) -> Tensor:
+        """(N * B, V) logits or log-probabilities of the next tokens, given the last (N * B,)."""
+
+    def reorder(self, index: Tensor) -> None:
+        """Make row i continue what was row index[i], a row of the same utterance; index is (N * B,)."""
+
+    def select(self, utterances: list[int]) -> None:
+        """Keep these utterances, in this order."""
+
+
+class Scorer(Protocol):
+    """What adds a term to the log-probabilities of each step; rows are those of `Stepper`."""
+
+    @property
+    def on_logits(self) -> bool:
+        """Whether its term is added before the softmax, so that what is left sums to one again, or after it."""
+
+    def step(self, tokens: Tensor) -> Tensor | None:
+        """The term (N * B, V), or what can be broadcast to that; None where nothing is to be added in this step.
+
+        Args:
+            tokens: (N * B,) the last token of each hypothesis; what the search begins with in the first step.
+        """
+
+    def reorder(self, index: Tensor) -> None:
+        """Make row i continue what was row index[i], a row of the same utterance; index is (N * B,)."""
+
+    def select(self, utterances: list[int]) -> None:
+        """Keep these utterances, in this order."""
+
+
+class Stateless:
+    """A scorer whose term depends on the last token alone."""
+
+    on_logits = False
+
+    def reorder(self, index: Tensor) -> None:
+        """Nothing to do: there is no state."""
+
+    def select(self, utterances: list[int]) -> None:
+        """Nothing to do: there is no state."""
+
+
+class LmScorer:
+    """An external language model over the same tokens.
+
+    Args:
+        steps: the model, started for the search's utterances and hypotheses.
+        weight: of its log-probabilities.
+        eos: the token that ends a hypothesis.
+    """
+
+    on_logits = False
+
+    def __init__(self, steps: Stepper, weight: float, eos: int) -> None:
+        self._steps, self._weight, self._eos = steps, weight, eos
+        self.reorder, self.select = steps.reorder, steps.select
+
+    def step(self, tokens: Tensor) -> Tensor:
+        """(N * B, V) weighted log-probabilities, that of the end three times."""
+        share = self._steps.step(tokens).float().log_softmax(-1)
+        share[:, self._eos] *= 3  # so in the published system: the language model is to end less
+        share *= self._weight
+        return share
+
+
+class Mask(Stateless):
+    """Only certain tokens may follow each token; the probabilities of those sum to one.
+
+    Args:
+        allowed: (V, V), row i says which tokens may follow token i.
+    """
+
+    on_logits = True
+
+    def __init__(self, allowed: Tensor) -> None:
+        self._term = torch.zeros(allowed.shape, device=allowed.device).masked_fill_(~allowed, -torch.inf)
+
+    def step(self, tokens: Tensor) -> Tensor:
+        """(N * B, V): 0 for what may follow, minus infinity for what may not."""
+        return self._term[tokens]
+
+
+class Sum:
+    """The scorers of a search together."""
+
+    def __init__(self, scorers: Sequence[Scorer]) -> None:
+        self._all = list(scorers)
+        self._on_logits = [scorer for scorer in scorers if scorer.on_logits]
+        self._on_log_probs = [scorer for scorer in scorers if not scorer.on_logits]
+
+    def masked(self, logits: Tensor, tokens: Tensor) -> Tensor:
+        """The model's logits with the terms that belong to logits."""
+        term = _sum(self._on_logits, tokens)
+        return logits if term is None else logits + term
+
+    def added(self, tokens: Tensor, scores: Tensor) -> Tensor | None:
+        """The other terms' sum in the shape of the scores (N * B, V); None where there is nothing to add."""
+        term = _sum(self._on_log_probs, tokens)
+        return None if term is None else term.expand(scores.shape)
+
+    def reorder(self, index: Tensor) -> None:
+        """Make row i continue what was row index[i], in each scorer."""
+        for scorer in self._all:
+            scorer.reorder(index)
+
+    def select(self, utterances: list[int]) -> None:
+        """Keep these utterances, in this order, in each scorer."""
+        for scorer in self._all:
+            scorer.select(utterances)
+
+
+def _sum(scorers: Sequence[Scorer], tokens: Tensor) -> Tensor | None:
+    total: Tensor | None = None
+    for scorer in scorers:
+        term = scorer.step(tokens)
+        if term is not None:
+            total = term if total is None else total + term
+    return total
+
+
+def penalise_end(scores: Tensor, eos: int, factor: float) -> None:
+    """Multiply the log-probabilities (rows, V) of the end, in place: above 1 it is less likely, as published."""
+    if factor != 1:
+        scores[:, eos] *= factor
+
+
+def forbid_end(scores: Tensor, eos: int) -> Tensor:
+    """Scores (rows, V) with minus infinity for the end."""
+    return scores.index_fill(1, torch.tensor([eos], device=scores.device), -torch.inf)
+
+
+def penalise_repeats(scores: Tensor, tokens: Tensor, penalty: float) -> Tensor:
+    """Scores (rows, V), made smaller for tokens that a row has already (Keskar et al., CTRL, 2019, section 4.1).
+
+    Args:
+        scores: logits or log-probabilities.
+        tokens: (rows, L) what each row has.
+        penalty: above 1, repeated tokens are less likely.
+    """
+    if penalty == 1 or not tokens.shape[1]:
+        return scores
+    old = scores.gather(1, tokens)
+    return scores.scatter(1, tokens, torch.where(old < 0, old * penalty, old / penalty))

@@ -1,0 +1,31 @@
+"""Punctuation: the published cases."""
+
+import json
+
+import pytest
+from support.paths import GOLDENS
+from support.tiny_punc import punc_of
+
+from firered.output.published import published
+from firered.punc.text import rule_fix
+from firered.results import Word
+
+
+@pytest.mark.parametrize("name", ["process_max-1", "process_max6", "batch", "timestamp_max-1", "timestamp_max6"])
+@pytest.mark.parametrize("together", [True, False])
+def test_every_published_case(name, together):
+    case = json.loads((GOLDENS / "tiny/punc_expected.json").read_text())[name]
+    punc = punc_of(GOLDENS / "tiny/FireRedPunc", sentence_max_length=case.get("sentence_max_length", -1))
+    expected = case["results"]
+    ids = [one["uttid"] for one in expected]
+    if "inputs" in case:
+        given_, process = [[Word(*word) for word in words] for words in case["inputs"]], punc.sentences
+    else:
+        given_, process = [one["origin_text"] for one in expected], punc.punctuate
+    batches = [(given_, ids)] if together else [([one], [key]) for one, key in zip(given_, ids, strict=True)]
+    assert [published(result) for batch in batches for result in process(*batch)] == expected
+
+
+def test_published_rules():
+    for text, expected in json.loads((GOLDENS / "tiny/punc_expected.json").read_text())["rule_fix"]:
+        assert rule_fix(text) == expected

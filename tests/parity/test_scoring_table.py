@@ -1,0 +1,16 @@
+"""The figures of the papers."""
+
+import csv
+
+from firered.scoring.reports.table import published
+
+
+def test_the_papers_figures_are_those_of_the_specification(shared):
+    with shared("spec/paper_tables.tsv").open(encoding="utf-8", newline="") as stream:
+        given = list(csv.DictReader(stream, delimiter="\t"))
+    ours = [(one.table, one.test_set.lower(), one.metric, one.system, one.value) for one in published()]
+    theirs = [
+        (row["table"], row["test_set"].lower(), row["metric"], row["system"], float(row["value"])) for row in given
+    ]
+    listed = {figure[:2] for figure in ours}
+    assert ours == [figure for figure in theirs if figure[:2] in listed]

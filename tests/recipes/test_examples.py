@@ -1,0 +1,134 @@
+"""The documentation: its examples and blocks are run as they stand, on the bundled models, and the site is built."""
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import soundfile
+
+import firered
+
+TOP = next(folder for folder in Path(__file__).resolve().parents if (folder / "pyproject.toml").is_file())
+MINI = TOP / "egs/mini"
+PAGES = ("quickstart", "commands", "recipes", "python", "performance")
+
+needs_load = pytest.mark.skipif(not hasattr(firered, "load"), reason="firered.load is not there yet")
+
+
+def blocks():
+    """Each ```bash and ```python block of the pages that have any, as (page, language, text)."""
+    for page in PAGES:
+        text = (TOP / f"docs/{page}.md").read_text(encoding="utf-8")
+        for number, (language, block) in enumerate(re.findall(r"^```(bash|python)\n(.*?)^```", text, re.M | re.S)):
+            marks = [needs_load] if language == "python" else []
+            marks += [pytest.mark.slow] if page in ("recipes", "performance") else []
+            yield pytest.param(page, language, block, id=f"{page}-{number}", marks=marks)
+
+
+@pytest.fixture(scope="module")
+def workspace(tmp_path_factory):
+    """A folder with the recordings and models that the pages speak of."""
+    folder = tmp_path_factory.mktemp("docs")
+    for name in ("utils", "conf", "tests", "docs"):
+        (folder / name).symlink_to(TOP / name)
+    (folder / "pretrained_models").symlink_to(MINI / "models")
+    (folder / "audio").mkdir()
+    samples, rate = soundfile.read(MINI / "test/wav/f3-zh-00003.flac", dtype="int16")
+    soundfile.write(folder / "audio/hello_zh.wav", samples, rate)
+    return folder
+
+
+def run(command, cwd):
+    env = {**os.environ, "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"}
+    done = subprocess.run(command, cwd=cwd, env=env, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+@pytest.mark.parametrize(("page", "language", "block"), list(blocks()))
+def test_block(page, language, block, workspace):
+    if "tests/bench/" in block:
+        pytest.importorskip("kaldi_native_fbank")
+    if "run.sh" in block and not (TOP / ".venv/bin/firered-vad").exists():
+        block = block.replace("run.sh", f"run.sh --python {sys.executable}")
+    code = block.replace("bash run.sh", f"bash {TOP}/run.sh")
+    run(["bash", "-euo", "pipefail", "-c", code] if language == "bash" else [sys.executable, "-c", code], workspace)
+
+
+def test_every_command_is_in_the_table():
+    scripts = re.findall(r"^(firered-[\w-]+) = ", (TOP / "pyproject.toml").read_text(encoding="utf-8"), re.MULTILINE)
+    assert len(scripts) > 10
+    page = (TOP / "docs/commands.md").read_text(encoding="utf-8")
+    assert [name for name in scripts if f"| `{name} " not in page] == []
+
+
+# --- the five scripts ---
+
+
+@pytest.fixture
+def example(workspace):
+    def call(name, *arguments):
+        return run([sys.executable, f"docs/examples/{name}.py", *arguments], workspace)
+
+    return call
+
+
+@needs_load
+def test_transcribe_file(example):
+    assert "公园" in example("transcribe_file", "audio/hello_zh.wav")
+
+
+@needs_load
+def test_transcribe_folder_names_what_failed(example, workspace, tmp_path):
+    (tmp_path / "good.wav").symlink_to(workspace / "audio/hello_zh.wav")
+    (tmp_path / "bad.wav").write_bytes(b"no audio")
+    bad, good = example("transcribe_folder", tmp_path).splitlines()
+    assert bad.startswith("bad.wav\tfailed: ")
+    assert good.startswith("good.wav\t你好")
+
+
+@needs_load
+def test_detect_voice(example):
+    lines = example("detect_voice", "audio/hello_zh.wav").splitlines()
+    assert lines[0].startswith("voice from ")
+    assert any(line.startswith("start at ") for line in lines)
+
+
+@needs_load
+def test_align_words(example):
+    words = [line.split() for line in example("align_words", "audio/hello_zh.wav", "你好谁星期三去公园").splitlines()]
+    assert "".join(word for _, _, word in words) == "你好谁星期三去公园"
+    starts = [float(start) for start, _, _ in words]
+    assert starts == sorted(starts)
+
+
+@needs_load
+def test_encode(example, tmp_path):
+    assert re.match(r"hello_zh: \d+ frames of \d+ values$", example("encode", tmp_path / "f.npz", "audio/hello_zh.wav"))
+    assert (tmp_path / "f.npz").exists()
+
+
+def test_there_are_as_many_examples_as_tests():
+    names = {path.stem for path in (TOP / "docs/examples").glob("*.py")}
+    assert names == {"transcribe_file", "transcribe_folder", "detect_voice", "align_words", "encode"}
+
+
+# --- the site ---
+
+
+@pytest.mark.slow
+def test_the_site_builds_strictly(tmp_path):
+    pytest.importorskip("mkdocs", reason="mkdocs is not installed: pip install -e '.[docs]'")
+    done = subprocess.run(
+        [sys.executable, "-m", "mkdocs", "build", "--strict", "--quiet", "--site-dir", tmp_path],
+        cwd=TOP,
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stderr
+    modules = (tmp_path / "reference/modules/index.html").read_text(encoding="utf-8")
+    for name in ("System", "Asr", "Lid", "Vad", "Mvad", "StreamVad", "Punc", "Aligner"):
+        assert f'id="firered.{name}"' in modules

@@ -1,0 +1,162 @@
+"""What recordings say of themselves before they are decoded, and the durations of utterances made of it."""
+
+import math
+import subprocess
+from io import BytesIO
+from pathlib import Path
+
+import numpy as np
+import pytest
+from support.signals import noise, write_wav
+from support.tools import needs_ffmpeg
+
+from firered.audio import decode
+from firered.audio import probe as probe_module
+from firered.audio.config import AudioConfig
+from firered.audio.load import read
+from firered.audio.probe import Header, duration_of, probe, probe_all, with_durations
+from firered.data.utterance import Utterance
+from firered.errors import AudioError
+from firered.runs.inputs import resolve
+
+AUDIO = AudioConfig()
+SECONDS = 3.7
+
+
+@pytest.fixture(scope="module")
+def stereo(tmp_path_factory):
+    return write_wav(tmp_path_factory.mktemp("stereo") / "a.wav", noise((round(SECONDS * 44100), 2), 0.1), 44100)
+
+
+def converted(source, path, *options):
+    """A file that ffmpeg made of another."""
+    subprocess.run(["ffmpeg", "-nostdin", "-v", "error", "-i", source, *options, path], check=True)
+    return path
+
+
+@needs_ffmpeg
+@pytest.mark.parametrize(
+    ("name", "codec", "options"),
+    [
+        ("a.m4a", "aac", ()),
+        ("a.mp4", "aac", ("-f", "lavfi", "-i", "color=black:s=32x32:d=3.7", "-shortest")),
+        ("a.mkv", "vorbis", ("-c:a", "libvorbis")),
+        ("a.mka", "pcm_s16le", ("-c:a", "pcm_s16le")),
+        ("a.webm", "opus", ("-c:a", "libopus", "-ar", "48000")),
+        ("a.wma", "wmav2", ()),
+        ("a.mov", "alac", ("-c:a", "alac")),
+    ],
+)
+def test_ffprobe_knows_the_duration(name, codec, options, stereo, tmp_path):
+    path = converted(stereo, tmp_path / name, *options)
+    found = probe(path)
+    assert (found.codec, found.rate, found.channels) == (codec, 48000 if "opus" in codec else 44100, 2)
+    assert found.duration_s == pytest.approx(len(read(path)) / 16000, abs=0.06)
+    assert found.lossy == (codec not in ("pcm_s16le", "alac"))
+
+
+@needs_ffmpeg
+@pytest.mark.parametrize("name", ["a.aac", "a.ac3"])
+def test_a_duration_made_up_from_the_bit_rate_is_none(name, stereo, tmp_path):
+    assert probe(converted(stereo, tmp_path / name)).duration_s is None
+
+
+@pytest.mark.parametrize(("name", "codec"), [("a.wav", "PCM_16"), ("a.flac", "PCM_16"), ("a.ogg", "VORBIS")])
+def test_formats_of_soundfile(name, codec, tmp_path):
+    assert probe(write_wav(tmp_path / name, noise((8000, 2)), 8000)) == Header(codec, 8000, 2, 1.0)
+
+
+def test_any_source(tmp_path):
+    path = write_wav(tmp_path / "a.wav", noise(4000))
+    expected = probe(path)
+    assert probe(f"cat {path} |") == expected
+    assert probe(BytesIO(path.read_bytes())) == expected
+    with path.open("rb") as file:
+        assert probe(file) == expected
+
+
+@needs_ffmpeg
+def test_a_format_of_ffmpeg_from_memory(stereo, tmp_path, monkeypatch):
+    path = converted(stereo, tmp_path / "a.m4a")
+    monkeypatch.setenv("TMPDIR", str(tmp_path))
+    monkeypatch.setattr("tempfile.tempdir", None)
+    assert probe(BytesIO(path.read_bytes())) == probe(path)
+    assert [found.name for found in tmp_path.iterdir()] == ["a.m4a"]  # no temporary file is left
+
+
+@needs_ffmpeg
+def test_nothing_is_decoded(stereo, tmp_path, monkeypatch):
+    path = converted(stereo, tmp_path / "a.m4a")
+    started = []
+    original = subprocess.Popen.__init__
+
+    def noted(self, args, *rest, **more):
+        started.append(args[0])
+        original(self, args, *rest, **more)
+
+    monkeypatch.setattr(subprocess.Popen, "__init__", noted)
+    probe(path)
+    with decode.open_recording(path) as opened:
+        assert opened.header.channels == 2
+    assert started == ["ffprobe", "ffprobe"]
+
+
+def test_what_is_no_audio(tmp_path):
+    text = tmp_path / "a.txt"
+    text.write_text("hello")
+    for wrong, reason in [(text, "a.txt: not "), (tmp_path, "is a folder"), (tmp_path / "b", "no such file")]:
+        with pytest.raises(AudioError, match=reason):
+            probe(wrong)
+    found = probe_all([str(text), str(tmp_path / "b"), f"cat {text} |"], AUDIO)
+    assert [type(header) for header in found.values()] == [AudioError, AudioError]
+
+
+# Durations of utterances
+
+
+@pytest.fixture
+def counted(monkeypatch):
+    """The recordings that are looked into."""
+    asked = []
+    original = probe_module.probe
+    monkeypatch.setattr(probe_module, "probe", lambda name, config: asked.append(name) or original(name, config))
+    return asked
+
+
+def test_each_file_is_asked_once_and_what_is_known_is_believed(tmp_path, counted):
+    path = str(write_wav(tmp_path / "a.wav", noise(8000)))
+    marker = tmp_path / "ran"
+    utterances = [
+        Utterance("whole", "a", path),
+        Utterance("rest", "a", path, start_s=0.2),
+        Utterance("part", "a", path, start_s=0.1, end_s=0.4),
+        Utterance("stated", "b", str(tmp_path / "nowhere.wav"), duration_s=7.0),
+        Utterance("lost", "c", str(tmp_path / "nowhere.wav")),
+        Utterance("piped", "d", f"touch {marker}; cat {path} |"),
+        Utterance("features", "e", feats="feats.ark:5"),
+        Utterance("beyond", "a", path, start_s=3.0),
+    ]
+    seconds = [utterance.duration_s for utterance in with_durations(utterances, AUDIO)]
+    np.testing.assert_allclose(seconds, [0.5, 0.3, 0.3, 7.0, math.nan, math.nan, math.nan, math.nan])
+    assert sorted(counted) == [path, str(tmp_path / "nowhere.wav")]
+    np.testing.assert_allclose([duration_of(utterance, AUDIO) for utterance in utterances], seconds)
+    assert not marker.exists()
+
+
+def test_resolve_fills_durations_in(tmp_path, counted):
+    write_wav(tmp_path / "in/a.wav", noise(8000))
+    write_wav(tmp_path / "in/b.wav", noise((4000, 2)))
+    assert [one.duration_s for one in resolve([str(tmp_path / "in")], AUDIO, by_segment=True).utterances] == [0.5, 0.25]
+    assert len(counted) == 2
+    found = resolve([str(tmp_path / "in")], AUDIO, by_segment=True, durations=False).utterances
+    assert all(math.isnan(utterance.duration_s) for utterance in found)
+
+
+@needs_ffmpeg
+def test_channels_of_a_video_come_with_their_duration(stereo, tmp_path):
+    path = converted(stereo, tmp_path / "talk.m4a")
+    found = resolve([str(path)], AudioConfig(channel="each"), by_segment=True).utterances
+    assert [utterance.id for utterance in found] == ["talk-A", "talk-B"]
+    for utterance in found:
+        assert utterance.duration_s == pytest.approx(SECONDS, abs=0.06)
+        assert Path(utterance.rxfilename) == path
