@@ -8,7 +8,7 @@ import numpy as np
 import soundfile
 
 from firered.audio.config import AudioConfig
-from firered.audio.frontend import SAMPLE_RATE
+from firered.audio.framing import SAMPLE_RATE
 from firered.audio.load import INT16_SCALE, read_blocks
 from firered.data.atomic import replacing
 

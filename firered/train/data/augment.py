@@ -8,7 +8,7 @@ import numpy as np
 import soxr
 
 from firered.audio.config import AudioConfig
-from firered.audio.frontend import FRAME_SHIFT, SAMPLE_RATE
+from firered.audio.framing import FRAME_SHIFT, SAMPLE_RATE
 from firered.audio.load import read_blocks
 from firered.errors import AudioError, DataError
 from firered.runs.inputs import resolve

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 
-from firered.audio.frontend import FRAME_SHIFT_S
+from firered.audio.framing import FRAME_SHIFT_S
 from firered.data.datadir import DataDir
 from firered.data.rttm import NON_SPEECH, parse_rttm
 from firered.data.textgrids import Tier, read_textgrid

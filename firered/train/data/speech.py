@@ -14,7 +14,8 @@ from torch.nn.utils.rnn import pad_sequence
 
 from firered.audio.config import AudioConfig
 from firered.audio.frames import of_utterance, whole_segment
-from firered.audio.frontend import SAMPLE_RATE, Cmvn, CmvnStats, fbank, num_frames
+from firered.audio.framing import SAMPLE_RATE, num_frames
+from firered.audio.frontend import Cmvn, CmvnStats, fbank
 from firered.audio.load import read_blocks
 from firered.data.utterance import Utterance
 from firered.errors import AudioError, DataError, OptionError, Problem
