@@ -22,7 +22,7 @@ def assert_same(got, expected, abs_=2e-5, place="result"):
         assert len(got) == len(expected), place
         for number, (one, other) in enumerate(zip(got, expected, strict=True)):
             assert_same(one, other, abs_, f"{place}[{number}]")
-    elif isinstance(got, np.ndarray) or isinstance(got, float):
+    elif isinstance(got, np.ndarray | float):
         assert got == pytest.approx(expected, abs=abs_), place
     else:
         assert got == expected, place
