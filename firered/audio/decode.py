@@ -93,7 +93,7 @@ def _soundfile_blocks(
 
 
 def _read(file: soundfile.SoundFile, count: int) -> tuple[np.ndarray, str]:
-    """At most `count` samples (n, channels), and what was wrong after them."""
+    """At most `count` samples (n, channels), and the decoder's error message after them, if any."""
     block = np.full((count, file.channels), np.nan, np.float32)  # NaN where libsndfile, when it fails, wrote nothing
     try:
         return file.read(out=block), ""

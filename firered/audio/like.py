@@ -81,12 +81,12 @@ def is_one(audio: object) -> bool:
     """Whether this is one recording rather than several."""
     if isinstance(audio, tuple):
         return len(audio) == 2 and isinstance(audio[0], np.ndarray | Tensor) and isinstance(audio[1], Real)
-    one = (str, Path, Rxfilename, bytes, bytearray, memoryview, np.ndarray, Tensor)
-    return isinstance(audio, one) or hasattr(audio, "read")
+    kinds = (str, Path, Rxfilename, bytes, bytearray, memoryview, np.ndarray, Tensor)
+    return isinstance(audio, kinds) or hasattr(audio, "read")
 
 
 def frames_of_all(audios: Iterable[AudioLike], uttids: Sequence[str] | None = None) -> Iterator[Frames]:
-    """Frames of each recording, as `as_frames` gives them; where it refuses one, reading that one's raises it."""
+    """Frames of each recording, as `as_frames` gives them; its error is raised when that recording is read."""
     for number, audio in enumerate(audios):
         uttid = uttids[number] if uttids is not None else ""
         try:

@@ -62,7 +62,7 @@ def _channel_of(config: AudioConfig) -> int | None:
 
 
 def _mono(block: np.ndarray, channel: int | None) -> np.ndarray:
-    """(n,) one channel (from 1) of (n, channels), or their mean; a recording of one channel is what it is."""
+    """(n,) one channel (from 1) of (n, channels), or their mean; a single channel is returned as it is."""
     if block.shape[1] == 1:
         return block[:, 0]
     return block.mean(1) if channel is None else np.ascontiguousarray(block[:, channel - 1])
@@ -78,7 +78,7 @@ def _resampled(blocks: Iterable[np.ndarray], rate: int) -> Iterator[np.ndarray]:
 
 
 def _checked(blocks: Iterable[np.ndarray]) -> Iterator[np.ndarray]:
-    """The same blocks, refused where no model could say anything of them."""
+    """The same blocks; raises AudioError where no model could analyse them."""
     total, silent = 0, True
     for block in blocks:
         peak = float(np.abs(block).max(initial=0.0))  # NaN and Inf survive abs and max
