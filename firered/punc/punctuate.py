@@ -82,7 +82,7 @@ class Punc:
     def batch(
         self, texts: Iterable[str], uttids: Sequence[str] | None = None, *, progress: Progress | None = None
     ) -> list[Outcome[PuncResult]]:
-        """Each text with punctuation, in their order; for one that failed the error, of firered's, in its place.
+        """Each text with punctuation, in input order; where one failed, its FireRedError in the result's place.
 
         Args:
             texts: as they were recognised.
