@@ -55,7 +55,7 @@ def by_parts(
     batch_seconds: float,
     process: Callable[[list[Speech]], Sequence[Out]],
 ) -> list[list[tuple[Speech, Outcome[Out]]]]:
-    """For each utterance its parts, each with what `process` made of it; parts of all utterances share batches."""
+    """For each utterance its parts, each with its outcome of `process`; parts of all utterances share batches."""
     owned = [(number, part) for number, speech in enumerate(utterances) for part in parts_of(speech)]
     found: dict[int, Outcome[Out]] = {}
     lengths = [(index, len(part.feats) * part.front_end.frame_shift_s) for index, (_, part) in enumerate(owned)]
@@ -71,8 +71,8 @@ def by_parts(
 def run_batch(batch: Sequence[In], process: Callable[[list[In]], Sequence[Outcome[Out]]]) -> list[Outcome[Out]]:
     """An outcome for each item of a batch, whatever goes wrong.
 
-    A batch for which memory runs out is tried again by halves, one that fails otherwise item by item; what fails on its
-    own has its error for outcome. So no item costs more than one call for each size of batch it is tried in.
+    A batch for which memory runs out is tried again in halves, one that fails otherwise item by item; the outcome of an
+    item that fails alone is its error. So no item costs more than one call for each size of batch it is tried in.
     """
     if not batch:
         return []
