@@ -1,4 +1,4 @@
-"""Recogniser families: what a model directory is, asked in one place.
+"""Recogniser families: the one place that decides what kind of recogniser a model directory is.
 
 `FAMILIES` knows each kind of checkpoint: the files it is known by, its options, how it is loaded, and what it can give.
 Commands, the system and recipes ask this table. A kind of one's own is added with `register(Family(...))` before one of
@@ -38,7 +38,7 @@ class Family:
         times: what its word times come from: its own `timestamps` option, another model (`align_model`), or nothing.
         nbest: whether it gives more than one hypothesis an utterance.
         adapter: whether its encoder's output can also be had as the language model is given it.
-        contents: whether files of these names hold what this family's do; asked only where the names do not tell.
+        contents: whether files of these names hold what this family's do; called only where names are ambiguous.
         needs: `files` in words, for messages.
         load_encoder: what encodes without the rest of the model; None: the recogniser does.
     """
@@ -191,7 +191,7 @@ def find(given: str | Path, wanted: str | None = None) -> tuple[Path, Family]:
 def options_of(given: str | Path | None, wanted: str | None = None) -> type[RecogniserConfig]:
     """The options of the recogniser that `find` would find; where it finds none, those of the default family.
 
-    So that a command's help is to be had without a model, and loading says what is wrong.
+    So that a command's help is available without a model, and loading reports what is wrong.
     """
     try:
         return named(wanted).config if wanted else find(given or MODELS)[1].config
