@@ -8,7 +8,7 @@ from firered.options import Options, option
 
 @dataclass(frozen=True)
 class SystemConfig(Options):
-    """The whole system: which of its modules work, and how they are combined."""
+    """The whole system: which of its modules run, and how they are combined."""
 
     vad: bool = option(True, "cut recordings into segments of voice; without it each is one segment")
     lid: bool = option(True, "identify the language of every segment")
