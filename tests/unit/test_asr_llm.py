@@ -85,7 +85,7 @@ def test_long_audio_is_decoded_in_windows(model_dir, caplog):
     parts = asr.recognise([part_of(speech, window) for window in windows(speech, 7, 4)])
     assert len(parts) >= 5
     assert result.text == join_texts(part.text for part in parts)
-    assert result.tokens == [token for part in parts for token in part.tokens]
+    assert list(result.tokens) == [token for part in parts for token in part.tokens]
     assert result.confidence == pytest.approx(np.mean(result.token_confidence))
     assert result.nbest == ()
     assert result.dur_s == speech.duration_s
