@@ -28,7 +28,7 @@ from firered.results import Transcript
 from firered.version import __version__
 
 EMBED_S = 1200.0  # recordings up to this long are part of the page (400 kB a minute), longer ones a link to the file
-_PEAKS = 200_000  # at most so many, of at least 10 ms: fine enough for a close look, some 500 kB of page
+_PEAKS = 200_000  # at most so many, of at least 10 ms: fine enough for the close-up, some 500 kB of page
 # Constant 40 kbit/s: players seek exactly, and below that libsndfile leaves out the tag that cancels MP3's delay.
 _MP3 = {"format": "MP3", "subtype": "MPEG_LAYER_III", "bitrate_mode": "CONSTANT", "compression_level": 0.8}
 # What a recording's name or words could smuggle in would not run, and the page never asks a network for anything.
