@@ -48,7 +48,9 @@ def run_encode(
         OptionError: the model has no such layer, or no adapter.
     """
     inputs = resolve(paths, audio, by_segment=True)
-    encoder.encode([], layer=encode.layer, adapter=encode.adapter)  # refused at once, not utterance by utterance
+    encoder.encode(
+        [], layer=encode.layer, adapter=encode.adapter
+    )  # raises before the run rather than for every utterance
     identity = fingerprint("firered-encode", encoder.config, encode, audio, *encoder.sources)
     with Run(out, identity, config, "utterances", _Stored.from_dict) as run:
         run.take(inputs)

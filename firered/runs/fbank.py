@@ -56,7 +56,7 @@ def _write_one(utterance: Utterance, audio: AudioConfig, writer: MatrixWriter, r
         place, rows = writer.write(utterance.id, _watched(frames, reading))
     except Exception as error:
         if not reading:
-            raise  # the archive cannot be written: that is not this utterance's fault
+            raise  # the archive cannot be written, which ends the run rather than this utterance
         run.fail_with(utterance.id, error)
         return
     features = _Features(rows, frames.duration_s, place.rpartition(":")[2])

@@ -52,7 +52,7 @@ class Transcription:
 
 
 class _Segments(MutableMapping[tuple[str, str], Result]):
-    """What modules made of segments, in a journal, so that a run resumes in the middle of a long recording."""
+    """The modules' results for segments, in a journal, so that a run resumes in the middle of a long recording."""
 
     _KINDS: ClassVar[dict[str, type[Result]]] = {"lid": LidResult, "asr": AsrResult}  # by the module's first word
 
@@ -151,8 +151,8 @@ def _outcomes(
 ) -> Iterator[tuple[Utterance, Outcome[Transcript]]]:
     """Outcomes of the recordings that are not done.
 
-    Those that share batches depend on the recordings alone, not on what is done, so that a resumed run computes what it
-    would have.
+    Which of them share batches depends on the recordings alone, not on what is done, so that a resumed run gives the
+    same results.
     """
     system = None
     for group in shares(recordings, lambda recording: recording.duration_s, how.share_seconds):

@@ -328,7 +328,7 @@ def test_recordings_without_voice_are_in_the_results_not_in_the_data_directory(t
     assert (tmp_path / "out/segments").read_text() == ""
     assert (tmp_path / "out/wav.scp").read_text() == ""
     assert [json.loads(x)["timestamps"] for x in (tmp_path / "out/vad.jsonl").read_text().splitlines()] == [[], []]
-    assert "2 recordings hold nothing" in done.stderr
+    assert "2 recordings have no segments" in done.stderr
 
 
 def test_a_forgotten_output_directory(tmp_path):
