@@ -30,7 +30,7 @@ def prepare(read: Callable[..., Iterable[Writable]]) -> None:
 
     def main(
         folders: Annotated[list[Path], typer.Argument(metavar=usage, show_default=False)],
-        sets: Annotated[str, typer.Option(help="only these, between blanks", show_default=False)] = "",
+        sets: Annotated[str, typer.Option(help="only these, separated by spaces", show_default=False)] = "",
         allow_missing: Annotated[
             bool, typer.Option("--allow-missing", help="leave out utterances that lack audio or transcript")
         ] = False,
