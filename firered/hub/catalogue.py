@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 MODELS = Path("pretrained_models")
-CHECKPOINT = "model.pth.tar"  # here, so that what only looks for models need not load torch
+CHECKPOINT = "model.pth.tar"  # here, so that looking for models does not import torch
 
 
 @dataclass(frozen=True)
