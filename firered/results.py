@@ -75,8 +75,8 @@ def _read(kind: Any, value: Any) -> Any:  # noqa: ANN401 - an annotation, and a 
     if value is None or not inner:
         return value
     if origin in (typing.Union, types.UnionType):
-        several = [one for one in inner if one is not types.NoneType]
-        return _read(several[0] if len(several) == 1 else _with_these_fields(several, value), value)
+        kinds = [part for part in inner if part is not types.NoneType]
+        return _read(kinds[0] if len(kinds) == 1 else _with_these_fields(kinds, value), value)
     if origin is not tuple and issubclass(origin, Mapping):
         return {key: _read(inner[1], item) for key, item in value.items()}
     if origin is tuple and inner[-1] is not ...:
@@ -204,7 +204,7 @@ class AsrResult(Result):
 
     `words` are in seconds from its start, None where no time stamps were asked for; `nbest` is empty for an utterance
     that was decoded in windows. `flags` are reasons to doubt the text (see `firered.asr.guard`); `dropped` is the text
-    itself where it was taken out for them; `ctc_text` what a CTC head reads in the utterance, where one was asked.
+    itself where it was removed for them; `ctc_text` what a CTC head decodes in the utterance, where one was used.
     `context_used` names the fields of the utterance's context that the recogniser made use of.
     """
 
@@ -234,7 +234,7 @@ class TokenSpan(Result):
 
 @dataclass(frozen=True)
 class Alignment(Result):
-    """The likeliest CTC path of an utterance's T encoder frames that says its tokens.
+    """The likeliest CTC path through an utterance's T encoder frames that gives its tokens.
 
     `labels` (T,) holds a token id or the blank for every frame, `spans` one item for every token, in order. `score` is
     the path's log-probability, natural logarithm, summed over the frames.
@@ -250,7 +250,7 @@ class Alignment(Result):
         """Mean log-probability a frame of the path, at most 0: comparable between utterances of any length.
 
         Low values mean that text and audio do not belong together; ranking by it finds wrong transcripts. Blank frames
-        count, so it says little about a few wrong words in a long utterance: for those see the spans' own.
+        count, so a few wrong words in a long utterance hardly change it: for those see the spans' own.
         """
         return self.score / len(self.labels)
 
@@ -320,7 +320,7 @@ class Event(Result):
 
 @dataclass(frozen=True)
 class Transcript(Result):
-    """One recording's sentences and words in seconds from its start, and all that went wrong with parts of it.
+    """One recording's sentences and words in seconds from its start, and the troubles of parts of it.
 
     `segments` are the stretches of voice; times are whole milliseconds, cut off as published.
     """

@@ -320,7 +320,7 @@ def _results(
 ) -> list[Outcome[R]]:
     """A module's outcome for each segment, in order.
 
-    Batches depend on the segments alone, not on the memo, so that a resumed run computes what it would have.
+    Batches depend on the segments alone, not on the memo, so that a resumed run gives the same results.
     """
     found: dict[int, Outcome[R]] = {}
     for batch in plan([(number, speech.duration_s) for number, speech in enumerate(segments)], batch_seconds):
