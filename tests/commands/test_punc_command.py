@@ -126,7 +126,7 @@ def data(tmp_path):
 def test_sentences_of_a_data_directory(command, data, tiny, tmp_path):
     assert command(data / "text", tmp_path / "out", "--ctm", tmp_path / "ctm", "--sentence-max-length", 2) == 0
     found = [json.loads(line) for line in lines(tmp_path / "out/sentences.jsonl")]
-    assert [one["uttid"] for one in found] == ["a-1", "a-2", "a-3"]
+    assert [line["uttid"] for line in found] == ["a-1", "a-2", "a-3"]
     assert found[2]["sentences"] == []
     words = [Word(word, 1 + n / 4, 1.25 + n / 4) for n, word in enumerate("今天天气很好")]
     (expected,) = punc_of(tiny, sentence_max_length=2).sentences([words])

@@ -19,7 +19,7 @@ pytestmark = pytest.mark.skipif(not CHROMIUM, reason="no Chromium here to open t
 
 TOOLS = """
 const $ = (selector) => document.querySelector(selector), $$ = (selector) => [...document.querySelectorAll(selector)];
-const texts = (selector) => $$(selector).map((one) => one.textContent);
+const texts = (selector) => $$(selector).map((element) => element.textContent);
 const press = (key) => document.body.dispatchEvent(new KeyboardEvent("keydown", { key, bubbles: true }));
 const answer = (value) => { $("#answer").textContent = btoa(encodeURIComponent(JSON.stringify(value))); };
 """
@@ -47,7 +47,7 @@ def in_browser(tmp_path):
 
 def test_all_that_was_found_is_seen(in_browser):
     script = """answer({
-        rows: texts("#rows .row").map((one) => one.replace(/\\s+/g, " ")), troubles: texts("#troubles li").length,
+        rows: texts("#rows .row").map((text) => text.replace(/\\s+/g, " ")), troubles: texts("#troubles li").length,
         poor: texts(".row.poor .text"), legend: texts("#legend b, #legend span span"),
         lanes: texts(".lane > :first-child"), status: $("#status").textContent, words: texts(".word") })"""
     seen = in_browser(script, meeting())

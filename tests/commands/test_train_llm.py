@@ -124,9 +124,9 @@ def test_only_the_transcript_counts_and_padding_changes_nothing(corpus, tmp_path
     alone = [task.objective(task.train.collate([item]).tensors).loss.item() for item in items]
     assert task.objective(together.tensors).loss.item() == pytest.approx(sum(alone), rel=1e-5)
     # the model's own loss, which is the mean over all labels
-    one = task.train.collate(items[:1])
-    out = task.objective.model(*(one.tensors[name] for name in ("feats", "lengths", "ids", "mask", "labels")))
-    assert alone[0] == pytest.approx(out.loss.item() * one.weight, rel=1e-5)
+    single = task.train.collate(items[:1])
+    out = task.objective.model(*(single.tensors[name] for name in ("feats", "lengths", "ids", "mask", "labels")))
+    assert alone[0] == pytest.approx(out.loss.item() * single.weight, rel=1e-5)
 
 
 def test_small_memory_settings_train_too(corpus, tmp_path):

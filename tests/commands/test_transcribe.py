@@ -47,7 +47,7 @@ def transcribe(models, monkeypatch):
 
 def results(out):
     lines = (out / "result.jsonl").read_text(encoding="utf-8").splitlines()
-    return {one["uttid"]: one for one in map(json.loads, lines)}
+    return {line["uttid"]: line for line in map(json.loads, lines)}
 
 
 def files_of(out):
@@ -79,7 +79,7 @@ def test_a_folder_of_all_sorts(transcribe, tmp_path):
     got = results(out)
     silent = {"quiet", "music"}
     assert set(got) == {"good_wav", "deep-good", "开会_录音", "film"} | silent
-    assert {key for key, one in got.items() if one["status"] == "no speech"} == silent
+    assert {key for key, fields in got.items() if fields["status"] == "no speech"} == silent
     assert all(got[key]["text"] for key in got.keys() - silent)
     assert got["good_wav"]["text"] != got["deep-good"]["text"]
     assert set(failed(out)) == {"corrupt", "zero"}

@@ -166,11 +166,11 @@ class TestSynthesiser:
 class TestSounds:
     @pytest.mark.parametrize("make", [sounds.noise, sounds.music, sounds.singing])
     def test_length_level_and_seed(self, make):
-        one, again, other = make(rng(1), 1.7), make(rng(1), 1.7), make(rng(2), 1.7)
-        assert len(one) == round(1.7 * RATE)
-        np.testing.assert_array_equal(one, again)
-        assert not np.allclose(one, other)
-        assert 0.5 < np.sqrt(np.mean(one**2)) < 2.0
+        sound, again, other = make(rng(1), 1.7), make(rng(1), 1.7), make(rng(2), 1.7)
+        assert len(sound) == round(1.7 * RATE)
+        np.testing.assert_array_equal(sound, again)
+        assert not np.allclose(sound, other)
+        assert 0.5 < np.sqrt(np.mean(sound**2)) < 2.0
 
     def test_a_tone_has_its_harmonics_below_the_nyquist_frequency(self):
         tone = sounds._tone(np.full(RATE, 1000.0), np.array([1.0, 0.5, 0.25, *[1.0] * 20]))
@@ -262,12 +262,14 @@ def made(tmp_path_factory, synthesiser):
 
 class TestCorpus:
     def test_it_is_the_same_on_any_number_of_processes(self, made):
-        one, two = made
-        files = sorted(path.relative_to(one) for path in one.rglob("*") if path.is_file())
+        first, second = made
+        files = sorted(path.relative_to(first) for path in first.rglob("*") if path.is_file())
         assert len(files) > 100
-        assert files == sorted(path.relative_to(two) for path in two.rglob("*") if path.is_file())
+        assert files == sorted(path.relative_to(second) for path in second.rglob("*") if path.is_file())
         for path in files:
-            assert (one / path).read_bytes().replace(bytes(one), bytes(two)) == (two / path).read_bytes(), path
+            assert (first / path).read_bytes().replace(bytes(first), bytes(second)) == (second / path).read_bytes(), (
+                path
+            )
 
     @pytest.mark.parametrize("name", ["train", "phrases", "dev", "test", "talk_test", "lid_train", "lid_test"])
     def test_sets_of_utterances_are_sound(self, made, name):

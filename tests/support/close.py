@@ -19,8 +19,8 @@ def assert_same(got, expected, abs_=2e-5, place="result"):
             assert_same(got[key], expected[key], abs_, f"{place}.{key}")
     elif isinstance(got, list | tuple):
         assert len(got) == len(expected), place
-        for number, (one, other) in enumerate(zip(got, expected, strict=True)):
-            assert_same(one, other, abs_, f"{place}[{number}]")
+        for number, (item, other) in enumerate(zip(got, expected, strict=True)):
+            assert_same(item, other, abs_, f"{place}[{number}]")
     elif isinstance(got, float):
         assert got == pytest.approx(expected, abs=abs_), place
     else:

@@ -39,10 +39,12 @@ def test_company_changes_nothing(beam, model_dir):
     asr = random_asr(model_dir, beam_size=beam, nbest=beam, batch_seconds=600)
     speech = [random_speech(count, seed) for seed, count in enumerate((9, 731, 60, 333, 64))]
     together = asr.recognise(speech)
-    assert len({one.text for one in together}) == 5
-    for one, result in zip(speech, together, strict=True):
-        (alone,) = asr.recognise([one])
-        assert [(one.text, one.tokens) for one in alone.nbest] == [(one.text, one.tokens) for one in result.nbest]
+    assert len({result.text for result in together}) == 5
+    for utterance, result in zip(speech, together, strict=True):
+        (alone,) = asr.recognise([utterance])
+        assert [(hypothesis.text, hypothesis.tokens) for hypothesis in alone.nbest] == [
+            (hypothesis.text, hypothesis.tokens) for hypothesis in result.nbest
+        ]
         scores = [[best.score, *given.token_confidence] for given in (alone, result) for best in given.nbest[:1]]
         assert scores[0] == pytest.approx(scores[1], abs=1e-3)
 

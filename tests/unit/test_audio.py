@@ -202,10 +202,10 @@ def test_a_channel_of_a_recording_that_has_been_split_already(tmp_path):
 
 
 def test_the_mean_of_opposite_channels_is_silence(tmp_path):
-    one = noise(4000)
-    path = write_wav(tmp_path / "a.wav", np.stack([one, -one], 1), subtype="FLOAT")
+    left = noise(4000)
+    path = write_wav(tmp_path / "a.wav", np.stack([left, -left], 1), subtype="FLOAT")
     assert "every sample is zero" in refused(path)
-    np.testing.assert_allclose(stretch(path, AudioConfig(channel="1")), one * 32768, rtol=0, atol=0.01)
+    np.testing.assert_allclose(stretch(path, AudioConfig(channel="1")), left * 32768, rtol=0, atol=0.01)
 
 
 # Segments

@@ -42,7 +42,7 @@ def test_tables_of_a_data_directory_become_contexts(data):
         "two": Context(("Shanghai",), "zh", prompt="Names of stations follow."),
     }
     speech = [Loader(AudioConfig(), contexts=contexts)(utterance) for utterance in inputs.utterances]
-    assert [one.context for one in speech] == list(contexts.values())
+    assert [utterance.context for utterance in speech] == list(contexts.values())
 
 
 def test_a_bad_line_of_a_table_is_reported(asr, data, tmp_path):

@@ -66,9 +66,9 @@ def test_layers(kind, request):
     speech = random_speech(50)
     outputs = [asr.encode([speech], layer=layer)[0].feats for layer in range(asr.layers + 1)]
     assert torch.equal(outputs[-1], asr.encode([speech])[0].feats)
-    for one, other in itertools.pairwise(outputs):
-        assert one.shape == other.shape
-        assert not torch.allclose(one, other, atol=1e-3)
+    for output, other in itertools.pairwise(outputs):
+        assert output.shape == other.shape
+        assert not torch.allclose(output, other, atol=1e-3)
     encoder = asr.loaded.model.encoder
     cmvn = asr.loaded.cmvn if kind == "aed" else asr.loaded.encoder.cmvn
     feats, lengths = cmvn(speech.feats)[None], torch.tensor([50])

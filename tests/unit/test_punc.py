@@ -93,7 +93,7 @@ def test_nothing_is_lost(tiny, texts):
     words = [[Word(word, n, n + 1) for n, word in enumerate(text.split())] for text in texts]
     for result, text in zip(punc.sentences(words), texts, strict=True):
         assert bare(result.punc_text) == bare(text)
-        assert bare("".join(one.text for one in result.sentences)) == bare(text)
+        assert bare("".join(sentence.text for sentence in result.sentences)) == bare(text)
 
 
 def _cached(directory: Path, made: dict = {}) -> Punc:  # noqa: B006 - remembers the models made
@@ -126,7 +126,7 @@ def test_sentences_share_marks_and_times_with_the_whole(tiny):
         assert result.sentences[-1].end_s == words[-1].end_s
         for before, after in zip(result.sentences, result.sentences[1:], strict=False):
             assert before.end_s == after.start_s
-        joined = "".join(one.text for one in result.sentences)
+        joined = "".join(sentence.text for sentence in result.sentences)
         assert plain(joined) == plain(result.punc_text)
 
 

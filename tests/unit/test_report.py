@@ -60,7 +60,7 @@ def page_of(transcript, tmp_path, audio=None, **options):
 def test_the_data_of_a_page(tmp_path):
     transcript = meeting()
     data = page_of(transcript, tmp_path).data
-    assert [one["words"] for one in data["sentences"]] == [
+    assert [sentence["words"] for sentence in data["sentences"]] == [
         [[1000, 1400, "Hello "], [1400, 2000, "world."]],
         [[3000, 3500, "你"], [3500, 4000, "好。"]],
     ]
@@ -194,6 +194,6 @@ def test_a_name_that_is_no_unicode(tmp_path):
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 def test_pages_of_any_transcript_hold_it(tmp_path, transcript):
     data = page_of(transcript, tmp_path).data
-    assert [one["text"] for one in data["sentences"]] == [one.text for one in transcript.sentences]
+    assert [sentence["text"] for sentence in data["sentences"]] == [sentence.text for sentence in transcript.sentences]
     assert data.get("troubles", []) == published(transcript).get("troubles", [])
     assert data["vad_segments_ms"] == published(transcript)["vad_segments_ms"]

@@ -26,7 +26,7 @@ def test_accuracy_and_tables(sides, monkeypatch, caplog):
     score = score_of(sides[2])
     assert score["metrics"]["accuracy%"]["value"] == 40  # the missing one is wrong
     assert [score[name] for name in ("utterances", "correct", "missing", "extra")] == [5, 2, 1, 1]
-    assert sum(one["weight"] for one in score["calibration"]["bins"]) == 4  # what has a label and is scored
+    assert sum(bin_["weight"] for bin_ in score["calibration"]["bins"]) == 4  # what has a label and is scored
     rows = rows_of(sides[2] / "by_language.tsv")
     assert rows["en"] == {"utterances": "2", "correct": "1", "recall%": "50.00", "precision%": "100.00", "F1%": "66.67"}
     assert rows["zh-mandarin"]["precision%"] == "50.00"
@@ -93,7 +93,7 @@ def test_the_calibration_error_by_hand():
     """Of two bins, with 2 and 1 of weight: |0.95 - 0.5| and |0.25 - 1|."""
     found = calibrate(np.array([0.9, 1.0, 0.25]), np.array([1.0, 0.0, 1.0]), np.ones(3))
     assert found.error == pytest.approx((2 * 0.45 + 0.75) / 3)
-    assert [(one["from"], one["weight"]) for one in found.to_json()["bins"]] == [(0.2, 1.0), (0.9, 2.0)]
+    assert [(bin_["from"], bin_["weight"]) for bin_ in found.to_json()["bins"]] == [(0.2, 1.0), (0.9, 2.0)]
 
 
 def test_tokens_weigh():

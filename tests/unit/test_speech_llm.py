@@ -64,7 +64,7 @@ def batch_of(tokenizer, frame_counts, seed=0, padding_side="left"):
     feats = [torch.randn(count, 80, generator=generator) for count in frame_counts]
     prompts = [torch.tensor(tokenizer.prompt(-(-count // 4) // 2)) for count in frame_counts]
     ids = pad_sequence(prompts, batch_first=True, padding_value=tokenizer.pad_id, padding_side=padding_side)
-    mask = pad_sequence([torch.ones_like(one) for one in prompts], batch_first=True, padding_side=padding_side)
+    mask = pad_sequence([torch.ones_like(prompt) for prompt in prompts], batch_first=True, padding_side=padding_side)
     return pad_sequence(feats, batch_first=True), torch.tensor(frame_counts), ids, mask.bool()
 
 
@@ -406,7 +406,7 @@ def prompts_of(llm, lengths, seed, first):
 
 
 def start(llm, prompts, beams, steps):
-    mask = pad_sequence([torch.ones(len(one)) for one in prompts], batch_first=True, padding_side="left").bool()
+    mask = pad_sequence([torch.ones(len(prompt)) for prompt in prompts], batch_first=True, padding_side="left").bool()
     return LlmSteps(llm, pad_sequence(prompts, batch_first=True, padding_side="left"), mask, beams, steps)
 
 
@@ -453,7 +453,9 @@ def generated(llm, prompt, limit, config, eos):
         output_scores=True,
         **(beams if config.beam_size > 1 else {}),
     )
-    sequences = [one[: one.index(eos)] if eos in one else one for one in out.sequences.tolist()]
+    sequences = [
+        sequence[: sequence.index(eos)] if eos in sequence else sequence for sequence in out.sequences.tolist()
+    ]
     return sequences, out.sequences_scores.tolist() if config.beam_size > 1 else None
 
 
@@ -479,9 +481,9 @@ def test_the_search_is_that_of_generate(beam, penalty, length, shortest, eos, ll
         found = search(start(llm, prompts, beam, max(limits)), torch.tensor(limits), config, first=5, eos=eos)
         for hypotheses, prompt, limit in zip(found, prompts, limits, strict=True):
             sequences, scores = generated(llm, prompt, limit, config, eos)
-            assert [list(one.tokens) for one in hypotheses] == sequences
+            assert [list(hypothesis.tokens) for hypothesis in hypotheses] == sequences
             if scores:
-                assert [one.score for one in hypotheses] == pytest.approx(scores, abs=1e-4)
+                assert [hypothesis.score for hypothesis in hypotheses] == pytest.approx(scores, abs=1e-4)
 
 
 @torch.inference_mode()

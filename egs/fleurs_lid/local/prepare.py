@@ -17,9 +17,9 @@ def read(corpus: Path) -> Iterator[CorpusSet]:
     here = present(codes, languages_here(corpus), "languages")
     found = CorpusSet("fleurs-lid", corpus / "data")
     for language in here:
-        for one in read_language(corpus, language):
-            key = f"{language}-{one.name}"
-            found.add(Entry(key, one.path, language=codes[language], duration_s=one.duration_s))
+        for recording in read_language(corpus, language):
+            key = f"{language}-{recording.name}"
+            found.add(Entry(key, recording.path, language=codes[language], duration_s=recording.duration_s))
     yield found
 
 

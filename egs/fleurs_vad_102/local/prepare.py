@@ -17,11 +17,15 @@ def read(corpus: Path, labels: Path) -> Iterator[CorpusSet]:
     spans = read_labels(labels, VadScoreConfig()).spans
     found = CorpusSet("fleurs-vad-102", labels, EXPECTED)
     for language in languages_here(corpus):
-        for one in read_language(corpus, language):
-            if one.name in spans:
+        for recording in read_language(corpus, language):
+            if recording.name in spans:
                 found.add(
                     Entry(
-                        one.name, one.path, language=language, duration_s=one.duration_s, speech=sorted(spans[one.name])
+                        recording.name,
+                        recording.path,
+                        language=language,
+                        duration_s=recording.duration_s,
+                        speech=sorted(spans[recording.name]),
                     )
                 )
     for name in sorted(spans.keys() - found.entries.keys()):

@@ -173,9 +173,9 @@ def main(
 
 def write(out: Path, recordings: list[Recording]) -> None:
     """Write a set, without the utterances in which espeak-ng does not tell the time of every word."""
-    good = [one for one in recordings if not one.words or has_exact_times(one)]
+    good = [recording for recording in recordings if not recording.words or has_exact_times(recording)]
     write_recordings(out, good)
-    hours = sum(one.seconds for one in good) / 3600
+    hours = sum(recording.seconds for recording in good) / 3600
     print(f"{out.name}: {len(good)} recordings, {hours:.2f} hours; {len(recordings) - len(good)} left out")
 
 

@@ -39,14 +39,14 @@ def conversation(rng: Generator, spoken: Sequence[Spoken]) -> tuple[np.ndarray, 
     at_s = float(rng.uniform(0.5, 1.5))
     words: list[Word] = []
     starts = []
-    for one in spoken:
+    for phrase in spoken:
         starts.append(at_s)
-        words += one.shifted(at_s)
-        at_s += one.duration_s + float(rng.uniform(0.6, 2.0))
+        words += phrase.shifted(at_s)
+        at_s += phrase.duration_s + float(rng.uniform(0.6, 2.0))
     samples = np.zeros(round(at_s * SAMPLE_RATE))
     level_db = rng.uniform(-28, -20)
-    for one, start_s in zip(spoken, starts, strict=True):
-        _add(samples, one.samples, start_s, level_db + rng.uniform(-3, 3))
+    for phrase, start_s in zip(spoken, starts, strict=True):
+        _add(samples, phrase.samples, start_s, level_db + rng.uniform(-3, 3))
     return _in_room(rng, samples), words, [(start, end, SPEECH) for start, end in speech_spans(words)]
 
 

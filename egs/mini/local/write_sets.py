@@ -27,24 +27,30 @@ def has_exact_times(recording: Recording) -> bool:
 
 def write_recordings(out: Path, recordings: Sequence[Recording]) -> None:
     """Audio, speakers and durations of a set; text, languages and ctm of what has words, rttm of what has events."""
-    speakers = {one.key: one.lines[0].voice.variant if len(one.lines) == 1 else one.key for one in recordings}
-    languages = {one.key: one.lines[0].language for one in recordings}
-    if any(one.words for one in recordings):
-        write_table(out / "text", {one.key: _text(one) for one in recordings})
+    speakers = {
+        recording.key: recording.lines[0].voice.variant if len(recording.lines) == 1 else recording.key
+        for recording in recordings
+    }
+    languages = {recording.key: recording.lines[0].language for recording in recordings}
+    if any(recording.words for recording in recordings):
+        write_table(out / "text", {recording.key: _text(recording) for recording in recordings})
         write_table(out / "utt2lang", {key: _LABELS.get(language, language) for key, language in languages.items()})
-        write_lines(out / "ctm", [line for one in recordings for line in _ctm(one)])
-    if any(one.events for one in recordings):
-        write_lines(out / "rttm", [line for one in recordings for line in rttm(one.key, one.events).splitlines()])
-    write_table(out / "wav.scp", {one.key: str(one.path) for one in recordings})
+        write_lines(out / "ctm", [line for recording in recordings for line in _ctm(recording)])
+    if any(recording.events for recording in recordings):
+        write_lines(
+            out / "rttm",
+            [line for recording in recordings for line in rttm(recording.key, recording.events).splitlines()],
+        )
+    write_table(out / "wav.scp", {recording.key: str(recording.path) for recording in recordings})
     write_table(out / "utt2spk", speakers)
     write_table(out / "spk2utt", spk2utt_of(speakers))
-    write_table(out / "utt2dur", {one.key: seconds(one.seconds) for one in recordings})
+    write_table(out / "utt2dur", {recording.key: seconds(recording.seconds) for recording in recordings})
 
 
-def _text(one: Recording) -> str:
-    return plain_text(" ".join(line.text for line in one.lines))
+def _text(recording: Recording) -> str:
+    return plain_text(" ".join(line.text for line in recording.lines))
 
 
-def _ctm(one: Recording) -> list[str]:
-    times = ((word, word.start_s, word.end_s - word.start_s) for word in one.words)
-    return [f"{one.key} 1 {start:.3f} {duration:.3f} {word.text}" for word, start, duration in times]
+def _ctm(recording: Recording) -> list[str]:
+    times = ((word, word.start_s, word.end_s - word.start_s) for word in recording.words)
+    return [f"{recording.key} 1 {start:.3f} {duration:.3f} {word.text}" for word, start, duration in times]

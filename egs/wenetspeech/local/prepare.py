@@ -34,10 +34,10 @@ def utterances(listing: Path) -> Iterator[tuple[set[str], Entry]]:
         try:
             for audio in ijson.items(stream, "audios.item", use_float=True):
                 recording, path = audio["aid"], listing.parent / audio["path"]
-                for one in audio["segments"]:
-                    span = (one["begin_time"], one["end_time"])
-                    entry = Entry(one["sid"], path, recording, one["text"], recording=recording, span=span)
-                    yield set(one["subsets"]), entry
+                for segment in audio["segments"]:
+                    span = (segment["begin_time"], segment["end_time"])
+                    entry = Entry(segment["sid"], path, recording, segment["text"], recording=recording, span=span)
+                    yield set(segment["subsets"]), entry
         except KeyError as error:
             raise DataError(f"{listing}: recording {audio.get('aid')} lacks {error}") from None
         except (ijson.JSONError, ValueError) as error:

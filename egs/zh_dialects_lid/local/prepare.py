@@ -17,8 +17,8 @@ def read(corpus: Path, magichub: Path) -> Iterator[CorpusSet]:
     """Data directory of what tables/labels.tsv gives a label; CORPUS is KeSpeech, MAGICHUB as for egs/magichub."""
     labels = recipe_table(EGS / "zh_dialects_lid/tables/labels.tsv")
     found = CorpusSet("zh-dialects-lid", corpus)
-    for one in (kespeech.read_test(corpus, "kespeech"), *read_here(magichub, EGS / "magichub/tables")):
-        add_all(found, one, labels)
+    for part in (kespeech.read_test(corpus, "kespeech"), *read_here(magichub, EGS / "magichub/tables")):
+        add_all(found, part, labels)
     yield found
 
 
@@ -26,14 +26,14 @@ def add_all(found: CorpusSet, part: CorpusSet, labels: dict[str, str]) -> None:
     """Add a part with ids of its own: with labels of its utterances' languages, or all with that of its name."""
     part.count()
     found.missing += part.missing
-    for key, one in part.entries.items():
-        label = labels.get(one.language or part.name)
+    for key, entry in part.entries.items():
+        label = labels.get(entry.language or part.name)
         key = f"{part.name}-{key}"
         if label is None:
-            found.leave_out(key, f"no label for {one.language or part.name}")
+            found.leave_out(key, f"no label for {entry.language or part.name}")
         else:
-            recording = one.recording and f"{part.name}-{one.recording}"
-            found.add(replace(one, key=key, recording=recording, language=label, text=None, raw=None))
+            recording = entry.recording and f"{part.name}-{entry.recording}"
+            found.add(replace(entry, key=key, recording=recording, language=label, text=None, raw=None))
 
 
 if __name__ == "__main__":
