@@ -1,4 +1,4 @@
-"""Recognition and alignment: the published cases, behaviour in company and under fire."""
+"""Recognition and alignment: the published cases, batches, failures and resume."""
 
 import json
 import signal

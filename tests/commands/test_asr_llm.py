@@ -1,4 +1,4 @@
-"""Recognition with the LLM variant: the published cases, behaviour in company and under fire, command and recipe."""
+"""Recognition with the LLM variant: the published cases, batches, failures and resume, command and recipe."""
 
 import json
 import signal

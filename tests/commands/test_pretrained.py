@@ -1,4 +1,4 @@
-"""Where models are found, and what is said where there are none."""
+"""Where models are found, and the message where there are none."""
 
 from pathlib import Path
 

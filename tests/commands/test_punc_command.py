@@ -164,7 +164,7 @@ def test_bad_lines_of_the_other_tables_are_reported_once(command, data, tmp_path
     assert list(table(tmp_path / "out/text")) == ["a-1", "a-2", "a-3"]
 
 
-def test_a_killed_run_goes_on(command, data, tmp_path, monkeypatch):
+def test_a_killed_run_resumes(command, data, tmp_path, monkeypatch):
     (data / "text").write_text("".join(f"a-{n} {'今天天气很好' * n}\n" for n in (1, 2, 3)))
     done = []
     original = Punc.punctuate

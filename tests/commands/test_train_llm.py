@@ -80,7 +80,7 @@ def test_checkpoint_holds_what_is_trained_and_no_more(trained, corpus):
     assert (trained[0] / "Qwen2-7B-Instruct").resolve() == (corpus / "qwen").resolve()
 
 
-# each goes on from the one before
+# each continues the one before
 STAGES = [("adapter", {"encoder_projector"}), ("encoder_adapter", {"encoder", "encoder_projector"}), ("lora", {"llm"})]
 
 

@@ -1,4 +1,4 @@
-"""The training loop as a whole: repeated, killed and gone on with, spread over processes, and stopped by trouble."""
+"""The whole training loop: repeated, killed and resumed, over several processes, and stopped by errors."""
 
 import contextlib
 import errno
@@ -65,7 +65,7 @@ def command(*arguments, before=()):
     return [sys.executable, *before, "-m", "firered.cli.train", *map(str, arguments)]
 
 
-def test_killed_and_gone_on_with_is_as_if_nothing_had_happened(corpus, uninterrupted, tmp_path):
+def test_a_killed_training_resumes_to_the_same_result(corpus, uninterrupted, tmp_path):
     out = tmp_path / "exp"
     config = write_config(tmp_path / "train.yaml", everything_drawn(corpus, out, STEPS, num_workers=1))
     died = killed_at(out / "train.jsonl", KILL_AFTER, "-m", "firered.cli.train", config)

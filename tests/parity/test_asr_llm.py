@@ -32,7 +32,7 @@ def tiny():
 
 @pytest.fixture(scope="module")
 def model_dir(tmp_path_factory):
-    """A model of random weights, which says something else about everything."""
+    """A model of random weights, whose results differ from the published ones."""
     return write_tiny_llm(tmp_path_factory.mktemp("llm") / "FireRedASR2-LLM")
 
 
@@ -41,7 +41,7 @@ def golden_asr(tiny: Path, **options: object) -> LlmAsr:
 
 
 @pytest.mark.parametrize("name", CASES)
-def test_every_published_case_one_by_one_and_all_at_once(name, tiny):
+def test_every_published_case_single_and_in_one_batch(name, tiny):
     case = json.loads((tiny / "llm_expected.json").read_text())[name]
     options = {key: value for key, value in case["config"].items() if key != "batch_size"}
     asr = golden_asr(tiny, **options)
@@ -116,8 +116,8 @@ def test_what_cannot_be_aligned_still_has_words(tiny, model_dir):
     assert none.words == []
 
 
-def test_the_guard_hears_the_ctc_head(tiny):
-    """utt05's golden text is not what was said: the other model's CTC head reads the English sentence."""
+def test_the_guard_uses_the_ctc_head(tiny):
+    """utt05's golden text is not what is spoken: the other model's CTC head decodes the English sentence."""
     asr = golden_asr(tiny, align_model=str(tiny / "FireRedASR2-AED"), guard="drop")
     right, wrong = asr(tiny / "wav/utt03.wav"), asr(tiny / "wav/utt05.wav")
     assert (right.text, right.flags) == ("语音识别系统可以把声音变成文字", [])

@@ -82,13 +82,13 @@ class TestGrammar:
 
     def test_no_part_has_a_sentence_of_another(self):
         script = Script(seed=3)
-        said = {
+        texts = {
             part: {plain_text(script.sentence(part, "de")) for _ in range(300)} for part in ("test", "dev", "train")
         }
-        assert not said["test"] & said["dev"]
-        assert not said["test"] & said["train"]
-        assert not said["dev"] & said["train"]
-        assert min(map(len, said.values())) > 10
+        assert not texts["test"] & texts["dev"]
+        assert not texts["test"] & texts["train"]
+        assert not texts["dev"] & texts["train"]
+        assert min(map(len, texts.values())) > 10
 
     def test_no_two_utterances_of_a_test_set_are_alike(self):
         script = Script(seed=3)
@@ -101,7 +101,7 @@ class TestGrammar:
         with pytest.raises(DataError, match="only 1 of 2 different sentences, such as x"):
             distinct(lambda: "x", 2)
 
-    def test_voices_of_test_are_heard_nowhere_else(self):
+    def test_voices_of_test_are_used_nowhere_else(self):
         assert not set(VOICES["test"]) & {*VOICES["train"], *VOICES["dev"]}
 
     @pytest.mark.parametrize(
@@ -217,21 +217,21 @@ class TestMixtures:
     def test_what_is_labelled_is_louder_than_the_rest(self):
         """A word that is a tone: its recordings are loud where the labels say, and nowhere else in the quiet ones."""
         tone = synth.Spoken(np.sin(np.arange(RATE) / 3.0).astype(np.float32), [synth.Word("la", 0.0, 1.0)])
-        inside, outside, heard = [], [], set()
+        inside, outside, labels = [], [], set()
         for seed in range(30):
             samples, events = mixtures.mixture(rng(seed), iter([tone] * 50), 10.0)
             assert len(samples) == 10 * RATE
             assert np.abs(samples).max() <= 1.0
             assert events == sorted(events)
             assert all(0 <= start < end <= 10.0 for start, end, _ in events)
-            heard |= {label for *_, label in events}
+            labels |= {label for *_, label in events}
             marked = marks(events, len(samples))
             if marked.any() and not marked.all():
                 inside.append(np.mean(samples[marked] ** 2))
                 outside.append(np.median(samples[~marked] ** 2))
         assert len(inside) > 15
         assert np.mean(np.array(inside) > 10 * np.array(outside)) > 0.9
-        assert heard == {"speech", "singing", "music"}
+        assert labels == {"speech", "singing", "music"}
 
     def test_an_utterance_keeps_its_times(self):
         click = np.zeros(RATE, np.float32)

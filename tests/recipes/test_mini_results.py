@@ -140,7 +140,7 @@ class TestSmallLlm:
         assert tokenizer.decode(ids) == "今天 two"
         assert len(ids) == 3
 
-    def test_what_is_heard(self):
+    def test_frame_tokens_have_repeats_gaps_and_mistakes(self):
         rng = random.Random(1)
         for _ in range(50):
             heard = small_llm.as_heard([5, 6, 7], 0, rng)

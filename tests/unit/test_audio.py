@@ -574,7 +574,7 @@ def bad_files(folder):
     }
 
 
-def test_what_is_wrong_is_said(tmp_path):
+def test_messages_say_what_is_wrong(tmp_path):
     for name, reason in bad_files(tmp_path).items():
         assert reason in refused(tmp_path / name), name
 

@@ -108,7 +108,7 @@ def test_external_lm():
 
 
 def test_a_finished_hypothesis_costs_nothing_more():
-    # utterance ends at once with near certainty; the other beams wander on to the limit
+    # utterance ends immediately with near certainty; the other beams continue to the limit
     logits = torch.zeros(1, 4, 4, 4)
     logits[0, SOS, SOS] = torch.tensor([-9.0, 9.0, 0.0, 0.0])
     (found,) = search(logits, 6, nbest=3)

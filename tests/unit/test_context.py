@@ -69,9 +69,9 @@ def test_it_reaches_the_recogniser_and_the_tables_stay_with_the_data(asr, data, 
 
 def test_results_say_what_was_used(asr, tmp_path):
     write_wav(tmp_path / "a.wav", np.full(8000, 3, np.int16))
-    plain, told = asr(tmp_path / "a.wav"), asr(tmp_path / "a.wav", context=Context(language="loud", prefix="before"))
-    assert (plain.context_used, told.context_used) == ((), ("language",))
-    assert (plain.text, told.text) == ("aaaaa", "AAAAA")
+    plain, given = asr(tmp_path / "a.wav"), asr(tmp_path / "a.wav", context=Context(language="loud", prefix="before"))
+    assert (plain.context_used, given.context_used) == ((), ("language",))
+    assert (plain.text, given.text) == ("aaaaa", "AAAAA")
 
 
 def test_windows_keep_the_context_of_their_utterance():

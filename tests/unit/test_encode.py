@@ -150,7 +150,7 @@ def test_command_on_a_language_models_adapter(llm, tmp_path, monkeypatch):
     assert (tmp_path / "out/frame_shift").read_text() == "0.08\n"
 
 
-def test_what_the_model_has_not_is_refused_at_once(tmp_path, monkeypatch, caplog):
+def test_what_the_model_has_not_is_refused_before_the_run(tmp_path, monkeypatch, caplog):
     wav, model = GOLDENS / "tiny/wav/utt00.wav", GOLDENS / "tiny/FireRedASR2-AED"
     assert command(monkeypatch, wav, tmp_path / "out", "--model", model, "--adapter") == 1
     assert "adapter: this model has none" in caplog.text

@@ -48,7 +48,7 @@ def test_a_whole_file(name):
         ),
     ],
 )
-def test_nothing_was_said(name, content):
+def test_a_transcript_without_speech(name, content):
     assert FORMATS[name](made(), PLAIN) == content
 
 

@@ -394,7 +394,7 @@ def test_load_gives_what_the_directory_is(name, as_, kind, tmp_path, monkeypatch
     monkeypatch.chdir(tmp_path)
     assert type(firered.load(name, as_=as_, device="cpu")) is kind  # a published name
     assert type(kind.from_pretrained(name, device="cpu")) is kind
-    (tmp_path / "mine").symlink_to(MODELS / name)  # told by what it is, not by its name
+    (tmp_path / "mine").symlink_to(MODELS / name)  # recognised by its files, not by its name
     assert type(firered.load("mine", as_=as_, device="cpu")) is kind
 
 
@@ -468,7 +468,7 @@ def test_transcribe_one_and_many(loaded, caplog):
     assert list(firered.transcribe(iter([]), system)) == []
 
 
-def test_transcribe_refuses_at_once():
+def test_transcribe_refuses_before_it_is_iterated():
     with pytest.raises(AudioError, match="no such file"):
         firered.transcribe("nowhere.wav", MODELS, lid=False, punc=False)
     with pytest.raises(OptionError, match="bean"):

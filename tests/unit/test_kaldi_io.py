@@ -153,7 +153,7 @@ def test_every_matrix_is_on_disk_when_write_returns(tmp_path, compress):
         assert (tmp_path / "a.ark").stat().st_size == writer.tell()
 
 
-def test_append_at_goes_on_exactly(tmp_path):
+def test_append_at_continues_exactly(tmp_path):
     entries = {key: matrix(5, seed=seed) for seed, key in enumerate("abc")}
     archive(tmp_path / "whole.ark", entries)
     with MatrixWriter(tmp_path / "a.ark") as writer:

@@ -1,4 +1,4 @@
-"""Punctuation: the published cases, alone and in company, long texts, and directories that are no model."""
+"""Punctuation: the published cases, single and in batches, long texts, and directories that are no model."""
 
 import json
 import shutil
@@ -42,7 +42,7 @@ TEXTS = [
 
 
 @pytest.mark.parametrize("overlap", [0, 7])
-def test_company_changes_nothing(overlap, tiny):
+def test_results_are_batch_invariant(overlap, tiny):
     together = punc_of(tiny, overlap=overlap, batch_size=60)
     alone = [together(text, str(number)) for number, text in enumerate(TEXTS)]
     ids = [str(number) for number in range(len(TEXTS))]

@@ -1,4 +1,4 @@
-"""Training data: what is read, what is left out and said, noise and labels, dictionaries, and the sample settings."""
+"""Training data: what is read, left out and reported, noise and labels, dictionaries, and the sample settings."""
 
 import logging
 from pathlib import Path
@@ -216,8 +216,8 @@ def test_characters_outside_the_dictionary_are_counted(corpus, tmp_path, caplog,
     data = {"tokens": str(tmp_path / "tokens"), "unknown": unknown}
     with caplog.at_level(logging.WARNING):
         task = build(values("aed", corpus, tmp_path / "exp", steps=1, model=SMALL_AED, data=data))
-    said = f"data.train: 3 texts with tokens outside the dictionary, {fate}: 天 (3) 气 (2)"
-    assert said in caplog.text
+    message = f"data.train: 3 texts with tokens outside the dictionary, {fate}: 天 (3) 气 (2)"
+    assert message in caplog.text
     if unknown == "unk":
         assert task.train.item(task.train.keys.index("b1"), None)[2] == [1, 1]
     else:
