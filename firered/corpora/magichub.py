@@ -31,7 +31,7 @@ def read_here(corpus: Path, tables: Path) -> Iterator[CorpusSet]:
         if (corpus / folder).is_dir():
             yield read_set(corpus / folder, name, markers)
         else:
-            log.warning("%s: passed over, there is no %s; see %s", name, corpus / folder, tables / "sets.tsv")
+            log.warning("%s: skipped, there is no %s; see %s", name, corpus / folder, tables / "sets.tsv")
 
 
 def read_set(folder: Path, name: str, markers: list[Substitution]) -> CorpusSet:

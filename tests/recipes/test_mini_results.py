@@ -143,8 +143,8 @@ class TestSmallLlm:
     def test_frame_tokens_have_repeats_gaps_and_mistakes(self):
         rng = random.Random(1)
         for _ in range(50):
-            heard = small_llm.as_heard([5, 6, 7], 0, rng)
-            assert set(heard) <= {0, 5, 6, 7}
-            assert 3 <= len(heard) <= 3 + 3 * 5
-        counts = [len(small_llm.as_heard([5], 0, rng)) for _ in range(500)]
+            paced = small_llm.at_the_pace_of_speech([5, 6, 7], 0, rng)
+            assert set(paced) <= {0, 5, 6, 7}
+            assert 3 <= len(paced) <= 3 + 3 * 5
+        counts = [len(small_llm.at_the_pace_of_speech([5], 0, rng)) for _ in range(500)]
         assert np.mean(counts) == pytest.approx(1.5 + 2.5 + 0.5, abs=0.3)

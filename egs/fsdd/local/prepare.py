@@ -1,7 +1,7 @@
 """Kaldi data directories of the Free Spoken Digit Dataset: 3,000 digits of six speakers of English.
 
 Recordings are named <digit>_<speaker>_<index>.wav. The official split tests on the indices 0 to 4 of every speaker;
-beside it there is one split for every speaker that trains on the others and tests on all that he or she said.
+in addition there is one split for every speaker, which trains on the others and tests on all recordings of that one.
 """
 
 import re

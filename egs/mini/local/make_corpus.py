@@ -1,7 +1,7 @@
 """The corpus of egs/mini as Kaldi data directories: synthetic speech in seven languages, singing, music and noise.
 
 Sentences come from the grammars beside this folder; those of dev and test are in no training set, and the voices of
-test are heard nowhere else. The same seed and version of espeak-ng give the same corpus, on any number of processes.
+test are used nowhere else. The same seed and version of espeak-ng give the same corpus, on any number of processes.
 """
 
 import random
@@ -59,7 +59,7 @@ _GRAMMARS = Path(__file__).resolve().parents[1] / "grammar"
 
 
 def part_of(sentence: str) -> str:
-    """The part that a sentence belongs to, whoever says it: no other part gets it."""
+    """The part that a sentence belongs to, whatever the voice: no other part gets it."""
     twentieth = zlib.crc32(plain_text(sentence).encode()) % 20
     return next(part for part, twentieths in PARTS.items() if twentieth in twentieths)
 
@@ -100,7 +100,7 @@ class Script:
                 return phrase
 
     def line(self, part: str, grammar: str, text: str) -> Line:
-        """A text, and somebody to say it."""
+        """A text with a voice that speaks it."""
         variant = self._rng.choice(VOICES[part])
         voice = Voice(variant, pitch=self._rng.randint(30, 70), speed=self._rng.randint(170, 240))
         return Line(text, "zh" if grammar == "cs" else grammar, voice)
@@ -111,8 +111,8 @@ class Script:
         for grammar, count in counts.items():
             draw = partial(text, part, grammar)
             texts = [draw() for _ in range(count)] if part == "train" else distinct(draw, count)
-            for number, said in enumerate(texts):
-                line = self.line(part, grammar, said)
+            for number, sentence in enumerate(texts):
+                line = self.line(part, grammar, sentence)
                 tasks.append(Task(f"{line.voice.variant}-{grammar}-{number:05d}", (line,)))
         return tasks
 
@@ -143,7 +143,7 @@ class Script:
 def main(
     out: Annotated[Path, typer.Argument(help="folder for the data directories and, in wav/, their audio")],
     seed: Annotated[int, typer.Option(help="everything drawn at random follows from it", min=0)] = 1,
-    nj: Annotated[int, typer.Option(help="processes side by side", min=1)] = 2,
+    nj: Annotated[int, typer.Option(help="parallel processes", min=1)] = 2,
     scale: Annotated[float, typer.Option(help="size of all sets, against the full ones", min=0.01)] = 1.0,
 ) -> None:
     """Write the sets: train, dev, test; lid_*, vad_*, punc_*; phrases; talk_test; lm_train, lm_dev; noise."""
@@ -172,7 +172,7 @@ def main(
 
 
 def write(out: Path, recordings: list[Recording]) -> None:
-    """Write a set, without the utterances in which espeak-ng does not tell the time of every word."""
+    """Write a set, without the utterances in which espeak-ng does not give the time of every word."""
     good = [recording for recording in recordings if not recording.words or has_exact_times(recording)]
     write_recordings(out, good)
     hours = sum(recording.seconds for recording in good) / 3600
@@ -180,7 +180,7 @@ def write(out: Path, recordings: list[Recording]) -> None:
 
 
 def write_noises(folder: Path, count: int, seed: int) -> None:
-    """Write so many recordings of noise alone."""
+    """Write so many recordings of nothing but noise."""
     folder.mkdir(parents=True, exist_ok=True)
     rng = np.random.default_rng(seed)
     for number in range(count):

@@ -7,7 +7,7 @@ from numpy.random import Generator
 from sounds import levelled, music, noise, singing
 from synth import SAMPLE_RATE, Spoken, Word
 
-Event = tuple[float, float, str]  # start and end in seconds, and what is to be heard
+Event = tuple[float, float, str]  # start and end in seconds, and the label
 
 SPEECH, SINGING, MUSIC = "speech", "singing", "music"
 _PAUSE_S = 0.2  # shorter gaps between words belong to the speech
@@ -55,7 +55,7 @@ def mixture(rng: Generator, spoken: Iterator[Spoken], seconds: float) -> tuple[n
 
     Args:
         rng: source of everything drawn at random.
-        spoken: what is said, as often as the recording needs it.
+        spoken: utterances of speech, as many as the recording needs.
         seconds: the recording's length.
     """
     samples = np.zeros(round(seconds * SAMPLE_RATE))
@@ -79,11 +79,11 @@ def mixture(rng: Generator, spoken: Iterator[Spoken], seconds: float) -> tuple[n
 
 
 def _piece(rng: Generator, spoken: Iterator[Spoken]) -> tuple[np.ndarray, list[tuple[float, float]], str]:
-    """Something to be heard, the spans in it, and their label; a burst of noise has no spans."""
+    """A piece of sound, the spans of its events, and their label; a burst of noise has no spans."""
     kind = rng.choice([SPEECH, SINGING, MUSIC, "noise"], p=[0.55, 0.2, 0.15, 0.1])
     if kind == SPEECH:
-        said = next(spoken)
-        return said.samples, speech_spans(said.words), kind
+        phrase = next(spoken)
+        return phrase.samples, speech_spans(phrase.words), kind
     length_s = float(rng.uniform(1.0, 4.0))
     sound = {SINGING: singing, MUSIC: music, "noise": noise}[kind](rng, length_s)
     return sound, [] if kind == "noise" else [(0.0, length_s)], str(kind)
@@ -102,7 +102,7 @@ def _add(samples: np.ndarray, sound: np.ndarray, at_s: float, level_db: float) -
 
 
 def _united(events: list[Event]) -> list[Event]:
-    """The events by label and time, those that touch made one."""
+    """The events by label and time, with those that touch merged."""
     united: list[Event] = []
     for start, end, label in sorted(events, key=lambda event: (event[2], event[0])):
         if united and united[-1][2] == label and start <= united[-1][1]:

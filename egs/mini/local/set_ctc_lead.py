@@ -1,4 +1,4 @@
-"""How much earlier than the frames of its CTC head a model's words are said, measured where the times are known.
+"""How much earlier than the frames of its CTC head a model's words are spoken, measured where the times are known.
 
 A head learns which labels follow each other, not when: in one training its frames lie late in the words, in the next
 before them. The median of all errors of an alignment is taken off, and kept in the checkpoint.

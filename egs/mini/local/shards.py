@@ -14,7 +14,7 @@ from synth import SAMPLE_RATE, Spoken, Synthesiser, Voice, Word
 
 @dataclass(frozen=True)
 class Line:
-    """A sentence to be said in a language of `synth.LANGUAGES`."""
+    """A sentence to be spoken in a language of `synth.LANGUAGES`."""
 
     text: str
     language: str
@@ -52,20 +52,20 @@ def render(tasks: list[Task], folder: Path, seed: int) -> list[Recording]:
     recordings = []
     for task in tasks:
         rng = np.random.default_rng([seed, zlib.crc32(task.key.encode())])
-        said = (synthesiser.say(line.language, line.text, line.voice) for line in itertools.cycle(task.lines))
-        samples, found = _made(rng, said, task)
+        spoken = (synthesiser.say(line.language, line.text, line.voice) for line in itertools.cycle(task.lines))
+        samples, found = _made(rng, spoken, task)
         path = folder / f"{task.key}.wav"
         soundfile.write(path, samples, SAMPLE_RATE, "PCM_16")
         recordings.append(Recording(task.key, path, len(samples) / SAMPLE_RATE, task.lines, **found))
     return recordings
 
 
-def _made(rng: np.random.Generator, said: Iterator[Spoken], task: Task) -> tuple[np.ndarray, dict[str, tuple]]:
+def _made(rng: np.random.Generator, spoken: Iterator[Spoken], task: Task) -> tuple[np.ndarray, dict[str, tuple]]:
     if task.mixture_seconds:
-        samples, events = mixture(rng, said, task.mixture_seconds)
+        samples, events = mixture(rng, spoken, task.mixture_seconds)
         return samples, {"events": tuple(events)}
     if len(task.lines) == 1:
-        samples, words = utterance(rng, next(said))
+        samples, words = utterance(rng, next(spoken))
         return samples, {"words": tuple(words)}
-    samples, words, events = conversation(rng, [next(said) for _ in task.lines])
+    samples, words, events = conversation(rng, [next(spoken) for _ in task.lines])
     return samples, {"words": tuple(words), "events": tuple(events)}

@@ -1,7 +1,7 @@
-"""A small language model in the form of Qwen2, taught to write down what stands in the place of speech.
+"""A small language model in the form of Qwen2, trained to transcribe the tokens in the place of speech embeddings.
 
-It learns from the corpus' text alone: in the prompt of the speech-LLM it reads a sentence's tokens at the pace of
-speech, with gaps and with mistakes, and continues with the sentence. What is left to adapter and LoRA is to hear.
+It learns from the corpus' text alone: the prompt of the speech-LLM holds a sentence's tokens at the pace of speech,
+with gaps and mistakes, and it continues with the sentence. Adapter and LoRA are then trained on speech.
 """
 
 import logging
@@ -44,22 +44,22 @@ def new_tokenizer(texts: list[str]) -> PreTrainedTokenizerFast:
     return PreTrainedTokenizerFast(tokenizer_object=tokenizer, pad_token=PAD, eos_token=EOS)
 
 
-def as_heard(ids: list[int], blank: int, rng: random.Random) -> list[int]:
+def at_the_pace_of_speech(ids: list[int], blank: int, rng: random.Random) -> list[int]:
     """A sentence's tokens at the pace of speech: each one to four times, some wrong, with blanks between."""
-    heard = [blank] * rng.randint(0, 3)
+    paced = [blank] * rng.randint(0, 3)
     for token in ids:
         read = rng.choice(ids) if rng.random() < _MISTAKES else token
-        heard += [read] * rng.randint(1, _LONGEST_TOKEN)
-        heard += [blank] * (rng.random() < _GAPS)
-    return heard
+        paced += [read] * rng.randint(1, _LONGEST_TOKEN)
+        paced += [blank] * (rng.random() < _GAPS)
+    return paced
 
 
 def example(ids: list[int], tokenizer: LlmTokenizer, rng: random.Random) -> tuple[torch.Tensor, torch.Tensor]:
     """Tokens of prompt and answer, and the same with the prompt's left out."""
-    heard = as_heard(ids, tokenizer.pad_id, rng)
-    prompt = tokenizer.prompt(len(heard))
+    paced = at_the_pace_of_speech(ids, tokenizer.pad_id, rng)
+    prompt = tokenizer.prompt(len(paced))
     at = prompt.index(tokenizer.speech_id)
-    prompt[at : at + len(heard)] = heard
+    prompt[at : at + len(paced)] = paced
     answer = [*ids, tokenizer.eos_id]
     return torch.tensor(prompt + answer), torch.tensor([NO_TARGET] * len(prompt) + answer)
 

@@ -50,7 +50,7 @@ class Voice:
 
 @dataclass(frozen=True)
 class Word:
-    """A word, or a Chinese character, and when it is said."""
+    """A word, or a Chinese character, and its time."""
 
     text: str
     start_s: float
@@ -70,15 +70,15 @@ class Spoken:
         return len(self.samples) / SAMPLE_RATE
 
     def shifted(self, seconds: float) -> list[Word]:
-        """The words, so much later."""
+        """The words, shifted by so many seconds."""
         return [Word(word.text, word.start_s + seconds, word.end_s + seconds) for word in self.words]
 
 
 class Synthesiser:
-    """The library, of which a process has only one.
+    """The library, which a process can load only once.
 
-    What it says depends a little on what it said before, as its noise and its echo go on: the same sentences in the
-    same order from the start of a process give the same samples.
+    Its output depends a little on the sentences before, as the state of its noise and echo is kept: the same sentences
+    in the same order from the start of a process give the same samples.
 
     Raises:
         FireRedError: espeak-ng is not installed, or not all of it.
@@ -98,7 +98,7 @@ class Synthesiser:
         self._library.espeak_SetSynthCallback(self._callback)
 
     def say(self, language: str, text: str, voice: Voice) -> Spoken:
-        """A text of one of LANGUAGES; words of Latin letters among Chinese ones are said in English."""
+        """A text of one of LANGUAGES; words of Latin letters among Chinese ones are spoken in English."""
         whole = Spoken(np.zeros(0, np.float32), [])
         for stretch in filter(str.strip, _STRETCH.findall(text) if language == "zh" else [text]):
             foreign = language == "zh" and not re.search(_HAN, stretch)

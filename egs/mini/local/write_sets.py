@@ -21,7 +21,7 @@ def plain_text(text: str) -> str:
 
 
 def has_exact_times(recording: Recording) -> bool:
-    """Whether espeak-ng told the time of every word; at times it runs two together."""
+    """Whether espeak-ng gave the time of every word; at times it merges two."""
     return [word.text for word in recording.words] == _WORDS.findall(_text(recording))
 
 
