@@ -29,7 +29,7 @@ BLOCK_S = 20.0  # seconds read at a time
 class Decoded:
     """An open recording. `blocks` yields (n, channels) float32, full scale 1.0, and raises AudioError.
 
-    Nothing is decoded before the first block is asked for.
+    Nothing is decoded before the first block is requested.
     """
 
     header: Header

@@ -174,7 +174,9 @@ class Fbank:
         centered = frames - frames.mean(1, keepdim=True)
         out = torch.empty_like(centered)
         torch.sub(centered[:, 1:], centered[:, :-1], alpha=_PREEMPHASIS, out=out[:, 1:])
-        torch.mul(centered[:, 0], 1.0 - _PREEMPHASIS, out=out[:, 0])  # the first sample stands for the one before it
+        torch.mul(
+            centered[:, 0], 1.0 - _PREEMPHASIS, out=out[:, 0]
+        )  # the first sample takes the place of the one before it
         return out.mul_(self._window)
 
 

@@ -35,7 +35,7 @@ class Rxfilename:
 # One recording:
 # - str or Path: a file of any format, whatever its name looks like;
 # - Rxfilename: a Kaldi extended file name;
-# - bytes, or a binary file, which is read from where it stands to its end: a file's content, of any format;
+# - bytes, or a binary file, which is read from its current position to its end: a file's content, of any format;
 # - array (n,) or (n, channels), as soundfile gives it, of 16 kHz unless it comes with its rate in Hz: (array, rate);
 # - tensor (n,) or (channels, n), as torchaudio gives it, on any device: likewise.
 # Integer samples count by the width of their type (int8, int16, int32), floats have full scale 1.0.
@@ -73,7 +73,7 @@ def as_frames(audio: AudioLike, uttid: str = "", config: AudioConfig | None = No
 
 
 def path_of(audio: AudioLike) -> str:
-    """Where a recording lies, as it was given; empty for what is in memory."""
+    """The path of a recording, as it was given; empty for audio in memory."""
     return str(audio) if isinstance(audio, str | Path | Rxfilename) else ""
 
 

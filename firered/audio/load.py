@@ -48,7 +48,7 @@ def read_blocks(
         wanted = channel if channel is not None else _channel_of(config)
         channels = opened.header.channels
         if wanted is not None and wanted > channels and (channels > 1 or channel is None):
-            raise AudioError(f"channel {wanted} is asked for, there are only {channels}")
+            raise AudioError(f"channel {wanted} requested, the number of channels is {channels}")
         mono = (_mono(block, wanted) for block in opened.blocks)
         signal = _checked(_resampled(mono, opened.header.rate))
         if opened.header.lossy or opened.header.rate != SAMPLE_RATE:
@@ -133,7 +133,7 @@ def array_blocks(
     block = samples.astype(np.float32).reshape(len(samples), -1)
     wanted = _channel_of(config) if config else None
     if wanted is not None and wanted > block.shape[1]:
-        raise AudioError(f"channel {wanted} is asked for, there are only {block.shape[1]}")
+        raise AudioError(f"channel {wanted} requested, the number of channels is {block.shape[1]}")
     signal = _checked(_resampled([_mono(block, wanted)], rate))
     yield from signal if rate == SAMPLE_RATE else _dithered(signal, 0)
 

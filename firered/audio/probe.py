@@ -139,7 +139,7 @@ def _positive(value: str | int | None) -> float | None:
 
 
 def duration_of(utterance: Utterance, config: AudioConfig) -> float:
-    """Seconds of an utterance as far as can be told without decoding it or running a pipe; else NaN."""
+    """Seconds of an utterance where they are known without decoding it or running a pipe; else NaN."""
     known = _stated(utterance)
     if math.isfinite(known) or not _to_probe(utterance):
         return known
@@ -147,7 +147,7 @@ def duration_of(utterance: Utterance, config: AudioConfig) -> float:
 
 
 def with_durations(utterances: Sequence[Utterance], config: AudioConfig) -> list[Utterance]:
-    """The same utterances with `duration_s` filled in as far as it can be told without decoding or running a pipe.
+    """The same utterances with `duration_s` filled in where it is known without decoding or running a pipe.
 
     Durations of the data directory and times of segments are taken as they are; otherwise the headers of the files are
     read, each once and several in parallel.
@@ -166,7 +166,7 @@ def with_durations(utterances: Sequence[Utterance], config: AudioConfig) -> list
 
 
 def probe_all(rxfilenames: Iterable[str], config: AudioConfig) -> dict[str, Outcome[Header]]:
-    """The header of each recording, or the error that says why there is none; pipes are left out."""
+    """The header of each recording, or its error; pipes are left out."""
     files = [rxfilename for rxfilename in dict.fromkeys(rxfilenames) if not is_pipe(rxfilename)]
 
     def header_or_error(rxfilename: str) -> Outcome[Header]:

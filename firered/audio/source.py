@@ -16,7 +16,7 @@ from firered.audio.truncated import missing_bytes
 from firered.errors import AudioError
 
 # A recording as the layers below the front door take it: a Kaldi extended file name (path, `command |`,
-# `archive:offset`), the path of a file, or a binary file, which is read from where it stands to its end.
+# `archive:offset`), the path of a file, or a binary file, which is read from its current position to its end.
 Recording = str | Path | BinaryIO
 
 _STDERR_TAIL = 300  # characters of another program's error output that are passed on

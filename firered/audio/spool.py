@@ -1,4 +1,4 @@
-"""Features of recordings kept on disk while their segments are worked on, so that they are computed once."""
+"""Features of recordings kept on disk while their segments are processed, so that they are computed once."""
 
 import functools
 import sys

@@ -189,10 +189,10 @@ def test_channels(tmp_path, config, channel, expected):
 
 def test_a_channel_that_is_not_there(tmp_path):
     stereo = write_wav(tmp_path / "s.wav", noise((4000, 2)))
-    assert refused(stereo, AudioConfig(channel="3")) == "channel 3 is asked for, there are only 2"
-    assert refused(stereo, channel=4) == "channel 4 is asked for, there are only 2"
+    assert refused(stereo, AudioConfig(channel="3")) == "channel 3 requested, the number of channels is 2"
+    assert refused(stereo, channel=4) == "channel 4 requested, the number of channels is 2"
     mono = write_wav(tmp_path / "m.wav")
-    assert refused(mono, AudioConfig(channel="2")) == "channel 2 is asked for, there are only 1"
+    assert refused(mono, AudioConfig(channel="2")) == "channel 2 requested, the number of channels is 1"
 
 
 def test_a_channel_of_a_recording_that_has_been_split_already(tmp_path):

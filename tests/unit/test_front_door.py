@@ -219,7 +219,7 @@ def test_a_channel_of_an_array():
     both = noise((8000, 2))
     found = torch.cat(list(as_frames(both, config=AudioConfig(channel="2"))))
     assert torch.equal(found, torch.cat(list(as_frames(both[:, 1]))))
-    with pytest.raises(AudioError, match="channel 3 is asked for, there are only 2"):
+    with pytest.raises(AudioError, match="channel 3 requested, the number of channels is 2"):
         list(as_frames(both, config=AudioConfig(channel="3")))
 
 
