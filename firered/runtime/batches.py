@@ -35,7 +35,7 @@ def plan(lengths: Sequence[tuple[In, float]], cap: float) -> list[list[In]]:
 
 
 def shares(items: Iterable[In], length: Callable[[In], float], enough: float) -> Iterator[list[In]]:
-    """The items in groups: one after the other until a group's lengths add up to `enough` (NaN does at once)."""
+    """The items in groups: one after the other until a group's lengths add up to `enough` (NaN ends a group)."""
     group: list[In] = []
     total = 0.0
     for item in items:

@@ -29,7 +29,7 @@ def windows(speech: Speech, longest_s: float, multiple: int = 1) -> list[tuple[i
         found.append((start, cut))
         start = cut
     if found:
-        log.warning("%s: longer than %g s, worked on in %d windows", speech.key, longest_s, len(found) + 1)
+        log.warning("%s: longer than %g s, processed in %d windows", speech.key, longest_s, len(found) + 1)
     return [*found, (start, total)]
 
 

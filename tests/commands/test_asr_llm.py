@@ -124,7 +124,7 @@ def test_killed_and_run_again(tiny, tmp_path):
         (["--type", "aed", "--repetition-penalty", "3"], 2, "No such option"),
         (["--type", "ctc"], 1, "type: 'ctc' is not aed or llm"),
         (["--type", "llm", "--dtype", "float16"], 1, "float16 overflows in the language model"),
-        (["--type", "llm", "--nbest", "4"], 1, "nbest: 4 hypotheses asked of a beam of 3"),
+        (["--type", "llm", "--nbest", "4"], 1, "nbest: 4 hypotheses requested of a beam of 3"),
     ],
 )
 def test_each_kind_has_its_own_options(arguments, status, reason, tmp_path):

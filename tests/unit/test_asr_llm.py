@@ -83,7 +83,7 @@ def test_long_audio_is_decoded_in_windows(model_dir, caplog):
     asr = random_asr(model_dir, window_seconds=7, decode_max_len=8, nbest=2)
     speech = random_speech(3000)
     (result,) = asr.recognise([speech])
-    assert "u0: longer than 7 s, worked on in" in caplog.text
+    assert "u0: longer than 7 s, processed in" in caplog.text
     parts = asr.recognise([part_of(speech, window) for window in windows(speech, 7, 4)])
     assert len(parts) >= 5
     assert result.text == join_texts(part.text for part in parts)

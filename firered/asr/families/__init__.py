@@ -29,7 +29,7 @@ class Family:
     """One kind of checkpoint directory.
 
     Attributes:
-        name: what `--type` and `asr_type` say.
+        name: the value of `--type` and `asr_type`.
         about: what it is, in a few words, for help and messages.
         files: patterns, relative to the directory, that each match something in every directory of this kind.
         config: its options; commands make flags of them.
@@ -136,10 +136,10 @@ def named(name: str) -> Family:
 
 
 def family_of(directory: str | Path, wanted: str | None = None) -> Family:
-    """The family of a model directory: what it says itself, or `wanted`, which overrules it.
+    """The family of a model directory: by its files, or `wanted`, which overrules them.
 
     Raises:
-        ModelError: the directory is of no known family, or of several; says what is there and what each needs.
+        ModelError: the directory is of no known family, or of several; the message names its files and what each needs.
         OptionError: there is no family of the name `wanted`.
     """
     if wanted:
@@ -159,11 +159,11 @@ def find(given: str | Path, wanted: str | None = None) -> tuple[Path, Family]:
 
     Args:
         given: the directory itself, one that holds it under a published name, or a published name.
-        wanted: the family's name; without one the directory says what it is, and of several that a directory holds the
-            first of the table is taken.
+        wanted: the family's name; without one it is found by the directory's files, and of several that a directory
+            holds the first of the table is taken.
 
     Raises:
-        ModelError: there is none; says how to get it, or what each family needs.
+        ModelError: there is none; the message names how to get it, or what each family needs.
         OptionError: there is no family of the name `wanted`.
     """
     family = named(wanted) if wanted else None
@@ -178,7 +178,7 @@ def find(given: str | Path, wanted: str | None = None) -> tuple[Path, Family]:
         for name in candidate.published:
             if (place / name).is_dir():
                 return place / name, candidate
-    # None is complete. What a directory is called says best what it was to be.
+    # None is complete. The directory's name is the best evidence of what it was to be.
     by_name = [candidate for candidate in known if place.name in candidate.published]
     if family is None and place.is_dir() and any(place.glob("*.pth.tar")):
         return place, by_name[0] if by_name else family_of(place)
