@@ -263,7 +263,7 @@ def script(
         preset: options between defaults and the file.
         modules: which parameter has the options of which module.
         kinds: where the options depend on what is given (a kind of model, say): called with the values of all
-            parameters, None for what is not given, it says which Options classes there are. The command line is
+            parameters, None for what is not given, it returns the Options classes. The command line is
             parsed twice then: first for this, with unknown words ignored.
     """
 

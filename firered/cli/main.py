@@ -37,7 +37,7 @@ COMMANDS = {
     "tokens": Entry("Training", "Make a dictionary and a SentencePiece model of text", "train:tokens"),
     "train": Entry("Training", "Train or fine-tune a model", "train:train"),
     "score": Entry("Scoring", "Score text, voice activity, languages or punctuation", "score:score"),
-    "table": Entry("Scoring", "Write scores beside published figures", "table:table"),
+    "table": Entry("Scoring", "Write scores next to published figures", "table:table"),
     "download": Entry("Tools", "Fetch published models", "download:download"),
     "doctor": Entry("Tools", "Check packages, devices and models", "doctor:doctor"),
 }

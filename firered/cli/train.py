@@ -18,7 +18,7 @@ def train_command(
         list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="set section.name (or a name of only one)")
     ] = None,
 ) -> None:
-    """Train or fine-tune a model as a YAML file says, into a folder that the other commands take as --model.
+    """Train or fine-tune a model by a YAML file, into a folder that the other commands take as --model.
 
     The same command resumes an interrupted training. Several GPUs or machines: accelerate launch (or torchrun)
     -m firered.cli.train CONFIG.
