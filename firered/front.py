@@ -81,7 +81,7 @@ def load(
             options of its modules, such as `vad=VadConfig(speech_threshold=0.5)`.
 
     Raises:
-        ModelError: there is no such model (says how to get it), or it is incomplete or of another kind.
+        ModelError: the model is missing (the message names how to get it), incomplete or of another kind.
         OptionError: there is no such option (names those that there are), or its value cannot be used.
     """
     if as_ is not None and as_ not in (*_KINDS, _SYSTEM):
@@ -141,7 +141,7 @@ def transcribe(
 
     Raises:
         AudioError: the one recording cannot be read or holds nothing to analyse.
-        ModelError: a model that is needed is not there, or is incomplete; says how to get it.
+        ModelError: a model that is needed is missing or incomplete; the message names how to get it.
         OptionError: there is no such option, or its value cannot be used.
     """
     if isinstance(models, System):

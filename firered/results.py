@@ -115,7 +115,7 @@ class StreamEvent(Result):
 
     @property
     def time_s(self) -> float:
-        """Where on the time axis the event lies, in seconds."""
+        """The event's place on the time axis, in seconds."""
         return ((self.start_frame if self.kind == "start" else self.end_frame) - 1) / 100
 
     @property
@@ -202,7 +202,7 @@ class NBest(Result):
 class AsrResult(Result):
     """The text of one utterance.
 
-    `words` are in seconds from its start, None where no time stamps were asked for; `nbest` is empty for an utterance
+    `words` are in seconds from its start, None where no time stamps were requested; `nbest` is empty for an utterance
     that was decoded in windows. `flags` are reasons to doubt the text (see `firered.asr.guard`); `dropped` is the text
     itself where it was removed for them; `ctc_text` what a CTC head decodes in the utterance, where one was used.
     `context_used` names the fields of the utterance's context that the recogniser made use of.
@@ -274,7 +274,7 @@ class Sentence(Result):
 
     Seconds count from the utterance's start or, in a transcript, from the recording's; there it also has what is known
     of the segment it was spoken in: the confidence of the recognition, 0 where there was none, and the language as
-    decoded, such as `zh mandarin`, None where no language was asked for.
+    decoded, such as `zh mandarin`, None where no language was identified.
     """
 
     text: str

@@ -16,7 +16,7 @@ def find_model(given: str | Path, name: str | None = None) -> Path:
             directory is the model.
 
     Raises:
-        ModelError: it is not there; says how to get it.
+        ModelError: it is missing; the message names how to get it.
     """
     place = Path(given)
     if not place.exists() and not place.is_absolute() and place.parts[0] in PUBLISHED:

@@ -56,7 +56,7 @@ def tsv(transcript: Transcript, _: SubtitleConfig) -> str:
 def ctm(transcript: Transcript, _: SubtitleConfig) -> str:
     """NIST CTM of the words: recording, channel, start and duration in seconds, word.
 
-    Empty where no word times were asked for. The optional field of the confidence is left out: confidences are of
+    Empty where no word times were requested. The optional field of the confidence is left out: confidences are of
     segments, not of words.
     """
     lines = [

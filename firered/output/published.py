@@ -107,7 +107,7 @@ def _(hypothesis: NBest) -> dict[str, Any]:
 
 @published.register
 def _(result: AsrResult) -> dict[str, Any]:
-    """`timestamp` only where time stamps were asked for, `flags` and `dropped` where there are any."""
+    """`timestamp` only where time stamps were requested, `flags` and `dropped` where there are any."""
     out: dict[str, Any] = {
         "uttid": result.uttid,
         "text": result.text,

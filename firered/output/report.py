@@ -1,4 +1,4 @@
-"""One self-contained HTML page of a transcript: listen, read along, see where the system was in doubt."""
+"""One self-contained HTML page of a transcript: player, text, and places where the system was in doubt."""
 
 import base64
 import hashlib
@@ -110,7 +110,7 @@ def _also_encoded(blocks: Iterable[np.ndarray], mp3: io.BytesIO) -> Iterator[np.
 def _peaks(blocks: Iterable[np.ndarray]) -> dict[str, Any]:
     """Lowest and highest sample of equal steps of the signal, as pairs of signed bytes.
 
-    Of amplitudes these are the square roots, the largest 127, so that quiet speech beside loud music is seen.
+    Of amplitudes these are the square roots, the largest 127, so that quiet speech next to loud music is visible.
     """
     envelope = Envelope()
     for block in blocks:

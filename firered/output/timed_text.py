@@ -81,7 +81,7 @@ def _in_order(sentence: Piece, texts: Sequence[str], words: Sequence[Piece]) -> 
 
 
 def split_around(text: str, spans: Sequence[Span]) -> list[str]:
-    """The whole text in one part a span, what stands between two given to the one it belongs to."""
+    """The whole text in one part per span; characters between two spans go to the one they belong to."""
     cuts = [_cut(text, before[1], after[0]) for before, after in pairwise(spans)]
     return [text[start:end] for start, end in zip([0, *cuts], [*cuts, len(text)], strict=True)]
 

@@ -63,7 +63,7 @@ class Punc:
             OptionError: the overlap is wider than the model's windows.
         """
         directory = find_model(model_dir, PUBLISHED)
-        model_files(directory, CHECKPOINT, BERT_CONFIG, TAGS, VOCABULARY)  # names all that are missing at once
+        model_files(directory, CHECKPOINT, BERT_CONFIG, TAGS, VOCABULARY)  # one message names all that are missing
         model = PuncBert.load(directory)
         tokenizer = PieceTokenizer.from_dir(directory)
         tags = [tag.strip() for tag in read_dict(directory / TAGS)]  # that of no mark is a space

@@ -38,12 +38,12 @@ def run_encode(
     audio: AudioConfig,
     config: JobConfig,
 ) -> int:
-    """Exit status of writing feats.scp, feats.ark, utt2num_frames, utt2dur and frame_shift beside the inputs' tables.
+    """Exit status of writing feats.scp, feats.ark, utt2num_frames, utt2dur and frame_shift, with the inputs' tables.
 
     The matrices are (T, D), one row each `frame_shift` seconds from the utterance's start; T is its valid length.
 
     Raises:
-        DataError: there is nothing to work on.
+        DataError: there is no input to process.
         FireRedError: `out` cannot be written.
         OptionError: the model has no such layer, or no adapter.
     """

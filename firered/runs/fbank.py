@@ -29,7 +29,7 @@ class _Features(Result):
 
 
 def make_fbank(paths: Sequence[str], out: Path, audio: AudioConfig, fbank: FbankConfig, config: JobConfig) -> int:
-    """Exit status of writing feats.scp, utt2num_frames and utt2dur of all utterances beside their tables."""
+    """Exit status of writing feats.scp, utt2num_frames and utt2dur of all utterances, with their tables."""
     inputs = resolve(paths, audio, by_segment=True, durations=False)
     identity = fingerprint("firered-fbank", audio, fbank)
     with Run(out, identity, config, "utterances", _Features.from_dict) as run:

@@ -75,7 +75,7 @@ def resolve(paths: Sequence[str], config: AudioConfig, *, by_segment: bool, dura
             headers of the files tell it; pipes are not run for it.
 
     Raises:
-        DataError: an input is not there at all, or nothing to work on is left.
+        DataError: an input does not exist, or none is left to process.
     """
     found = Inputs()
     if len(paths) == 1 and _is_data_dir(Path(paths[0])):

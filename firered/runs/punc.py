@@ -99,7 +99,7 @@ def _work(
 
 
 def _write_tables(inputs: Inputs, data: DataDir, source: str, run: Run[PuncResult]) -> None:
-    """Copy the tables beside the text, cut down to what was punctuated; their bad lines count as failures."""
+    """Copy the other tables of the text's directory, cut down to what was punctuated; bad lines count as failures."""
     inputs.write_tables(run.results, run.out)
     for problem in data.problems or ():
         if not problem.reason.startswith(f"{source}:"):  # those of the text are reported already

@@ -41,7 +41,7 @@ class Transcription:
     """How recordings are transcribed, and what is written of them."""
 
     build: Callable[[str], System]  # the system on a device
-    devices: tuple[str, ...]  # of the processes side by side
+    devices: tuple[str, ...]  # one for each parallel process
     identity: str
     formats: tuple[str, ...]
     subtitles: SubtitleConfig
@@ -81,7 +81,7 @@ class _Segments(MutableMapping[tuple[str, str], Result]):
 
 
 def run_transcribe(inputs: Inputs, out: Path, how: Transcription) -> int:
-    """Exit status of transcribing all recordings into `out`, several processes side by side where `how` says so."""
+    """Exit status of transcribing all recordings into `out`, in parallel processes where `how` has several devices."""
     if len(how.devices) == 1:
         with _transcribed(inputs, out, out, how) as run:
             return _finish(run, out)

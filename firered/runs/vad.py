@@ -56,7 +56,7 @@ def run_detector(
     """Exit status of a run over all recordings of `paths`, with everything the commands promise written to `out`.
 
     Raises:
-        DataError: there is nothing to work on.
+        DataError: there is no input to process.
         FireRedError: `out` cannot be written.
     """
     inputs = resolve(paths, audio, by_segment=False, durations=False)

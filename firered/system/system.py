@@ -44,7 +44,7 @@ def recogniser_of(models: Models, config: SystemConfig) -> tuple[Path, Family]:
     """The recogniser's directory and family; see `System.from_pretrained`.
 
     Raises:
-        ModelError: it is not there; says how to get it.
+        ModelError: it is missing; the message names how to get it.
         OptionError: there is no family of the name that the configuration gives.
     """
     if not isinstance(models, Mapping):
@@ -62,7 +62,7 @@ def model_dirs(models: Models, config: SystemConfig) -> dict[str, Path]:
     The word times of a recogniser that has none of its own come from an AED model's CTC head, where that is there.
 
     Raises:
-        ModelError: one is not there; says how to get it.
+        ModelError: one is missing; the message names how to get it.
     """
     needed = {VAD: config.vad, EVENTS: config.events, LID: config.lid, PUNC: config.asr and config.punc}
     by_name = models if isinstance(models, Mapping) else dict.fromkeys([*needed, _ALIGNER], models)
@@ -143,7 +143,7 @@ class System:
             context: what the recogniser is given with every segment.
 
         Raises:
-            ModelError: a model that is needed is not there, or is incomplete; says how to get it.
+            ModelError: a model that is needed is missing or incomplete; the message names how to get it.
             OptionError: `asr` holds the options of another family.
         """
         config = config or SystemConfig()

@@ -166,7 +166,7 @@ class StreamSegmenter:
         too_long = self.frame - self._length_from + 1 >= self.config.max_speech_frame
         if not too_long and self._silence_run < self.config.min_silence_frame:
             return []
-        # A forced end in the middle of speech opens the next segment at once.
+        # A forced end in the middle of speech opens the next segment immediately.
         self._reopen = too_long and self._silence_run < self.config.min_silence_frame
         return [self._close()]
 
