@@ -84,10 +84,10 @@ def test_published_n_best(tiny):
 def test_results_are_batch_invariant(dtype, tiny):
     asr = recogniser(tiny, timestamps="pauses", dtype=dtype)
     speech = [speech_of(path) for path in sorted((tiny / "wav").glob("utt0*.wav"))]
-    together = asr.recognise(speech)
-    for utterance, result in zip(speech, together, strict=True):
-        (alone,) = asr.recognise([utterance])
-        assert published(alone) == published(result)
+    batched = asr.recognise(speech)
+    for utterance, result in zip(speech, batched, strict=True):
+        (single,) = asr.recognise([utterance])
+        assert published(single) == published(result)
 
 
 @pytest.mark.parametrize("dtype", ["bfloat16", "int8"])

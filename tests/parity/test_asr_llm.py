@@ -47,9 +47,9 @@ def test_every_published_case_single_and_in_one_batch(name, tiny):
     asr = golden_asr(tiny, **options)
     speech = [speech_of(tiny / golden["wav"], golden["uttid"]) for golden in case["results"]]
     assert len(speech) == 12
-    alone = [asr.recognise([utterance])[0] for utterance in speech]
-    assert [result.text for result in alone] == [golden["text"] for golden in case["results"]]
-    assert_same(asr.recognise(speech), alone)
+    single = [asr.recognise([utterance])[0] for utterance in speech]
+    assert [result.text for result in single] == [golden["text"] for golden in case["results"]]
+    assert_same(asr.recognise(speech), single)
 
 
 def test_the_cases_are_all_there(tiny):

@@ -73,15 +73,15 @@ def test_every_published_case(number, released):
 
 def test_recordings_share_batches_and_give_what_each_gives_alone(system, monkeypatch):
     paths = [GOLDENS / f"tiny/wav/utt0{number}.wav" for number in range(6)]
-    alone = [published(system(path)) for path in paths]
+    single = [published(system(path)) for path in paths]
     calls = []
     recognise = system.modules.asr.recognise
     monkeypatch.setattr(system.modules.asr, "recognise", lambda batch: calls.append(len(batch)) or recognise(batch))
-    assert [published(result) for result in system.batch(paths)] == alone
-    assert calls == [sum(len(result["vad_segments_ms"]) for result in alone)]
+    assert [published(result) for result in system.batch(paths)] == single
+    assert calls == [sum(len(result["vad_segments_ms"]) for result in single)]
     calls.clear()
     monkeypatch.setattr(system, "config", replace(system.config, share_seconds=0))
-    assert [published(result) for result in system.transcribe(iter(paths))] == alone
+    assert [published(result) for result in system.transcribe(iter(paths))] == single
     assert len(calls) == 6
 
 
@@ -92,11 +92,11 @@ def test_recordings_in_memory_need_no_names(system, shared):
     length = min(map(len, samples))
     cut = [signal[:length] for signal in samples]
     no_vad = System(replace(system.modules, vad=None), system.config)
-    alone = [no_vad(signal) for signal in cut]
-    assert alone[0].text != alone[1].text
+    single = [no_vad(signal) for signal in cut]
+    assert single[0].text != single[1].text
     batch = no_vad.batch([cut[0], (cut[1], 16000)])
-    assert [published(result) for result in batch] == [published(result) for result in alone]
-    assert [result.wav_path for result in alone] == ["", ""]
+    assert [published(result) for result in batch] == [published(result) for result in single]
+    assert [result.wav_path for result in single] == ["", ""]
 
 
 @pytest.mark.parametrize("name", ["vad", "lid", "asr", "punc"])

@@ -128,15 +128,15 @@ def test_other_forms_of_a_recording_give_its_segments(form, released, shared, tm
 def test_any_block_size_and_any_batch_give_the_same(kind, bundled):
     detector = bundled[kind]
     samples = {name: read(GOLDENS / f"tiny/wav/{name}.wav") for name in ("utt00", "utt05", "long", "utt07")}
-    alone = {name: detector(signal.astype(np.int16), name) for name, signal in samples.items()}
+    single = {name: detector(signal.astype(np.int16), name) for name, signal in samples.items()}
     for block in (64, 500, 2048, 100000):
         detector.classifier.block, kept = block, detector.classifier.block
-        together = list(detector.detect([of_samples(name, [signal]) for name, signal in samples.items()]))
+        batched = list(detector.detect([of_samples(name, [signal]) for name, signal in samples.items()]))
         detector.classifier.block = kept
-        assert [frames.key for frames, _ in together] == list(samples)
-        for frames, result in together:
-            assert np.abs(result.probs - alone[frames.key].probs).max() <= 1e-5
-            assert result == alone[frames.key]
+        assert [frames.key for frames, _ in batched] == list(samples)
+        for frames, result in batched:
+            assert np.abs(result.probs - single[frames.key].probs).max() <= 1e-5
+            assert result == single[frames.key]
 
 
 def test_recordings_over_the_references_chunk_length_have_no_seams(bundled):

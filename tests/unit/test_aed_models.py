@@ -29,9 +29,9 @@ def test_padded_equals_single(model, prepared):
     lengths = torch.tensor([len(matrix) for matrix in feats])
     batch, frames = model.encoder(torch.nn.utils.rnn.pad_sequence(feats, batch_first=True, padding_value=7.0), lengths)
     for n, matrix in enumerate(feats):
-        alone, own = model.encoder(matrix[None], lengths[n : n + 1])
+        single, own = model.encoder(matrix[None], lengths[n : n + 1])
         assert int(own) == int(frames[n]) == -(-len(matrix) // 4)
-        assert torch.allclose(batch[n, : int(own)], alone[0, : int(own)], atol=1e-5)
+        assert torch.allclose(batch[n, : int(own)], single[0, : int(own)], atol=1e-5)
 
 
 @torch.inference_mode()
@@ -142,12 +142,12 @@ def test_search_over_a_batch_is_the_search_alone(model):
     lengths = torch.tensor([len(matrix) for matrix in feats])
     config = BeamConfig(beam_size=3, nbest=3)
     encoded, frames = model.encoder(torch.nn.utils.rnn.pad_sequence(feats, batch_first=True), lengths)
-    together = beam_search(model.start(encoded, frames, 3, int(frames.max())), frames, config, sos=SOS, eos=EOS)
+    batched = beam_search(model.start(encoded, frames, 3, int(frames.max())), frames, config, sos=SOS, eos=EOS)
     for n, matrix in enumerate(feats):
         encoded, frames = model.encoder(matrix[None], lengths[n : n + 1])
-        (alone,) = beam_search(model.start(encoded, frames, 3, int(frames)), frames, config, sos=SOS, eos=EOS)
-        assert [h.tokens for h in alone] == [h.tokens for h in together[n]]
-        assert [h.score for h in alone] == pytest.approx([h.score for h in together[n]], abs=1e-4)
+        (single,) = beam_search(model.start(encoded, frames, 3, int(frames)), frames, config, sos=SOS, eos=EOS)
+        assert [h.tokens for h in single] == [h.tokens for h in batched[n]]
+        assert [h.score for h in single] == pytest.approx([h.score for h in batched[n]], abs=1e-4)
 
 
 @pytest.mark.parametrize("lead", ["0.06", None, float("nan")])

@@ -92,10 +92,10 @@ def test_a_batch_is_its_utterances_one_by_one():
     log_probs = random_log_probs(3, 4, 9).float()
     for n, length in enumerate(lengths):
         log_probs[n, length:] = math.nan  # what lies beyond an utterance's frames is not looked at
-    together = align(log_probs, torch.tensor(lengths), texts)
-    assert [type(alignment) for alignment in together] == [Alignment, Alignment, NotAligned, Alignment]
+    batched = align(log_probs, torch.tensor(lengths), texts)
+    assert [type(alignment) for alignment in batched] == [Alignment, Alignment, NotAligned, Alignment]
     for n, (length, text) in enumerate(zip(lengths, texts, strict=True)):
-        assert align(log_probs[n : n + 1, :length], [length], [text]) == [together[n]]
+        assert align(log_probs[n : n + 1, :length], [length], [text]) == [batched[n]]
     assert align(log_probs[:0], [], []) == []
 
 

@@ -38,14 +38,14 @@ def test_results_are_batch_invariant(beam, model_dir):
     """A short utterance gives the same result in a batch of long ones: padding has no influence."""
     asr = random_asr(model_dir, beam_size=beam, nbest=beam, batch_seconds=600)
     speech = [random_speech(count, seed) for seed, count in enumerate((9, 731, 60, 333, 64))]
-    together = asr.recognise(speech)
-    assert len({result.text for result in together}) == 5
-    for utterance, result in zip(speech, together, strict=True):
-        (alone,) = asr.recognise([utterance])
-        assert [(hypothesis.text, hypothesis.tokens) for hypothesis in alone.nbest] == [
+    batched = asr.recognise(speech)
+    assert len({result.text for result in batched}) == 5
+    for utterance, result in zip(speech, batched, strict=True):
+        (single,) = asr.recognise([utterance])
+        assert [(hypothesis.text, hypothesis.tokens) for hypothesis in single.nbest] == [
             (hypothesis.text, hypothesis.tokens) for hypothesis in result.nbest
         ]
-        scores = [[best.score, *given.token_confidence] for given in (alone, result) for best in given.nbest[:1]]
+        scores = [[best.score, *given.token_confidence] for given in (single, result) for best in given.nbest[:1]]
         assert scores[0] == pytest.approx(scores[1], abs=1e-3)
 
 

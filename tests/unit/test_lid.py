@@ -80,11 +80,11 @@ def test_a_language_the_model_does_not_know(random_model):
 def test_results_are_batch_invariant(dtype, random_model):
     lid = Lid.from_pretrained(random_model, LidConfig(dtype=dtype, batch_seconds=20), "cpu")
     speech = [speech_of_seconds(seconds, n) for n, seconds in enumerate((1, 3.3, 0.5, 7, 2, 2, 12))]
-    together = lid.identify(speech)
-    for utterance, result in zip(speech, together, strict=True):
-        (alone,) = lid.identify([utterance])
-        assert alone.lang == result.lang
-        assert alone.confidence == pytest.approx(result.confidence, abs=1e-5)
+    batched = lid.identify(speech)
+    for utterance, result in zip(speech, batched, strict=True):
+        (single,) = lid.identify([utterance])
+        assert single.lang == result.lang
+        assert single.confidence == pytest.approx(result.confidence, abs=1e-5)
 
 
 def test_long_utterances_are_identified_from_stretches(random_model, monkeypatch):

@@ -43,14 +43,14 @@ TEXTS = [
 
 @pytest.mark.parametrize("overlap", [0, 7])
 def test_results_are_batch_invariant(overlap, tiny):
-    together = punc_of(tiny, overlap=overlap, batch_size=60)
-    alone = [together(text, str(number)) for number, text in enumerate(TEXTS)]
+    punc = punc_of(tiny, overlap=overlap, batch_size=60)
+    single = [punc(text, str(number)) for number, text in enumerate(TEXTS)]
     ids = [str(number) for number in range(len(TEXTS))]
-    assert together.punctuate(TEXTS, ids) == alone
-    assert punc_of(tiny, overlap=overlap, batch_size=10**6).punctuate(TEXTS, ids) == alone
-    cut = together.tokenizer.cut(TEXTS)
-    for pieces, probs in zip(cut, together._probs(cut), strict=True):
-        assert probs == pytest.approx(together._probs([pieces])[0], abs=1e-6)
+    assert punc.punctuate(TEXTS, ids) == single
+    assert punc_of(tiny, overlap=overlap, batch_size=10**6).punctuate(TEXTS, ids) == single
+    cut = punc.tokenizer.cut(TEXTS)
+    for pieces, probs in zip(cut, punc._probs(cut), strict=True):
+        assert probs == pytest.approx(punc._probs([pieces])[0], abs=1e-6)
 
 
 def test_tags_are_those_of_the_plain_model(tiny):

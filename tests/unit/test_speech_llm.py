@@ -103,11 +103,11 @@ def test_a_batch_gives_what_each_gives_alone(padding_side, model_dir):
     model, tokenizer = load(model_dir)
     feats, lengths, ids, mask = batch_of(tokenizer, [150, 41, 98], padding_side=padding_side)
     with torch.no_grad():
-        together = model(feats, lengths, ids, mask).logits
+        batched = model(feats, lengths, ids, mask).logits
         for row, length in enumerate(lengths.tolist()):
             own = ids[row : row + 1][mask[row : row + 1]][None]
-            alone = model(feats[row : row + 1, :length], lengths[row : row + 1], own, torch.ones_like(own).bool())
-            assert torch.allclose(together[row][mask[row]], alone.logits[0], atol=1e-3)  # logits reach 10
+            single = model(feats[row : row + 1, :length], lengths[row : row + 1], own, torch.ones_like(own).bool())
+            assert torch.allclose(batched[row][mask[row]], single.logits[0], atol=1e-3)  # logits reach 10
 
 
 def test_the_loss_is_over_the_labels_that_count(model_dir):
