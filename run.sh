@@ -30,15 +30,15 @@ Stages: -1 data directory, 0 filterbank + CMVN statistics, 1 VAD, 2 LID, 3 decod
         6 scoring, where there is a reference text
 
   --stage N, --stop-stage N    first and last stage to run            [$stage, $stop_stage]
-  --data PATH                  what to work on                        [the bundled tour: synthetic speech in egs/mini/test]
+  --data PATH                  the input                              [the bundled tour: synthetic speech in egs/mini/test]
   --ref PATH                   its text, or a directory with one      [that of --data, where it has one]
   --models DIR                 holds FireRedVAD/VAD, FireRedLID, FireRedASR2-AED, FireRedPunc
                                [pretrained_models; of the bundled tour egs/mini/models]
   --exp DIR                    where everything is written            [$exp]
-  --nj N                       jobs side by side                      [$nj]
+  --nj N                       parallel jobs                          [$nj]
   --cmd CMD                    launcher: utils/run.py, utils/slurm.py, Kaldi's run.pl [utils/run.py]
   --vad-config YAML            settings of stage 1, e.g. conf/vad_long_pauses.yaml
-  --vad true|false             false: the utterances of --data are worked on as they are, not cut [$vad]
+  --vad true|false             false: the utterances of --data are used as they are, not cut [$vad]
   --asr-type aed|llm           kind of recognition model; llm needs FireRedASR2-LLM in --models, too
                                [what --models holds; aed where it holds both]
   --lid-config, --asr-config, --punc-config, --score-config YAML
@@ -65,7 +65,7 @@ fi
 models=${models:-pretrained_models}
 audio=(--channel "$channel")
 threads=(--num-threads 0)
-if [ "$nj" -gt 1 ]; then threads=(--num-threads 1); fi # jobs side by side share the cores better than threads do
+if [ "$nj" -gt 1 ]; then threads=(--num-threads 1); fi # parallel jobs use the cores better than threads
 if [ "$pipes" = false ]; then audio+=(--no-pipes); fi
 
 speech=$exp/vad

@@ -1,6 +1,6 @@
 """FireRedASR2S speech recognition as a Kaldi/ESPnet-style toolkit.
 
-`load` and `transcribe` are the front door; every module is a class of its own: `module(one)` and `module.batch(many)`.
+`load` and `transcribe` are the front door; every module is a class: `module(recording)` and `module.batch(recordings)`.
 """
 
 import importlib
@@ -99,7 +99,7 @@ __all__ = [
     "transcribe",
 ]
 
-# Loaded on first use: torch takes seconds, and commands must answer --help at once.
+# Loaded on first use: importing torch takes seconds, and --help of commands must be fast.
 _NAMES = {
     "firered.align.aligner": "Aligner",
     "firered.align.config": "AlignConfig",

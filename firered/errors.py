@@ -1,11 +1,11 @@
-"""What can go wrong and be mended by the user: every message says where, what, and what to do."""
+"""Errors that the user can correct: every message says where, what, and what to do."""
 
 from dataclasses import dataclass
 from typing import TypeAlias, TypeVar
 
 T = TypeVar("T")
 
-# What a piece of work of a batch gave: its result, or the error that ended it while the rest went on.
+# The outcome of one item of a batch: its result, or the error that ended it while the others continued.
 Outcome: TypeAlias = T | Exception
 
 
@@ -31,7 +31,7 @@ class OptionError(FireRedError):
 
 @dataclass(frozen=True)
 class Problem:
-    """One thing of a batch that could not be done, while the rest went on.
+    """One item of a batch that failed while the others continued.
 
     `key` is the recording or utterance id, or `file:line` where a line gave none; `reason` says what is wrong.
     """
@@ -44,7 +44,7 @@ class Problem:
 
 
 def result_of(outcome: Outcome[T]) -> T:
-    """The result of a piece of work; raises the error where there is none."""
+    """The result of an outcome; raises its error where there is none."""
     if isinstance(outcome, Exception):
         raise outcome
     return outcome

@@ -50,7 +50,7 @@ _KINDS = {
     "aligner": _Kind(Aligner, AlignConfig, "FireRedASR2-AED"),
 }
 _SYSTEM = "system"
-# What a directory of each kind holds beside its checkpoint; the first that fits is the kind.
+# What a directory of each kind holds in addition to its checkpoint; the first that fits is the kind.
 _KNOWN_BY = (
     ("punc", ("out_dict",)),
     ("lid", ("cmvn.ark", "dict.txt")),
@@ -81,7 +81,7 @@ def load(
             options of its modules, such as `vad=VadConfig(speech_threshold=0.5)`.
 
     Raises:
-        ModelError: there is no such model (says how to get it), or it is incomplete or of another kind.
+        ModelError: the model is missing (the message names how to get it), incomplete or of another kind.
         OptionError: there is no such option (names those that there are), or its value cannot be used.
     """
     if as_ is not None and as_ not in (*_KINDS, _SYSTEM):
@@ -125,10 +125,11 @@ def transcribe(
     dtype: str | None = None,
     **options: Any,
 ) -> Transcript | Iterator[Outcome[Transcript]]:
-    """The transcript of one recording, or an iterator of the transcripts of several, in their order.
+    """The transcript of one recording, or an iterator of the transcripts of several, in input order.
 
-    Of several, recordings are read as the iterator is asked, and one that fails is an error of firered's in its place;
-    the models are loaded at once. Who transcribes again and again loads them once: `transcribe(audio, load(models))`.
+    Several recordings are read as the iterator advances, and one that fails gives its FireRedError in the transcript's
+    place; the models are loaded before the call returns. Load them once for several calls with
+    `transcribe(audio, load(models))`.
 
     Args:
         audio: a recording in any form (see `firered.audio.like.AudioLike`), or an iterable of such.
@@ -140,7 +141,7 @@ def transcribe(
 
     Raises:
         AudioError: the one recording cannot be read or holds nothing to analyse.
-        ModelError: a model that is needed is not there, or is incomplete; says how to get it.
+        ModelError: a model that is needed is missing or incomplete; the message names how to get it.
         OptionError: there is no such option, or its value cannot be used.
     """
     if isinstance(models, System):
@@ -180,7 +181,7 @@ def _config(kind: type[Options], options: Mapping[str, Any], module: str) -> Any
 
 
 def _place(given: str | Path) -> Path:
-    """The directory that is meant, which may not be there: what loads it says so."""
+    """The directory that is meant; loading it raises where it is missing."""
     place = Path(given)
     if not place.exists() and not place.is_absolute() and place.parts and place.parts[0] in PUBLISHED:
         return MODELS / place
@@ -204,7 +205,7 @@ def _kind_of(place: Path) -> str:
     published = [name for name in PUBLISHED if _published_kind(name)]
     if any((place / name).is_dir() for name in published):
         return _SYSTEM
-    # Incomplete or not there: loading it says what is missing.
+    # Incomplete or missing: loading it reports what is missing.
     by_name = {kind.published.rpartition("/")[2]: name for name, kind in _KINDS.items() if name != "aligner"}
     if known := by_name.get(place.name) or _published_kind(place.name):
         return known

@@ -54,7 +54,7 @@ class Options:
 
     @classmethod
     def of(cls: type[T], *layers: Mapping[str, Any]) -> T:
-        """Options from mappings of later precedence over earlier; keys that are not options here are passed over."""
+        """Options from mappings of later precedence over earlier; keys that are not options here are ignored."""
         values = {key: value for layer in layers for key, value in layer.items() if key in cls.names()}
         return cls(**values)
 

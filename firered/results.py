@@ -75,8 +75,8 @@ def _read(kind: Any, value: Any) -> Any:  # noqa: ANN401 - an annotation, and a 
     if value is None or not inner:
         return value
     if origin in (typing.Union, types.UnionType):
-        several = [one for one in inner if one is not types.NoneType]
-        return _read(several[0] if len(several) == 1 else _with_these_fields(several, value), value)
+        kinds = [part for part in inner if part is not types.NoneType]
+        return _read(kinds[0] if len(kinds) == 1 else _with_these_fields(kinds, value), value)
     if origin is not tuple and issubclass(origin, Mapping):
         return {key: _read(inner[1], item) for key, item in value.items()}
     if origin is tuple and inner[-1] is not ...:
@@ -115,7 +115,7 @@ class StreamEvent(Result):
 
     @property
     def time_s(self) -> float:
-        """Where on the time axis the event lies, in seconds."""
+        """The event's place on the time axis, in seconds."""
         return ((self.start_frame if self.kind == "start" else self.end_frame) - 1) / 100
 
     @property
@@ -202,9 +202,9 @@ class NBest(Result):
 class AsrResult(Result):
     """The text of one utterance.
 
-    `words` are in seconds from its start, None where no time stamps were asked for; `nbest` is empty for an utterance
+    `words` are in seconds from its start, None where no time stamps were requested; `nbest` is empty for an utterance
     that was decoded in windows. `flags` are reasons to doubt the text (see `firered.asr.guard`); `dropped` is the text
-    itself where it was taken out for them; `ctc_text` what a CTC head reads in the utterance, where one was asked.
+    itself where it was removed for them; `ctc_text` what a CTC head decodes in the utterance, where one was used.
     `context_used` names the fields of the utterance's context that the recogniser made use of.
     """
 
@@ -234,7 +234,7 @@ class TokenSpan(Result):
 
 @dataclass(frozen=True)
 class Alignment(Result):
-    """The likeliest CTC path of an utterance's T encoder frames that says its tokens.
+    """The likeliest CTC path through an utterance's T encoder frames that gives its tokens.
 
     `labels` (T,) holds a token id or the blank for every frame, `spans` one item for every token, in order. `score` is
     the path's log-probability, natural logarithm, summed over the frames.
@@ -250,7 +250,7 @@ class Alignment(Result):
         """Mean log-probability a frame of the path, at most 0: comparable between utterances of any length.
 
         Low values mean that text and audio do not belong together; ranking by it finds wrong transcripts. Blank frames
-        count, so it says little about a few wrong words in a long utterance: for those see the spans' own.
+        count, so a few wrong words in a long utterance hardly change it: for those see the spans' own.
         """
         return self.score / len(self.labels)
 
@@ -274,7 +274,7 @@ class Sentence(Result):
 
     Seconds count from the utterance's start or, in a transcript, from the recording's; there it also has what is known
     of the segment it was spoken in: the confidence of the recognition, 0 where there was none, and the language as
-    decoded, such as `zh mandarin`, None where no language was asked for.
+    decoded, such as `zh mandarin`, None where no language was identified.
     """
 
     text: str
@@ -320,7 +320,7 @@ class Event(Result):
 
 @dataclass(frozen=True)
 class Transcript(Result):
-    """One recording's sentences and words in seconds from its start, and all that went wrong with parts of it.
+    """One recording's sentences and words in seconds from its start, and the troubles of parts of it.
 
     `segments` are the stretches of voice; times are whole milliseconds, cut off as published.
     """

@@ -2,8 +2,8 @@
 # Functions of run.sh. They use its variables: nj (parts), cmd (launcher), models.
 
 # on_parts <source dir> <output dir> <command...>: the command on nj parts of a data directory, and its outputs joined.
-# Words of the command that begin with @in and @out stand for a part's source and output directory.
-# What is done and current is not done again; `fresh` is then false.
+# Arguments of the command that begin with @in and @out are replaced by a part's source and output directory.
+# A stage whose outputs are current is skipped; `fresh` is then false.
 on_parts() {
   local src=$1 out=$2 state jobs
   shift 2
@@ -36,7 +36,7 @@ stage_state() {
     for word in "$@"; do if [ -f "$word" ]; then cksum "$word"; fi; done
     find -L "$src" -maxdepth 1 -type f ! -name '.*' ! -name '*.ark' -exec cksum {} + | sort
     find -L "$src" -maxdepth 1 -type f -name '*.ark' -exec stat -L -c '%n %s %Y' {} + | sort
-    # Pipes are no files, and whether there are models is for the command to say.
+    # Pipes are no files, and missing models are reported by the command.
     cut -d' ' -f2- "$src/wav.scp" | xargs -d '\n' stat -L -c '%n %s %Y' 2>/dev/null || true
     find -L "${models:?}" -type f -exec stat -L -c '%n %s %Y' {} + 2>/dev/null | sort || true
   } | cksum

@@ -8,8 +8,8 @@
 #     . utils/parse_options.sh
 #
 # --long-opt val, --long_opt val   set $long_opt; --long-opt=val is refused
-# --config file                    reads options from the file's `name=value` or `name: value` lines; wherever it
-#                                  stands, the command line's own options win. Sets $config too, if that is declared.
+# --config file                    reads options from the file's `name=value` or `name: value` lines; whatever its
+#                                  place, the command line's own options win. Sets $config too, if that is declared.
 # --help, -h                       prints $help_message
 # --                               ends the options; so does the first word that is neither an option nor its value
 #

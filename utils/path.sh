@@ -9,7 +9,7 @@
 #   $PATH_SH   a file to source that puts the python to use on PATH, as a Kaldi recipe's path.sh does
 #   .venv      made by utils/setup.sh where it is not there or not current
 #
-# Into an environment of one's own nothing is installed; `pip install -e '.[recipes]'` makes it ready.
+# Nothing is installed into an environment of your own; `pip install -e '.[recipes]'` makes it ready.
 
 _path_fail() {
   echo "${0##*/}: $1" >&2
@@ -35,7 +35,7 @@ else
 fi
 export PATH=$TOP/utils:$PATH
 
-# A console script and the python beside it are one environment; two would be found out only stages later.
+# A console script and the python in its folder are one environment; a mix of two would fail only stages later.
 if [[ -n "$_path_named" ]]; then
   if ! command -v firered >/dev/null || ! python -c 'import firered' 2>/dev/null; then
     _path_fail "$_path_named: firered is not installed there: pip install -e '${TOP}[recipes]'"

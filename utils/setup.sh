@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Makes the environment .venv at the top of the repository, with the package in it, unless it is there and current.
 #
-#     utils/setup.sh [test] [docs] [dev] [bench]     what else to install beside what run.sh and the recipes need
+#     utils/setup.sh [test] [docs] [dev] [bench]     extras to install in addition to what run.sh and the recipes need
 #
 # PYTHON names the interpreter to make it with (3.10 or later; default python3). Those who have an environment of their
 # own need none of this: see utils/path.sh.
@@ -14,7 +14,7 @@ extras=$(IFS=,; echo "recipes${*:+,$*}")
 
 refuse() { # refuse <what is wrong>
   echo "setup.sh: $1" >&2
-  echo "setup.sh: remove it (rm -rf '$venv') and try again: it is made anew. Or keep an environment of your own" >&2
+  echo "setup.sh: remove it (rm -rf '$venv') and try again: it is recreated. Or keep an environment of your own" >&2
   echo "setup.sh: elsewhere and name it: PATH_SH=path.sh bash run.sh, or bash run.sh --python /path/to/bin/python" >&2
   exit 1
 }
@@ -32,7 +32,7 @@ for note in "$venv"/lib/python*/site-packages/firered-*.dist-info/direct_url.jso
   fi
 done
 
-# What is installed is noted beside it; a changed pyproject.toml or another place of the repository makes it stale.
+# Markers in .venv note what is installed; a changed pyproject.toml or another place of the repository makes it stale.
 wanted="$(cksum <"$top/pyproject.toml") $top"
 for part in base "$@"; do
   if [[ "$(cat "$venv/.installed-$part" 2>/dev/null)" != "$wanted" ]]; then

@@ -22,13 +22,13 @@ help_message="Usage: bash egs/${recipe##*/}/run.sh --corpus <folder of the corpu
 Stages: -1 data directories (local/prepare.py), 0 and 1 VAD, 2 LID, 3 recognition, 5 punctuation, those that the test
         needs; 6 scores and RESULTS.md
 
-  --corpus DIR                 the corpus, as the README.md beside run.sh describes it
+  --corpus DIR                 the corpus, as the recipe's README.md describes it
   --labels DIR                 labels of voice activity (fleurs_vad_102)
   --magichub DIR               corpora of MagicHub, as for egs/magichub (zh_dialects_lid)
   --models DIR                 released models                            [$models]
   --exp DIR                    where everything is written                [$exp]
   --sets \"NAME...\"             test sets                                  [${sets:-all that are there}]
-  --allow-missing true|false   go on without utterances that lack audio or transcript [$allow_missing]
+  --allow-missing true|false   leave out utterances that lack audio or transcript     [$allow_missing]
   --stage N, --stop-stage N    first and last stage to run                [$stage, $stop_stage]
   --asr-type, --asr-config, --nj, --cmd, --python
                                as in the run.sh at the top"
@@ -61,7 +61,7 @@ prepare() {
 }
 
 # run_stages <set> <first> <last> [options]: of the run.sh at the top, as far as they are wanted.
-# What fails in them is as good as missing: scores count it, and say so.
+# Utterances that fail in them count as missing in the scores, which state their number.
 run_stages() {
   local name=$1 first=$(($2 > stage ? $2 : stage)) last=$(($3 < stop_stage ? $3 : stop_stage))
   shift 3

@@ -2,7 +2,7 @@
 # Functions of recipes that train. They use the script's variables stage, stop_stage and nj, and write to exp/ of the
 # folder that the script has changed to.
 
-# in_stage <number> <title>: whether the stage is to be run; says so.
+# in_stage <number> <title>: whether the stage is to be run; prints its title.
 in_stage() {
   if [ "${stage:?}" -gt "$1" ] || [ "${stop_stage:?}" -lt "$1" ]; then return 1; fi
   echo "stage $1: $2"
@@ -23,25 +23,25 @@ task() {
   echo "  $name: ${spent%% *} s"
 }
 
-# both <function> <function>: the two at once, or with nj=1 one after the other.
+# both <function> <function>: the two in parallel, or with nj=1 one after the other.
 both() {
   if [ "${nj:?}" -lt 2 ]; then
     "$1"
     "$2"
     return
   fi
-  local beside_pids=() # a name that the functions, which see it, do not have
+  local parallel_pids=() # a name that the functions, which see it, do not use
   set -m # each in a process group of its own, so that all of it can be ended
   "$1" &
-  beside_pids+=($!)
+  parallel_pids+=($!)
   "$2" &
-  beside_pids+=($!)
+  parallel_pids+=($!)
   set +m
-  wait "${beside_pids[0]}"
-  wait "${beside_pids[1]}"
+  wait "${parallel_pids[0]}"
+  wait "${parallel_pids[1]}"
 }
 
-# Ends what is still running: of two at once, the one whose neighbour has failed.
+# Ends what is still running: of two parallel functions, the one that continues after the other has failed.
 end_jobs() {
   local job
   for job in $(jobs -p); do kill -- "-$job" 2>/dev/null || true; done

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Recognition of real speech from nothing: the Free Spoken Digit Dataset, 3,000 digits of six people, on its official
-# split and on six more, each of which tests on somebody whom the model has never heard.
+# Recognition of real speech trained from scratch: the Free Spoken Digit Dataset, 3,000 digits of six people, on its
+# official split and on six more, each of which tests on a speaker who is not in training.
 
 set -euo pipefail
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
@@ -21,7 +21,7 @@ Stages: 0 corpus and data directories, 1 dictionary, 2 training, 3 decoding and 
   --corpus DIR                 a copy of free-spoken-digit-dataset; by default it is fetched with git
   --splits \"NAME...\"           official, without_<speaker>                                     [all]
   --stage N, --stop-stage N    first and last stage to run; finished trainings are not done again [$stage, $stop_stage]
-  --nj N                       cores: 2 trains two models side by side                           [$nj]
+  --nj N                       cores: 2 trains two models in parallel                            [$nj]
   --dir DIR                    where data/, exp/ and RESULTS.md are made                         [this folder]
   --python PATH                bin/python of an environment of your own, as in the run.sh at the top
   --config FILE                these options from a file of name=value lines"
@@ -63,7 +63,7 @@ fi
 
 if [ -z "$splits" ]; then splits=$(cd data && printf '%s\n' */test | xargs dirname | tr '\n' ' '); fi
 read -ra splits <<<"$splits"
-first=() second=() # trained side by side
+first=() second=() # trained in parallel
 for split in "${splits[@]}"; do
   if [ "${#first[@]}" -le "${#second[@]}" ]; then first+=("$split"); else second+=("$split"); fi
 done

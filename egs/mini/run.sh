@@ -16,12 +16,12 @@ python=
 
 help_message="Usage: bash egs/mini/run.sh [options]
 
-Stages: 0 corpus, 1 features and dictionary, 2 training of recognition (AED), beside it of VAD, mVAD, streaming VAD,
-        punctuation and language models, 3 of CTC and language identification, beside it of the speech-LLM,
+Stages: 0 corpus, 1 features and dictionary, 2 training of recognition (AED), in parallel of VAD, mVAD, streaming VAD,
+        punctuation and language models, 3 of CTC and language identification, in parallel of the speech-LLM,
         4 models in the published layout, 5 decoding, 6 scores, 7 RESULTS.md
 
   --stage N, --stop-stage N    first and last stage to run; finished trainings are not done again [$stage, $stop_stage]
-  --nj N                       cores: 2 trains two models side by side                           [$nj]
+  --nj N                       cores: 2 trains two models in parallel                            [$nj]
   --lm-weight W                weight of the language model in fusion                           [$lm_weight]
   --quick true|false           a fiftieth of the corpus and a few steps: does it all run?        [$quick]
   --dir DIR                    where data/, exp/, models/, test/ and RESULTS.md are made

@@ -33,7 +33,7 @@ class Reading:
 
 
 class Aligner:
-    """Finds when each word of a known text was said."""
+    """Finds the start and end time of each word of a known text."""
 
     def __init__(self, loaded: Loaded[Aed], config: AlignConfig) -> None:
         need_ctc(loaded, "alignment")
@@ -56,7 +56,7 @@ class Aligner:
 
         Args:
             audio: a recording in any form; see `firered.audio.like.AudioLike`.
-            text: what is said in it.
+            text: its transcript.
             uttid: id in the result; a path's name without suffix if not given.
 
         Raises:
@@ -73,23 +73,23 @@ class Aligner:
         *,
         progress: Progress | None = None,
     ) -> list[Outcome[AlignResult]]:
-        """The alignment of each text to its recording, in their order; where one failed the error, of firered's.
+        """The alignment of each text to its recording, in input order; where one failed, its FireRedError.
 
         Args:
             audios: recordings in any form.
-            texts: what is said in each.
+            texts: the transcript of each.
             uttids: ids in the results; a path's name without suffix if not given.
             progress: called with the number of recordings that are done, and of all.
 
         Raises:
             OptionError: this is no list of recordings, or there are not as many texts or ids.
         """
-        recordings, said = listed(audios, uttids), list(texts)
-        if len(said) != len(recordings):
-            raise OptionError(f"texts: {len(said)} for {len(recordings)} recordings")
+        recordings, transcripts = listed(audios, uttids), list(texts)
+        if len(transcripts) != len(recordings):
+            raise OptionError(f"texts: {len(transcripts)} for {len(recordings)} recordings")
 
         def pair(number: int, speech: Speech) -> tuple[Speech, str]:
-            return speech, said[number]
+            return speech, transcripts[number]
 
         return over_audio(recordings, uttids, self._align_pairs, self.config.batch_seconds, progress, pair)
 

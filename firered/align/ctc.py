@@ -1,7 +1,7 @@
-"""When each token and word was said: CTC forced alignment, and times made of it (FireRedASR2S paper section 3.1.2).
+"""Times of tokens and words by CTC forced alignment (FireRedASR2S paper section 3.1.2).
 
-Frames are the encoder's, of 40 ms. An utterance that cannot be aligned is a value with its reason, and its words still
-get times.
+Frames are the encoder's, of 40 ms. An utterance that cannot be aligned gives a value with the reason, and its words
+still get times.
 """
 
 import math
@@ -132,7 +132,7 @@ def word_times(
         alignment: of those tokens; without one the times are spread evenly.
         duration_s: the utterance's samples / 16000, not rounded.
         mode: see `token_times`.
-        lead_s: how much earlier than its frames a word is said: `ctc_lead_s` of the model.
+        lead_s: how much earlier than its CTC frames a word is spoken: `ctc_lead_s` of the model.
 
     Raises:
         ValueError: the alignment is not of as many tokens.

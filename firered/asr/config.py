@@ -24,7 +24,9 @@ class GuardConfig(Options):
     guard_speech_ratio: float = option(
         0.05, "flagged: text where less than this share of the utterance is speech to the voice detector", low=0, high=1
     )
-    guard_vad: str | None = option(None, "voice detector to ask (a FireRedVAD/VAD directory); none: nothing is asked")
+    guard_vad: str | None = option(
+        None, "voice detector for that share (a FireRedVAD/VAD directory); none: it is not checked"
+    )
     guard_ctc_distance: float = option(
         0.7, "flagged: text of which more than this share differs from what the CTC head reads", low=0, high=1
     )
@@ -32,7 +34,7 @@ class GuardConfig(Options):
 
 @dataclass(frozen=True)
 class RecogniserConfig(GuardConfig):
-    """What every family of recognisers has, whatever it has beside it."""
+    """The options that every family of recognisers has, in addition to its own."""
 
     nbest: int = option(BeamConfig.nbest, "hypotheses written to nbest.jsonl an utterance, at most beam_size", low=1)
     batch_seconds: float = batch_seconds_option()
@@ -74,7 +76,7 @@ class AsrConfig(RecogniserConfig):
 
     @property
     def search(self) -> BeamConfig:
-        """What of them is for the search."""
+        """Those of the options that configure the search."""
         return BeamConfig(
             beam_size=self.beam_size,
             nbest=self.nbest,
@@ -132,7 +134,7 @@ class LlmConfig(RecogniserConfig):
 
     @property
     def search(self) -> GenerateConfig:
-        """What of them is for the search."""
+        """Those of the options that configure the search."""
         return GenerateConfig(
             beam_size=self.beam_size,
             nbest=self.nbest,

@@ -1,4 +1,4 @@
-"""What recognisers and their encoders have in common: utterances of any length go through a model in windows."""
+"""What recognisers and their encoders share: utterances of any length pass through a model in windows."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
@@ -92,7 +92,7 @@ class WindowedEncoder(ABC, Generic[Config]):
     def _by_windows(
         self, utterances: Sequence[Speech], process: Callable[[list[Speech]], list[Out]], multiple: int
     ) -> list[list[tuple[Speech, Outcome[Out]]]]:
-        """What `process` makes of each utterance's windows, which share batches."""
+        """The result of `process` for each utterance's windows, which share batches."""
         config = self.config
         for speech in utterances:
             if speech.front_end != self.front_end:

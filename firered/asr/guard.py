@@ -21,14 +21,14 @@ from firered.vad.detect import Vad
 
 _VAD = "FireRedVAD/VAD"
 _LONGEST_PHRASE = 20  # tokens
-_FEW = 2  # tokens that may always differ from the CTC head's: words that it hears half
+_FEW = 2  # tokens that may always differ from the CTC head's: it decodes some words in part
 
 
 @dataclass(frozen=True)
 class Evidence:
-    """What is known about an utterance beside its text; None where nothing is.
+    """What is known about an utterance in addition to its text; None where nothing is.
 
-    `speech_ratio` is the share of it that a voice detector takes for speech, `ctc_text` what a CTC head reads in it.
+    `speech_ratio` is the share of it that a voice detector takes for speech, `ctc_text` what a CTC head decodes in it.
     """
 
     speech_ratio: float | None = None
@@ -36,11 +36,11 @@ class Evidence:
 
 
 class Guard:
-    """Looks over what a recogniser wrote; one that is off hands it on as it is.
+    """Checks a recogniser's results for hallucinated text; switched off, it returns them as they are.
 
     Args:
         config: what to look for.
-        vad: the detector to ask for the share of speech; without it nothing is.
+        vad: the detector that measures the share of speech; without it that is not checked.
         vad_dir: where the detector is from.
     """
 
@@ -61,12 +61,12 @@ class Guard:
 
     @property
     def sources(self) -> list[Path]:
-        """All files that decide what it says."""
+        """All files that decide its flags."""
         return model_files(self._vad_dir, CHECKPOINT, "cmvn.ark") if self._vad_dir else []
 
     @property
     def on(self) -> bool:
-        """Whether it looks at all."""
+        """Whether it checks anything."""
         return self.config.guard != "off"
 
     def __call__(self, utterances: Sequence[Speech], results: Sequence[Outcome[AsrResult]]) -> list[Outcome[AsrResult]]:
@@ -107,7 +107,7 @@ def _frames(speech: Speech) -> Frames:
 
 
 def reasons(text: str, dur_s: float, config: GuardConfig, evidence: Evidence) -> list[str]:
-    """Why a text is likely not what was said in `dur_s` seconds; nothing is held against an empty one."""
+    """Reasons to doubt that a text was spoken in `dur_s` seconds; none for an empty text."""
     tokens = mixed(text.lower())
     if not tokens:
         return []
@@ -148,7 +148,7 @@ def _too_fast(tokens: list[str], dur_s: float, most: float) -> str | None:
 
 def _no_speech(evidence: Evidence, least: float) -> str | None:
     if evidence.speech_ratio is not None and evidence.speech_ratio < least:
-        return f"no speech: the voice detector hears it in {100 * evidence.speech_ratio:.1f}% of the utterance"
+        return f"no speech: the voice detector finds it in {100 * evidence.speech_ratio:.1f}% of the utterance"
     if evidence.ctc_text is not None and not evidence.ctc_text.strip():
         return "no speech: the CTC head reads nothing"
     return None

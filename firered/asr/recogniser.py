@@ -1,4 +1,4 @@
-"""What every recogniser and encoder gives, whatever its family."""
+"""Interfaces of recognisers and encoders of any family."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

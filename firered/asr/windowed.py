@@ -20,7 +20,7 @@ Decoded = TypeVar("Decoded")
 class WindowedRecogniser(WindowedEncoder[Config], Generic[Config, Decoded]):
     """A recogniser that decodes batches of windows (`_decode`) and joins an utterance's windows (`_join`).
 
-    Its `guard` looks over what comes of it.
+    Its `guard` checks the results.
     """
 
     guard: Guard
@@ -52,7 +52,7 @@ class WindowedRecogniser(WindowedEncoder[Config], Generic[Config, Decoded]):
         context: Context | Sequence[Context] | None = None,
         progress: Progress | None = None,
     ) -> list[Outcome[AsrResult]]:
-        """The result for each utterance, in their order; for one that failed the error, of firered's, in its place.
+        """The result for each utterance, in input order; where one failed, its FireRedError in the result's place.
 
         Args:
             audios: recordings in any form.

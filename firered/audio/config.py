@@ -13,7 +13,7 @@ class AudioConfig(Options):
     channel: str = option(
         "mix",
         "of several channels: 'mix' averages them, a number takes that one (from 1), 'each' makes every one "
-        "a recording of its own (<id>-A, <id>-B, ...)",
+        "a separate recording (<id>-A, <id>-B, ...)",
     )
     pipes: bool = option(True, "run the commands of wav.scp lines that end in '|'; --no-pipes refuses them")
     allow_truncated: bool = option(False, "take what is there of a file that is cut short, with a warning")

@@ -29,7 +29,7 @@ BLOCK_S = 20.0  # seconds read at a time
 class Decoded:
     """An open recording. `blocks` yields (n, channels) float32, full scale 1.0, and raises AudioError.
 
-    Nothing is decoded before the first block is asked for.
+    Nothing is decoded before the first block is requested.
     """
 
     header: Header
@@ -93,7 +93,7 @@ def _soundfile_blocks(
 
 
 def _read(file: soundfile.SoundFile, count: int) -> tuple[np.ndarray, str]:
-    """At most `count` samples (n, channels), and what was wrong after them."""
+    """At most `count` samples (n, channels), and the decoder's error message after them, if any."""
     block = np.full((count, file.channels), np.nan, np.float32)  # NaN where libsndfile, when it fails, wrote nothing
     try:
         return file.read(out=block), ""

@@ -87,9 +87,9 @@ _VARIANCE_FLOOR = 1e-20
 
 
 def frame_range(start_s: float, end_s: float, total: int) -> tuple[int, int]:
-    """First frame and number of frames, of a recording's `total`, that a stretch has when it is cut out by itself.
+    """First frame and number of frames, of a recording's `total`, of a stretch that is cut out on its own.
 
-    A window knows nothing of its neighbours: for a start that is a whole number of frames these are the same frames.
+    Analysis windows are independent: for a start that is a whole number of frames these are the same frames.
     """
     first = round(start_s / FRAME_SHIFT_S)
     return first, min(num_frames(round((end_s - start_s) * SAMPLE_RATE)), total - first)
@@ -174,7 +174,9 @@ class Fbank:
         centered = frames - frames.mean(1, keepdim=True)
         out = torch.empty_like(centered)
         torch.sub(centered[:, 1:], centered[:, :-1], alpha=_PREEMPHASIS, out=out[:, 1:])
-        torch.mul(centered[:, 0], 1.0 - _PREEMPHASIS, out=out[:, 0])  # the first sample stands for the one before it
+        torch.mul(
+            centered[:, 0], 1.0 - _PREEMPHASIS, out=out[:, 0]
+        )  # the first sample takes the place of the one before it
         return out.mul_(self._window)
 
 

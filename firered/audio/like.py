@@ -35,7 +35,7 @@ class Rxfilename:
 # One recording:
 # - str or Path: a file of any format, whatever its name looks like;
 # - Rxfilename: a Kaldi extended file name;
-# - bytes, or a binary file, which is read from where it stands to its end: a file's content, of any format;
+# - bytes, or a binary file, which is read from its current position to its end: a file's content, of any format;
 # - array (n,) or (n, channels), as soundfile gives it, of 16 kHz unless it comes with its rate in Hz: (array, rate);
 # - tensor (n,) or (channels, n), as torchaudio gives it, on any device: likewise.
 # Integer samples count by the width of their type (int8, int16, int32), floats have full scale 1.0.
@@ -73,7 +73,7 @@ def as_frames(audio: AudioLike, uttid: str = "", config: AudioConfig | None = No
 
 
 def path_of(audio: AudioLike) -> str:
-    """Where a recording lies, as it was given; empty for what is in memory."""
+    """The path of a recording, as it was given; empty for audio in memory."""
     return str(audio) if isinstance(audio, str | Path | Rxfilename) else ""
 
 
@@ -81,12 +81,12 @@ def is_one(audio: object) -> bool:
     """Whether this is one recording rather than several."""
     if isinstance(audio, tuple):
         return len(audio) == 2 and isinstance(audio[0], np.ndarray | Tensor) and isinstance(audio[1], Real)
-    one = (str, Path, Rxfilename, bytes, bytearray, memoryview, np.ndarray, Tensor)
-    return isinstance(audio, one) or hasattr(audio, "read")
+    kinds = (str, Path, Rxfilename, bytes, bytearray, memoryview, np.ndarray, Tensor)
+    return isinstance(audio, kinds) or hasattr(audio, "read")
 
 
 def frames_of_all(audios: Iterable[AudioLike], uttids: Sequence[str] | None = None) -> Iterator[Frames]:
-    """Frames of each recording, as `as_frames` gives them; where it refuses one, reading that one's raises it."""
+    """Frames of each recording, as `as_frames` gives them; its error is raised when that recording is read."""
     for number, audio in enumerate(audios):
         uttid = uttids[number] if uttids is not None else ""
         try:

@@ -48,7 +48,7 @@ def read_blocks(
         wanted = channel if channel is not None else _channel_of(config)
         channels = opened.header.channels
         if wanted is not None and wanted > channels and (channels > 1 or channel is None):
-            raise AudioError(f"channel {wanted} is asked for, there are only {channels}")
+            raise AudioError(f"channel {wanted} requested, the number of channels is {channels}")
         mono = (_mono(block, wanted) for block in opened.blocks)
         signal = _checked(_resampled(mono, opened.header.rate))
         if opened.header.lossy or opened.header.rate != SAMPLE_RATE:
@@ -62,7 +62,7 @@ def _channel_of(config: AudioConfig) -> int | None:
 
 
 def _mono(block: np.ndarray, channel: int | None) -> np.ndarray:
-    """(n,) one channel (from 1) of (n, channels), or their mean; a recording of one channel is what it is."""
+    """(n,) one channel (from 1) of (n, channels), or their mean; a single channel is returned as it is."""
     if block.shape[1] == 1:
         return block[:, 0]
     return block.mean(1) if channel is None else np.ascontiguousarray(block[:, channel - 1])
@@ -78,7 +78,7 @@ def _resampled(blocks: Iterable[np.ndarray], rate: int) -> Iterator[np.ndarray]:
 
 
 def _checked(blocks: Iterable[np.ndarray]) -> Iterator[np.ndarray]:
-    """The same blocks, refused where no model could say anything of them."""
+    """The same blocks; raises AudioError where no model could analyse them."""
     total, silent = 0, True
     for block in blocks:
         peak = float(np.abs(block).max(initial=0.0))  # NaN and Inf survive abs and max
@@ -133,7 +133,7 @@ def array_blocks(
     block = samples.astype(np.float32).reshape(len(samples), -1)
     wanted = _channel_of(config) if config else None
     if wanted is not None and wanted > block.shape[1]:
-        raise AudioError(f"channel {wanted} is asked for, there are only {block.shape[1]}")
+        raise AudioError(f"channel {wanted} requested, the number of channels is {block.shape[1]}")
     signal = _checked(_resampled([_mono(block, wanted)], rate))
     yield from signal if rate == SAMPLE_RATE else _dithered(signal, 0)
 

@@ -1,4 +1,4 @@
-"""What a recording says of itself before it is decoded: codec, rate, channels and duration."""
+"""Codec, rate, channels and duration of a recording, read from its header without decoding."""
 
 import contextlib
 import json
@@ -24,7 +24,7 @@ _HEADER_BYTES = 512  # more than the header of an empty wav
 _STATING = ("mov", "matroska", "asf", "avi")
 _EXACT_SUBTYPES = ("PCM", "FLOAT", "DOUBLE", "ULAW", "ALAW", "ALAC")  # of libsndfile
 _EXACT_CODECS = ("pcm_", "flac", "alac", "wavpack", "tta", "ape")  # of ffmpeg
-_AT_ONCE = 8  # files that are looked into at the same time: most of it is waiting for the disk
+_AT_ONCE = 8  # files probed in parallel: most of the time goes to waiting for the disk
 
 
 @dataclass(frozen=True)
@@ -43,7 +43,7 @@ class Header:
 
     @property
     def lossy(self) -> bool:
-        """Whether the codec leaves parts of the spectrum out."""
+        """Whether the codec is lossy: it leaves parts of the spectrum out."""
         return not self.codec.startswith((*_EXACT_SUBTYPES, *_EXACT_CODECS))
 
 
@@ -139,7 +139,7 @@ def _positive(value: str | int | None) -> float | None:
 
 
 def duration_of(utterance: Utterance, config: AudioConfig) -> float:
-    """Seconds of an utterance as far as can be told without decoding it or running a pipe; else NaN."""
+    """Seconds of an utterance where they are known without decoding it or running a pipe; else NaN."""
     known = _stated(utterance)
     if math.isfinite(known) or not _to_probe(utterance):
         return known
@@ -147,12 +147,14 @@ def duration_of(utterance: Utterance, config: AudioConfig) -> float:
 
 
 def with_durations(utterances: Sequence[Utterance], config: AudioConfig) -> list[Utterance]:
-    """The same utterances with `duration_s` filled in as far as it can be told without decoding or running a pipe.
+    """The same utterances with `duration_s` filled in where it is known without decoding or running a pipe.
 
-    What the data directory or a segment's times say is believed; otherwise the headers of the files are read, each
-    once and several at a time.
+    Durations of the data directory and times of segments are taken as they are; otherwise the headers of the files are
+    read, each once and several in parallel.
     """
-    unknown = {one.rxfilename for one in utterances if math.isnan(_stated(one)) and _to_probe(one)}
+    unknown = {
+        utterance.rxfilename for utterance in utterances if math.isnan(_stated(utterance)) and _to_probe(utterance)
+    }
     headers = probe_all(sorted(unknown), config)
     filled = []
     for utterance in utterances:
@@ -164,7 +166,7 @@ def with_durations(utterances: Sequence[Utterance], config: AudioConfig) -> list
 
 
 def probe_all(rxfilenames: Iterable[str], config: AudioConfig) -> dict[str, Outcome[Header]]:
-    """The header of each recording, or the error that says why there is none; pipes are left out."""
+    """The header of each recording, or its error; pipes are left out."""
     files = [rxfilename for rxfilename in dict.fromkeys(rxfilenames) if not is_pipe(rxfilename)]
 
     def header_or_error(rxfilename: str) -> Outcome[Header]:
@@ -195,7 +197,7 @@ def _to_probe(utterance: Utterance) -> bool:
 
 
 def _rest_of(utterance: Utterance, header: Outcome[Header]) -> float:
-    """Seconds from an utterance's start to the end of its recording; NaN where reading it will say what is wrong."""
+    """Seconds from an utterance's start to the end of its recording; NaN where the header gives none."""
     if isinstance(header, Exception) or header.duration_s is None:
         return math.nan
     rest_s = header.duration_s - utterance.start_s

@@ -16,10 +16,10 @@ from firered.audio.truncated import missing_bytes
 from firered.errors import AudioError
 
 # A recording as the layers below the front door take it: a Kaldi extended file name (path, `command |`,
-# `archive:offset`), the path of a file, or a binary file, which is read from where it stands to its end.
+# `archive:offset`), the path of a file, or a binary file, which is read from its current position to its end.
 Recording = str | Path | BinaryIO
 
-_STDERR_TAIL = 300  # characters of another program's complaint that are passed on
+_STDERR_TAIL = 300  # characters of another program's error output that are passed on
 
 
 @dataclass(frozen=True)
@@ -122,7 +122,11 @@ def _copied(file: BinaryIO, stack: contextlib.ExitStack) -> Path:
 
 
 def _cut_short(source: Source, allowed: bool) -> str:
-    """What is to be said of a file whose end is not there."""
+    """The warning about a truncated file; empty where it is complete.
+
+    Raises:
+        AudioError: it is truncated, and that is not allowed.
+    """
     with source.opened() as file:
         missing = missing_bytes(file)
     if not missing:
@@ -134,6 +138,6 @@ def _cut_short(source: Source, allowed: bool) -> str:
 
 
 def tail_of(stderr: bytes) -> str:
-    """The end of what a program complained, on one line, to be put after a message."""
+    """The end of a program's error output on one line, to be put after a message."""
     text = " ".join(stderr.decode(errors="replace").split())
     return f": {text[-_STDERR_TAIL:]}" if text else ""

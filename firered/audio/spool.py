@@ -1,4 +1,4 @@
-"""Features of recordings kept on disk while their segments are worked on, so that they are computed once."""
+"""Features of recordings kept on disk while their segments are processed, so that they are computed once."""
 
 import functools
 import sys
@@ -25,10 +25,10 @@ class Cut(NamedTuple):
 
 
 class Spool(Frames):
-    """A recording's frames, which are written to a temporary file while they pass; the file goes with `close`.
+    """A recording's frames, written to a temporary file while they are iterated over; `close` removes the file.
 
-    Stretches can be cut out of it while it grows, as soon as their frames are there. What comes from a live source is
-    put in with `append`, and `finish` says that it is all.
+    Segments can be cut out of it while it grows, as soon as their frames are available. Frames of a live source are
+    added with `append`; `finish` marks the end.
     """
 
     def __init__(self, source: Frames, wav_path: str = "") -> None:
@@ -41,7 +41,7 @@ class Spool(Frames):
 
     @classmethod
     def growing(cls, key: str) -> "Spool":
-        """An empty one, for a live source."""
+        """An empty spool, for a live source."""
         return cls(Frames(key, lambda _: iter(())))
 
     def append(self, feats: Tensor) -> None:

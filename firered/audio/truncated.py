@@ -16,10 +16,10 @@ _OGG_LONGEST_PAGE = _OGG_PAGE_HEAD + 255 + 255 * 255
 
 
 def missing_bytes(file: BinaryIO) -> int:
-    """Bytes promised beyond the end of a wav, AIFF, CAF or Ogg file; 0 where nothing is or none can be told.
+    """Bytes that the header of a wav, AIFF, CAF or Ogg file promises beyond its end; 0 where none, or not known.
 
-    An Ogg stream that ends with a whole page counts as whole, although recorders that were stopped may leave it without
-    the mark of its end.
+    An Ogg stream that ends with a complete page counts as complete, although recorders that were stopped may leave it
+    without the end-of-stream flag.
     """
     size = file.seek(0, 2)
     file.seek(0)
@@ -38,7 +38,7 @@ def _missing_samples(file: BinaryIO, size: int, start: int, head: str, samples: 
             streamed = any(length in sizes for sizes in _STREAMED_SIZES)
             return 0 if streamed else max(0, length - left)
         if not 0 <= length <= left:
-            return 0  # a damaged head says nothing about the end; who decodes the file complains
+            return 0  # nothing can be concluded from a damaged header; decoding the file reports it
         file.seek(length + length % alignment, 1)
     return 0
 

@@ -1,1 +1,1 @@
-"""One module a console command; heavy imports stay inside the functions so that --help answers at once."""
+"""One module a console command; heavy imports stay inside the functions so that --help is fast."""

@@ -25,7 +25,7 @@ Kind = Annotated[
     str | None,
     typer.Option(
         "--type",
-        help=f"kind of model ({', '.join(FAMILIES)}), if not what the directory says; each kind has its own options: "
+        help=f"kind of model ({', '.join(FAMILIES)}), if not that of the directory; each kind has its own options: "
         "see --type llm --help",
     ),
 ]

@@ -30,7 +30,7 @@ def prepare(read: Callable[..., Iterable[Writable]]) -> None:
 
     def main(
         folders: Annotated[list[Path], typer.Argument(metavar=usage, show_default=False)],
-        sets: Annotated[str, typer.Option(help="only these, between blanks", show_default=False)] = "",
+        sets: Annotated[str, typer.Option(help="only these, separated by spaces", show_default=False)] = "",
         allow_missing: Annotated[
             bool, typer.Option("--allow-missing", help="leave out utterances that lack audio or transcript")
         ] = False,
@@ -60,5 +60,5 @@ def write_sets(found: Iterable[Writable], out: Path, wanted: list[str], *, allow
             written.append(corpus_set.name)
     absent = [name for name in wanted if name not in written]
     if absent or not written:
-        raise DataError(f"there is no set {' '.join(absent)}".rstrip() + "; the recipe's README.md says what there is")
+        raise DataError(f"there is no set {' '.join(absent)}".rstrip() + "; the recipe's README.md lists the sets")
     write_lines(out / "sets", written)

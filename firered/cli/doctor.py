@@ -1,4 +1,4 @@
-"""firered doctor: whether everything is there, and what to do where it is not."""
+"""firered doctor: whether everything is installed, and what to do where it is not."""
 
 import importlib.metadata
 import platform
@@ -27,7 +27,7 @@ _MORE_MODELS = ("FireRedVAD/Stream-VAD", "FireRedVAD/AED", "FireRedASR2-LLM")  #
 def doctor_command(
     models: Annotated[Path, typer.Option(help="directory that holds the models under their published names")] = MODELS,
 ) -> None:
-    """Check versions, ffmpeg, GPUs and models, and say what to do about what is missing."""
+    """Check versions, ffmpeg, GPUs and models, and print how to get what is missing."""
     lacking = [*_packages(), *_tools(), *_processor(), *_found(models)]
     if lacking:
         typer.echo("\nTo do:")
@@ -59,8 +59,8 @@ def _tools() -> list[str]:
     if path is None:
         _line("ffmpeg", "missing")
         return ["install ffmpeg (apt-get install ffmpeg): without it only wav, flac, ogg and mp3 can be read"]
-    said = subprocess.run([path, "-version"], capture_output=True, text=True).stdout.split()
-    _line("ffmpeg", said[2] if len(said) > 2 else "does not say its version")
+    words = subprocess.run([path, "-version"], capture_output=True, text=True).stdout.split()
+    _line("ffmpeg", words[2] if len(words) > 2 else "of unknown version")
     return []
 
 

@@ -27,7 +27,7 @@ def download_command(
 
     if hub not in HUBS:
         raise OptionError(f"hub: {hub!r} is not one of {', '.join(HUBS)}")
-    # Without this, huggingface_hub asks the mirror one thing more: how to recognise what runs this command.
+    # Without this, huggingface_hub makes one more request to the mirror, to identify the program that calls it.
     os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
     download(names, HUBS[hub](), to)
 

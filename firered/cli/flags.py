@@ -37,7 +37,7 @@ def split_paths(paths: list[str]) -> tuple[list[str], Path]:
 
 
 def use_threads(compute: ComputeConfig) -> None:
-    """Limit torch to the threads asked for, before it starts any."""
+    """Limit torch to this many threads, before it starts any."""
     import torch
 
     if compute.num_threads:
@@ -85,7 +85,7 @@ class _Group:
     def made_of(
         self, layers: tuple[Mapping[str, Any], Mapping[str, Any]], from_file: Mapping[str, Any], source: str
     ) -> Options:
-        """The options: defaults < preset < file < flags. A message tells whether the file is at fault."""
+        """The options: defaults < preset < file < flags. Messages name the file where a value of it is wrong."""
         preset, flags = layers
         where = f"{self.module}: " if self.module else ""
         try:
@@ -168,7 +168,7 @@ class _Flags:
         return cls([*parameters.values()], places)
 
     def read(self, given: dict[str, Any]) -> dict[str, dict[str, Any]]:
-        """What was given, by section; these parameters are taken out of `given`.
+        """The given values by section; these parameters are removed from `given`.
 
         Raises:
             OptionError: a bare name that several modules have.
@@ -227,7 +227,7 @@ def takes_options(
             made[group.parameter] = group.made_of(layers, from_file.get(group.section, {}), str(config_file))
         command(**given, **made)
 
-    shown: Any = with_flags  # functions may have these attributes, but their type does not tell
+    shown: Any = with_flags  # functions may have these attributes, but their type lacks them
     signature = [*plain, *flags.parameters, *([_CONFIG_FLAG] if groups else []), _VERSION_FLAG]
     shown.__signature__ = inspect.Signature(signature)
     shown.__annotations__ = {p.name: p.annotation for p in signature}
@@ -263,8 +263,8 @@ def script(
         preset: options between defaults and the file.
         modules: which parameter has the options of which module.
         kinds: where the options depend on what is given (a kind of model, say): called with the values of all
-            parameters, None for what is not given, it says which Options classes there are. The command line is
-            parsed twice then: first for this, with what is not known passed over.
+            parameters, None for what is not given, it returns the Options classes. The command line is
+            parsed twice then: first for this, with unknown words ignored.
     """
 
     def made(chosen: Kinds | None) -> TyperCommand:

@@ -1,4 +1,4 @@
-"""The frame that every command runs in: its log, its help, and one line of text for a mistake."""
+"""What all commands share: the log, the help, and one line of text for a user's error."""
 
 import logging
 import sys
@@ -55,12 +55,11 @@ class Command(TyperCommand):
 
 
 class Chooser(Command):
-    """A command that its own words turn into another one: which options there are, or which work is done.
+    """A command whose arguments choose the command that runs: its options, or the work it does.
 
     Args:
         name: shown where nothing else is known.
-        choose: what to make of the words: another command, the words to add to its name in messages, and the words
-            left for it.
+        choose: of the arguments: the command that runs, words to add to its name in messages, and its arguments.
     """
 
     def __init__(self, name: str, choose: Callable[[list[str]], tuple[TyperCommand, str, list[str]]]) -> None:
@@ -78,9 +77,9 @@ class Chooser(Command):
 
 
 def glance(command: TyperCommand, args: Sequence[str]) -> Any:  # noqa: ANN401 - click's context
-    """What a command makes of words that may be incomplete or meant for another: its context, without any error.
+    """The context of a command parsed from arguments that may be incomplete or another command's, without any error.
 
-    `params` has the values of the options that it knows, and `args` the words that it could not place.
+    `params` has the values of the options that it knows, and `args` the words that it does not.
     """
     return command.make_context(
         "", list(args), resilient_parsing=True, ignore_unknown_options=True, allow_extra_args=True
@@ -88,7 +87,7 @@ def glance(command: TyperCommand, args: Sequence[str]) -> Any:  # noqa: ANN401 -
 
 
 def run_command(command: TyperCommand | TyperGroup) -> None:
-    """Run as a console script: log to stderr, and turn mistakes into one line and exit status 1."""
+    """Run as a console script: log to stderr, and turn a FireRedError into one line and exit status 1."""
     logging.addLevelName(logging.INFO, "info")
     logging.addLevelName(logging.WARNING, "warning")
     logging.addLevelName(logging.ERROR, "error")

@@ -1,4 +1,4 @@
-"""Live audio on standard input: events printed the moment they are known."""
+"""Live audio on standard input: events are printed as soon as they are known."""
 
 import json
 import os
@@ -15,10 +15,10 @@ from firered.output.published import published
 if TYPE_CHECKING:
     from firered.vad.detect import StreamVad
 
-_READ_BYTES = 16000  # at most half a second at a time; whatever has arrived is worked on at once
+_READ_BYTES = 16000  # at most half a second at a time; whatever has arrived is processed immediately
 
 
-def listen(detector: "StreamVad", out: Path) -> None:
+def detect_live(detector: "StreamVad", out: Path) -> None:
     """Read 16-bit mono PCM at 16 kHz until it ends; print events, and write OUT/vad.jsonl and posteriors at the end."""
     from firered.data.archives import MatrixWriter
     from firered.results import StreamVadResult

@@ -37,14 +37,14 @@ COMMANDS = {
     "tokens": Entry("Training", "Make a dictionary and a SentencePiece model of text", "train:tokens"),
     "train": Entry("Training", "Train or fine-tune a model", "train:train"),
     "score": Entry("Scoring", "Score text, voice activity, languages or punctuation", "score:score"),
-    "table": Entry("Scoring", "Write scores beside published figures", "table:table"),
+    "table": Entry("Scoring", "Write scores next to published figures", "table:table"),
     "download": Entry("Tools", "Fetch published models", "download:download"),
     "doctor": Entry("Tools", "Check packages, devices and models", "doctor:doctor"),
 }
 
 
 class _OnDemand(Mapping[str, TyperCommand]):
-    """The commands by name, each imported when it is asked for."""
+    """The commands by name, each imported when it is looked up."""
 
     def __getitem__(self, name: str) -> TyperCommand:
         module, _, attribute = COMMANDS[name].target.partition(":")
@@ -61,7 +61,7 @@ class Commands(TyperGroup):
     """The list of commands, which is shown without importing any of them."""
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:  # noqa: ANN401 - click's context
-        """Parse; no words at all ask for help."""
+        """Parse; without arguments print help."""
         return super().parse_args(ctx, args or ["--help"])
 
     def format_commands(self, ctx: Any, formatter: Any) -> None:  # noqa: ANN401

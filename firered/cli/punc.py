@@ -42,9 +42,9 @@ def punc_command(
 ) -> None:
     """Put punctuation into recognised text, and with word times cut it into sentences.
 
-    OUT/text is a Kaldi text. Of a Kaldi TEXT the tables beside it (segments, wav.scp, utt2spk, ...) are written to OUT
-    too. With --ctm, OUT/sentences.jsonl has the sentences of each utterance with start and end in seconds from the
-    start of its recording; the lines of CTM name recordings or utterances.
+    OUT/text is a Kaldi text. Of a Kaldi TEXT the other tables of its directory (segments, wav.scp, utt2spk, ...) are
+    written to OUT too. With --ctm, OUT/sentences.jsonl has the sentences of each utterance with start and end in
+    seconds from the start of its recording; the lines of CTM name recordings or utterances.
     """
     if kind not in _FORMATS:
         raise OptionError(f"format: {kind!r} is not one of {', '.join(_FORMATS)}")

@@ -109,7 +109,7 @@ def _choose(args: list[str]) -> tuple[TyperCommand, str, list[str]]:
 
 
 def _is_complete(command: TyperCommand, args: list[str]) -> bool:
-    """Whether the words are all that REF HYP OUT takes, and none is left over."""
+    """Whether the words are exactly REF HYP OUT."""
     context = glance(command, args)
     return context.params["out"] is not None and not context.args
 

@@ -18,7 +18,7 @@ def table_command(
     out: Annotated[Path, typer.Argument(metavar="OUT", help="file to write, RESULTS.md", show_default=False)],
     config: TableConfig,
 ) -> None:
-    """Write scores beside the papers' figures, with differences, intervals, and what made them."""
+    """Write scores next to the papers' figures, with differences, intervals, and what produced them."""
     from firered.scoring.commands import run_table
 
     sys.exit(run_table(scores, out, config))

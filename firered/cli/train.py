@@ -18,7 +18,7 @@ def train_command(
         list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="set section.name (or a name of only one)")
     ] = None,
 ) -> None:
-    """Train or fine-tune a model as a YAML file says, into a folder that the other commands take as --model.
+    """Train or fine-tune a model by a YAML file, into a folder that the other commands take as --model.
 
     The same command resumes an interrupted training. Several GPUs or machines: accelerate launch (or torchrun)
     -m firered.cli.train CONFIG.
@@ -32,7 +32,7 @@ def train_command(
 
 
 def _end_at_once() -> None:
-    """End one process of several without the interpreter's own tidying up, which can abort a training that is done.
+    """End one process of several without the interpreter's own cleanup, which can abort a training that is done.
 
     DistributedDataParallel never lets go of its process group (torch 2.11), so the threads of gloo outlive even
     `destroy_process_group`. One that is only now dropping the tensors of the last exchange needs the interpreter's

@@ -41,7 +41,7 @@ def transcribe_command(
         list[str],
         typer.Argument(
             metavar="INPUT...",
-            help="audio and video files, folders (searched to the bottom), 'patterns*.mp3', a wav.scp, a data "
+            help="audio and video files, folders (searched recursively), 'patterns*.mp3', a wav.scp, a data "
             "directory, or - for an audio file on standard input",
             show_default=False,
         ),
@@ -137,16 +137,16 @@ def _expanded(paths: list[str], out: Path) -> list[str]:
     for path in paths:
         matches = [] if Path(path).exists() else sorted(glob.glob(path, recursive=True))  # noqa: PTH207 - absolute ones too
         if path == _STDIN:
-            held = out / "stdin"
-            held.write_bytes(sys.stdin.buffer.read())
-            found.append(str(held))
+            copy = out / "stdin"
+            copy.write_bytes(sys.stdin.buffer.read())
+            found.append(str(copy))
         else:
             found += matches or [path]
     return found
 
 
 def _kinds(given: Mapping[str, Any]) -> Kinds:
-    """Recognition's options are those of its kind of model, which a flag, a YAML file or the directory tells."""
+    """The options of recognition for the kind of model that a flag, a YAML file or the directory gives."""
     kind = given.get("asr_type")
     if kind is None and given.get("config_file"):
         values = read_yaml(given["config_file"])

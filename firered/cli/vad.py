@@ -45,7 +45,7 @@ def mvad_command(
     job: JobConfig,
     model: Annotated[Path, typer.Option(help="model directory, or one that holds FireRedVAD/AED")] = MODELS,
 ) -> None:
-    """Find speech, singing and music in recordings, each on its own, and write them as segments."""
+    """Find speech, singing and music in recordings, each independently, and write them as segments."""
     inputs, out = split_paths(paths)
     directory = find_model(model, "FireRedVAD/AED")
 
@@ -83,9 +83,9 @@ def stream_vad_command(
     use_threads(compute)
     detector = StreamVad.from_pretrained(directory, config, compute.device)
     if inputs == ["-"]:
-        from firered.cli.live import listen
+        from firered.cli.live import detect_live
 
-        listen(detector, out)
+        detect_live(detector, out)
     else:
         sys.exit(run_detector("firered-stream-vad", inputs, out, directory, detector, output, audio, job))
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 MODELS = Path("pretrained_models")
-CHECKPOINT = "model.pth.tar"  # here, so that what only looks for models need not load torch
+CHECKPOINT = "model.pth.tar"  # here, so that looking for models does not import torch
 
 
 @dataclass(frozen=True)
@@ -13,7 +13,7 @@ class Published:
     """A published model directory.
 
     `hugging_face` and `modelscope` are its names on the hubs, `files` is what it holds. `base` is another published
-    directory that has to lie inside, as a link to the one beside it. `hashes` holds, for "hf" or "modelscope", the
+    directory that has to be inside, as a link to the one next to it. `hashes` holds, for "hf" or "modelscope", the
     size in bytes and SHA-256 of files that are known beforehand: what a hub lists or sends must agree with them.
     """
 

@@ -16,7 +16,7 @@ def find_model(given: str | Path, name: str | None = None) -> Path:
             directory is the model.
 
     Raises:
-        ModelError: it is not there; says how to get it.
+        ModelError: it is missing; the message names how to get it.
     """
     place = Path(given)
     if not place.exists() and not place.is_absolute() and place.parts[0] in PUBLISHED:
@@ -41,7 +41,7 @@ def _lacking(place: Path, name: str | None) -> tuple[str | None, Path]:
     family = name.partition("/")[0] if name else None
     wanted = PUBLISHED.get(family) if family else None
     for path in (place, *place.parents):
-        if path.name in PUBLISHED:  # one of the same kind does as well, another does not
+        if path.name in PUBLISHED:  # one of the same kind will do, another will not
             of_the_kind = wanted is None or PUBLISHED[path.name].files == wanted.files
             return path.name if of_the_kind else family, path.parent
     return family if wanted else None, place

@@ -74,7 +74,7 @@ class Lid:
     def batch(
         self, audios: Iterable[AudioLike], uttids: Sequence[str] | None = None, *, progress: Progress | None = None
     ) -> list[Outcome[LidResult]]:
-        """The result for each utterance, in their order; for one that failed the error, of firered's, in its place.
+        """The result for each utterance, in input order; where one failed, its FireRedError in the result's place.
 
         Args:
             audios: recordings in any form.

@@ -90,12 +90,12 @@ class SpeechLlm(nn.Module):
             mask: (N, S), False on padding, on either side.
             labels: (N, S) the tokens again, -100 where they do not count.
         """
-        embeds = self.embed(ids, self.listen(feats, lengths))
+        embeds = self.embed(ids, self.embed_speech(feats, lengths))
         return self.llm(
             inputs_embeds=embeds, attention_mask=mask, position_ids=positions_of(mask), labels=labels, use_cache=False
         )
 
-    def listen(self, feats: Tensor, lengths: Tensor) -> Tensor:
+    def embed_speech(self, feats: Tensor, lengths: Tensor) -> Tensor:
         """Speech embeddings (M, d) of all utterances, one after the other, without padding."""
         speech, counts = self.encoder_projector(*self.encoder(feats, lengths))
         return speech[torch.arange(speech.shape[1], device=speech.device) < counts[:, None]]

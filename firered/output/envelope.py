@@ -1,4 +1,4 @@
-"""What a waveform looks like from afar."""
+"""The envelope of a waveform: lowest and highest sample of short stretches."""
 
 import numpy as np
 

@@ -56,8 +56,8 @@ def tsv(transcript: Transcript, _: SubtitleConfig) -> str:
 def ctm(transcript: Transcript, _: SubtitleConfig) -> str:
     """NIST CTM of the words: recording, channel, start and duration in seconds, word.
 
-    Nothing where no word times were asked for. The field of the confidence, which NIST leaves free, is not there:
-    confidences are of segments, not of words.
+    Empty where no word times were requested. The optional field of the confidence is left out: confidences are of
+    segments, not of words.
     """
     lines = [
         f"{_field(transcript.uttid)} 1 {word.start_ms / 1000:.3f} {(word.end_ms - word.start_ms) / 1000:.3f} {text}\n"

@@ -1,4 +1,4 @@
-"""HTML pages that are one file: a template with `{{name}}` where something goes, and data for its script."""
+"""HTML pages in one file: a template with `{{name}}` as placeholders, and data for its script."""
 
 import re
 from collections.abc import Mapping

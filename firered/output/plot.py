@@ -1,4 +1,4 @@
-"""Pictures of what the detectors found: waveform, posteriors and segments on one time axis."""
+"""Plots of a detector's result: waveform, posteriors and segments on one time axis."""
 
 from collections.abc import Iterable, Sequence
 from pathlib import Path

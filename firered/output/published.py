@@ -33,7 +33,7 @@ def published(result: Result) -> dict[str, Any]:
     """The JSON fields of a result, in the published order.
 
     Raises:
-        TypeError: there are none of this kind of result.
+        TypeError: this kind of result has no published fields.
     """
     raise TypeError(f"{type(result).__name__} has no published fields")
 
@@ -107,7 +107,7 @@ def _(hypothesis: NBest) -> dict[str, Any]:
 
 @published.register
 def _(result: AsrResult) -> dict[str, Any]:
-    """`timestamp` only where time stamps were asked for, `flags` and `dropped` where there are any."""
+    """`timestamp` only where time stamps were requested, `flags` and `dropped` where there are any."""
     out: dict[str, Any] = {
         "uttid": result.uttid,
         "text": result.text,
@@ -128,7 +128,10 @@ def _(result: PuncResult) -> dict[str, Any]:
     """The text or the sentences."""
     if result.sentences is None:
         return {"punc_text": result.punc_text, "origin_text": result.origin_text, "uttid": result.uttid}
-    sentences = [{"punc_text": one.text, "start_s": one.start_s, "end_s": one.end_s} for one in result.sentences]
+    sentences = [
+        {"punc_text": sentence.text, "start_s": sentence.start_s, "end_s": sentence.end_s}
+        for sentence in result.sentences
+    ]
     return {"punc_sentences": sentences, "uttid": result.uttid}
 
 

@@ -4,7 +4,7 @@
   const at = (id) => document.getElementById(id);
   const sentences = data.sentences.sort((a, b) => a.start_ms - b.start_ms);
   const troubles = data.troubles || [];
-  const events = (data.events || []).filter((one) => one.kind !== "speech");
+  const events = (data.events || []).filter((event) => event.kind !== "speech");
   const duration = Math.max(data.dur_s, 0.001);
   const languages = Object.keys(data.languages);
   const GRADES = [[0.85, "sure", "from 0.85"], [0.6, "fair", "from 0.6"], [0, "poor", "below 0.6"]];
@@ -67,22 +67,22 @@
   at("total").textContent = clock(duration);
   at("overview").setAttribute("aria-valuemax", duration.toFixed(1));
   const voiced = data.vad_segments_ms.reduce((sum, [start, end]) => sum + (end - start) / 1000, 0);
-  const spoken = sentences.filter((one) => one.text);
-  const share = (of) => spoken.reduce((sum, one) => sum + of(one) * (one.end_ms - one.start_ms), 0)
-    / Math.max(1, spoken.reduce((sum, one) => sum + one.end_ms - one.start_ms, 0));
+  const spoken = sentences.filter((sentence) => sentence.text);
+  const share = (of) => spoken.reduce((sum, sentence) => sum + of(sentence) * (sentence.end_ms - sentence.start_ms), 0)
+    / Math.max(1, spoken.reduce((sum, sentence) => sum + sentence.end_ms - sentence.start_ms, 0));
   const fact = (name, value) => at("facts").append(make("div", {}, make("dt", {}, name), make("dd", {}, value)));
-  const words = sentences.reduce((sum, one) => sum + one.words.length, 0);
+  const words = sentences.reduce((sum, sentence) => sum + sentence.words.length, 0);
   fact("Duration", clock(duration));
   fact("Speech", `${clock(voiced)} (${Math.round(100 * voiced / duration)} %)`);
   fact("Sentences", String(spoken.length));
   fact("Words", words ? String(words) : "without times");
-  if (spoken.length) fact("Mean confidence", share((one) => one.asr_confidence).toFixed(3));
+  if (spoken.length) fact("Mean confidence", share((sentence) => sentence.asr_confidence).toFixed(3));
   if (troubles.length) fact("To check", String(troubles.length));
   if (languages.length) fact(languages.length > 1 ? "Languages" : "Language", languages.map(languageName).join(", "));
   const embedded = data.audio && data.audio.startsWith("data:");
   const linked = data.audio && !embedded ? decodeURIComponent(data.audio) : "";
-  at("notice").textContent = embedded ? "The sound is part of this page." : linked
-    ? `The sound is not part of this page, but linked: ${linked}` : "This page holds no sound.";
+  const withoutSound = linked ? `The sound is not part of this page, but linked: ${linked}` : "This page holds no sound.";
+  at("notice").textContent = embedded ? "The sound is part of this page." : withoutSound;
 
   // Overview of the whole recording
 
@@ -102,7 +102,7 @@
   const segments = data.vad_segments_ms.map(([start_ms, end_ms]) =>
     ({ start_ms, end_ms, colour: "var(--speech)", tip: `speech ${clock(start_ms / 1000)} – ${clock(end_ms / 1000)}` }));
   if (peaks.length) {
-    const picture = lane("", segments.map((one) => ({ ...one, opacity: 0.13 })), "wave");
+    const picture = lane("", segments.map((segment) => ({ ...segment, opacity: 0.13 })), "wave");
     let line = "";
     for (let x = 0; x < WIDTH; x++) {
       const [low, high] = range(x / WIDTH * duration, (x + 1) / WIDTH * duration);
@@ -111,15 +111,17 @@
     picture.append(make("svg:path", { d: line, class: "line" }));
   }
   lane("speech", segments);
-  for (const kind of new Set(events.map((one) => one.kind)))
-    lane(kind, events.filter((one) => one.kind === kind).map((one) => ({ ...one, colour: `var(--${kind})`, tip: kind })));
+  for (const kind of new Set(events.map((event) => event.kind)))
+    lane(kind, events.filter((event) => event.kind === kind).map((event) =>
+      ({ ...event, colour: `var(--${kind})`, tip: kind })));
   if (languages.length)
-    lane("language", sentences.map((one) => ({ ...one, colour: languageColour(one.lang), tip: languageName(one.lang) })));
+    lane("language", sentences.map((sentence) =>
+      ({ ...sentence, colour: languageColour(sentence.lang), tip: languageName(sentence.lang) })));
   if (spoken.length)
-    lane("confidence", spoken.map((one) =>
-      ({ ...one, colour: `var(--${grade(one.asr_confidence)})`, tip: one.asr_confidence.toFixed(3) })));
+    lane("confidence", spoken.map((sentence) =>
+      ({ ...sentence, colour: `var(--${grade(sentence.asr_confidence)})`, tip: sentence.asr_confidence.toFixed(3) })));
   if (troubles.length)
-    lane("to check", troubles.map((one) => ({ ...one, colour: "var(--trouble)", tip: one.reason })));
+    lane("to check", troubles.map((trouble) => ({ ...trouble, colour: "var(--trouble)", tip: trouble.reason })));
   const axis = make("span", { class: "ticks" });
   const tick = [1, 2, 5, 10, 20, 30, 60, 120, 300, 600, 1200, 1800, 3600].find((step) => duration / step <= 10) || 7200;
   for (let s = 0; s <= duration; s += tick) axis.append(make("span", { "--x": `${100 * s / duration}%` }, clock(s, 0)));
@@ -139,36 +141,37 @@
     link.addEventListener("click", () => seek(ms / 1000));
     return link;
   };
-  const reason = (one) => {
-    const left = one.text ? [" ", make("q", { class: "left-out", dir: "auto" }, one.text)] : [];
-    return make("span", {}, make("span", { class: "kind" }, KINDS[one.kind] || one.kind), " ", one.reason, ...left);
+  const reason = (trouble) => {
+    const left = trouble.text ? [" ", make("q", { class: "left-out", dir: "auto" }, trouble.text)] : [];
+    return make("span", {}, make("span", { class: "kind" }, KINDS[trouble.kind] || trouble.kind), " ", trouble.reason, ...left);
   };
   at("troubles").hidden = !troubles.length;
-  for (const one of troubles) at("troubles").querySelector("ol").append(make("li", {},
-    make("span", { class: "from-to" }, time(one.start_ms), ` – ${clock(one.end_ms / 1000)}`), reason(one)));
-  const sentenceRow = (one) => {
+  for (const trouble of troubles) at("troubles").querySelector("ol").append(make("li", {},
+    make("span", { class: "from-to" }, time(trouble.start_ms), ` – ${clock(trouble.end_ms / 1000)}`), reason(trouble)));
+  const sentenceRow = (sentence) => {
     const text = make("p", { class: "text", dir: "auto" });
-    if (one.lang) text.lang = one.lang.split(" ")[0];
-    one.spans = one.words.map(([start, , word]) => make("span", { class: "word", "data-ms": start }, word));
-    text.append(...(one.spans.length ? one.spans : [one.text]));
-    const percent = `${Math.round(100 * one.asr_confidence)}%`;
+    if (sentence.lang) text.lang = sentence.lang.split(" ")[0];
+    sentence.spans = sentence.words.map(([start, , word]) => make("span", { class: "word", "data-ms": start }, word));
+    text.append(...(sentence.spans.length ? sentence.spans : [sentence.text]));
+    const percent = `${Math.round(100 * sentence.asr_confidence)}%`;
     const about = make("div", { class: "about" });
-    if (one.lang) about.append(make("span", { class: "language", title: `${one.lang} ${one.lang_confidence}` }, languageName(one.lang)));
-    if (one.text) about.append(make("span", { class: "meter", title: `confidence ${one.asr_confidence}` },
-      make("i", { "--share": percent }), one.asr_confidence.toFixed(2)));
-    const sure = one.text ? grade(one.asr_confidence) : "";
-    one.row = make("div", { class: `row ${sure}`, "--colour": languageColour(one.lang), "--grade": `var(--${sure})` },
-      time(one.start_ms), text, about);
-    return one.row;
+    if (sentence.lang) about.append(make("span", { class: "language", title: `${sentence.lang} ${sentence.lang_confidence}` },
+      languageName(sentence.lang)));
+    if (sentence.text) about.append(make("span", { class: "meter", title: `confidence ${sentence.asr_confidence}` },
+      make("i", { "--share": percent }), sentence.asr_confidence.toFixed(2)));
+    const sure = sentence.text ? grade(sentence.asr_confidence) : "";
+    sentence.row = make("div", { class: `row ${sure}`, "--colour": languageColour(sentence.lang), "--grade": `var(--${sure})` },
+      time(sentence.start_ms), text, about);
+    return sentence.row;
   };
-  const troubleRow = (one) => make("div", { class: "row trouble", "--colour": "var(--trouble)" },
-    time(one.start_ms), reason(one), make("div", { class: "about" }, `until ${clock(one.end_ms / 1000)}`));
-  const eventRow = (one) => make("div", { class: "row event", "--colour": `var(--${one.kind})` },
-    time(one.start_ms), make("span", {}, `♪ ${one.kind} until ${clock(one.end_ms / 1000)}`));
+  const troubleRow = (trouble) => make("div", { class: "row trouble", "--colour": "var(--trouble)" },
+    time(trouble.start_ms), reason(trouble), make("div", { class: "about" }, `until ${clock(trouble.end_ms / 1000)}`));
+  const eventRow = (event) => make("div", { class: "row event", "--colour": `var(--${event.kind})` },
+    time(event.start_ms), make("span", {}, `♪ ${event.kind} until ${clock(event.end_ms / 1000)}`));
   const rows = [[events, eventRow], [sentences, sentenceRow], [troubles, troubleRow]].flatMap(
-    ([items, row]) => items.map((one) => [one, row]));
+    ([items, row]) => items.map((item) => [item, row]));
   rows.sort(([a], [b]) => a.start_ms - b.start_ms);
-  at("rows").replaceChildren(...rows.map(([one, row]) => row(one)));
+  at("rows").replaceChildren(...rows.map(([item, row]) => row(item)));
   if (!rows.length) at("rows").append(make("p", { class: "empty" }, "No speech was found in this recording."));
 
   // Player
@@ -213,13 +216,13 @@
     at("now").textContent = clock(t);
     at("overview").setAttribute("aria-valuenow", t.toFixed(1));
     at("overview").setAttribute("aria-valuetext", clock(t, 0));
-    const index = lastBegun(sentences, (one) => one.start_ms, 1000 * t + 0.5);
+    const index = lastBegun(sentences, (sentence) => sentence.start_ms, 1000 * t + 0.5);
     const sentence = index >= 0 && 1000 * t < sentences[index].end_ms ? sentences[index] : null;
-    const word = sentence ? sentence.spans[lastBegun(sentence.words, (one) => one[0], 1000 * t + 0.5)] : undefined;
+    const word = sentence ? sentence.spans[lastBegun(sentence.words, (word) => word[0], 1000 * t + 0.5)] : undefined;
     const wanted = [sentence && sentence.row, word].filter(Boolean);
     const changed = sentence && lit[0] !== sentence.row;
-    lit.filter((one) => !wanted.includes(one)).forEach((one) => one.classList.remove("now"));
-    wanted.forEach((one) => one.classList.add("now"));
+    lit.filter((element) => !wanted.includes(element)).forEach((element) => element.classList.remove("now"));
+    wanted.forEach((element) => element.classList.add("now"));
     lit = wanted;
     if (changed && at("follow").checked && (jumped || (audio && !audio.paused))) reveal(sentence.row);
     drawCloseup(t);
@@ -268,14 +271,15 @@
     }
     brush.textAlign = "center";
     brush.font = `14px ${colours.getPropertyValue("--sans")}`;
-    for (const one of sentences) if (inView(one.start_ms, one.end_ms)) for (const [start, end, text] of one.words) {
-      if (!inView(start, end)) continue;
-      const current = 1000 * t + 0.5 >= start && 1000 * t < end, left = x(start / 1000), right = x(end / 1000);
-      brush.fillStyle = current ? colour("now") : colour("line");
-      brush.fillRect(left, bottom + 2, Math.max(right - left - 1, 1), 24);
-      brush.fillStyle = current ? colour("now-text") : colour("text");
-      brush.fillText(text.trim(), (left + right - 1) / 2, bottom + 14, Math.max(right - left - 2, 6));
-    }
+    for (const sentence of sentences.filter(({ start_ms, end_ms }) => inView(start_ms, end_ms)))
+      for (const [start, end, text] of sentence.words) {
+        if (!inView(start, end)) continue;
+        const current = 1000 * t + 0.5 >= start && 1000 * t < end, left = x(start / 1000), right = x(end / 1000);
+        brush.fillStyle = current ? colour("now") : colour("line");
+        brush.fillRect(left, bottom + 2, Math.max(right - left - 1, 1), 24);
+        brush.fillStyle = current ? colour("now-text") : colour("text");
+        brush.fillText(text.trim(), (left + right - 1) / 2, bottom + 14, Math.max(right - left - 2, 6));
+      }
     brush.textAlign = "start";
     brush.fillStyle = colour("trouble");
     brush.fillRect(x(t) - 1, 0, 2, height);
@@ -310,7 +314,7 @@
     if (word && getSelection().isCollapsed) seek(Number(word.dataset.ms) / 1000);
   });
   const stepSentence = (by) => {
-    const index = lastBegun(sentences, (one) => one.start_ms, 1000 * place() + 0.5) + by;
+    const index = lastBegun(sentences, (sentence) => sentence.start_ms, 1000 * place() + 0.5) + by;
     if (sentences.length) seek(sentences[Math.min(Math.max(index, 0), sentences.length - 1)].start_ms / 1000);
   };
   const keys = {

@@ -1,4 +1,4 @@
-"""One self-contained HTML page of a transcript: listen, read along, see where the system was in doubt."""
+"""One self-contained HTML page of a transcript: player, text, and places where the system was in doubt."""
 
 import base64
 import hashlib
@@ -28,7 +28,7 @@ from firered.results import Transcript
 from firered.version import __version__
 
 EMBED_S = 1200.0  # recordings up to this long are part of the page (400 kB a minute), longer ones a link to the file
-_PEAKS = 200_000  # at most so many, of at least 10 ms: fine enough for a close look, some 500 kB of page
+_PEAKS = 200_000  # at most so many, of at least 10 ms: fine enough for the close-up, some 500 kB of page
 # Constant 40 kbit/s: players seek exactly, and below that libsndfile leaves out the tag that cancels MP3's delay.
 _MP3 = {"format": "MP3", "subtype": "MPEG_LAYER_III", "bitrate_mode": "CONSTANT", "compression_level": 0.8}
 # What a recording's name or words could smuggle in would not run, and the page never asks a network for anything.
@@ -110,7 +110,7 @@ def _also_encoded(blocks: Iterable[np.ndarray], mp3: io.BytesIO) -> Iterator[np.
 def _peaks(blocks: Iterable[np.ndarray]) -> dict[str, Any]:
     """Lowest and highest sample of equal steps of the signal, as pairs of signed bytes.
 
-    Of amplitudes these are the square roots, the largest 127, so that quiet speech beside loud music is seen.
+    Of amplitudes these are the square roots, the largest 127, so that quiet speech next to loud music is visible.
     """
     envelope = Envelope()
     for block in blocks:

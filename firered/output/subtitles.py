@@ -13,8 +13,8 @@ from firered.text.width import columns
 
 _SHORTEST_MS = 40  # a frame of 25 a second: players never show what is shorter
 _MARKS = tuple("，。？！、；：…,.?!;:")
-_MARK_COUNTS = 0.5  # how far from an even share, as a part of it, a cut is worth going for a mark
-_PAUSE_COUNTS_S = 0.5  # and for a pause; longer ones count no more
+_MARK_COUNTS = 0.5  # how far from an even share, as a fraction of it, a cut may move to a mark
+_PAUSE_COUNTS_S = 0.5  # and to a pause; longer pauses weigh no more
 
 
 class Cue(NamedTuple):
@@ -30,7 +30,7 @@ def cues(transcript: Transcript, config: SubtitleConfig) -> list[Cue]:
 
     A sentence is one subtitle where it fits the lines and the time. Else it is cut: at word times where there are words
     and in proportion to its text where there are none, at marks and pauses where these are not far from the middle.
-    What cannot be cut, such as a long "Ah.", is taken away when its time is over.
+    What cannot be cut, such as a long "Ah.", disappears after the longest time.
     """
     limit_ms = 1000 * config.max_cue_seconds or math.inf
     found = []
@@ -90,7 +90,7 @@ def _cut_to_fit(parts: list[Piece], config: SubtitleConfig, limit_ms: float) -> 
 
 
 def _best_cut(parts: Sequence[Piece], places: Iterable[int], shares: int) -> int:
-    """The one of some places to cut at whose first piece is best as one of so many shares."""
+    """The best of several places to cut at: its first piece is closest to one of so many equal shares."""
     widths = list(accumulate(columns(part.text) for part in parts))
 
     def cost(place: int) -> float:

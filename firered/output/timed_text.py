@@ -18,7 +18,7 @@ Span = tuple[int, int]  # [start, end) in a text
 
 
 class Piece(NamedTuple):
-    """A piece of text with its time in milliseconds, which files count in."""
+    """A piece of text with its time in milliseconds, the unit of the files."""
 
     start_ms: int
     end_ms: int
@@ -60,12 +60,12 @@ def _places(text: str, words: Sequence[Piece]) -> dict[int, Span]:
     return places
 
 
-def _matches(one: list[str], other: list[str]) -> Iterator[tuple[int, int]]:
+def _matches(text: list[str], other: list[str]) -> Iterator[tuple[int, int]]:
     """Places of equal letters in both, in order."""
-    # Mostly one begins with the other, and the matcher is slow on long texts.
-    same = next((n for n, (a, b) in enumerate(zip(one, other, strict=False)) if a != b), min(len(one), len(other)))
+    # Mostly one of them is a prefix of the other, and the matcher is slow on long texts.
+    same = next((n for n, (a, b) in enumerate(zip(text, other, strict=False)) if a != b), min(len(text), len(other)))
     yield from zip(range(same), range(same), strict=True)
-    for first, second, length in SequenceMatcher(None, one[same:], other[same:], autojunk=False).get_matching_blocks():
+    for first, second, length in SequenceMatcher(None, text[same:], other[same:], autojunk=False).get_matching_blocks():
         yield from zip(range(same + first, same + first + length), count(same + second), strict=False)
 
 
@@ -81,7 +81,7 @@ def _in_order(sentence: Piece, texts: Sequence[str], words: Sequence[Piece]) -> 
 
 
 def split_around(text: str, spans: Sequence[Span]) -> list[str]:
-    """The whole text in one part a span, what stands between two given to the one it belongs to."""
+    """The whole text in one part per span; characters between two spans go to the one they belong to."""
     cuts = [_cut(text, before[1], after[0]) for before, after in pairwise(spans)]
     return [text[start:end] for start, end in zip([0, *cuts], [*cuts, len(text)], strict=True)]
 
@@ -103,7 +103,7 @@ def split_for_lines(text: str) -> list[str]:
 
 
 def _unbroken(text: str) -> list[Span]:
-    """Places of what no line may end in: wide letters each, and runs of narrow characters from a letter on."""
+    """Stretches that no line end may divide: single wide letters, and runs of narrow characters from a letter on."""
     spans: list[Span] = []
     in_run = False
     for place, character in enumerate(text):

@@ -63,7 +63,7 @@ class Punc:
             OptionError: the overlap is wider than the model's windows.
         """
         directory = find_model(model_dir, PUBLISHED)
-        model_files(directory, CHECKPOINT, BERT_CONFIG, TAGS, VOCABULARY)  # names all that are missing at once
+        model_files(directory, CHECKPOINT, BERT_CONFIG, TAGS, VOCABULARY)  # one message names all that are missing
         model = PuncBert.load(directory)
         tokenizer = PieceTokenizer.from_dir(directory)
         tags = [tag.strip() for tag in read_dict(directory / TAGS)]  # that of no mark is a space
@@ -82,7 +82,7 @@ class Punc:
     def batch(
         self, texts: Iterable[str], uttids: Sequence[str] | None = None, *, progress: Progress | None = None
     ) -> list[Outcome[PuncResult]]:
-        """Each text with punctuation, in their order; for one that failed the error, of firered's, in its place.
+        """Each text with punctuation, in input order; where one failed, its FireRedError in the result's place.
 
         Args:
             texts: as they were recognised.

@@ -1,4 +1,4 @@
-"""What becomes of text and tags: marks put in, sentences cut, capitals and half-width marks (no model in here)."""
+"""Text from pieces and tags: marks inserted, sentences cut, capitals and half-width marks (no model in here)."""
 
 import re
 from collections.abc import Sequence

@@ -30,7 +30,7 @@ class Piece(NamedTuple):
     id: int
     text: str
     latin: bool  # ASCII letters and digits only, accents aside
-    continues: bool  # goes on with the word of the piece before (`##`)
+    continues: bool  # continues the word of the piece before (`##`)
 
 
 class PieceTokenizer:

@@ -24,7 +24,7 @@ def run_align(
     """Exit status of aligning the lines of `text` to the utterances of `data`, with ctm, ali.ark and utt2score.
 
     Raises:
-        DataError: there is nothing to work on, or `text` cannot be read.
+        DataError: there is no input to process, or `text` cannot be read.
         FireRedError: `out` cannot be written.
     """
     inputs = resolve([data], audio, by_segment=True)

@@ -36,14 +36,16 @@ def run_asr(
     What is known of an utterance beforehand is in utt2lang and utt2prompt of the data directory; else `context`.
 
     Raises:
-        DataError: there is nothing to work on.
+        DataError: there is no input to process.
         FireRedError: `out` cannot be written.
     """
     inputs = resolve(paths, audio, by_segment=True)
     options, known = asr.config, context or Context()
-    told = ContextConfig(language=known.language, prompt=known.prompt)
+    default = ContextConfig(language=known.language, prompt=known.prompt)
     seconds, kind, front_end = options.batch_seconds, AsrResult, asr.front_end
-    run = ModelRun("firered-asr", model, asr.sources, options, seconds, audio, config, kind, front_end, known, (told,))
+    run = ModelRun(
+        "firered-asr", model, asr.sources, options, seconds, audio, config, kind, front_end, known, (default,)
+    )
 
     def write(results: Mapping[str, AsrResult]) -> None:
         write_asr(out, results, options)

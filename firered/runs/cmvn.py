@@ -24,7 +24,7 @@ def make_cmvn(data: Path, out: Path) -> int:
     stats, used = CmvnStats(), 0
     for key in sorted(feats):
         try:
-            own = CmvnStats()  # an utterance that breaks off half-way must not count with its first half
+            own = CmvnStats()  # an utterance that fails half-way must not count with its first half
             for block in feature_blocks(feats, key):
                 own.add(block)
             stats.stats += own.stats

@@ -1,4 +1,4 @@
-"""How a command goes through its recordings or utterances, and what else it writes."""
+"""How a command processes its recordings or utterances, and what else it writes."""
 
 from dataclasses import dataclass
 
@@ -7,7 +7,7 @@ from firered.options import Options, option
 
 @dataclass(frozen=True)
 class JobConfig(Options):
-    """How a command goes through its recordings or utterances."""
+    """How a command processes its recordings or utterances."""
 
     resume: bool = option(True, "resume an interrupted run that had the same settings")
     keep_going: bool = option(False, "exit 0 even if some inputs failed (they are still listed in OUT/failed)")

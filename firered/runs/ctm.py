@@ -12,12 +12,12 @@ from firered.errors import DataError, Problem
 from firered.punc.text import bare
 from firered.results import Word
 
-_TOLERANCE_S = 0.01  # times and segments are rounded, each for itself
+_TOLERANCE_S = 0.01  # times and segments are rounded independently
 
 
 @dataclass
 class _Slot:
-    """An utterance's stretch of its recording, and how much of its text the words found so far leave over."""
+    """An utterance's stretch of its recording, and the rest of its text after the words found so far."""
 
     utterance: str
     rest: str | None  # None: its text is not known
@@ -62,11 +62,11 @@ def utterance_words(path: Path, texts: Mapping[str, str], data: DataDir | None, 
     if lines is None:
         raise DataError(f"{path}: no such file")
     slots = _slots(texts, data)
-    own_slot = {slot.utterance: slot for slots_of_one in slots.values() for slot in slots_of_one}
+    own_slot = {slot.utterance: slot for slots_of_recording in slots.values() for slot in slots_of_recording}
     channels = (data and data.table("reco2file_and_channel")) or {}
     recording_of = {tuple(value.split()): key for key, value in channels.items()}
     timed: dict[str, list[Word]] = defaultdict(list)
-    for line in (line for owned in lines.values() for line in owned):
+    for line in (line for lines_of_id in lines.values() for line in lines_of_id):
         file, channel, start, duration, text = line.split()[:5]
         owner = recording_of.get((file, channel), file)
         if owner not in slots and owner not in own_slot:
@@ -77,7 +77,7 @@ def utterance_words(path: Path, texts: Mapping[str, str], data: DataDir | None, 
         except ValueError:
             problems.append(Problem(owner, f"{path}: no time in {line!r}"))
     for owner, words in timed.items():
-        _give(words, slots[owner] if owner in slots else [own_slot[owner]])
+        _assign(words, slots[owner] if owner in slots else [own_slot[owner]])
     found = TimedTexts()
     for key in texts:
         if reason := _fault(own_slot[key]):
@@ -99,8 +99,8 @@ def _slots(texts: Mapping[str, str], data: DataDir | None) -> dict[str, list[_Sl
     return {recording: sorted(own, key=lambda slot: slot.start_s) for recording, own in slots.items()}
 
 
-def _give(words: list[Word], slots: list[_Slot]) -> None:
-    """Give words to the utterances they lie in; such as begin at the same time go in the order of the text."""
+def _assign(words: list[Word], slots: list[_Slot]) -> None:
+    """Assign words to the utterances they lie in; words with the same start are taken in the order of the text."""
     later, near = deque(slots), []
     words = sorted(words, key=lambda word: word.start_s)
     for start_s, same_start in groupby(words, key=lambda word: word.start_s):
@@ -109,11 +109,11 @@ def _give(words: list[Word], slots: list[_Slot]) -> None:
             near.append(later.popleft())
         near = [slot for slot in near if slot.end_s + _TOLERANCE_S >= start_s]
         while waiting:
-            waiting.remove(_give_one(waiting, near))
+            waiting.remove(_assign_next(waiting, near))
 
 
-def _give_one(waiting: list[Word], slots: list[_Slot]) -> Word:
-    """The one of the words that was given to an utterance, or that fits none."""
+def _assign_next(waiting: list[Word], slots: list[_Slot]) -> Word:
+    """The word that was assigned to an utterance, or that fits none."""
     fitting = ((word, slot) for word in waiting for slot in slots if slot.continues_with(word))
     word, slot = next(fitting, (waiting[0], None))
     if slot is not None and slot.rest is not None:
@@ -129,7 +129,7 @@ def _give_one(waiting: list[Word], slots: list[_Slot]) -> Word:
 
 
 def _fault(slot: _Slot) -> str:
-    """Why the words of an utterance cannot be used; nothing if they can."""
+    """Why the words of an utterance cannot be used; empty if they can."""
     if slot.rest and not slot.fault:
         return f"the words end before {slot.rest[:20]!r}" if slot.words else "no words of this utterance"
     return slot.fault

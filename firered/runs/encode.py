@@ -38,17 +38,19 @@ def run_encode(
     audio: AudioConfig,
     config: JobConfig,
 ) -> int:
-    """Exit status of writing feats.scp, feats.ark, utt2num_frames, utt2dur and frame_shift beside the inputs' tables.
+    """Exit status of writing feats.scp, feats.ark, utt2num_frames, utt2dur and frame_shift, with the inputs' tables.
 
     The matrices are (T, D), one row each `frame_shift` seconds from the utterance's start; T is its valid length.
 
     Raises:
-        DataError: there is nothing to work on.
+        DataError: there is no input to process.
         FireRedError: `out` cannot be written.
         OptionError: the model has no such layer, or no adapter.
     """
     inputs = resolve(paths, audio, by_segment=True)
-    encoder.encode([], layer=encode.layer, adapter=encode.adapter)  # refused at once, not utterance by utterance
+    encoder.encode(
+        [], layer=encode.layer, adapter=encode.adapter
+    )  # raises before the run rather than for every utterance
     identity = fingerprint("firered-encode", encoder.config, encode, audio, *encoder.sources)
     with Run(out, identity, config, "utterances", _Stored.from_dict) as run:
         run.take(inputs)

@@ -29,7 +29,7 @@ class _Features(Result):
 
 
 def make_fbank(paths: Sequence[str], out: Path, audio: AudioConfig, fbank: FbankConfig, config: JobConfig) -> int:
-    """Exit status of writing feats.scp, utt2num_frames and utt2dur of all utterances beside their tables."""
+    """Exit status of writing feats.scp, utt2num_frames and utt2dur of all utterances, with their tables."""
     inputs = resolve(paths, audio, by_segment=True, durations=False)
     identity = fingerprint("firered-fbank", audio, fbank)
     with Run(out, identity, config, "utterances", _Features.from_dict) as run:
@@ -56,7 +56,7 @@ def _write_one(utterance: Utterance, audio: AudioConfig, writer: MatrixWriter, r
         place, rows = writer.write(utterance.id, _watched(frames, reading))
     except Exception as error:
         if not reading:
-            raise  # the archive cannot be written: that is not this utterance's fault
+            raise  # the archive cannot be written, which ends the run rather than this utterance
         run.fail_with(utterance.id, error)
         return
     features = _Features(rows, frames.duration_s, place.rpartition(":")[2])

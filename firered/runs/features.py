@@ -1,4 +1,4 @@
-"""Data directories gain features: preparation, filterbank archives, and global statistics over many utterances."""
+"""Features of data directories: preparation, filterbank archives, and global statistics over many utterances."""
 
 import logging
 

@@ -33,14 +33,18 @@ class Inputs:
     def write_tables(self, keys: Iterable[str], out: Path) -> None:
         """Write a data directory of the utterances `keys`: all tables the source has, or wav.scp and speakers."""
         wanted = set(keys)  # may be of segments, where the utterances here are whole recordings
-        kept = {one.id: one for one in self.utterances if one.id in wanted}
+        kept = {utterance.id: utterance for utterance in self.utterances if utterance.id in wanted}
         known = wanted.intersection(self.data.utterances() if self.data else ())
         if self.data is not None:
             subset(self.data, sorted(known), out)
-        if self.data is None or any(one.channel for one in kept.values()):
-            write_table(out / "wav.scp", {one.recording: one.rxfilename for one in kept.values()})
+        if self.data is None or any(utterance.channel for utterance in kept.values()):
+            write_table(out / "wav.scp", {utterance.recording: utterance.rxfilename for utterance in kept.values()})
             write_channels(out, kept.values())
-        cut = {key: Segment(one.recording, one.start_s, one.end_s) for key, one in kept.items() if key != one.recording}
+        cut = {
+            key: Segment(utterance.recording, utterance.start_s, utterance.end_s)
+            for key, utterance in kept.items()
+            if key != utterance.recording
+        }
         if cut and wanted - known:
             write_table(out / "segments", {key: format_segment(part) for key, part in cut.items()})
         if self.data is None or None in (self.data.utt2spk, self.data.spk2utt) or wanted - known:
@@ -51,7 +55,7 @@ class Inputs:
 
 def write_channels(out: Path, utterances: Iterable[Utterance]) -> None:
     """Write reco2file_and_channel, where recordings are single channels of their files."""
-    named = {one.recording: channel_name(one.channel) for one in utterances if one.channel}
+    named = {utterance.recording: channel_name(utterance.channel) for utterance in utterances if utterance.channel}
     lines = {key: f"{key.removesuffix('-' + name)} {name}" for key, name in named.items()}
     if lines:
         write_table(out / "reco2file_and_channel", lines)
@@ -71,7 +75,7 @@ def resolve(paths: Sequence[str], config: AudioConfig, *, by_segment: bool, dura
             headers of the files tell it; pipes are not run for it.
 
     Raises:
-        DataError: an input is not there at all, or nothing to work on is left.
+        DataError: an input does not exist, or none is left to process.
     """
     found = Inputs()
     if len(paths) == 1 and _is_data_dir(Path(paths[0])):
@@ -79,7 +83,9 @@ def resolve(paths: Sequence[str], config: AudioConfig, *, by_segment: bool, dura
     else:
         _from_several(paths, by_segment, found)
     if config.channel == "each":
-        found.utterances = [part for one in found.utterances for part in _per_channel(one, config, found.problems)]
+        found.utterances = [
+            channel for utterance in found.utterances for channel in _per_channel(utterance, config, found.problems)
+        ]
     found.utterances.sort(key=lambda utterance: utterance.id)
     if durations:
         found.utterances = with_durations(found.utterances, config)
@@ -98,10 +104,9 @@ def _from_data_dir(path: Path, by_segment: bool, found: Inputs) -> None:
     channels = _channels(data, found.problems)
     segments = data.segments if by_segment else None
     if data.segments is not None and not by_segment:
-        log.info("%s: works on whole recordings; segments is passed over", path)
+        log.info("%s: whole recordings are processed; segments is ignored", path)
     feats = (data.feats_scp or {}) if by_segment or data.segments is None else {}
-    tables = ("utt2dur",) if segments is not None else ("reco2dur",) if data.segments else ("reco2dur", "utt2dur")
-    durations = {key: value for name in tables for key, value in _seconds(data.table(name)).items()}
+    durations = _durations(data, segments is not None)
     speakers = data.utt2spk or utt2spk_of(data.spk2utt or {})
     if segments is None:
         for key in sorted(wav_scp.keys() | feats.keys()):
@@ -124,8 +129,16 @@ def _from_data_dir(path: Path, by_segment: bool, found: Inputs) -> None:
         )  # fmt: skip
 
 
+def _durations(data: DataDir, by_segment: bool) -> dict[str, float]:
+    """Seconds of each utterance as far as the tables have them; without segments both are of recordings."""
+    if by_segment:
+        return _seconds(data.table("utt2dur"))
+    durations = _seconds(data.table("reco2dur"))
+    return durations if data.segments else durations | _seconds(data.table("utt2dur"))
+
+
 def _seconds(table: dict[str, str] | None) -> dict[str, float]:
-    """Durations of a table; what is not a number is as good as not there."""
+    """Durations of a table; lines without a number are skipped."""
     found = {}
     for key, value in (table or {}).items():
         with contextlib.suppress(ValueError):
@@ -148,25 +161,25 @@ def _channels(data: DataDir, problems: list[Problem]) -> dict[str, int]:
 
 
 def _from_several(paths: Sequence[str], by_segment: bool, found: Inputs) -> None:
-    """Utterances of inputs of any kind; one whose id an earlier input has is a problem."""
+    """Utterances of inputs of any kind; an id that an earlier input has is a problem."""
     taken: set[str] = set()
-    for one, source in _offered(paths, by_segment, found.problems):
-        if one.id in taken:
-            found.problems.append(Problem(one.id, f"{source}: another input has this id already"))
+    for utterance, source in _offered(paths, by_segment, found.problems):
+        if utterance.id in taken:
+            found.problems.append(Problem(utterance.id, f"{source}: another input has this id already"))
         else:
-            found.utterances.append(one)
-            taken.add(one.id)
+            found.utterances.append(utterance)
+            taken.add(utterance.id)
 
 
 def _offered(paths: Sequence[str], by_segment: bool, problems: list[Problem]) -> Iterator[tuple[Utterance, Path]]:
-    """The utterances of each input, and the path that each is from; audio files come last, with ids all unlike."""
+    """The utterances of each input, and the path that each is from; audio files come last, with unique ids."""
     files: list[Path] = []
     for name in paths:
         path = Path(name)
         if _is_data_dir(path):
             inside = Inputs(problems=problems)
             _from_data_dir(path, by_segment, inside)
-            yield from ((one, path) for one in inside.utterances)
+            yield from ((utterance, path) for utterance in inside.utterances)
         elif path.is_dir():
             below = sorted(audio_files(path))
             if not below:
@@ -201,7 +214,7 @@ def audio_files(folder: Path) -> Iterator[Path]:
 
 
 def unique_ids(files: Iterable[Path]) -> dict[str, Path]:
-    """Ids for files: the name without its suffix; of files that share it, as much of the path as tells them apart."""
+    """Ids for files: the name without its suffix; of files that share it, as much of the path as makes it unique."""
     groups: dict[str, list[Path]] = defaultdict(list)
     for path in dict.fromkeys(files):
         groups[make_id(path.stem)].append(path)

@@ -1,4 +1,4 @@
-"""One command's run over many recordings: each on its own, with progress, a list of failures, and resume."""
+"""One command's run over many recordings: with progress, a list of failures, and resume."""
 
 import hashlib
 import json
@@ -27,7 +27,7 @@ _REPORT_EVERY_S = 10.0
 
 
 def fingerprint(command: str, *parts: Options | Path) -> str:
-    """Digest of everything that decides a command's results: its name, the version, its options and model files."""
+    """Digest of everything that determines a command's results: its name, the version, its options and model files."""
     digest = hashlib.sha256(f"{command} {__version__}".encode())
     for part in parts:
         digest.update(_identity(part).encode())
@@ -100,8 +100,8 @@ def _unchanged(value: Any) -> Any:  # noqa: ANN401 - any JSON value
 class Run(Generic[R]):
     """What is done, what failed and what is left of one command's run into the folder `out`.
 
-    Every result is noted in a journal at once, so that the same command resumes after it was killed; when the run is
-    complete the journal is removed. Failures are tried again. Use as a context.
+    Every result is noted in a journal immediately, so that the same command resumes after it was killed; when the run
+    is complete the journal is removed. Failures are tried again. Use as a context manager.
 
     Args:
         out: the folder.
@@ -148,7 +148,7 @@ class Run(Generic[R]):
         return journal
 
     def take(self, inputs: Inputs) -> None:
-        """Take on the utterances of a run; what of the input cannot be used has failed already."""
+        """Set the utterances of the run; inputs that cannot be used count as failures."""
         self._total = len(inputs.utterances)
         self._sources = {utterance.id: source_of(utterance) for utterance in inputs.utterances}
         same = {key for key, source in self._sources.items() if self._old_sources.get(key) in (None, source)}
@@ -171,7 +171,7 @@ class Run(Generic[R]):
         log.error("%s", problem)
 
     def fail_with(self, key: str, error: Exception) -> None:
-        """Note the error that ended the work on one; one that is not firered's own is logged with its traceback."""
+        """Note the error of a recording or utterance; any other than a FireRedError is logged with its traceback."""
         if isinstance(error, FireRedError):
             self.fail(key, error)
         else:

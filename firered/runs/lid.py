@@ -19,7 +19,7 @@ def run_lid(paths: Sequence[str], out: Path, model: Path, lid: Lid, audio: Audio
     """Exit status of a run over all utterances of `paths`, with utt2lang, utt2lang_conf and lid.jsonl in `out`.
 
     Raises:
-        DataError: there is nothing to work on.
+        DataError: there is no input to process.
         FireRedError: `out` cannot be written.
     """
 

@@ -32,7 +32,7 @@ Process = Callable[[list[Speech]], Sequence[Outcome[Out]]]
 
 @dataclass(frozen=True)
 class ModelRun(Generic[R]):
-    """One command's run of a model over utterances: what decides its results, and how it goes through them."""
+    """One command's run of a model over utterances: what determines its results, and how it processes them."""
 
     command: str
     model: Path
@@ -68,7 +68,7 @@ class ModelRun(Generic[R]):
 
 
 def context_tables(inputs: Inputs) -> list[Path]:
-    """The tables of a data directory that say what is known of its utterances beforehand, as far as they are there."""
+    """The paths of a data directory's tables of context, as far as they exist."""
     places = [inputs.data.path / name for name in CONTEXT_TABLES] if inputs.data is not None else []
     return [path for path in places if path.exists()]
 
@@ -97,7 +97,7 @@ class Loader:
         try:
             frames = of_utterance(utterance, self.audio, self.front_end)
             return Speech.of(frames, self.contexts.get(utterance.id))
-        except Exception as error:  # whatever is wrong with one utterance stays with it; the caller reports it
+        except Exception as error:  # any failure is the outcome of this utterance alone; the caller reports it
             return error
 
 
@@ -114,13 +114,13 @@ def run_utterances(
     store: Callable[[Out], R] = _as_it_is,
     mark: Callable[[], int] = lambda: 0,
 ) -> None:
-    """Put every utterance that no earlier run has done through `process`, and note each result or failure.
+    """Pass every utterance that no earlier run has done to `process`, and note each result or failure.
 
-    Batches depend on the utterances alone, not on what is done, so that a resumed run computes what it would have.
+    Batches depend on the utterances alone, not on what is done, so that a resumed run gives the same results.
 
     Args:
         utterances: with their durations, as far as they are known.
-        load: reads one.
+        load: reads an utterance.
         run: gets the results and failures.
         batch_seconds: largest size of a batch, padded.
         process: outcomes of a batch, in its order.

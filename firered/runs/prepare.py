@@ -18,7 +18,8 @@ def prepare(paths: Sequence[str], out: Path, audio: AudioConfig, config: JobConf
     inputs = resolve(paths, audio, by_segment=True, durations=False)
     with Run[None](out, fingerprint("firered-prepare-data", audio), replace(config, resume=False)) as run:
         run.take(inputs)
-        headers = probe_all((one.rxfilename for one in inputs.utterances if one.rxfilename), audio)
+        files = (utterance.rxfilename for utterance in inputs.utterances if utterance.rxfilename)
+        headers = probe_all(files, audio)
         known_s: dict[str, float] = {}  # by recording: many segments may come from one
         refused: set[str] = set()
         for utterance in inputs.utterances:

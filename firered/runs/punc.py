@@ -34,7 +34,7 @@ def run_punc(
 ) -> int:
     """Exit status of punctuating all texts of `source` (see `read_texts`) into `out`.
 
-    Of a Kaldi text the tables beside it come along, so that `out` is as much of a data directory as its folder is.
+    The other tables of a Kaldi text's directory are copied, so that `out` is as much of a data directory as that is.
 
     Raises:
         DataError: `source` or `ctm` cannot be read.
@@ -88,7 +88,7 @@ def _work(
     punc: Punc,
     run: Run[PuncResult],
 ) -> None:
-    """Put what no earlier run has done through `process`, and note each result or failure."""
+    """Pass every text that no earlier run has done to `process`, and note each result or failure."""
     left = [(key, 1 + length(text)) for key, text in given.items() if key not in run.results]
     for keys in plan(left, _GROUP * punc.config.batch_size):
         for key, result in zip(keys, process([given[key] for key in keys], keys), strict=True):
@@ -99,10 +99,10 @@ def _work(
 
 
 def _write_tables(inputs: Inputs, data: DataDir, source: str, run: Run[PuncResult]) -> None:
-    """The tables beside the text, cut down to what was punctuated; their bad lines count as failures."""
+    """Copy the other tables of the text's directory, cut down to what was punctuated; bad lines count as failures."""
     inputs.write_tables(run.results, run.out)
     for problem in data.problems or ():
-        if not problem.reason.startswith(f"{source}:"):  # those of the text have been told
+        if not problem.reason.startswith(f"{source}:"):  # those of the text are reported already
             run.fail(problem.key, problem.reason)
 
 

@@ -41,7 +41,7 @@ class Transcription:
     """How recordings are transcribed, and what is written of them."""
 
     build: Callable[[str], System]  # the system on a device
-    devices: tuple[str, ...]  # of the processes side by side
+    devices: tuple[str, ...]  # one for each parallel process
     identity: str
     formats: tuple[str, ...]
     subtitles: SubtitleConfig
@@ -52,7 +52,7 @@ class Transcription:
 
 
 class _Segments(MutableMapping[tuple[str, str], Result]):
-    """What modules made of segments, in a journal, so that a run resumes in the middle of a long recording."""
+    """The modules' results for segments, in a journal, so that a run resumes in the middle of a long recording."""
 
     _KINDS: ClassVar[dict[str, type[Result]]] = {"lid": LidResult, "asr": AsrResult}  # by the module's first word
 
@@ -81,7 +81,7 @@ class _Segments(MutableMapping[tuple[str, str], Result]):
 
 
 def run_transcribe(inputs: Inputs, out: Path, how: Transcription) -> int:
-    """Exit status of transcribing all recordings into `out`, several processes side by side where `how` says so."""
+    """Exit status of transcribing all recordings into `out`, in parallel processes where `how` has several devices."""
     if len(how.devices) == 1:
         with _transcribed(inputs, out, out, how) as run:
             return _finish(run, out)
@@ -151,8 +151,8 @@ def _outcomes(
 ) -> Iterator[tuple[Utterance, Outcome[Transcript]]]:
     """Outcomes of the recordings that are not done.
 
-    Those that share batches depend on the recordings alone, not on what is done, so that a resumed run computes what it
-    would have.
+    Which of them share batches depends on the recordings alone, not on what is done, so that a resumed run gives the
+    same results.
     """
     system = None
     for group in shares(recordings, lambda recording: recording.duration_s, how.share_seconds):

@@ -56,7 +56,7 @@ def run_detector(
     """Exit status of a run over all recordings of `paths`, with everything the commands promise written to `out`.
 
     Raises:
-        DataError: there is nothing to work on.
+        DataError: there is no input to process.
         FireRedError: `out` cannot be written.
     """
     inputs = resolve(paths, audio, by_segment=False, durations=False)
@@ -73,7 +73,7 @@ def run_detector(
 
 
 def _detect_all(detector: Detector, inputs: Inputs, audio: AudioConfig, run: Run[_Detected]) -> dict[str, str]:
-    """Detect in what no earlier run has done; probs.scp lines of all."""
+    """Run the detector on recordings that no earlier run has done; probs.scp lines of all."""
     todo = [recording for recording in inputs.utterances if recording.id not in run.results]
     ark = run.out / "probs.ark"
     with MatrixWriter(ark, append_at=run.mark if run.mark else None) as probs:
@@ -90,7 +90,7 @@ def _detect_all(detector: Detector, inputs: Inputs, audio: AudioConfig, run: Run
 
 
 def _write_data_dir(out: Path, inputs: Inputs, run: Run[_Detected]) -> None:
-    """Segments and what belongs to it for recordings that hold any, and the per-recording result files for all."""
+    """Write segments and their tables for recordings that have any, and the per-recording result files for all."""
     recordings = {recording.id: recording for recording in inputs.utterances if recording.id in run.results}
     segments, utt2spk, voiced = {}, {}, {}
     for key, recording in recordings.items():
@@ -113,7 +113,7 @@ def _write_data_dir(out: Path, inputs: Inputs, run: Run[_Detected]) -> None:
     write_lines(out / "vad.jsonl", [json_line(published(run.results[key].result)) for key in ordered])
     silent = len(recordings) - len(voiced)
     if silent:
-        log.info("%d recordings hold nothing that was looked for; they are in vad.jsonl only", silent)
+        log.info("%d recordings have no segments; they are in vad.jsonl only", silent)
 
 
 def _write_feats(
@@ -175,7 +175,7 @@ def _samples(recording: Utterance, audio: AudioConfig) -> Iterator[np.ndarray]:
 
 
 def _save_segments(folder: Path, recording: Utterance, segments: Sequence[Labelled], audio: AudioConfig) -> None:
-    """Write every segment as a 16-bit wav; the recording passes by in blocks, once."""
+    """Write every segment as a 16-bit wav; the recording is read once, in blocks."""
     folder.mkdir(parents=True, exist_ok=True)
     todo = [
         (round(start * SAMPLE_RATE), round(end * SAMPLE_RATE), _utterance_id(recording.id, start, end, label))

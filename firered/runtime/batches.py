@@ -45,7 +45,7 @@ def padded_batches(lengths: Iterable[tuple[In, float]], cap: float) -> list[list
 
 
 def shares(items: Iterable[In], length: Callable[[In], float], enough: float) -> Iterator[list[In]]:
-    """The items in groups: one after the other until a group's lengths add up to `enough` (NaN does at once)."""
+    """The items in groups: one after the other until a group's lengths add up to `enough` (NaN ends a group)."""
     group: list[In] = []
     total = 0.0
     for item in items:
@@ -65,7 +65,7 @@ def by_parts(
     batch_seconds: float,
     process: Callable[[list[Speech]], Sequence[Out]],
 ) -> list[list[tuple[Speech, Outcome[Out]]]]:
-    """For each utterance its parts, each with what `process` made of it; parts of all utterances share batches."""
+    """For each utterance its parts, each with its outcome of `process`; parts of all utterances share batches."""
     owned = [(number, part) for number, speech in enumerate(utterances) for part in parts_of(speech)]
     found: dict[int, Outcome[Out]] = {}
     lengths = [(index, len(part.feats) * part.front_end.frame_shift_s) for index, (_, part) in enumerate(owned)]
@@ -81,8 +81,8 @@ def by_parts(
 def run_batch(batch: Sequence[In], process: Callable[[list[In]], Sequence[Outcome[Out]]]) -> list[Outcome[Out]]:
     """An outcome for each item of a batch, whatever goes wrong.
 
-    A batch for which memory runs out is tried again by halves, one that fails otherwise item by item; what fails on its
-    own has its error for outcome. So no item costs more than one call for each size of batch it is tried in.
+    A batch for which memory runs out is tried again in halves, one that fails otherwise item by item; the outcome of an
+    item that fails alone is its error. So no item costs more than one call for each size of batch it is tried in.
     """
     if not batch:
         return []

@@ -1,4 +1,4 @@
-"""What a model runs on, what it is told beside the audio, and options that several modules share."""
+"""Device and context of a model, and options that several modules share."""
 
 import re
 from dataclasses import dataclass

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Context:
-    """What is known of an utterance beforehand; each kind of recogniser uses what it can of it.
+    """What is known of an utterance beforehand; each kind of recogniser uses the fields it supports.
 
     `hotwords` are words that are likely to come, `language` is its code, such as `zh`, `prefix` is the text before the
     utterance, `prompt` an instruction in words to models that take one.

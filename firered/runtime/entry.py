@@ -1,4 +1,4 @@
-"""The way of many inputs through a module: read, worked on in groups, given back in the order they came in."""
+"""Many inputs through a module: read, processed in groups, results returned in input order."""
 
 from collections.abc import Callable, Iterable, Sequence
 from typing import Generic, TypeVar
@@ -12,15 +12,15 @@ In = TypeVar("In")
 Out = TypeVar("Out")
 Progress = Callable[[int, int], None]  # called with (done, total) as results become known
 
-# So many batches' worth of audio is read before it is worked on: enough to put utterances of like length together,
-# little enough that thousands of recordings need not fit into memory.
+# So many batches' worth of audio is read before it is processed: enough to batch utterances of similar length, few
+# enough that thousands of recordings need not fit into memory.
 _BATCHES_AHEAD = 8
 
 
 class InOrder(Generic[Out]):
     """The outcomes of a number of inputs, which become known in any order.
 
-    An error that is none of firered's is put into one, as its cause.
+    An error of another kind than FireRedError is wrapped in one, as its cause.
     """
 
     def __init__(self, total: int, progress: Progress | None = None) -> None:
@@ -39,7 +39,7 @@ class InOrder(Generic[Out]):
 
 
 def as_firered(error: Exception) -> FireRedError:
-    """The error, if it is one of firered's; else one that tells of it and has it as its cause."""
+    """The error itself if it is a FireRedError; else a FireRedError with it as its cause."""
     if isinstance(error, FireRedError):
         return error
     wrapped = FireRedError(f"unexpected {type(error).__name__}: {error}")
@@ -55,7 +55,7 @@ def over_audio(
     progress: Progress | None,
     item_of: Callable[[int, Speech], In],
 ) -> list[Outcome[Out]]:
-    """The outcome of each recording, in their order; one that fails takes no other with it.
+    """The outcome of each recording, in input order; a failure affects no other recording.
 
     Args:
         audios: recordings in any form.
@@ -71,19 +71,19 @@ def over_audio(
     recordings = listed(audios, uttids)
     outcomes = InOrder[Out](len(recordings), progress)
     group: dict[int, In] = {}
-    held_s = 0.0
+    group_s = 0.0
     for number, frames in enumerate(frames_of_all(recordings, uttids)):
         try:
             speech = Speech.of(frames)
-        except Exception as error:  # whatever is wrong with one recording is its outcome
+        except Exception as error:  # any failure is the outcome of this recording alone
             outcomes.put(number, error)
             continue
         group[number] = item_of(number, speech)
-        held_s += speech.duration_s
-        if held_s >= _BATCHES_AHEAD * batch_seconds:
-            _work_on(group, process, outcomes)
-            group, held_s = {}, 0.0
-    _work_on(group, process, outcomes)
+        group_s += speech.duration_s
+        if group_s >= _BATCHES_AHEAD * batch_seconds:
+            _process_group(group, process, outcomes)
+            group, group_s = {}, 0.0
+    _process_group(group, process, outcomes)
     return outcomes.all()
 
 
@@ -93,15 +93,15 @@ def over_items(
     group_size: int,
     progress: Progress | None,
 ) -> list[Outcome[Out]]:
-    """The outcome of each item, `group_size` of which are worked on at a time; see `over_audio`."""
+    """The outcome of each item, `group_size` of which are processed at a time; see `over_audio`."""
     outcomes = InOrder[Out](len(items), progress)
     for start in range(0, len(items), group_size):
         group = items[start : start + group_size]
-        _work_on(dict(enumerate(group, start)), process, outcomes)
+        _process_group(dict(enumerate(group, start)), process, outcomes)
     return outcomes.all()
 
 
-def _work_on(
+def _process_group(
     group: dict[int, In], process: Callable[[list[In]], Sequence[Outcome[Out]]], outcomes: InOrder[Out]
 ) -> None:
     if group:

@@ -36,7 +36,7 @@ class Loaded(Generic[Model]):
         """The model of a published directory.
 
         Raises:
-            ModelError: files are missing or do not fit together, or the number format is not to be had on the device.
+            ModelError: files are missing or do not fit together, or the number format is not available on the device.
         """
         checkpoint, cmvn, _ = model_files(directory, *AED_FILES)
         place = pick_device(device)
@@ -49,7 +49,7 @@ class Loaded(Generic[Model]):
 
     @property
     def sources(self) -> list[Path]:
-        """The files that decide what the model says."""
+        """The files that decide the model's results."""
         return model_files(self.directory, *AED_FILES)
 
     def encode(self, batch: list[Speech], layers: int | None = None) -> tuple[Tensor, Tensor]:

@@ -25,6 +25,6 @@ class Speech:
 
     @classmethod
     def of(cls, frames: Frames, context: Context | None = None) -> "Speech":
-        """The whole of what comes in blocks, and what is known beforehand; raises what reading raises."""
+        """All frames of an utterance in memory, with its context; raises what reading the frames raises."""
         feats = torch.cat(list(frames))
         return cls(frames.key, feats, frames.duration_s, context or Context(), frames.front_end)

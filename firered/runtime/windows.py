@@ -11,11 +11,11 @@ log = logging.getLogger(__name__)
 
 
 def windows(speech: Speech, longest_s: float, multiple: int = 1) -> list[tuple[int, int]]:
-    """(first frame, frame after the last) of the windows an utterance is worked on in.
+    """(first frame, frame after the last) of the windows that an utterance is processed in.
 
-    One of at most `longest_s` is one window. A longer one is cut where it is quietest (mean log energy over 0.3 s) in
-    the second half of each stretch of `longest_s`. All but the last have a multiple of `multiple` frames: whole
-    positions of the model, so that what it says of windows joins on the time axis.
+    An utterance of at most `longest_s` is one window. A longer one is cut where it is quietest (mean log energy over
+    0.3 s) in the second half of each stretch of `longest_s`. All but the last have a multiple of `multiple` frames:
+    whole positions of the model, so that the results of windows join on the time axis.
     """
     longest, total = round(longest_s / speech.front_end.frame_shift_s), len(speech.feats)
     found, start = [], 0
@@ -29,17 +29,17 @@ def windows(speech: Speech, longest_s: float, multiple: int = 1) -> list[tuple[i
         found.append((start, cut))
         start = cut
     if found:
-        log.warning("%s: longer than %g s, worked on in %d windows", speech.key, longest_s, len(found) + 1)
+        log.warning("%s: longer than %g s, processed in %d windows", speech.key, longest_s, len(found) + 1)
     return [*found, (start, total)]
 
 
 def window_parts(speech: Speech, longest_s: float, multiple: int = 1) -> list[Speech]:
-    """An utterance's windows, each as an utterance of its own."""
+    """An utterance's windows, each as a separate utterance."""
     return [part_of(speech, window) for window in windows(speech, longest_s, multiple)]
 
 
 def part_of(speech: Speech, window: tuple[int, int]) -> Speech:
-    """The frames of one window as an utterance of its own."""
+    """The frames of one window as a separate utterance."""
     start, end = window
     if (start, end) == (0, len(speech.feats)):
         return speech

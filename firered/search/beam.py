@@ -2,7 +2,7 @@
 
 The search knows no model: what it steps through is a `Stepper`, and what is added to that model's log-probabilities
 comes from scorers. All utterances of a batch move together, and each gives the same in any batch: it has its own
-largest length, and leaves as soon as it is done.
+largest length, and leaves the batch as soon as it is done.
 """
 
 import math
@@ -70,7 +70,7 @@ def _step_scores(
 
 @dataclass
 class _Outcome:
-    """What one utterance's search left: B hypotheses with their sums, on the model's device."""
+    """The end of one utterance's search: B hypotheses with their sums, on the model's device."""
 
     tokens: Tensor  # (B, L)
     log_probs: Tensor  # (B, L)
@@ -91,7 +91,7 @@ class _Beams(Beams):
         n, beams = self.sums.shape
         width = min(beams, log_probs.shape[1])
         best, ids = log_probs.view(n, beams, -1).topk(width)  # (N, B, K)
-        # A finished hypothesis goes on in one way: another end, which costs nothing.
+        # A finished hypothesis is continued in one way: by another end, at no cost.
         ended = torch.full((width,), -torch.inf, device=best.device)
         ended[0] = 0.0
         best = torch.where(self.finished[..., None], ended, best)
@@ -114,7 +114,7 @@ class _Beams(Beams):
         self.finished = self.finished[utterances]
 
     def outcome(self, place: int) -> _Outcome:
-        """What there is of one utterance by now."""
+        """One utterance's search as it is now."""
         past = slice(1, self.steps + 1)
         tokens, log_probs = self.tokens[place, :, past], self.log_probs[place, :, past]
         return _Outcome(tokens.clone(), log_probs.clone(), self.sums[place], self.added_sums[place])

@@ -117,7 +117,7 @@ class Beams:
         return sums if added is None else sums + added[self.rows_of(parent), token]
 
     def append(self, parent: Tensor, token: Tensor, log_prob: Tensor) -> None:
-        """Go on to hypotheses that are those of `parent` (N, B) with one more token each."""
+        """Advance to hypotheses that are those of `parent` (N, B) with one more token each."""
         self.steps += 1
         for history, new in ((self.tokens, token), (self.log_probs, log_prob)):
             past = history[:, :, : self.steps]

@@ -7,7 +7,7 @@ from firered.errors import OptionError
 
 def _check_beam(nbest: int, beam_size: int) -> None:
     if not 1 <= nbest <= beam_size:
-        raise OptionError(f"nbest: {nbest} hypotheses asked of a beam of {beam_size}")
+        raise OptionError(f"nbest: {nbest} hypotheses requested of a beam of {beam_size}")
 
 
 @dataclass(frozen=True)

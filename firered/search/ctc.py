@@ -1,4 +1,4 @@
-"""What a CTC head reads by itself: greedy decoding."""
+"""Greedy decoding of a CTC head."""
 
 from collections.abc import Callable
 
@@ -9,7 +9,7 @@ from firered.text.tokenizer import BLANK_ID
 
 
 def ctc_texts(log_probs: Tensor, lengths: Tensor, text_of: Callable[[list[int]], str]) -> list[str]:
-    """What a CTC head reads, frame by frame, in each utterance of a batch.
+    """The greedily decoded text of a CTC head for each utterance of a batch.
 
     Args:
         log_probs: (N, T, V).

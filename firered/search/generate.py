@@ -1,6 +1,6 @@
 """Greedy and beam search as Hugging Face's `generate` does them, each utterance with a limit of its own.
 
-What an utterance gives does not depend on the others in its batch, and it leaves as soon as it is done.
+The search is batch-invariant: an utterance's result does not depend on the others. It leaves the batch once it is done.
 """
 
 from collections.abc import Sequence
@@ -48,7 +48,7 @@ def search(
 
 
 class _Beams(Beams):
-    """The running hypotheses of all utterances in the batch, and apart from them those that have ended."""
+    """The running hypotheses of all utterances in the batch, and separately those that have ended."""
 
     def __init__(self, limits: Tensor, config: GenerateConfig, first: int, eos: int) -> None:
         super().__init__(limits, config.beam_size, first)

@@ -104,7 +104,7 @@ class Mask(Stateless):
 
 
 class Sum:
-    """The scorers of a search together."""
+    """All scorers of a search as one."""
 
     def __init__(self, scorers: Sequence[Scorer]) -> None:
         self._all = list(scorers)

@@ -1,4 +1,4 @@
-"""What the modules found in a recording's segments, assembled as its transcript (FireRedASR2S paper, section 2)."""
+"""The modules' results for a recording's segments assembled as its transcript (FireRedASR2S paper, section 2)."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -22,7 +22,7 @@ from firered.text.tokenizer import is_speech
 
 @dataclass
 class Segment:
-    """A stretch of voice and what each module made of it: a result, what went wrong, or None where it was not asked."""
+    """A stretch of voice and each module's outcome for it: a result, an error, or None where it did not run."""
 
     span: Seconds
     lid: Outcome[LidResult] | None = None

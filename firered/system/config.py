@@ -8,14 +8,14 @@ from firered.options import Options, option
 
 @dataclass(frozen=True)
 class SystemConfig(Options):
-    """The whole system: which of its modules work, and how they are combined."""
+    """The whole system: which of its modules run, and how they are combined."""
 
     vad: bool = option(True, "cut recordings into segments of voice; without it each is one segment")
     lid: bool = option(True, "identify the language of every segment")
     asr: bool = option(True, "transcribe every segment")
     punc: bool = option(True, "punctuate the text and cut it into sentences")
     events: bool = option(False, "also find stretches of speech, singing and music (FireRedVAD/AED)")
-    asr_type: str = option("", "kind of recognition model (aed, llm), if not what the directory says")
+    asr_type: str = option("", "kind of recognition model (aed, llm), if not that of the directory")
     route: str = option("", "other recognition models for some languages: 'yue=DIR,en=DIR'")
     share_seconds: float = option(
         1200.0, "recordings share batches until they hold so many seconds of speech; 0: one at a time", low=0

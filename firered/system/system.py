@@ -44,7 +44,7 @@ def recogniser_of(models: Models, config: SystemConfig) -> tuple[Path, Family]:
     """The recogniser's directory and family; see `System.from_pretrained`.
 
     Raises:
-        ModelError: it is not there; says how to get it.
+        ModelError: it is missing; the message names how to get it.
         OptionError: there is no family of the name that the configuration gives.
     """
     if not isinstance(models, Mapping):
@@ -62,7 +62,7 @@ def model_dirs(models: Models, config: SystemConfig) -> dict[str, Path]:
     The word times of a recogniser that has none of its own come from an AED model's CTC head, where that is there.
 
     Raises:
-        ModelError: one is not there; says how to get it.
+        ModelError: one is missing; the message names how to get it.
     """
     needed = {VAD: config.vad, EVENTS: config.events, LID: config.lid, PUNC: config.asr and config.punc}
     by_name = models if isinstance(models, Mapping) else dict.fromkeys([*needed, _ALIGNER], models)
@@ -77,7 +77,7 @@ def model_dirs(models: Models, config: SystemConfig) -> dict[str, Path]:
 
 
 def _place_name(family: Family) -> str:
-    """What a family's directory goes by among the models of a system."""
+    """The name of a family's directory among the models of a system."""
     return family.published[0] if family.published else family.name
 
 
@@ -140,10 +140,10 @@ class System:
             asr: of recognition, of the class that belongs to the model's family; by default it gives word times with
                 pauses. Routes to models of that family have them as well.
             punc: of punctuation.
-            context: what the recogniser is told of every segment.
+            context: what the recogniser is given with every segment.
 
         Raises:
-            ModelError: a model that is needed is not there, or is incomplete; says how to get it.
+            ModelError: a model that is needed is missing or incomplete; the message names how to get it.
             OptionError: `asr` holds the options of another family.
         """
         config = config or SystemConfig()
@@ -169,11 +169,11 @@ class System:
         return result_of(outcome)
 
     def batch(self, audios: Iterable[AudioLike]) -> list[Outcome[Transcript]]:
-        """The transcript of each recording in the order given, or an error of firered's that says why there is none."""
+        """The transcript of each recording in input order; where one failed, its FireRedError."""
         return list(self.transcribe(audios))
 
     def transcribe(self, audios: Iterable[AudioLike]) -> Iterator[Outcome[Transcript]]:
-        """Each recording's transcript in the order given, or an error of firered's that says why there is none.
+        """The transcript of each recording in input order; where one failed, its FireRedError.
 
         Recordings are taken from the iterable as they are needed: as many as hold `share_seconds` of voice share
         batches, and their transcripts come one after the other.
@@ -204,7 +204,7 @@ class System:
                 continue
             try:
                 yield _Recording(spool, spans, self._events(spool), self.context)
-            except Exception as error:  # whatever is wrong with one recording stays with it
+            except Exception as error:  # any failure is the outcome of this recording alone
                 spool.close()
                 yield error
 
@@ -219,7 +219,7 @@ class System:
                 for _ in spool:
                     pass
                 yield spool, [(0.0, round(spool.duration_s, 3))]
-            except Exception as error:  # whatever is wrong with one recording stays with it; the caller reports it
+            except Exception as error:  # any failure is the outcome of this recording alone; the caller reports it
                 yield spool, error
 
     def _events(self, spool: Spool) -> list[Event]:
@@ -243,7 +243,7 @@ class System:
             recording.spool.close()
 
     def _recognised(self, speech: list[Speech], memo: Memo | None) -> list[Segment]:
-        """What all modules make of each segment, in order; their places in their recordings are left open."""
+        """The outcomes of all modules for each segment, in order; places in the recordings are not yet filled in."""
         segments = [Segment((0.0, 0.0)) for _ in speech]
         lid = self.modules.lid
         if lid is not None:
@@ -318,9 +318,9 @@ def _route(
 def _results(
     module: str, process: Process[R], batch_seconds: float, segments: Sequence[Speech], memo: Memo | None
 ) -> list[Outcome[R]]:
-    """What a module makes of each segment, in order.
+    """A module's outcome for each segment, in order.
 
-    Batches depend on the segments alone, not on what the memo knows, so that a resumed run computes what it would have.
+    Batches depend on the segments alone, not on the memo, so that a resumed run gives the same results.
     """
     found: dict[int, Outcome[R]] = {}
     for batch in plan([(number, speech.duration_s) for number, speech in enumerate(segments)], batch_seconds):

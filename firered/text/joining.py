@@ -9,7 +9,7 @@ def is_latin(character: str) -> bool:
 
 
 def join_texts(texts: Iterable[str]) -> str:
-    """Texts one after the other, with a space where Latin meets Latin; empty ones are passed over."""
+    """Texts one after the other, with a space where Latin meets Latin; empty ones are skipped."""
     joined = ""
     for text in filter(None, texts):
         joined += (" " if joined and is_latin(joined[-1]) and is_latin(text[0]) else "") + text

@@ -80,7 +80,7 @@ def _spelt(raw: bytes) -> str:
 
 
 def _spell_undecodable(error: UnicodeError) -> tuple[str, int]:
-    """For `bytes.decode`: what stands for bytes that are no character, and where decoding goes on."""
+    """For `bytes.decode`: the replacement of bytes that are no character, and where decoding continues."""
     if not isinstance(error, UnicodeDecodeError):
         raise error
     return _spelt(error.object[error.start : error.end]), error.end

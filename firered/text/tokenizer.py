@@ -136,14 +136,14 @@ class Tokenizer:
         return [self.symbols[number] for number in ids]
 
     def text_of(self, tokens: Sequence[str] | Sequence[int]) -> str:
-        """Text of tokens or ids as results show it: lower-case, `<blank>` and `<sil>` dropped, `<unk>` as it stands."""
+        """Text of tokens or ids as results show it: lower-case, `<blank>` and `<sil>` dropped, `<unk>` as it is."""
         text = self.raw_text_of(tokens)
         for symbol in NO_SPEECH:
             text = text.replace(symbol, "")
         return text.lower()
 
     def raw_text_of(self, tokens: Sequence[str] | Sequence[int]) -> str:
-        """Text of tokens or ids with every symbol and the dictionary's case kept; what `is_speech` asks for."""
+        """Text of tokens or ids with every symbol and the dictionary's case kept; the input of `is_speech`."""
         symbols = [token for token in tokens if isinstance(token, str)]
         if len(symbols) < len(tokens):
             symbols = self.tokens_of([int(number) for number in tokens])

@@ -38,7 +38,7 @@ def padded(text: str, size: int) -> str:
 
 
 def spoken_length(text: str) -> float:
-    """How much there is to say, in Chinese characters: a half for an ASCII letter or digit, one for any other."""
+    """The spoken length of a text in Chinese characters: a half for an ASCII letter or digit, one for any other."""
     return len(text) - 0.5 * len(_LATIN.findall(text))
 
 

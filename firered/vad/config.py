@@ -22,7 +22,7 @@ class VadConfig(Options):
 
 @dataclass(frozen=True)
 class MvadConfig(Options):
-    """Segments of speech, singing and music, each found on its own. Frames are 10 ms."""
+    """Segments of speech, singing and music, each detected independently. Frames are 10 ms."""
 
     smooth_window_size: int = option(5, "frames of the moving average over posteriors", low=1)
     speech_threshold: float = option(0.4, "a frame at or above it is speech", low=0, high=1)
@@ -46,7 +46,7 @@ STREAM_MODES: tuple[dict[str, Any], ...] = (
 
 @dataclass(frozen=True)
 class StreamVadConfig(Options):
-    """Starts and ends of speech while it is heard. Frames are 10 ms."""
+    """Starts and ends of speech in audio as it arrives (streaming). Frames are 10 ms."""
 
     smooth_window_size: int = option(5, "frames of the moving average over posteriors", low=1)
     speech_threshold: float = option(0.5, "a frame at or above it is speech", low=0, high=1)

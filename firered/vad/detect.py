@@ -38,19 +38,19 @@ class _Place:
     frames: Frames
     start: int
     end: int = 0
-    complete: bool = False  # all its frames are on the tape
+    complete: bool = False  # all its frames are on the time axis
     error: Exception | None = None
 
 
 class _Posteriors:
-    """Posteriors of a stretch of the tape, in one array that doubles as it grows.
+    """Posteriors of a stretch of the shared time axis, in one array that grows.
 
-    A list of small arrays would do, but over hours they pin the memory between the blocks that pass by.
+    A list of small arrays would do, but over hours they fragment the memory between the blocks.
     """
 
     def __init__(self, events: int) -> None:
         self._rows = np.empty((4096, events), np.float32)
-        self._begin = 0  # of the rows, on the tape
+        self._begin = 0  # of the rows, on the shared time axis
         self.end = 0
 
     def append(self, probs: np.ndarray) -> None:
@@ -62,7 +62,7 @@ class _Posteriors:
         self.end += len(probs)
 
     def take(self, start: int, end: int) -> np.ndarray:
-        """Posteriors from `start` to `end` on the tape; everything before `end` is let go."""
+        """Posteriors from `start` to `end` on the shared time axis; everything before `end` is freed."""
         used = self.end - self._begin
         taken = self._rows[start - self._begin : end - self._begin].copy()
         rest = self._rows[end - self._begin : used].copy()
@@ -112,15 +112,15 @@ class FrameClassifier:
     def posteriors(self, recordings: Iterable[Frames]) -> Iterator[tuple[Frames, Outcome[np.ndarray]]]:
         """Each recording with its posteriors (T, events), or with the error that ended its reading; in order."""
         places: deque[_Place] = deque()
-        held = _Posteriors(self.model.config.odim)
-        for probs in self._run(self._tape(recordings, places)):
-            held.append(probs)
-            while places and places[0].complete and places[0].end <= held.end:
+        pending = _Posteriors(self.model.config.odim)
+        for probs in self._run(self._concatenated(recordings, places)):
+            pending.append(probs)
+            while places and places[0].complete and places[0].end <= pending.end:
                 place = places.popleft()
-                taken = held.take(place.start, place.end)
+                taken = pending.take(place.start, place.end)
                 yield place.frames, place.error or taken
 
-    def _tape(self, recordings: Iterable[Frames], places: deque[_Place]) -> Iterator[tuple[Tensor, Tensor]]:
+    def _concatenated(self, recordings: Iterable[Frames], places: deque[_Place]) -> Iterator[tuple[Tensor, Tensor]]:
         """Features (T, 80) and mask (T, 1) of all recordings, one after the other with gaps between."""
         gap = self.model.config.gap
         position = 0
@@ -131,31 +131,31 @@ class FrameClassifier:
                 for block in frames:
                     position += len(block)
                     yield self.cmvn(block), torch.ones(len(block), 1)
-            except Exception as error:  # whatever is wrong with one recording stays with it; the caller reports it
+            except Exception as error:  # any failure is the outcome of this recording alone; the caller reports it
                 place.error = error
             place.end, place.complete = position, True
             position += gap
             yield torch.zeros(gap, self.model.config.idim), torch.zeros(gap, 1)
 
     @torch.inference_mode()
-    def _run(self, tape: Iterable[tuple[Tensor, Tensor]]) -> Iterator[np.ndarray]:
-        """Posteriors of the whole tape, block after block."""
+    def _run(self, pieces: Iterable[tuple[Tensor, Tensor]]) -> Iterator[np.ndarray]:
+        """Posteriors of the concatenated recordings, block after block."""
         cache = DfsmnCache()
-        for x, mask, last in _blocks_of(tape, self.block):
+        for x, mask, last in _blocks_of(pieces, self.block):
             logits = self.model(x[None].to(self.device), mask[None].to(self.device), cache, last)
             yield logits[0].sigmoid().cpu().numpy()
 
 
-def _blocks_of(tape: Iterable[tuple[Tensor, Tensor]], size: int) -> Iterator[tuple[Tensor, Tensor, bool]]:
-    """The tape in blocks of at least `size` frames, and whether each is the last."""
-    held: list[tuple[Tensor, Tensor]] = []
-    for piece in tape:
-        held.append(piece)
-        if sum(len(x) for x, _ in held) >= size:
-            yield *_joined(held), False
-            held = []
-    if held:
-        yield *_joined(held), True
+def _blocks_of(pieces: Iterable[tuple[Tensor, Tensor]], size: int) -> Iterator[tuple[Tensor, Tensor, bool]]:
+    """The pieces in blocks of at least `size` frames, and whether each is the last."""
+    block: list[tuple[Tensor, Tensor]] = []
+    for piece in pieces:
+        block.append(piece)
+        if sum(len(x) for x, _ in block) >= size:
+            yield *_joined(block), False
+            block = []
+    if block:
+        yield *_joined(block), True
 
 
 def _joined(pieces: list[tuple[Tensor, Tensor]]) -> tuple[Tensor, Tensor]:
@@ -202,7 +202,7 @@ class _Detector(ABC, Generic[Config, Result]):
     def batch(
         self, audios: Iterable[AudioLike], uttids: Sequence[str] | None = None, *, progress: Progress | None = None
     ) -> list[Outcome[Result]]:
-        """The result for each recording, in their order; for one that failed the error, of firered's, in its place.
+        """The result for each recording, in input order; where one failed, its FireRedError in the result's place.
 
         Args:
             audios: recordings in any form.
@@ -261,7 +261,7 @@ class Vad(_Detector[VadConfig, VadResult]):
 
 
 class Mvad(_Detector[MvadConfig, MvadResult]):
-    """Segments of speech, singing and music, each found on its own."""
+    """Segments of speech, singing and music, each detected independently."""
 
     _CONFIG = MvadConfig
     _PUBLISHED = "FireRedVAD/AED"
@@ -282,7 +282,7 @@ class Mvad(_Detector[MvadConfig, MvadResult]):
 
 
 class StreamVad(_Detector[StreamVadConfig, StreamVadResult]):
-    """The causal detector: whole recordings as the others, or `stream()` for audio as it comes in."""
+    """The causal detector: whole recordings like the other detectors, or `stream()` for audio as it arrives."""
 
     _CONFIG = StreamVadConfig
     _PUBLISHED = "FireRedVAD/Stream-VAD"
@@ -333,7 +333,7 @@ class VadStream:
 
     @property
     def duration_s(self) -> float:
-        """Seconds heard so far."""
+        """Seconds of audio received so far."""
         return self._samples / SAMPLE_RATE
 
     def timestamps(self) -> list[tuple[float, float]]:

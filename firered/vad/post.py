@@ -20,7 +20,7 @@ _SHIFT_MS = 1000 * FRAME_SHIFT // SAMPLE_RATE
 
 @dataclass(frozen=True)
 class SegmentRules:
-    """Post-processing of one event's posteriors; `firered.vad.config.VadConfig` says what each number does."""
+    """Post-processing of one event's posteriors; `firered.vad.config.VadConfig` documents each number."""
 
     threshold: float
     smooth_window_size: int
@@ -58,7 +58,7 @@ def runs(decisions: np.ndarray) -> Iterator[tuple[bool, int, int]]:
 def confirm(decisions: np.ndarray, min_speech: int, min_silence: int) -> list[Interval]:
     """Confirmed speech.
 
-    A run counts once it has gone on for `min_speech` frames after its first, and ends `min_silence` frames after the
+    A run counts once it has lasted `min_speech` frames after its first, and ends `min_silence` frames after the
     first frame of a silence that lasts longer than that; those frames stay speech.
     """
     found: list[Interval] = []
@@ -166,7 +166,7 @@ class StreamSegmenter:
         too_long = self.frame - self._length_from + 1 >= self.config.max_speech_frame
         if not too_long and self._silence_run < self.config.min_silence_frame:
             return []
-        # A forced end in the middle of speech opens the next segment at once.
+        # A forced end in the middle of speech opens the next segment immediately.
         self._reopen = too_long and self._silence_run < self.config.min_silence_frame
         return [self._close()]
 

@@ -83,7 +83,7 @@ def measure(model: Aed, batch: int, device: torch.device, prefix: bool) -> tuple
     # A penalty that makes the end all but impossible: every utterance takes all its tokens.
     found = beam_search(steps, limits, BeamConfig(beam_size=BEAM, eos_penalty=9.0), sos=SOS, eos=EOS)
     wait()
-    return between - begun, time.perf_counter() - between, [one[0].tokens for one in found]
+    return between - begun, time.perf_counter() - between, [hypotheses[0].tokens for hypotheses in found]
 
 
 def run(args: argparse.Namespace) -> None:

@@ -121,7 +121,7 @@ def measure(args: argparse.Namespace, directory: Path) -> None:
             begun, worked = time.perf_counter(), time.process_time()
             results = asr.recognise(speech)
             took, worked = time.perf_counter() - begun, time.process_time() - worked
-            tokens = sum(len(one.tokens) for one in results)
+            tokens = sum(len(result.tokens) for result in results)
             print(
                 f"  beam {beam} batch {batch:3}  {tokens / took:7.2f} tokens/s  real time factor "
                 f"{took / (batch * args.seconds):.3f} ({worked / (batch * args.seconds):.3f} of processor time)  "

@@ -27,16 +27,16 @@ def write_sides(folder: Path, utterances: int, tokens: int, error_rate: float) -
     lines: dict[str, list[str]] = {"ref/text": [], "ref/utt2spk": [], "hyp/text": [], "hyp/utt2conf": []}
     for number in range(utterances):
         key = f"spk{number % 200:03d}-utt{number:07d}"
-        said = [next(pool) for _ in range(tokens)]
-        heard = []
-        for token in said:
+        reference = [next(pool) for _ in range(tokens)]
+        hypothesis = []
+        for token in reference:
             kind = generator.random() / error_rate
             if kind >= 1 / 3:
-                heard.append(token if kind >= 1 else next(pool))
+                hypothesis.append(token if kind >= 1 else next(pool))
             if 2 / 3 <= kind < 1:
-                heard[-1:] = [token, heard[-1]]
-        lines["ref/text"].append(f"{key} {' '.join(said)}")
-        lines["hyp/text"].append(f"{key} {' '.join(heard)}")
+                hypothesis[-1:] = [token, hypothesis[-1]]
+        lines["ref/text"].append(f"{key} {' '.join(reference)}")
+        lines["hyp/text"].append(f"{key} {' '.join(hypothesis)}")
         lines["ref/utt2spk"].append(f"{key} {key[:6]}")
         lines["hyp/utt2conf"].append(f"{key} {generator.betavariate(9, 1):.3f}")
     for name, content in lines.items():

@@ -58,9 +58,9 @@ def main() -> None:
         system.config = replace(system.config, share_seconds=share_seconds)
         found[name] = transcripts(system, recordings)
         print(f"{name:12} {found[name][0]:8.2f} s", flush=True)
-    (shared_s, shared), (alone_s, alone) = found.values()
-    same = sum(a == b for a, b in zip(shared, alone, strict=True))
-    print(f"ratio {alone_s / shared_s:.2f}; same text {same}/{len(alone)}")
+    (shared_s, shared), (single_s, single) = found.values()
+    same = sum(a == b for a, b in zip(shared, single, strict=True))
+    print(f"ratio {single_s / shared_s:.2f}; same text {same}/{len(single)}")
 
 
 if __name__ == "__main__":

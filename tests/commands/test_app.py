@@ -299,7 +299,7 @@ def test_the_options_are_those_of_the_directory(tmp_path):
     assert "--softmax-smoothing" in call_firered("asr", "--model", tmp_path, "--type", "aed", "--help").stdout
 
 
-class Listener:
+class Recorder:
     """A recogniser that notes the context of what it is given."""
 
     config, sources, times_words, front_end = AsrConfig(), (), False, PUBLISHED
@@ -312,20 +312,20 @@ class Listener:
         return [AsrResult(utterance.key, "好", 0.5, utterance.duration_s, ["好"], [0.5]) for utterance in utterances]
 
 
-def test_what_is_known_beside_the_audio_reaches_the_recogniser(tmp_path):
-    told = ContextConfig(language="yue", prompt="a").context()
-    assert told == Context(language="yue", prompt="a")
-    wav, listener = write_wav(tmp_path / "u.wav", noise(16000)), Listener()
-    for context in (told, Context()):
-        assert run_asr([str(wav)], tmp_path / "out", tmp_path, listener, AudioConfig(), JobConfig(), context) == 0
-    assert listener.contexts == [told, Context()]
+def test_context_reaches_the_recogniser(tmp_path):
+    known = ContextConfig(language="yue", prompt="a").context()
+    assert known == Context(language="yue", prompt="a")
+    wav, recorder = write_wav(tmp_path / "u.wav", noise(16000)), Recorder()
+    for context in (known, Context()):
+        assert run_asr([str(wav)], tmp_path / "out", tmp_path, recorder, AudioConfig(), JobConfig(), context) == 0
+    assert recorder.contexts == [known, Context()]
     assert {"language", "prompt"} <= read_yaml(tmp_path / "out/config.yaml").keys()
 
 
-def test_it_reaches_the_recogniser_of_the_system(tmp_path):
-    listener, told = Listener(), Context(prompt="a")
-    System(Modules(asr=listener), context=told)(write_wav(tmp_path / "u.wav", noise(16000)))
-    assert listener.contexts == [told]
+def test_context_reaches_the_recogniser_of_the_system(tmp_path):
+    recorder, known = Recorder(), Context(prompt="a")
+    System(Modules(asr=recorder), context=known)(write_wav(tmp_path / "u.wav", noise(16000)))
+    assert recorder.contexts == [known]
 
 
 @pytest.mark.parametrize("device", ["meta", "cuda:", "cuda:x", "gpu", ""])

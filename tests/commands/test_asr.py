@@ -1,4 +1,4 @@
-"""Recognition and alignment: the published cases, behaviour in company and under fire."""
+"""Recognition and alignment: the published cases, batches, failures and resume."""
 
 import json
 import signal
@@ -74,16 +74,16 @@ def test_command_on_a_data_directory(tiny, tmp_path):
     )
     confidences = table(tmp_path / "a/utt2conf")
     results = [json.loads(line) for line in (tmp_path / "a/asr.jsonl").read_text().splitlines()]
-    assert [one["uttid"] for one in results] == sorted(text)
-    assert all(f"{one['confidence']:.3f}" == confidences[one["uttid"]] for one in results)
-    assert all(set(one) == {"uttid", "text", "confidence", "dur_s", "timestamp"} for one in results)
+    assert [result["uttid"] for result in results] == sorted(text)
+    assert all(f"{result['confidence']:.3f}" == confidences[result["uttid"]] for result in results)
+    assert all(set(result) == {"uttid", "text", "confidence", "dur_s", "timestamp"} for result in results)
     ctm = [line.split() for line in (tmp_path / "a/ctm").read_text().splitlines()]
     assert all(fields[:2] == ["long", "1"] and len(fields) == 5 for fields in ctm)
     starts = [float(fields[2]) for fields in ctm]
     assert starts == sorted(starts)  # on the recording's axis
     assert starts[-1] > 55
     nbest = [json.loads(line) for line in (tmp_path / "a/nbest.jsonl").read_text().splitlines()]
-    assert [one["nbest"][0]["text"] for one in nbest] == [text[one["uttid"]] for one in nbest]
+    assert [line["nbest"][0]["text"] for line in nbest] == [text[line["uttid"]] for line in nbest]
     assert (tmp_path / "a/failed").read_text() == ""
     assert (tmp_path / "a/segments").exists()
     # from stored features: the same

@@ -1,4 +1,4 @@
-"""Recognition with the LLM variant: the published cases, behaviour in company and under fire, command and recipe."""
+"""Recognition with the LLM variant: the published cases, batches, failures and resume, command and recipe."""
 
 import json
 import signal
@@ -60,14 +60,14 @@ def test_command_on_a_data_directory(tiny, tmp_path):
         assert len(probs) == len(tokens[key].split())
         assert float(confidences[key]) == pytest.approx(np.mean(probs), abs=2e-3)
     results = [json.loads(line) for line in (tmp_path / "a/asr.jsonl").read_text().splitlines()]
-    assert [one["uttid"] for one in results] == sorted(text)
-    assert all(set(one) == {"uttid", "text", "confidence", "dur_s", "timestamp"} for one in results)
+    assert [result["uttid"] for result in results] == sorted(text)
+    assert all(set(result) == {"uttid", "text", "confidence", "dur_s", "timestamp"} for result in results)
     ctm = [line.split() for line in (tmp_path / "a/ctm").read_text().splitlines()]
     starts = [float(fields[2]) for fields in ctm]
     assert starts == sorted(starts)  # on the recording's axis
     assert starts[-1] > 55
     nbest = [json.loads(line) for line in (tmp_path / "a/nbest.jsonl").read_text().splitlines()]
-    assert [one["nbest"][0]["text"] for one in nbest] == [text[one["uttid"]] for one in nbest]
+    assert [line["nbest"][0]["text"] for line in nbest] == [text[line["uttid"]] for line in nbest]
     assert (tmp_path / "a/failed").read_text() == ""
     assert not (tmp_path / "a/flags").exists()
     config = tmp_path / "a/config.yaml"
@@ -124,7 +124,7 @@ def test_killed_and_run_again(tiny, tmp_path):
         (["--type", "aed", "--repetition-penalty", "3"], 2, "No such option"),
         (["--type", "ctc"], 1, "type: 'ctc' is not aed or llm"),
         (["--type", "llm", "--dtype", "float16"], 1, "float16 overflows in the language model"),
-        (["--type", "llm", "--nbest", "4"], 1, "nbest: 4 hypotheses asked of a beam of 3"),
+        (["--type", "llm", "--nbest", "4"], 1, "nbest: 4 hypotheses requested of a beam of 3"),
     ],
 )
 def test_each_kind_has_its_own_options(arguments, status, reason, tmp_path):

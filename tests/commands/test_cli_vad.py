@@ -255,7 +255,7 @@ def test_output_that_cannot_be_written(tiny_vad_models, tmp_path):
     assert "Traceback" not in done.stderr
 
 
-def test_a_full_disk_stops_with_its_reason_and_is_gone_on_with(tiny_vad_models, tmp_path):
+def test_a_full_disk_stops_with_its_reason_and_is_resumed(tiny_vad_models, tmp_path):
     good_files(tmp_path / "in", 4)
     args = [BIN / "firered-fbank", tmp_path / "in", tmp_path / "out"]
     # A limit on the size of files stands in for the disk: the archive does not fit.
@@ -270,7 +270,7 @@ def test_a_full_disk_stops_with_its_reason_and_is_gone_on_with(tiny_vad_models, 
     assert (tmp_path / "out/feats.ark").read_bytes() == (tmp_path / "fresh/feats.ark").read_bytes()
 
 
-def test_a_killed_run_goes_on_to_the_same_files(tiny_vad_models, tmp_path):
+def test_a_killed_run_resumes_to_the_same_files(tiny_vad_models, tmp_path):
     good_files(tmp_path / "in", 3)
     lines = {path.stem: str(path) for path in (tmp_path / "in").glob("*.wav")}
     (tmp_path / "wav.scp").write_text("".join(f"{key} {value}\n" for key, value in sorted(lines.items())))
@@ -328,7 +328,7 @@ def test_recordings_without_voice_are_in_the_results_not_in_the_data_directory(t
     assert (tmp_path / "out/segments").read_text() == ""
     assert (tmp_path / "out/wav.scp").read_text() == ""
     assert [json.loads(x)["timestamps"] for x in (tmp_path / "out/vad.jsonl").read_text().splitlines()] == [[], []]
-    assert "2 recordings hold nothing" in done.stderr
+    assert "2 recordings have no segments" in done.stderr
 
 
 def test_a_forgotten_output_directory(tmp_path):

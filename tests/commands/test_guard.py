@@ -19,9 +19,10 @@ def test_command_lists_the_reasons(tmp_path):
         listed = dict(line.split(" ", 1) for line in (tmp_path / guard / "flags").read_text().splitlines())
         assert "too fast" in listed["clear"]
         results = {
-            one["uttid"]: one for one in map(json.loads, (tmp_path / guard / "asr.jsonl").read_text().splitlines())
+            result["uttid"]: result
+            for result in map(json.loads, (tmp_path / guard / "asr.jsonl").read_text().splitlines())
         }
-        assert {key: "; ".join(one["flags"]) for key, one in results.items() if "flags" in one} == listed
+        assert {key: "; ".join(result["flags"]) for key, result in results.items() if "flags" in result} == listed
         text = dict(line.partition(" ")[::2] for line in (tmp_path / guard / "text").read_text().splitlines())
         assert text["clear"] == ("the quick brown fox jumps over the lazy dog" if guard == "flag" else "")
         assert results["clear"].get("dropped", text["clear"]) == "the quick brown fox jumps over the lazy dog"

@@ -208,8 +208,8 @@ def test_death_by_signal_is_in_the_log():
 
 @pytest.mark.parametrize("most", [1, 2, 3])
 def test_jobs_run_side_by_side_up_to_the_limit(most):
-    # A job goes on once `most` of them were seen together, so a launcher that starts fewer runs into the time limit;
-    # one that starts more is caught by the count that each job writes, which has the time to see the others.
+    # A job continues once `most` of them were seen at the same time, so a launcher that starts fewer hits the time
+    # limit; one that starts more is caught by the count that each job writes, which has the time to see the others.
     job = script(f"""
         count() {{ set -- running.*; echo $#; }}
         touch running.$1

@@ -36,7 +36,7 @@ def golden():
     top = GOLDENS / "tiny"
     cases = json.loads((top / "lid_expected.json").read_text())
     audio = AudioConfig()
-    speech = [Speech.of(of_samples(one["uttid"], read_blocks(str(top / one["wav"]), audio))) for one in cases["b1"]]
+    speech = [Speech.of(of_samples(case["uttid"], read_blocks(str(top / case["wav"]), audio))) for case in cases["b1"]]
     return top / "FireRedLID", cases, speech
 
 
@@ -72,15 +72,15 @@ def test_command_on_segments_and_on_features(golden, tmp_path):
     langs, confidences = table(tmp_path / "a/utt2lang"), table(tmp_path / "a/utt2lang_conf")
     results = [json.loads(line) for line in (tmp_path / "a/lid.jsonl").read_text().splitlines()]
     assert len(langs) == 12
-    assert list(langs) == list(confidences) == [one["uttid"] for one in results]
-    for one in results:
-        assert list(one) == ["uttid", "lang", "language", "dialect", "confidence", "dur_s", "top"]
+    assert list(langs) == list(confidences) == [result["uttid"] for result in results]
+    for result in results:
+        assert list(result) == ["uttid", "lang", "language", "dialect", "confidence", "dur_s", "top"]
         assert (
-            langs[one["uttid"]]
-            == one["lang"].replace(" ", "-")
-            == "-".join(filter(None, (one["language"], one["dialect"])))
+            langs[result["uttid"]]
+            == result["lang"].replace(" ", "-")
+            == "-".join(filter(None, (result["language"], result["dialect"])))
         )
-        assert confidences[one["uttid"]] == f"{one['confidence']:.3f}"
+        assert confidences[result["uttid"]] == f"{result['confidence']:.3f}"
     assert {"zh-mandarin", "en"} <= set(langs.values())
     assert (tmp_path / "a/segments").read_text() == (data / "segments").read_text()
     assert "constrain: true" in (tmp_path / "a/config.yaml").read_text()

@@ -68,9 +68,9 @@ def test_help_shows_every_option(name, groups):
 
 
 def test_no_command_is_forgotten_here():
-    scripts = [one for one in distribution("firered").entry_points if one.group == "console_scripts"]
-    assert {one.name for one in scripts} - {"firered"} == set(COMMANDS)
-    assert all(callable(one.load()) for one in scripts)
+    scripts = [script for script in distribution("firered").entry_points if script.group == "console_scripts"]
+    assert {script.name for script in scripts} - {"firered"} == set(COMMANDS)
+    assert all(callable(script.load()) for script in scripts)
 
 
 def test_version():

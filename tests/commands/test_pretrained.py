@@ -1,4 +1,4 @@
-"""Where models are found, and what is said where there are none."""
+"""Where models are found, and the message where there are none."""
 
 from pathlib import Path
 
@@ -43,7 +43,7 @@ def place(*folders):
 )
 def test_found(given, name, found):
     place("models/FireRedVAD/VAD", "models/FireRedVAD/AED", "models/FireRedASR2-AED", "own/recogniser", "FireRedPunc")
-    place(*(MODELS / one for one in ("FireRedASR2-LLM", "FireRedASR-LLM-L", "FireRedVAD/Stream-VAD", "FireRedPunc")))
+    place(*(MODELS / name for name in ("FireRedASR2-LLM", "FireRedASR-LLM-L", "FireRedVAD/Stream-VAD", "FireRedPunc")))
     Path("own/FireRedLID").mkdir()
     assert find_model(Path(given), name) == find_model(given, name) == Path(found)
 

@@ -126,7 +126,7 @@ def data(tmp_path):
 def test_sentences_of_a_data_directory(command, data, tiny, tmp_path):
     assert command(data / "text", tmp_path / "out", "--ctm", tmp_path / "ctm", "--sentence-max-length", 2) == 0
     found = [json.loads(line) for line in lines(tmp_path / "out/sentences.jsonl")]
-    assert [one["uttid"] for one in found] == ["a-1", "a-2", "a-3"]
+    assert [line["uttid"] for line in found] == ["a-1", "a-2", "a-3"]
     assert found[2]["sentences"] == []
     words = [Word(word, 1 + n / 4, 1.25 + n / 4) for n, word in enumerate("今天天气很好")]
     (expected,) = punc_of(tiny, sentence_max_length=2).sentences([words])
@@ -164,7 +164,7 @@ def test_bad_lines_of_the_other_tables_are_reported_once(command, data, tmp_path
     assert list(table(tmp_path / "out/text")) == ["a-1", "a-2", "a-3"]
 
 
-def test_a_killed_run_goes_on(command, data, tmp_path, monkeypatch):
+def test_a_killed_run_resumes(command, data, tmp_path, monkeypatch):
     (data / "text").write_text("".join(f"a-{n} {'今天天气很好' * n}\n" for n in (1, 2, 3)))
     done = []
     original = Punc.punctuate

@@ -19,7 +19,7 @@ pytestmark = pytest.mark.skipif(not CHROMIUM, reason="no Chromium here to open t
 
 TOOLS = """
 const $ = (selector) => document.querySelector(selector), $$ = (selector) => [...document.querySelectorAll(selector)];
-const texts = (selector) => $$(selector).map((one) => one.textContent);
+const texts = (selector) => $$(selector).map((element) => element.textContent);
 const press = (key) => document.body.dispatchEvent(new KeyboardEvent("keydown", { key, bubbles: true }));
 const answer = (value) => { $("#answer").textContent = btoa(encodeURIComponent(JSON.stringify(value))); };
 """
@@ -29,7 +29,7 @@ const answer = (value) => { $("#answer").textContent = btoa(encodeURIComponent(J
 def in_browser(tmp_path):
     """Runs a script in the page of a transcript, and returns what it gives to `answer`.
 
-    The script stands in the page itself, so that the page's policy has to be relaxed: markup smuggled in could run.
+    The script is part of the page, so that the page's policy has to be relaxed: injected markup could run.
     """
 
     def run(script, transcript, audio=None):
@@ -47,7 +47,7 @@ def in_browser(tmp_path):
 
 def test_all_that_was_found_is_seen(in_browser):
     script = """answer({
-        rows: texts("#rows .row").map((one) => one.replace(/\\s+/g, " ")), troubles: texts("#troubles li").length,
+        rows: texts("#rows .row").map((text) => text.replace(/\\s+/g, " ")), troubles: texts("#troubles li").length,
         poor: texts(".row.poor .text"), legend: texts("#legend b, #legend span span"),
         lanes: texts(".lane > :first-child"), status: $("#status").textContent, words: texts(".word") })"""
     seen = in_browser(script, meeting())
@@ -88,12 +88,12 @@ def test_mouse_and_keys_go_to_places(in_browser):
     ]
 
 
-def test_words_light_up_as_they_are_heard(in_browser, tmp_path):
-    """With a player whose clock the test moves on: headless, nothing is heard."""
+def test_words_light_up_as_they_are_played(in_browser, tmp_path):
+    """With a player whose clock the test moves on: headless, nothing is played."""
     script = """
         const audio = $("#audio"), lit = [];
-        let playing = false, heard = 0;
-        Object.defineProperties(audio, { paused: { get: () => !playing }, currentTime: { get: () => heard } });
+        let playing = false, position = 0;
+        Object.defineProperties(audio, { paused: { get: () => !playing }, currentTime: { get: () => position } });
         const change = (event) => { playing = event === "play"; audio.dispatchEvent(new Event(event)); };
         audio.play = () => { change("play"); return Promise.resolve(); };
         audio.pause = () => change("pause");
@@ -101,7 +101,7 @@ def test_words_light_up_as_they_are_heard(in_browser, tmp_path):
         const labels = [label()];
         press(" ");
         labels.push(label());
-        for (; playing && heard < 5; heard += 0.05) {
+        for (; playing && position < 5; position += 0.05) {
             audio.dispatchEvent(new Event("timeupdate"));
             const now = texts(".word.now").join();
             if (now !== lit[lit.length - 1]) lit.push(now);

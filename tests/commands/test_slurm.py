@@ -346,9 +346,9 @@ def test_jobs_that_slurm_has_forgotten(monkeypatch):
 
 def test_silence_of_squeue_is_told_once_and_endured():
     Path("squeue.error").write_text("Unable to contact slurm controller\n")
-    told = []
-    assert failures("log/t.log", *script("sleep 1"), say=told.append) == {}
-    assert told == [
+    messages = []
+    assert failures("log/t.log", *script("sleep 1"), say=messages.append) == {}
+    assert messages == [
         "note: squeue does not answer, a job that vanishes goes unnoticed: Unable to contact slurm controller"
     ]
 
@@ -377,10 +377,10 @@ def test_a_signal_before_the_jobs_are_known_cancels_them_too(tmp_path):
         failures("JOB=1:1", "log/t.JOB.log", "x", stop_signals=[15])
     assert Path("scancel.words").read_text() == "7\n"
     (tmp_path / "bin/scancel").write_text("#!/bin/sh\necho no >&2; exit 1\n")
-    told = []
+    messages = []
     with pytest.raises(Stopped):
-        failures("JOB=1:1", "log/t.JOB.log", "x", stop_signals=[15], say=told.append)
-    assert told == ["job 7 may go on, scancel failed: no"]
+        failures("JOB=1:1", "log/t.JOB.log", "x", stop_signals=[15], say=messages.append)
+    assert messages == ["job 7 may go on, scancel failed: no"]
 
 
 def test_needs_nothing_but_the_standard_library():

@@ -80,7 +80,7 @@ def test_checkpoint_holds_what_is_trained_and_no_more(trained, corpus):
     assert (trained[0] / "Qwen2-7B-Instruct").resolve() == (corpus / "qwen").resolve()
 
 
-# each goes on from the one before
+# each continues the one before
 STAGES = [("adapter", {"encoder_projector"}), ("encoder_adapter", {"encoder", "encoder_projector"}), ("lora", {"llm"})]
 
 
@@ -114,19 +114,19 @@ def test_fifth_stage_puts_a_ctc_head_on_the_encoder(trained, corpus, tmp_path):
 def test_only_the_transcript_counts_and_padding_changes_nothing(corpus, tmp_path):
     task = TASKS["llm"].build(settings_of(content(corpus, tmp_path, 1, first_model(corpus)), "test"))
     items = [task.train.item(index, None) for index in range(3)]
-    together = task.train.collate(items)
+    batched = task.train.collate(items)
     eos = task.train.collate(items[:1]).tensors["ids"][0, -1]
     for row, (_, feats, ids) in enumerate(items):
-        labels = together.tensors["labels"][row]
+        labels = batched.tensors["labels"][row]
         assert labels[labels != -100].tolist() == [*ids, int(eos)]
-        assert (together.tensors["ids"][row] == task.objective.model.speech_id).sum() == -(-len(feats) // 4) // 2
+        assert (batched.tensors["ids"][row] == task.objective.model.speech_id).sum() == -(-len(feats) // 4) // 2
     task.objective.eval()
     alone = [task.objective(task.train.collate([item]).tensors).loss.item() for item in items]
-    assert task.objective(together.tensors).loss.item() == pytest.approx(sum(alone), rel=1e-5)
+    assert task.objective(batched.tensors).loss.item() == pytest.approx(sum(alone), rel=1e-5)
     # the model's own loss, which is the mean over all labels
-    one = task.train.collate(items[:1])
-    out = task.objective.model(*(one.tensors[name] for name in ("feats", "lengths", "ids", "mask", "labels")))
-    assert alone[0] == pytest.approx(out.loss.item() * one.weight, rel=1e-5)
+    single = task.train.collate(items[:1])
+    out = task.objective.model(*(single.tensors[name] for name in ("feats", "lengths", "ids", "mask", "labels")))
+    assert alone[0] == pytest.approx(out.loss.item() * single.weight, rel=1e-5)
 
 
 def test_small_memory_settings_train_too(corpus, tmp_path):

@@ -103,7 +103,7 @@ def test_texts_by_heart_and_punctuated(trained):
     assert punc("hello world how are you fine").punc_text == "Hello world, how are you? Fine."
 
 
-def test_fine_tuning_goes_on_where_training_stopped(trained, data, tmp_path):
+def test_fine_tuning_continues_where_training_stopped(trained, data, tmp_path):
     lines = run(values("punc", tmp_path, tmp_path, steps=1, data=data, model={"init": str(trained[0]), "dropout": 0.0}))
     assert losses(lines)[0] < 0.1  # other texts meet than before
     for name in ("chinese-bert-wwm-ext_vocab.txt", "out_dict", "chinese-lert-base/config.json"):

@@ -1,4 +1,4 @@
-"""The training loop as a whole: repeated, killed and gone on with, spread over processes, and stopped by trouble."""
+"""The whole training loop: repeated, killed and resumed, over several processes, and stopped by errors."""
 
 import contextlib
 import errno
@@ -65,7 +65,7 @@ def command(*arguments, before=()):
     return [sys.executable, *before, "-m", "firered.cli.train", *map(str, arguments)]
 
 
-def test_killed_and_gone_on_with_is_as_if_nothing_had_happened(corpus, uninterrupted, tmp_path):
+def test_a_killed_training_resumes_to_the_same_result(corpus, uninterrupted, tmp_path):
     out = tmp_path / "exp"
     config = write_config(tmp_path / "train.yaml", everything_drawn(corpus, out, STEPS, num_workers=1))
     died = killed_at(out / "train.jsonl", KILL_AFTER, "-m", "firered.cli.train", config)
@@ -95,7 +95,7 @@ LAUNCHERS = {
 
 @pytest.mark.parametrize("launcher", LAUNCHERS)
 def test_two_processes_are_one_with_batches_twice_as_many(corpus, uninterrupted, tmp_path, launcher):
-    one = run(everything_drawn(corpus, tmp_path / "one", 12, accum_grad=2))
+    single = run(everything_drawn(corpus, tmp_path / "one", 12, accum_grad=2))
     config = write_config(tmp_path / "train.yaml", everything_drawn(corpus, tmp_path / "two", 12))
     launch = ["-m", *LAUNCHERS[launcher]]
     done = subprocess.run(command(config, before=launch), capture_output=True, text=True, check=False, timeout=300)
@@ -103,11 +103,11 @@ def test_two_processes_are_one_with_batches_twice_as_many(corpus, uninterrupted,
     assert "2 processes on cpu" in done.stderr
     two = records(tmp_path / "two")
     assert [(line["kind"], line["step"], line["epoch"]) for line in two] == [
-        (line["kind"], line["step"], line["epoch"]) for line in one
+        (line["kind"], line["step"], line["epoch"]) for line in single
     ]
-    assert losses(two) == pytest.approx(losses(one), rel=1e-4)
-    assert losses(two, "dev") == pytest.approx(losses(one, "dev"), rel=1e-4)
-    assert losses(one) != losses(uninterrupted[1])[:12]
+    assert losses(two) == pytest.approx(losses(single), rel=1e-4)
+    assert losses(two, "dev") == pytest.approx(losses(single, "dev"), rel=1e-4)
+    assert losses(single) != losses(uninterrupted[1])[:12]
 
 
 def test_finished_training_is_left_alone_and_other_settings_are_refused(corpus, tmp_path):

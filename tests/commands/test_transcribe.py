@@ -47,7 +47,7 @@ def transcribe(models, monkeypatch):
 
 def results(out):
     lines = (out / "result.jsonl").read_text(encoding="utf-8").splitlines()
-    return {one["uttid"]: one for one in map(json.loads, lines)}
+    return {line["uttid"]: line for line in map(json.loads, lines)}
 
 
 def files_of(out):
@@ -60,7 +60,7 @@ def failed(out):
 
 @needs_ffmpeg
 def test_a_folder_of_all_sorts(transcribe, tmp_path):
-    """Good recordings are done, each of the others is explained, and the exit status tells."""
+    """Good recordings are done, each of the others has a reason, and the exit status is 1."""
     folder, out = tmp_path / "in", tmp_path / "out"
     (folder / "deep").mkdir(parents=True)
     wav = GOLDENS / "tiny/wav"
@@ -79,7 +79,7 @@ def test_a_folder_of_all_sorts(transcribe, tmp_path):
     got = results(out)
     silent = {"quiet", "music"}
     assert set(got) == {"good_wav", "deep-good", "开会_录音", "film"} | silent
-    assert {key for key, one in got.items() if one["status"] == "no speech"} == silent
+    assert {key for key, fields in got.items() if fields["status"] == "no speech"} == silent
     assert all(got[key]["text"] for key in got.keys() - silent)
     assert got["good_wav"]["text"] != got["deep-good"]["text"]
     assert set(failed(out)) == {"corrupt", "zero"}
@@ -137,7 +137,7 @@ def test_what_is_not_there(transcribe, tmp_path, capsys):
     assert transcribe(tmp_path, "-o", tmp_path / "out", "--format", "srt,doc") == 1
 
 
-def test_a_run_that_was_killed_is_gone_on_with(models, tmp_path):
+def test_a_run_that_was_killed_is_resumed(models, tmp_path):
     """In the middle of one long recording: what its segments gave is not worked out again."""
     pause = noise(16000, amplitude=1e-4)
     voices = [soundfile.read(GOLDENS / f"tiny/wav/utt0{number}.wav")[0] for number in range(6)]

@@ -46,7 +46,7 @@ def test_published_features(golden):
         own.setdefault(len(feats), []).append(feats)
     for feats, length in zip(expected["feats"], expected["lengths"].tolist(), strict=True):
         # the transform's rounding in nearly empty bins reaches a few thousandths of a log unit (test_feats)
-        assert min(np.abs(one - feats[:length]).max() for one in own[length]) < 5e-3
+        assert min(np.abs(rows - feats[:length]).max() for rows in own[length]) < 5e-3
 
 
 @pytest.mark.parametrize("part", ["encoder", "decoder"])

@@ -53,16 +53,16 @@ def test_every_published_case(name, tiny):
         options["elm_dir"] = str(tiny / "ELM")
     asr = recogniser(tiny, timestamps="reference" if stamps else "none", **options)
     expected = cases[name]["results"]
-    speech = [speech_of(tiny / one["wav"], one["uttid"]) for one in expected]
-    groups = [speech] if batch > 1 else [[one] for one in speech]
+    speech = [speech_of(tiny / case["wav"], case["uttid"]) for case in expected]
+    groups = [speech] if batch > 1 else [[utterance] for utterance in speech]
     got = [published(result) for group in groups for result in asr.recognise(group)]
     assert len(got) == 18
-    for one, golden in zip(got, expected, strict=True):
-        assert one["uttid"] == golden["uttid"]
-        assert one["text"] == golden["text"], golden["uttid"]
-        assert one["confidence"] == pytest.approx(golden["confidence"], abs=2e-3), golden["uttid"]
-        assert one["dur_s"] == golden["dur_s"]
-        assert one.get("timestamp") == golden.get("timestamp"), golden["uttid"]
+    for fields, golden in zip(got, expected, strict=True):
+        assert fields["uttid"] == golden["uttid"]
+        assert fields["text"] == golden["text"], golden["uttid"]
+        assert fields["confidence"] == pytest.approx(golden["confidence"], abs=2e-3), golden["uttid"]
+        assert fields["dur_s"] == golden["dur_s"]
+        assert fields.get("timestamp") == golden.get("timestamp"), golden["uttid"]
 
 
 def test_published_n_best(tiny):
@@ -70,31 +70,31 @@ def test_published_n_best(tiny):
     asr = recogniser(tiny, beam_size=4, nbest=4)
     results = asr.recognise([speech_of(tiny / f"wav/{name}.wav") for name in golden["utts"]])
     for result, hypotheses in zip(results, golden["hyps"], strict=True):
-        ids = [asr.loaded.tokenizer.ids_of(one.tokens) for one in result.nbest]
-        assert ids == [one["yseq"] for one in hypotheses]
-        for one, expected in zip(result.nbest, hypotheses, strict=True):
-            assert one.confidence == pytest.approx(expected["confidence"], abs=2e-3)
-        scores = [one.score for one in result.nbest]
+        ids = [asr.loaded.tokenizer.ids_of(hypothesis.tokens) for hypothesis in result.nbest]
+        assert ids == [hypothesis["yseq"] for hypothesis in hypotheses]
+        for hypothesis, expected in zip(result.nbest, hypotheses, strict=True):
+            assert hypothesis.confidence == pytest.approx(expected["confidence"], abs=2e-3)
+        scores = [hypothesis.score for hypothesis in result.nbest]
         assert scores == sorted(scores, reverse=True)
-        for one in result.nbest:
-            assert one.score == pytest.approx(sum(one.scores.values()) / one.length, abs=1e-6)
+        for hypothesis in result.nbest:
+            assert hypothesis.score == pytest.approx(sum(hypothesis.scores.values()) / hypothesis.length, abs=1e-6)
 
 
 @pytest.mark.parametrize("dtype", ["float32", "int8"])
-def test_company_changes_nothing(dtype, tiny):
+def test_results_are_batch_invariant(dtype, tiny):
     asr = recogniser(tiny, timestamps="pauses", dtype=dtype)
     speech = [speech_of(path) for path in sorted((tiny / "wav").glob("utt0*.wav"))]
-    together = asr.recognise(speech)
-    for one, result in zip(speech, together, strict=True):
-        (alone,) = asr.recognise([one])
-        assert published(alone) == published(result)
+    batched = asr.recognise(speech)
+    for utterance, result in zip(speech, batched, strict=True):
+        (single,) = asr.recognise([utterance])
+        assert published(single) == published(result)
 
 
 @pytest.mark.parametrize("dtype", ["bfloat16", "int8"])
 def test_other_number_formats_give_nearly_the_same_text(dtype, tiny):
     speech = [speech_of(path) for path in sorted((tiny / "wav").glob("utt*.wav"))]
-    exact = [one.text for one in recogniser(tiny).recognise(speech)]
-    other = [one.text for one in recogniser(tiny, dtype=dtype).recognise(speech)]
+    exact = [result.text for result in recogniser(tiny).recognise(speech)]
+    other = [result.text for result in recogniser(tiny, dtype=dtype).recognise(speech)]
     differing = sum(a != b for a, b in zip(exact, other, strict=True))
     assert differing <= 1, [(a, b) for a, b in zip(exact, other, strict=True) if a != b]
 
@@ -139,7 +139,7 @@ def test_long_audio_is_decoded_in_windows(tiny, caplog):
     asr = recogniser(tiny, timestamps="pauses", window_seconds=7, decode_max_len=30)
     speech = speech_of(tiny / "wav/long.wav")
     (result,) = asr.recognise([speech])
-    assert "worked on in" in caplog.text
+    assert "processed in" in caplog.text
     times = [time for word in result.words for time in (word.start_s, word.end_s)]
     assert times == sorted(times)
     assert times[-1] > 55
@@ -175,9 +175,9 @@ def test_alignment_times_agree_with_those_of_recognition(tiny):
     asr = recogniser(tiny, timestamps="reference")
     aligner = Aligner.from_pretrained(tiny / "FireRedASR2-AED", AlignConfig(timestamps="reference"), "cpu")
     speech = speech_of(tiny / "wav/utt05.wav")
-    (heard,) = asr.recognise([speech])
-    (aligned,) = aligner.align([speech], [heard.text])
-    assert aligned.words == heard.words
+    (recognised,) = asr.recognise([speech])
+    (aligned,) = aligner.align([speech], [recognised.text])
+    assert aligned.words == recognised.words
 
 
 def test_a_dict_of_another_model_is_refused(tiny, tmp_path):

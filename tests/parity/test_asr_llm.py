@@ -32,7 +32,7 @@ def tiny():
 
 @pytest.fixture(scope="module")
 def model_dir(tmp_path_factory):
-    """A model of random weights, which says something else about everything."""
+    """A model of random weights, whose results differ from the published ones."""
     return write_tiny_llm(tmp_path_factory.mktemp("llm") / "FireRedASR2-LLM")
 
 
@@ -41,15 +41,15 @@ def golden_asr(tiny: Path, **options: object) -> LlmAsr:
 
 
 @pytest.mark.parametrize("name", CASES)
-def test_every_published_case_one_by_one_and_all_at_once(name, tiny):
+def test_every_published_case_single_and_in_one_batch(name, tiny):
     case = json.loads((tiny / "llm_expected.json").read_text())[name]
     options = {key: value for key, value in case["config"].items() if key != "batch_size"}
     asr = golden_asr(tiny, **options)
-    speech = [speech_of(tiny / one["wav"], one["uttid"]) for one in case["results"]]
+    speech = [speech_of(tiny / golden["wav"], golden["uttid"]) for golden in case["results"]]
     assert len(speech) == 12
-    alone = [asr.recognise([one])[0] for one in speech]
-    assert [one.text for one in alone] == [one["text"] for one in case["results"]]
-    assert_same(asr.recognise(speech), alone)
+    single = [asr.recognise([utterance])[0] for utterance in speech]
+    assert [result.text for result in single] == [golden["text"] for golden in case["results"]]
+    assert_same(asr.recognise(speech), single)
 
 
 def test_the_cases_are_all_there(tiny):
@@ -60,8 +60,10 @@ def test_bfloat16_says_the_same(tiny):
     case = json.loads((tiny / "llm_expected.json").read_text())["default"]
     config = LlmConfig(dtype="bfloat16", encoder_dtype="bfloat16")
     asr = LlmAsr.from_pretrained(tiny / "FireRedASR2-LLM", config, "cpu")
-    results = asr.recognise([speech_of(tiny / one["wav"]) for one in case["results"]])
-    differing = [one["text"] for one, got in zip(case["results"], results, strict=True) if got.text != one["text"]]
+    results = asr.recognise([speech_of(tiny / golden["wav"]) for golden in case["results"]])
+    differing = [
+        golden["text"] for golden, got in zip(case["results"], results, strict=True) if got.text != golden["text"]
+    ]
     assert len(differing) <= 1, differing
 
 
@@ -73,11 +75,11 @@ def test_confidence_and_n_best(tiny):
     assert len(result.tokens) == len(result.token_confidence)
     assert all(0 < prob <= 1 for prob in result.token_confidence)
     assert result.confidence == pytest.approx(np.mean(result.token_confidence)) == result.nbest[0].confidence
-    scores = [one.score for one in result.nbest]
+    scores = [hypothesis.score for hypothesis in result.nbest]
     assert scores == sorted(scores, reverse=True)
-    for one in result.nbest:
-        assert one.score == pytest.approx(one.scores["llm"] / one.length)
-        assert one.length == len(one.tokens) + 1  # the end counts
+    for hypothesis in result.nbest:
+        assert hypothesis.score == pytest.approx(hypothesis.scores["llm"] / hypothesis.length)
+        assert hypothesis.length == len(hypothesis.tokens) + 1  # the end counts
 
 
 def test_call_with_a_path_or_an_array(tiny):
@@ -98,8 +100,8 @@ def test_word_times_are_those_of_the_aligner(timestamps, tiny):
     results = asr.recognise(speech)
     assert [word.text for word in results[1].words] == ["我", "在", "用", "python", "写", "代", "码"]
     aligner = Aligner.from_pretrained(model, AlignConfig(timestamps=timestamps), "cpu")
-    aligned = aligner.align(speech, [one.text for one in results])
-    assert [one.words for one in results] == [one.words for one in aligned]
+    aligned = aligner.align(speech, [result.text for result in results])
+    assert [result.words for result in results] == [alignment.words for alignment in aligned]
     assert results[0].ctc_text == "你世界"  # what this small head makes of it
     assert golden_asr(tiny)(tiny / "wav/utt00.wav").words is None
 
@@ -114,8 +116,8 @@ def test_what_cannot_be_aligned_still_has_words(tiny, model_dir):
     assert none.words == []
 
 
-def test_the_guard_hears_the_ctc_head(tiny):
-    """utt05's golden text is not what was said: the other model's CTC head reads the English sentence."""
+def test_the_guard_uses_the_ctc_head(tiny):
+    """utt05's golden text is not what is spoken: the other model's CTC head decodes the English sentence."""
     asr = golden_asr(tiny, align_model=str(tiny / "FireRedASR2-AED"), guard="drop")
     right, wrong = asr(tiny / "wav/utt03.wav"), asr(tiny / "wav/utt05.wav")
     assert (right.text, right.flags) == ("语音识别系统可以把声音变成文字", ())

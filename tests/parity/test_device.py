@@ -36,13 +36,13 @@ def expected_of(name: str) -> dict:
     return json.loads((TINY / f"{name}_expected.json").read_text())
 
 
-def batched(speech: list[Speech], process, together: bool) -> list:
-    return process(speech) if together else [process([utterance])[0] for utterance in speech]
+def batched(speech: list[Speech], process, in_one_batch: bool) -> list:
+    return process(speech) if in_one_batch else [process([utterance])[0] for utterance in speech]
 
 
-@pytest.mark.parametrize("together", [False, True])
+@pytest.mark.parametrize("in_one_batch", [False, True])
 @pytest.mark.parametrize("name", ["greedy", "default_b1", "beam5_eos2", "maxlen5", "elm03"])
-def test_aed(name, together):
+def test_aed(name, in_one_batch):
     options = dict(expected_of("aed")[name]["config"])
     stamps = options.pop("return_timestamp", False)
     del options["batch_size"]
@@ -51,7 +51,7 @@ def test_aed(name, together):
     config = AsrConfig(timestamps="reference" if stamps else "none", **options)
     asr = Asr.from_pretrained(TINY / "FireRedASR2-AED", config, DEVICE)
     goldens = expected_of("aed")[name]["results"]
-    results = batched([speech_of(TINY / golden["wav"]) for golden in goldens], asr.recognise, together)
+    results = batched([speech_of(TINY / golden["wav"]) for golden in goldens], asr.recognise, in_one_batch)
     assert [result.text for result in results] == [golden["text"] for golden in goldens]
     for result, golden in zip(results, goldens, strict=True):
         assert result.confidence == pytest.approx(golden["confidence"], abs=2e-3), golden["uttid"]
@@ -70,23 +70,23 @@ def test_aed_in_half_precision_differs_in_few_utterances(dtype, most):
     assert differing <= most
 
 
-@pytest.mark.parametrize("together", [False, True])
+@pytest.mark.parametrize("in_one_batch", [False, True])
 @pytest.mark.parametrize("name", ["default", "script", "greedy", "maxlen4"])
-def test_llm(name, together):
+def test_llm(name, in_one_batch):
     case = expected_of("llm")[name]
     options = {key: value for key, value in case["config"].items() if key != "batch_size"}
     asr = LlmAsr.from_pretrained(TINY / "FireRedASR2-LLM", LlmConfig(dtype="float32", **options), DEVICE)
     speech = [speech_of(TINY / golden["wav"]) for golden in case["results"]]
-    results = batched(speech, asr.recognise, together)
+    results = batched(speech, asr.recognise, in_one_batch)
     assert [result.text for result in results] == [golden["text"] for golden in case["results"]]
 
 
-@pytest.mark.parametrize("together", [False, True])
-def test_lid(together):
+@pytest.mark.parametrize("in_one_batch", [False, True])
+def test_lid(in_one_batch):
     goldens = expected_of("lid")["b1"]
     lid = Lid.from_pretrained(TINY / "FireRedLID", LidConfig(), DEVICE)
     speech = [speech_of(TINY / "wav" / Path(golden["wav"]).name) for golden in goldens]
-    results = batched(speech, lid.identify, together)
+    results = batched(speech, lid.identify, in_one_batch)
     assert [result.lang for result in results] == [golden["lang"] for golden in goldens]
     for result, golden in zip(results, goldens, strict=True):
         assert result.confidence == pytest.approx(golden["confidence"], abs=2e-3), golden["uttid"]

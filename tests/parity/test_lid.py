@@ -30,7 +30,7 @@ def golden():
     top = GOLDENS / "tiny"
     cases = json.loads((top / "lid_expected.json").read_text())
     audio = AudioConfig()
-    speech = [Speech.of(of_samples(one["uttid"], read_blocks(str(top / one["wav"]), audio))) for one in cases["b1"]]
+    speech = [Speech.of(of_samples(case["uttid"], read_blocks(str(top / case["wav"]), audio))) for case in cases["b1"]]
     return top / "FireRedLID", cases, speech
 
 
@@ -51,7 +51,7 @@ def random_model(tmp_path_factory):
 def test_every_published_case(case, size, golden):
     directory, cases, speech = golden
     lid = Lid.from_pretrained(directory, device="cpu")
-    got = [one for n in range(0, len(speech), size) for one in lid.identify(speech[n : n + size])]
+    got = [result for n in range(0, len(speech), size) for result in lid.identify(speech[n : n + size])]
     assert len(got) == len(cases[case]) == 18
     for result, expected in zip(got, cases[case], strict=True):
         fields = published(result)

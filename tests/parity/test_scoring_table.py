@@ -8,7 +8,9 @@ from firered.scoring.reports.table import published
 def test_the_papers_figures_are_those_of_the_specification(shared):
     with shared("spec/paper_tables.tsv").open(encoding="utf-8", newline="") as stream:
         given = list(csv.DictReader(stream, delimiter="\t"))
-    ours = [(one.table, one.test_set.lower(), one.metric, one.system, one.value) for one in published()]
+    ours = [
+        (figure.table, figure.test_set.lower(), figure.metric, figure.system, figure.value) for figure in published()
+    ]
     theirs = [
         (row["table"], row["test_set"].lower(), row["metric"], row["system"], float(row["value"])) for row in given
     ]

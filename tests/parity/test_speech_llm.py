@@ -36,7 +36,7 @@ def test_published_tensors(merged):
     samples = read_blocks(str(tiny / f"wav/{uttid}.wav"), AudioConfig())
     feats = Cmvn.read(tiny / "FireRedASR2-LLM/cmvn.ark")(Speech.of(of_samples(uttid, samples)).feats)
     with torch.no_grad():
-        speech = model.listen(feats[None], torch.tensor([len(feats)]))
+        speech = model.embed_speech(feats[None], torch.tensor([len(feats)]))
         ids = torch.tensor([tokenizer.prompt(len(speech))])
         embeds = model.embed(ids, speech)
         logits = model(feats[None], torch.tensor([len(feats)]), ids, torch.ones_like(ids).bool()).logits

@@ -60,10 +60,10 @@ def test_every_published_case(number, released):
     got = published(result)
     for name in ("words", "vad_segments_ms", "dur_s", "uttid"):
         assert got[name] == expected[name], name
-    for one, golden in zip(got["sentences"], expected["sentences"], strict=True):
+    for sentence, golden in zip(got["sentences"], expected["sentences"], strict=True):
         confidences = {name: golden.pop(name) for name in ("asr_confidence", "lang_confidence")}
-        assert {name: one[name] for name in confidences} == pytest.approx(confidences, abs=2e-3)
-        assert {name: one[name] for name in golden} == golden
+        assert {name: sentence[name] for name in confidences} == pytest.approx(confidences, abs=2e-3)
+        assert {name: sentence[name] for name in golden} == golden
     # The published text lacks the spaces between English sentences.
     assert got["text"].replace(". H", ".H") == expected["text"]
     assert got["status"] == "ok"
@@ -73,15 +73,15 @@ def test_every_published_case(number, released):
 
 def test_recordings_share_batches_and_give_what_each_gives_alone(system, monkeypatch):
     paths = [GOLDENS / f"tiny/wav/utt0{number}.wav" for number in range(6)]
-    alone = [published(system(path)) for path in paths]
+    single = [published(system(path)) for path in paths]
     calls = []
     recognise = system.modules.asr.recognise
     monkeypatch.setattr(system.modules.asr, "recognise", lambda batch: calls.append(len(batch)) or recognise(batch))
-    assert [published(result) for result in system.batch(paths)] == alone
-    assert calls == [sum(len(one["vad_segments_ms"]) for one in alone)]
+    assert [published(result) for result in system.batch(paths)] == single
+    assert calls == [sum(len(result["vad_segments_ms"]) for result in single)]
     calls.clear()
     monkeypatch.setattr(system, "config", replace(system.config, share_seconds=0))
-    assert [published(result) for result in system.transcribe(iter(paths))] == alone
+    assert [published(result) for result in system.transcribe(iter(paths))] == single
     assert len(calls) == 6
 
 
@@ -92,11 +92,11 @@ def test_recordings_in_memory_need_no_names(system, shared):
     length = min(map(len, samples))
     cut = [signal[:length] for signal in samples]
     no_vad = System(replace(system.modules, vad=None), system.config)
-    alone = [no_vad(signal) for signal in cut]
-    assert alone[0].text != alone[1].text
+    single = [no_vad(signal) for signal in cut]
+    assert single[0].text != single[1].text
     batch = no_vad.batch([cut[0], (cut[1], 16000)])
-    assert [published(result) for result in batch] == [published(result) for result in alone]
-    assert [result.wav_path for result in alone] == ["", ""]
+    assert [published(result) for result in batch] == [published(result) for result in single]
+    assert [result.wav_path for result in single] == ["", ""]
 
 
 @pytest.mark.parametrize("name", ["vad", "lid", "asr", "punc"])
@@ -110,13 +110,13 @@ def test_every_module_can_be_switched_off(name, system, models):
         assert result.segments == ((0.0, 2.769),)
         assert result.sentences
     if name == "lid":
-        assert [one.lang for one in result.sentences] == [None] * 3
+        assert [sentence.lang for sentence in result.sentences] == [None] * 3
         assert result.text == whole.text
     if name == "asr":
-        assert [(one.text, one.lang) for one in result.sentences] == [("", "zh mandarin")]
+        assert [(sentence.text, sentence.lang) for sentence in result.sentences] == [("", "zh mandarin")]
         assert result.troubles == ()
     if name == "punc":
-        assert [one.text for one in result.sentences] == ["请把音量调到最大"]
+        assert [sentence.text for sentence in result.sentences] == ["请把音量调到最大"]
         assert result.words == whole.words
 
 
@@ -127,7 +127,7 @@ def test_events(released, shared):
     result = System.from_pretrained(released, SystemConfig(events=True), device="cpu")(
         shared("audio/firered/event.wav")
     )
-    assert {one.kind for one in result.events} == {"speech", "singing", "music"}
+    assert {event.kind for event in result.events} == {"speech", "singing", "music"}
     assert (result.events[0].start_s, result.events[0].kind) == (0.09, "music")
     assert "events" in published(result)
 
@@ -142,10 +142,10 @@ def test_a_language_may_have_a_recogniser_of_its_own(system):
     routed = System(replace(system.modules, routes={"en": Other()}), system.config)
     path = GOLDENS / "tiny/wav/long.wav"
     before, after = system(path), routed(path)
-    english = {(one.start_s, one.lang) for one in before.sentences if one.lang == "en"}
+    english = {(sentence.start_s, sentence.lang) for sentence in before.sentences if sentence.lang == "en"}
     assert english
-    assert [one.text for one in after.sentences if one.lang == "en"] == ["其他，"] * len(english)
-    rest = [[one for one in result.sentences if one.lang != "en"] for result in (before, after)]
+    assert [sentence.text for sentence in after.sentences if sentence.lang == "en"] == ["其他，"] * len(english)
+    rest = [[sentence for sentence in result.sentences if sentence.lang != "en"] for result in (before, after)]
     assert rest[0] == rest[1]
 
 
@@ -176,7 +176,7 @@ def test_what_goes_wrong_with_a_segment_stays_with_it(system, monkeypatch):
     recognise = system.modules.asr.recognise
 
     def faulty(batch):
-        if any(f"{round(1000 * bad[0]):07d}" in one.key for one in batch):
+        if any(f"{round(1000 * bad[0]):07d}" in speech.key for speech in batch):
             if len(batch) > 1:
                 raise RuntimeError("batch")
             raise RuntimeError("gone wrong")
@@ -189,11 +189,11 @@ def test_what_goes_wrong_with_a_segment_stays_with_it(system, monkeypatch):
     monkeypatch.setattr(system.modules.asr, "recognise", faulty)
     result = system(path)
     assert result.status == "partial"
-    assert [(one.start_s, one.kind, one.reason) for one in result.troubles] == [
+    assert [(trouble.start_s, trouble.kind, trouble.reason) for trouble in result.troubles] == [
         (bad[0], "failed", "recognition failed: gone wrong"),
         (silent[0], "no text", "speech, but no text was recognised"),
     ]
-    rest = [one for one in whole.sentences if not any(a <= one.start_s < b for a, b in (bad, silent))]
+    rest = [sentence for sentence in whole.sentences if not any(a <= sentence.start_s < b for a, b in (bad, silent))]
     assert published(replace(whole, sentences=rest))["sentences"] == published(result)["sentences"]
     assert result.segments == whole.segments
 

@@ -125,18 +125,18 @@ def test_other_forms_of_a_recording_give_its_segments(form, released, shared, tm
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_any_block_size_and_any_company_give_the_same(kind, bundled):
+def test_any_block_size_and_any_batch_give_the_same(kind, bundled):
     detector = bundled[kind]
     samples = {name: read(GOLDENS / f"tiny/wav/{name}.wav") for name in ("utt00", "utt05", "long", "utt07")}
-    alone = {name: detector(signal.astype(np.int16), name) for name, signal in samples.items()}
+    single = {name: detector(signal.astype(np.int16), name) for name, signal in samples.items()}
     for block in (64, 500, 2048, 100000):
         detector.classifier.block, kept = block, detector.classifier.block
-        together = list(detector.detect([of_samples(name, [signal]) for name, signal in samples.items()]))
+        batched = list(detector.detect([of_samples(name, [signal]) for name, signal in samples.items()]))
         detector.classifier.block = kept
-        assert [frames.key for frames, _ in together] == list(samples)
-        for frames, result in together:
-            assert np.abs(result.probs - alone[frames.key].probs).max() <= 1e-5
-            assert result == alone[frames.key]
+        assert [frames.key for frames, _ in batched] == list(samples)
+        for frames, result in batched:
+            assert np.abs(result.probs - single[frames.key].probs).max() <= 1e-5
+            assert result == single[frames.key]
 
 
 def test_recordings_over_the_references_chunk_length_have_no_seams(bundled):
@@ -175,13 +175,13 @@ def test_stream_events_come_at_their_frame(bundled):
     """Fed in 10 ms pieces, an event is known no later than when the window of its frame is complete."""
     detector = bundled["stream"]
     signal = read(GOLDENS / "tiny/wav/utt05.wav").astype(np.int16)
-    stream, heard = detector.stream(), 0
+    stream, received = detector.stream(), 0
     seen = 0
     for start in range(0, len(signal), 160):
         piece = signal[start : start + 160]
-        heard += len(piece)
+        received += len(piece)
         for event in stream.accept(piece):
-            assert heard / 16000 - event.known_at_s < 0.01
+            assert received / 16000 - event.known_at_s < 0.01
             seen += 1
     assert seen == 2
 

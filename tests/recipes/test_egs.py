@@ -142,7 +142,7 @@ def test_from_corpus_to_results(recipe, done):
             assert (score["test_set"], score["utterances"], score["missing"]) == (name, utterances, 0), report
         row = [row for row in rows if row[1:3] == [name, metric]]
         assert len(row) == len(reports)
-        assert published in row[0][6:]  # of the same system, or of another beside it
+        assert published in row[0][6:]  # of the same system, or of another next to it
 
 
 def test_stages_alone_and_sets_by_name(models, tmp_path):

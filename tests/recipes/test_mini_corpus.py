@@ -82,13 +82,13 @@ class TestGrammar:
 
     def test_no_part_has_a_sentence_of_another(self):
         script = Script(seed=3)
-        said = {
+        texts = {
             part: {plain_text(script.sentence(part, "de")) for _ in range(300)} for part in ("test", "dev", "train")
         }
-        assert not said["test"] & said["dev"]
-        assert not said["test"] & said["train"]
-        assert not said["dev"] & said["train"]
-        assert min(map(len, said.values())) > 10
+        assert not texts["test"] & texts["dev"]
+        assert not texts["test"] & texts["train"]
+        assert not texts["dev"] & texts["train"]
+        assert min(map(len, texts.values())) > 10
 
     def test_no_two_utterances_of_a_test_set_are_alike(self):
         script = Script(seed=3)
@@ -101,7 +101,7 @@ class TestGrammar:
         with pytest.raises(DataError, match="only 1 of 2 different sentences, such as x"):
             distinct(lambda: "x", 2)
 
-    def test_voices_of_test_are_heard_nowhere_else(self):
+    def test_voices_of_test_are_used_nowhere_else(self):
         assert not set(VOICES["test"]) & {*VOICES["train"], *VOICES["dev"]}
 
     @pytest.mark.parametrize(
@@ -166,11 +166,11 @@ class TestSynthesiser:
 class TestSounds:
     @pytest.mark.parametrize("make", [sounds.noise, sounds.music, sounds.singing])
     def test_length_level_and_seed(self, make):
-        one, again, other = make(rng(1), 1.7), make(rng(1), 1.7), make(rng(2), 1.7)
-        assert len(one) == round(1.7 * RATE)
-        np.testing.assert_array_equal(one, again)
-        assert not np.allclose(one, other)
-        assert 0.5 < np.sqrt(np.mean(one**2)) < 2.0
+        sound, again, other = make(rng(1), 1.7), make(rng(1), 1.7), make(rng(2), 1.7)
+        assert len(sound) == round(1.7 * RATE)
+        np.testing.assert_array_equal(sound, again)
+        assert not np.allclose(sound, other)
+        assert 0.5 < np.sqrt(np.mean(sound**2)) < 2.0
 
     def test_a_tone_has_its_harmonics_below_the_nyquist_frequency(self):
         tone = sounds._tone(np.full(RATE, 1000.0), np.array([1.0, 0.5, 0.25, *[1.0] * 20]))
@@ -217,21 +217,21 @@ class TestMixtures:
     def test_what_is_labelled_is_louder_than_the_rest(self):
         """A word that is a tone: its recordings are loud where the labels say, and nowhere else in the quiet ones."""
         tone = synth.Spoken(np.sin(np.arange(RATE) / 3.0).astype(np.float32), [synth.Word("la", 0.0, 1.0)])
-        inside, outside, heard = [], [], set()
+        inside, outside, labels = [], [], set()
         for seed in range(30):
             samples, events = mixtures.mixture(rng(seed), iter([tone] * 50), 10.0)
             assert len(samples) == 10 * RATE
             assert np.abs(samples).max() <= 1.0
             assert events == sorted(events)
             assert all(0 <= start < end <= 10.0 for start, end, _ in events)
-            heard |= {label for *_, label in events}
+            labels |= {label for *_, label in events}
             marked = marks(events, len(samples))
             if marked.any() and not marked.all():
                 inside.append(np.mean(samples[marked] ** 2))
                 outside.append(np.median(samples[~marked] ** 2))
         assert len(inside) > 15
         assert np.mean(np.array(inside) > 10 * np.array(outside)) > 0.9
-        assert heard == {"speech", "singing", "music"}
+        assert labels == {"speech", "singing", "music"}
 
     def test_an_utterance_keeps_its_times(self):
         click = np.zeros(RATE, np.float32)
@@ -262,12 +262,14 @@ def made(tmp_path_factory, synthesiser):
 
 class TestCorpus:
     def test_it_is_the_same_on_any_number_of_processes(self, made):
-        one, two = made
-        files = sorted(path.relative_to(one) for path in one.rglob("*") if path.is_file())
+        first, second = made
+        files = sorted(path.relative_to(first) for path in first.rglob("*") if path.is_file())
         assert len(files) > 100
-        assert files == sorted(path.relative_to(two) for path in two.rglob("*") if path.is_file())
+        assert files == sorted(path.relative_to(second) for path in second.rglob("*") if path.is_file())
         for path in files:
-            assert (one / path).read_bytes().replace(bytes(one), bytes(two)) == (two / path).read_bytes(), path
+            assert (first / path).read_bytes().replace(bytes(first), bytes(second)) == (second / path).read_bytes(), (
+                path
+            )
 
     @pytest.mark.parametrize("name", ["train", "phrases", "dev", "test", "talk_test", "lid_train", "lid_test"])
     def test_sets_of_utterances_are_sound(self, made, name):

@@ -403,7 +403,7 @@ class TestTables:
         """Every label that the recipes' tables give is one that FireRedLID has."""
         from firered.lid.labels import labels
 
-        known = {one.code for one in labels()}
+        known = {label.code for label in labels()}
         for recipe, table in (
             ("fleurs_lid", "languages"),
             ("commonvoice_lid", "languages"),

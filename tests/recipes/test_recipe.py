@@ -202,7 +202,7 @@ def test_every_stage(shared, tmp_path):
     punctuated = [line.partition(" ") for line in (tmp_path / "exp/punc/text").read_text().splitlines()]
     assert [key for key, _, _ in punctuated] == utterances
     sentences = [json.loads(line) for line in (tmp_path / "exp/punc/sentences.jsonl").read_text().splitlines()]
-    assert {one["uttid"] for one in sentences} == set(utterances)
+    assert {utterance["uttid"] for utterance in sentences} == set(utterances)
     for folder in ("lid", "punc"):
         assert (tmp_path / "exp" / folder / "segments").read_text() == (tmp_path / "exp/vad/segments").read_text()
     texts = {}
@@ -231,8 +231,10 @@ def assert_same(transcript, exp):
     starts = [float(fields[2]) for fields in ctm]
     assert [word.start_s for word in transcript.words] == pytest.approx(starts, abs=0.0015)
     sentences = [json.loads(line) for line in (exp / "punc/sentences.jsonl").read_text().splitlines()]
-    of_segment = [one for one in sentences if one["uttid"].startswith(f"{transcript.uttid}-")]
-    assert [one.text for one in transcript.sentences] == [s["text"] for one in of_segment for s in one["sentences"]]
+    of_segment = [utterance for utterance in sentences if utterance["uttid"].startswith(f"{transcript.uttid}-")]
+    assert [sentence.text for sentence in transcript.sentences] == [
+        s["text"] for utterance in of_segment for s in utterance["sentences"]
+    ]
     languages = (exp / "lid/utt2lang").read_text().splitlines()
     found = {line.split()[1] for line in languages if line.startswith(f"{transcript.uttid}-")}
-    assert {one.lang.replace(" ", "-") for one in transcript.sentences} == found
+    assert {sentence.lang.replace(" ", "-") for sentence in transcript.sentences} == found

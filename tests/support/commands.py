@@ -51,8 +51,8 @@ def command(name: str, *arguments: object, stdin: bytes = b"") -> Done:
         if isinstance(status, str):  # as the interpreter does
             err.write(f"{status}\n")
             status = 1
-    shown, said = (stream.buffer.getvalue().decode() for stream in (out, err))
-    return Done(int(status or 0), shown, said)
+    shown, messages = (stream.buffer.getvalue().decode() for stream in (out, err))
+    return Done(int(status or 0), shown, messages)
 
 
 @contextlib.contextmanager

@@ -59,6 +59,6 @@ if __name__ == "__main__":
         sys.argv = sys.argv[4:]
         runpy.run_module(sys.argv[0], run_name="__main__", alter_sys=True)
     else:
-        (script,) = (one for one in entry_points(group="console_scripts") if one.name == sys.argv[3])
+        (script,) = (script for script in entry_points(group="console_scripts") if script.name == sys.argv[3])
         sys.argv = sys.argv[3:]
         script.load()()

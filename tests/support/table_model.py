@@ -1,4 +1,4 @@
-"""A language over a small vocabulary, and all that can be said in it."""
+"""A language model over a small vocabulary, and all of its sequences."""
 
 import itertools
 
@@ -19,7 +19,7 @@ class Table:
         self.widths.append(len(tokens))
         utterance = torch.arange(len(self.logits)).repeat_interleave(self.beams)
         out = self.logits[utterance, self.before, tokens]
-        self.before = tokens.clone()  # the search goes on writing where they lie
+        self.before = tokens.clone()  # the search writes to the same memory later
         return out
 
     def reorder(self, index: torch.Tensor) -> None:

@@ -15,7 +15,9 @@ def made(sentences=(), words=(), uttid="a", dur_s=100.0, segments=None, **more):
     sentences = [timed(Sentence, start, end, text=text, asr_confidence=0.9) for start, end, text in sentences]
     words = [timed(Word, start, end, text=text) for start, end, text in words]
     segments = [(start / 1000, end / 1000) for start, end in segments]
-    return Transcript(uttid, "".join(one.text for one in sentences), sentences, segments, dur_s, words, "a.wav", **more)
+    return Transcript(
+        uttid, "".join(sentence.text for sentence in sentences), sentences, segments, dur_s, words, "a.wav", **more
+    )
 
 
 def timed(cls, start_ms, end_ms, /, **fields):

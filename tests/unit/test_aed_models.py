@@ -26,12 +26,12 @@ def model():
 def test_padded_equals_single(model, prepared):
     model = model.prepare() if prepared else model
     feats = [torch.randn(length, 80) for length in (57, 3, 120, 1)]
-    lengths = torch.tensor([len(one) for one in feats])
+    lengths = torch.tensor([len(matrix) for matrix in feats])
     batch, frames = model.encoder(torch.nn.utils.rnn.pad_sequence(feats, batch_first=True, padding_value=7.0), lengths)
-    for n, one in enumerate(feats):
-        alone, own = model.encoder(one[None], lengths[n : n + 1])
-        assert int(own) == int(frames[n]) == -(-len(one) // 4)
-        assert torch.allclose(batch[n, : int(own)], alone[0, : int(own)], atol=1e-5)
+    for n, matrix in enumerate(feats):
+        single, own = model.encoder(matrix[None], lengths[n : n + 1])
+        assert int(own) == int(frames[n]) == -(-len(matrix) // 4)
+        assert torch.allclose(batch[n, : int(own)], single[0, : int(own)], atol=1e-5)
 
 
 @torch.inference_mode()
@@ -42,8 +42,8 @@ def test_fused_equals_unfused(model):
     fused.load_state_dict(plain.state_dict())
     fused.prepare()
     feats, lengths, tokens = torch.randn(2, 50, 80), torch.tensor([50, 31]), torch.randint(5, 23, (2, 6))
-    for one, other in zip(plain(feats, lengths, tokens), fused(feats, lengths, tokens), strict=True):
-        assert torch.allclose(one.float(), other.float(), atol=1e-5)
+    for reference, other in zip(plain(feats, lengths, tokens), fused(feats, lengths, tokens), strict=True):
+        assert torch.allclose(reference.float(), other.float(), atol=1e-5)
     assert fused.state_dict().keys() == plain.state_dict().keys()
 
 
@@ -139,15 +139,15 @@ def test_lstm_lm_steps_equal_the_whole():
 def test_search_over_a_batch_is_the_search_alone(model):
     torch.manual_seed(3)
     feats = [torch.randn(length, 80) for length in (90, 20, 60, 33)]
-    lengths = torch.tensor([len(one) for one in feats])
+    lengths = torch.tensor([len(matrix) for matrix in feats])
     config = BeamConfig(beam_size=3, nbest=3)
     encoded, frames = model.encoder(torch.nn.utils.rnn.pad_sequence(feats, batch_first=True), lengths)
-    together = beam_search(model.start(encoded, frames, 3, int(frames.max())), frames, config, sos=SOS, eos=EOS)
-    for n, one in enumerate(feats):
-        encoded, frames = model.encoder(one[None], lengths[n : n + 1])
-        (alone,) = beam_search(model.start(encoded, frames, 3, int(frames)), frames, config, sos=SOS, eos=EOS)
-        assert [h.tokens for h in alone] == [h.tokens for h in together[n]]
-        assert [h.score for h in alone] == pytest.approx([h.score for h in together[n]], abs=1e-4)
+    batched = beam_search(model.start(encoded, frames, 3, int(frames.max())), frames, config, sos=SOS, eos=EOS)
+    for n, matrix in enumerate(feats):
+        encoded, frames = model.encoder(matrix[None], lengths[n : n + 1])
+        (single,) = beam_search(model.start(encoded, frames, 3, int(frames)), frames, config, sos=SOS, eos=EOS)
+        assert [h.tokens for h in single] == [h.tokens for h in batched[n]]
+        assert [h.score for h in single] == pytest.approx([h.score for h in batched[n]], abs=1e-4)
 
 
 @pytest.mark.parametrize("lead", ["0.06", None, float("nan")])

@@ -92,10 +92,10 @@ def test_a_batch_is_its_utterances_one_by_one():
     log_probs = random_log_probs(3, 4, 9).float()
     for n, length in enumerate(lengths):
         log_probs[n, length:] = math.nan  # what lies beyond an utterance's frames is not looked at
-    together = align(log_probs, torch.tensor(lengths), texts)
-    assert [type(one) for one in together] == [Alignment, Alignment, NotAligned, Alignment]
+    batched = align(log_probs, torch.tensor(lengths), texts)
+    assert [type(alignment) for alignment in batched] == [Alignment, Alignment, NotAligned, Alignment]
     for n, (length, text) in enumerate(zip(lengths, texts, strict=True)):
-        assert align(log_probs[n : n + 1, :length], [length], [text]) == [together[n]]
+        assert align(log_probs[n : n + 1, :length], [length], [text]) == [batched[n]]
     assert align(log_probs[:0], [], []) == []
 
 
@@ -110,9 +110,9 @@ def test_labels_that_do_not_occur_change_nothing():
 @pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16, torch.float64])
 def test_any_floating_type_does(dtype):
     log_probs = random_log_probs(1, 2, 12).to(dtype).requires_grad_()
-    for n, one in enumerate(align(log_probs, [12, 12], [[1, 2], [3, 3, 1]])):
-        path = log_probs[n].double()[range(12), list(one.labels)]
-        assert one.score == pytest.approx(float(path.detach().sum()), abs=1e-4)
+    for n, alignment in enumerate(align(log_probs, [12, 12], [[1, 2], [3, 3, 1]])):
+        path = log_probs[n].double()[range(12), list(alignment.labels)]
+        assert alignment.score == pytest.approx(float(path.detach().sum()), abs=1e-4)
 
 
 def test_another_blank():

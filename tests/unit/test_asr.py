@@ -70,9 +70,9 @@ def test_a_batch_that_fails_loses_only_the_culprit(tmp_path):
     inputs = resolve([str(tmp_path)], AudioConfig(), by_segment=True)
 
     def process(batch: list[Speech]) -> list[AsrResult]:
-        if any(one.key == "b" for one in batch):
+        if any(speech.key == "b" for speech in batch):
             raise ValueError("nobody foresaw this")
-        return [AsrResult(one.key, "x", 1.0, one.duration_s, ["x"], [1.0]) for one in batch]
+        return [AsrResult(speech.key, "x", 1.0, speech.duration_s, ["x"], [1.0]) for speech in batch]
 
     with Run(tmp_path / "out", "x", JobConfig()) as run:
         run.take(inputs)

@@ -189,10 +189,10 @@ def test_channels(tmp_path, config, channel, expected):
 
 def test_a_channel_that_is_not_there(tmp_path):
     stereo = write_wav(tmp_path / "s.wav", noise((4000, 2)))
-    assert refused(stereo, AudioConfig(channel="3")) == "channel 3 is asked for, there are only 2"
-    assert refused(stereo, channel=4) == "channel 4 is asked for, there are only 2"
+    assert refused(stereo, AudioConfig(channel="3")) == "channel 3 requested, the number of channels is 2"
+    assert refused(stereo, channel=4) == "channel 4 requested, the number of channels is 2"
     mono = write_wav(tmp_path / "m.wav")
-    assert refused(mono, AudioConfig(channel="2")) == "channel 2 is asked for, there are only 1"
+    assert refused(mono, AudioConfig(channel="2")) == "channel 2 requested, the number of channels is 1"
 
 
 def test_a_channel_of_a_recording_that_has_been_split_already(tmp_path):
@@ -202,10 +202,10 @@ def test_a_channel_of_a_recording_that_has_been_split_already(tmp_path):
 
 
 def test_the_mean_of_opposite_channels_is_silence(tmp_path):
-    one = noise(4000)
-    path = write_wav(tmp_path / "a.wav", np.stack([one, -one], 1), subtype="FLOAT")
+    left = noise(4000)
+    path = write_wav(tmp_path / "a.wav", np.stack([left, -left], 1), subtype="FLOAT")
     assert "every sample is zero" in refused(path)
-    np.testing.assert_allclose(stretch(path, AudioConfig(channel="1")), one * 32768, rtol=0, atol=0.01)
+    np.testing.assert_allclose(stretch(path, AudioConfig(channel="1")), left * 32768, rtol=0, atol=0.01)
 
 
 # Segments
@@ -574,7 +574,7 @@ def bad_files(folder):
     }
 
 
-def test_what_is_wrong_is_said(tmp_path):
+def test_messages_say_what_is_wrong(tmp_path):
     for name, reason in bad_files(tmp_path).items():
         assert reason in refused(tmp_path / name), name
 

@@ -63,7 +63,7 @@ def test_killed_again_and_again(tmp_path):
         assert third.mark == 250
 
 
-def test_results_are_on_disk_at_once(tmp_path):
+def test_results_are_on_disk_immediately(tmp_path):
     run = Run(tmp_path, "x", RESUME)
     run.done("a", {"n": 0}, 1.0)
     assert json.loads(journal(tmp_path).read_text().splitlines()[-1])["key"] == "a"

@@ -56,11 +56,11 @@ def test_a_beam_of_one_is_greedy(seed):
 def test_a_batch_gives_what_each_gives_alone_and_shrinks():
     logits = random_logits(1, n=5, vocabulary=7)
     limits = [9, 2, 30, 1, 14]
-    together = search(logits, limits, nbest=3)
+    batched = search(logits, limits, nbest=3)
     for n, limit in enumerate(limits):
-        (alone,) = search(logits[n : n + 1], limit, nbest=3)
-        assert [h.tokens for h in alone] == [h.tokens for h in together[n]]
-        assert all(len(h.tokens) <= limit for h in alone)
+        (single,) = search(logits[n : n + 1], limit, nbest=3)
+        assert [h.tokens for h in single] == [h.tokens for h in batched[n]]
+        assert all(len(h.tokens) <= limit for h in single)
     table = Table(logits, 3)
     beam_search(table, torch.tensor(limits), BeamConfig(), sos=SOS, eos=EOS)
     assert table.widths[0] == 15
@@ -108,7 +108,7 @@ def test_external_lm():
 
 
 def test_a_finished_hypothesis_costs_nothing_more():
-    # utterance ends at once with near certainty; the other beams wander on to the limit
+    # utterance ends immediately with near certainty; the other beams continue to the limit
     logits = torch.zeros(1, 4, 4, 4)
     logits[0, SOS, SOS] = torch.tensor([-9.0, 9.0, 0.0, 0.0])
     (found,) = search(logits, 6, nbest=3)

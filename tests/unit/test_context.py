@@ -42,7 +42,7 @@ def test_tables_of_a_data_directory_become_contexts(data):
         "two": Context(("Shanghai",), "zh", prompt="Names of stations follow."),
     }
     speech = [Loader(AudioConfig(), contexts=contexts)(utterance) for utterance in inputs.utterances]
-    assert [one.context for one in speech] == list(contexts.values())
+    assert [utterance.context for utterance in speech] == list(contexts.values())
 
 
 def test_a_bad_line_of_a_table_is_reported(asr, data, tmp_path):
@@ -69,9 +69,9 @@ def test_it_reaches_the_recogniser_and_the_tables_stay_with_the_data(asr, data, 
 
 def test_results_say_what_was_used(asr, tmp_path):
     write_wav(tmp_path / "a.wav", np.full(8000, 3, np.int16))
-    plain, told = asr(tmp_path / "a.wav"), asr(tmp_path / "a.wav", context=Context(language="loud", prefix="before"))
-    assert (plain.context_used, told.context_used) == ((), ("language",))
-    assert (plain.text, told.text) == ("aaaaa", "AAAAA")
+    plain, given = asr(tmp_path / "a.wav"), asr(tmp_path / "a.wav", context=Context(language="loud", prefix="before"))
+    assert (plain.context_used, given.context_used) == ((), ("language",))
+    assert (plain.text, given.text) == ("aaaaa", "AAAAA")
 
 
 def test_windows_keep_the_context_of_their_utterance():

@@ -414,7 +414,7 @@ def test_what_cannot_be_split(tmp_path):
         split(DataDir(tmp_path), 0)
 
 
-def test_split_with_problems_goes_on_and_reports_each_once(tmp_path):
+def test_split_with_problems_continues_and_reports_each_once(tmp_path):
     full(tmp_path)
     make(tmp_path, text="s1-a\ns1-b x\n\ns2-c y\n", rttm="SPEAKER r1 1 x 1\nSPEAKER r1 1 0 1\n")
     problems = []

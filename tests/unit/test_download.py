@@ -41,7 +41,7 @@ STAGED = Path("to/FireRedVAD/.download/VAD/model.pth.tar")
 
 
 class FakeHub(ThreadingHTTPServer):
-    """Both hubs at once, of one repository's files; what it does wrong is set by a test, what it was asked is noted."""
+    """Both hubs in one server, of one repository's files; a test sets its faults, and its requests are noted."""
 
     daemon_threads = True
 
@@ -50,7 +50,7 @@ class FakeHub(ThreadingHTTPServer):
         self.port = self.server_address[1]
         self.endpoint = f"http://127.0.0.1:{self.port}"
         self.files = dict(FILES)
-        self.served = {}  # path: other content than the listing tells of
+        self.served = {}  # path: other content than the listing describes
         self.cuts = []  # so many bytes of the next answers of LARGE, then the connection ends
         self.stalls = {}  # path: so many bytes of it, then nothing more
         self.endless = set()  # paths whose content never ends
@@ -213,10 +213,10 @@ def stage(data):
     STAGED.write_bytes(data)
 
 
-def said(monkeypatch, caplog, *words):
+def run_command(monkeypatch, caplog, *words):
     """Exit status and messages of the command."""
     monkeypatch.setattr(sys, "argv", ["firered-download", *map(str, words)])
-    monkeypatch.setenv("HF_HUB_DISABLE_TELEMETRY", "1")  # the command sets it for its process, which here goes on
+    monkeypatch.setenv("HF_HUB_DISABLE_TELEMETRY", "1")  # the command sets it for its process, which here continues
     with caplog.at_level(logging.INFO), pytest.raises(SystemExit) as ended:
         command()
     return ended.value.code, caplog.text
@@ -263,7 +263,7 @@ def test_several_files_come_at_the_same_time(fake):
 
 def test_the_command(fake, monkeypatch, caplog, modelscope):
     for hub in HUBS:
-        status, text = said(monkeypatch, caplog, "FireRedVAD", "FireRedLID", "--hub", hub, "--to", hub)
+        status, text = run_command(monkeypatch, caplog, "FireRedVAD", "FireRedLID", "--hub", hub, "--to", hub)
         assert status == 0
         assert content(f"{hub}/FireRedVAD") == content(f"{hub}/FireRedLID") == FILES
         assert f"FireRedLID: complete in {hub}/FireRedLID" in text
@@ -563,7 +563,7 @@ def test_without_a_network(name, fake, monkeypatch, caplog):
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
     monkeypatch.setenv(VARIABLES[name], f"http://127.0.0.1:{port}")
-    status, text = said(monkeypatch, caplog, "FireRedLID", "--hub", name, "--to", "there")
+    status, text = run_command(monkeypatch, caplog, "FireRedLID", "--hub", name, "--to", "there")
     assert status == 1
     for part in (
         f"{HUBS[name].title} cannot be reached: http://127.0.0.1:{port}",
@@ -591,10 +591,10 @@ def test_without_the_client_of_modelscope(monkeypatch):
 
 
 def test_unknown_names_and_hubs(fake, monkeypatch, caplog):
-    status, text = said(monkeypatch, caplog, "FireRedVAD", "FireRedVad")
+    status, text = run_command(monkeypatch, caplog, "FireRedVAD", "FireRedVad")
     assert status == 1
     assert f"no published model FireRedVad; there are {', '.join(PUBLISHED)}" in text
-    assert said(monkeypatch, caplog, "FireRedVAD", "--hub", "git")[0] == 1
+    assert run_command(monkeypatch, caplog, "FireRedVAD", "--hub", "git")[0] == 1
     assert "hub: 'git' is not one of hf, modelscope" in caplog.text
     assert fake.asked == []
 

@@ -45,19 +45,19 @@ LENGTHS = (1, 4, 5, 37, 200, 203)
 def test_alone_as_in_a_batch(kind, adapter, shift, request):
     asr = request.getfixturevalue(kind)
     utterances = [random_speech(frames, frames) for frames in LENGTHS]
-    together = asr.encode(utterances, adapter=adapter)
-    for speech, encoded in zip(utterances, together, strict=True):
-        (alone,) = asr.encode([speech], adapter=adapter)
+    batched = asr.encode(utterances, adapter=adapter)
+    for speech, encoded in zip(utterances, batched, strict=True):
+        (single,) = asr.encode([speech], adapter=adapter)
         rows = -(-len(speech.feats) // 4) // (2 if adapter else 1)
         if rows == 0:
             assert isinstance(encoded, AudioError)
-            assert isinstance(alone, AudioError)
+            assert isinstance(single, AudioError)
             continue
         assert encoded.uttid == speech.key
         assert encoded.feats.shape[0] == rows
         assert encoded.frame_shift_s == pytest.approx(shift * 0.01)
         assert encoded.dur_s == speech.duration_s
-        torch.testing.assert_close(encoded.feats, alone.feats, atol=1e-5, rtol=1e-5)
+        torch.testing.assert_close(encoded.feats, single.feats, atol=1e-5, rtol=1e-5)
 
 
 @pytest.mark.parametrize("kind", ["aed", "llm"])
@@ -66,9 +66,9 @@ def test_layers(kind, request):
     speech = random_speech(50)
     outputs = [asr.encode([speech], layer=layer)[0].feats for layer in range(asr.layers + 1)]
     assert torch.equal(outputs[-1], asr.encode([speech])[0].feats)
-    for one, other in itertools.pairwise(outputs):
-        assert one.shape == other.shape
-        assert not torch.allclose(one, other, atol=1e-3)
+    for output, other in itertools.pairwise(outputs):
+        assert output.shape == other.shape
+        assert not torch.allclose(output, other, atol=1e-3)
     encoder = asr.loaded.model.encoder
     cmvn = asr.loaded.cmvn if kind == "aed" else asr.loaded.encoder.cmvn
     feats, lengths = cmvn(speech.feats)[None], torch.tensor([50])
@@ -91,10 +91,10 @@ def test_the_adapter_is_what_the_language_model_gets(llm):
 def test_the_encoder_alone_needs_no_language_model(llm, tmp_path):
     for name in ("model.pth.tar", "asr_encoder.pth.tar", "cmvn.ark"):
         (tmp_path / name).symlink_to(llm.loaded.directory / name)
-    alone = LlmEncoder.from_pretrained(tmp_path, device="cpu")
+    single = LlmEncoder.from_pretrained(tmp_path, device="cpu")
     speech = random_speech(77)
     for options in ({}, {"layer": 1}, {"adapter": True}):
-        assert torch.equal(alone.encode([speech], **options)[0].feats, llm.encode([speech], **options)[0].feats)
+        assert torch.equal(single.encode([speech], **options)[0].feats, llm.encode([speech], **options)[0].feats)
 
 
 def test_no_adapter(aed):
@@ -150,7 +150,7 @@ def test_command_on_a_language_models_adapter(llm, tmp_path, monkeypatch):
     assert (tmp_path / "out/frame_shift").read_text() == "0.08\n"
 
 
-def test_what_the_model_has_not_is_refused_at_once(tmp_path, monkeypatch, caplog):
+def test_what_the_model_has_not_is_refused_before_the_run(tmp_path, monkeypatch, caplog):
     wav, model = GOLDENS / "tiny/wav/utt00.wav", GOLDENS / "tiny/FireRedASR2-AED"
     assert command(monkeypatch, wav, tmp_path / "out", "--model", model, "--adapter") == 1
     assert "adapter: this model has none" in caplog.text

@@ -107,7 +107,7 @@ def test_a_family_from_outside_is_found_loaded_and_decodes(loudness, recording):
     asr = LOUDNESS.load(loudness, LoudnessConfig(letters="._"), "cpu")
     result = asr(recording)
     assert result.text == "....._____"
-    assert [one.text for one in asr.batch([recording, recording])] == [result.text] * 2
+    assert [result.text for result in asr.batch([recording, recording])] == [result.text] * 2
 
 
 def test_firered_load_knows_it(loudness, recording):

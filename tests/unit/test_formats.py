@@ -48,7 +48,7 @@ def test_a_whole_file(name):
         ),
     ],
 )
-def test_nothing_was_said(name, content):
+def test_a_transcript_without_speech(name, content):
     assert FORMATS[name](made(), PLAIN) == content
 
 
@@ -84,19 +84,23 @@ def test_no_text_looks_like_a_line_of_times(text):
 def test_srt_as_pysrt_reads_it(transcript, config):
     items = pysrt.from_string(FORMATS["srt"](transcript, config), error_handling=pysrt.ERROR_RAISE)
     expected = cues(transcript, config)
-    assert [(one.start.ordinal, one.end.ordinal) for one in items] == [(cue.start_ms, cue.end_ms) for cue in expected]
-    assert [one.text for one in items] == ["\n".join(cue.lines).replace("-->", "→") for cue in expected]
-    assert [one.index for one in items] == list(range(1, len(items) + 1))
+    assert [(subtitle.start.ordinal, subtitle.end.ordinal) for subtitle in items] == [
+        (cue.start_ms, cue.end_ms) for cue in expected
+    ]
+    assert [subtitle.text for subtitle in items] == ["\n".join(cue.lines).replace("-->", "→") for cue in expected]
+    assert [subtitle.index for subtitle in items] == list(range(1, len(items) + 1))
 
 
 @given(ANY, CONFIGS)
 def test_vtt_as_webvtt_reads_it(transcript, config):
     captions = webvtt.from_string(FORMATS["vtt"](transcript, config)).captions
     expected = cues(transcript, config)
-    assert [round(1000 * one.start_in_seconds) for one in captions] == [cue.start_ms // 1000 * 1000 for cue in expected]
-    assert [one.start[-3:] for one in captions] == [f"{cue.start_ms % 1000:03d}" for cue in expected]
-    assert [html.unescape(one.raw_text) for one in captions] == ["\n".join(cue.lines) for cue in expected]
-    assert not any(set("<>") & set(one.raw_text) for one in captions)
+    assert [round(1000 * caption.start_in_seconds) for caption in captions] == [
+        cue.start_ms // 1000 * 1000 for cue in expected
+    ]
+    assert [caption.start[-3:] for caption in captions] == [f"{cue.start_ms % 1000:03d}" for cue in expected]
+    assert [html.unescape(caption.raw_text) for caption in captions] == ["\n".join(cue.lines) for cue in expected]
+    assert not any(set("<>") & set(caption.raw_text) for caption in captions)
 
 
 @given(ANY)
@@ -104,27 +108,29 @@ def test_textgrid_as_praatio_reads_it(tmp_path_factory, transcript):
     path = tmp_path_factory.getbasetemp() / "a.TextGrid"
     path.write_text(FORMATS["textgrid"](transcript, PLAIN))
     grid = textgrid.openTextgrid(path, includeEmptyIntervals=True, reportingMode="error")
-    kinds = list(dict.fromkeys(one.kind for one in transcript.events))
+    kinds = list(dict.fromkeys(event.kind for event in transcript.events))
     last = ["troubles"] if transcript.troubles else []
     assert list(grid.tierNames) == ["sentences", "words", "segments", "languages", *kinds, *last]
     for tier in map(grid.getTier, grid.tierNames):
         assert tier.entries[0].start == 0
         assert tier.entries[-1].end == tier.maxTimestamp >= transcript.dur_s
-        assert all(one.start < one.end for one in tier.entries)
-        assert all(one.end == following.start for one, following in pairwise(tier.entries))
-    expected = [one_line(one.text) for one in sorted(transcript.sentences, key=lambda one: one.start_s)]
-    found = [one.label for one in grid.getTier("sentences").entries if one.label]
+        assert all(entry.start < entry.end for entry in tier.entries)
+        assert all(entry.end == following.start for entry, following in pairwise(tier.entries))
+    expected = [
+        one_line(sentence.text) for sentence in sorted(transcript.sentences, key=lambda sentence: sentence.start_s)
+    ]
+    found = [entry.label for entry in grid.getTier("sentences").entries if entry.label]
     assert found == [text for text in expected if text]
 
 
 @given(transcripts())
 def test_textgrid_times_are_those_of_the_words(tmp_path_factory, transcript):
-    words = [one for one in transcript.words if one.end_s > one.start_s and one_line(one.text)]
+    words = [word for word in transcript.words if word.end_s > word.start_s and one_line(word.text)]
     transcript = replace(transcript, words=words, dur_s=400.0)
     path = tmp_path_factory.getbasetemp() / "b.TextGrid"
     path.write_text(FORMATS["textgrid"](transcript, PLAIN))
     tier = textgrid.openTextgrid(path, includeEmptyIntervals=False).getTier("words")
-    assert [(round(1000 * one.start), round(1000 * one.end), one.label) for one in tier.entries] == [
+    assert [(round(1000 * entry.start), round(1000 * entry.end), entry.label) for entry in tier.entries] == [
         (*span, one_line(word.text)) for span, word in zip(in_ms(words), words, strict=True)
     ]
 
@@ -137,23 +143,25 @@ def meeteval():
 @given(transcripts())
 def test_ctm_as_meeteval_reads_it(meeteval, transcript):
     found = meeteval.io.CTM.parse(FORMATS["ctm"](transcript, PLAIN)).lines
-    words = sorted(transcript.words, key=lambda one: one.start_s)
-    assert [(one.filename, one.channel, one.begin_time, one.duration, one.word, one.confidence) for one in found] == [
+    words = sorted(transcript.words, key=lambda word: word.start_s)
+    assert [
+        (line.filename, line.channel, line.begin_time, line.duration, line.word, line.confidence) for line in found
+    ] == [
         ("a", "1", thousandths(start), thousandths(end - start), text, None)
-        for one, (start, end) in zip(words, in_ms(words), strict=True)
-        if (text := one_line(one.text).replace(" ", "_"))
+        for word, (start, end) in zip(words, in_ms(words), strict=True)
+        if (text := one_line(word.text).replace(" ", "_"))
     ]
 
 
 @given(transcripts())
 def test_rttm_as_meeteval_reads_it(meeteval, transcript):
     found = meeteval.io.RTTM.parse(FORMATS["rttm"](transcript, PLAIN)).lines
-    assert all((one.type, one.filename, one.channel) == ("SPEAKER", "a", "1") for one in found)
+    assert all((line.type, line.filename, line.channel) == ("SPEAKER", "a", "1") for line in found)
     events = [event for event in transcript.events if event.kind != "speech"]
     others = [(*span, event.kind) for span, event in zip(in_ms(events), events, strict=True)]
     segments = [(round(1000 * start), round(1000 * end), "speech") for start, end in transcript.segments]
     spans = sorted(segments + others)
-    assert [(one.begin_time, one.duration, one.speaker_id) for one in found] == [
+    assert [(line.begin_time, line.duration, line.speaker_id) for line in found] == [
         (thousandths(start), thousandths(end - start), kind) for start, end, kind in spans
     ]
 
@@ -171,5 +179,5 @@ def test_tables_and_records_hold_everything(transcript):
         [str(start), str(end), one_line(sentence.text), ""]
         for sentence, (start, end) in zip(transcript.sentences, in_ms(transcript.sentences), strict=True)
     ]
-    texts = [one_line(one.text) for one in transcript.sentences]
+    texts = [one_line(sentence.text) for sentence in transcript.sentences]
     assert FORMATS["txt"](transcript, PLAIN).split("\n")[:-1] == [text for text in texts if text]

@@ -220,7 +220,7 @@ def test_a_channel_of_an_array():
     both = noise((8000, 2))
     found = torch.cat(list(as_frames(both, config=AudioConfig(channel="2"))))
     assert torch.equal(found, torch.cat(list(as_frames(both[:, 1]))))
-    with pytest.raises(AudioError, match="channel 3 is asked for, there are only 2"):
+    with pytest.raises(AudioError, match="channel 3 requested, the number of channels is 2"):
         list(as_frames(both, config=AudioConfig(channel="3")))
 
 
@@ -395,7 +395,7 @@ def test_load_gives_what_the_directory_is(name, as_, kind, tmp_path, monkeypatch
     monkeypatch.chdir(tmp_path)
     assert type(firered.load(name, as_=as_, device="cpu")) is kind  # a published name
     assert type(kind.from_pretrained(name, device="cpu")) is kind
-    (tmp_path / "mine").symlink_to(MODELS / name)  # told by what it is, not by its name
+    (tmp_path / "mine").symlink_to(MODELS / name)  # recognised by its files, not by its name
     assert type(firered.load("mine", as_=as_, device="cpu")) is kind
 
 
@@ -470,7 +470,7 @@ def test_transcribe_one_and_many(loaded, caplog):
     assert list(firered.transcribe(iter([]), system)) == []
 
 
-def test_transcribe_refuses_at_once():
+def test_transcribe_refuses_before_it_is_iterated():
     with pytest.raises(AudioError, match="no such file"):
         firered.transcribe("nowhere.wav", MODELS, lid=False, punc=False)
     with pytest.raises(OptionError, match="bean"):

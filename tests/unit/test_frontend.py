@@ -1,4 +1,4 @@
-"""Front ends beside the published one: the Hamming window, low frame rate, and what each says of its own sizes."""
+"""Front ends other than the published one: the Hamming window, low frame rate, and their sizes."""
 
 import numpy as np
 import pytest

@@ -35,7 +35,7 @@ def found_in(*paths, config=MIX, by_segment=True):
 
 
 def names(inputs):
-    return [one.id for one in inputs.utterances]
+    return [utterance.id for utterance in inputs.utterances]
 
 
 def problems(inputs):
@@ -54,10 +54,10 @@ def test_a_folder_and_all_below_it(tmp_path):
     inputs = found_in(top)
     assert names(inputs) == ["a", "b", "c_d", "一_二"]
     assert inputs.problems == []
-    for one in inputs.utterances:
-        assert one.recording == one.speaker == one.id
-        assert Path(one.rxfilename).is_absolute()
-        assert Path(one.rxfilename).is_file()
+    for utterance in inputs.utterances:
+        assert utterance.recording == utterance.speaker == utterance.id
+        assert Path(utterance.rxfilename).is_absolute()
+        assert Path(utterance.rxfilename).is_file()
 
 
 def test_linked_folders_are_read_once_and_loops_not_for_ever(tmp_path):
@@ -125,19 +125,24 @@ def test_data_directories_among_other_inputs(tmp_path):
     write_wav(tmp_path / "c.wav")
     paths = [str(tmp_path / name) for name in ("one", "two", "c.wav")]
     whole = resolve(paths, AudioConfig(), by_segment=False)
-    assert [(one.id, one.rxfilename) for one in whole.utterances] == [
+    assert [(utterance.id, utterance.rxfilename) for utterance in whole.utterances] == [
         ("both", "/one-both.wav"), ("c", f"{tmp_path}/c.wav"), ("one", "/one.wav"), ("two", "/two.wav")
     ]  # fmt: skip
     assert problems(whole) == {"both": f"{tmp_path}/two: another input has this id already"}
     parts = resolve(paths, AudioConfig(), by_segment=True)
-    assert [(one.id, one.start_s) for one in parts.utterances] == [("both", 0), ("c", 0), ("one-a", 0.5), ("two", 0)]
+    assert [(utterance.id, utterance.start_s) for utterance in parts.utterances] == [
+        ("both", 0),
+        ("c", 0),
+        ("one-a", 0.5),
+        ("two", 0),
+    ]
 
 
 def test_an_id_that_a_wav_scp_has_already(tmp_path):
     write_wav(tmp_path / "a.wav")
     (tmp_path / "wav.scp").write_text("a /x/other.wav\n")
     inputs = found_in(tmp_path / "wav.scp", tmp_path / "a.wav")
-    assert [(one.id, one.rxfilename) for one in inputs.utterances] == [("a", "/x/other.wav")]
+    assert [(utterance.id, utterance.rxfilename) for utterance in inputs.utterances] == [("a", "/x/other.wav")]
     assert problems(inputs) == {"a": f"{tmp_path}/a.wav: another input has this id already"}
 
 
@@ -167,10 +172,10 @@ def test_ids_do_not_depend_on_how_a_folder_is_named(tmp_path, monkeypatch):
     for name in ("x/a.wav", "y/a.wav", "a.flac"):
         write_wav(tmp_path / "in" / name)
     monkeypatch.chdir(tmp_path)
-    expected = {one.id: one.rxfilename for one in found_in(tmp_path / "in").utterances}
+    expected = {utterance.id: utterance.rxfilename for utterance in found_in(tmp_path / "in").utterances}
     assert len(expected) == 3
     for way in ("in", "./in", "in/"):
-        assert {one.id: one.rxfilename for one in found_in(way).utterances} == expected
+        assert {utterance.id: utterance.rxfilename for utterance in found_in(way).utterances} == expected
 
 
 def test_ids_hold_no_white_space():
@@ -200,7 +205,9 @@ def test_a_name_that_no_table_can_hold_is_a_problem_of_its_own(tmp_path):
 def test_a_data_directory(tmp_path):
     path = data_dir(tmp_path / "d", wav_scp="b /x/b.wav\na cat a.wav |\n", utt2spk="a s1\nb s1\n", reco2dur="a 1.5\n")
     inputs = found_in(path)
-    assert [(one.id, one.recording, one.rxfilename, one.speaker) for one in inputs.utterances] == [
+    assert [
+        (utterance.id, utterance.recording, utterance.rxfilename, utterance.speaker) for utterance in inputs.utterances
+    ] == [
         ("a", "a", "cat a.wav |", "s1"),
         ("b", "b", "/x/b.wav", "s1"),
     ]
@@ -220,11 +227,14 @@ SEGMENTED = {
 
 def test_a_segment_a_line(tmp_path):
     inputs = found_in(data_dir(tmp_path, **SEGMENTED))
-    assert [(one.id, one.recording, one.rxfilename, one.start_s, one.end_s) for one in inputs.utterances] == [
+    assert [
+        (utterance.id, utterance.recording, utterance.rxfilename, utterance.start_s, utterance.end_s)
+        for utterance in inputs.utterances
+    ] == [
         ("u1", "r1", "/x/1.wav", 0.5, 1.25),
         ("u2", "r2", "/x/2.wav", 1.0, math.inf),
     ]
-    assert [one.speaker for one in inputs.utterances] == ["s1", "s2"]
+    assert [utterance.speaker for utterance in inputs.utterances] == ["s1", "s2"]
     assert inputs.utterances[0].duration_s == 0.75
     assert math.isnan(inputs.utterances[1].duration_s)
     assert problems(inputs) == {"u3": "segments: recording r3 is not in wav.scp"}
@@ -246,7 +256,9 @@ def test_bad_segment_lines_are_problems_and_the_rest_is_kept(tmp_path):
 
 def test_whole_recordings_of_a_directory_with_segments(tmp_path):
     inputs = found_in(data_dir(tmp_path, **SEGMENTED, feats_scp="u1 f.ark:3\nr1 f.ark:9\n"), by_segment=False)
-    assert [(one.id, one.feats, one.end_s, one.duration_s) for one in inputs.utterances] == [
+    assert [
+        (utterance.id, utterance.feats, utterance.end_s, utterance.duration_s) for utterance in inputs.utterances
+    ] == [
         ("r1", "", math.inf, 10.0),
         ("r2", "", math.inf, 20.0),
     ]
@@ -255,7 +267,10 @@ def test_whole_recordings_of_a_directory_with_segments(tmp_path):
 def test_features_are_used_where_they_are(tmp_path):
     path = data_dir(tmp_path, wav_scp="a /x/a.wav\nb /x/b.wav\n", feats_scp="a f.ark:3\nc f.ark:9\n", utt2dur="c 2\n")
     for by_segment in (True, False):
-        assert [(one.id, one.rxfilename, one.feats) for one in found_in(path, by_segment=by_segment).utterances] == [
+        assert [
+            (utterance.id, utterance.rxfilename, utterance.feats)
+            for utterance in found_in(path, by_segment=by_segment).utterances
+        ] == [
             ("a", "/x/a.wav", "f.ark:3"),
             ("b", "/x/b.wav", ""),
             ("c", "", "f.ark:9"),
@@ -265,7 +280,9 @@ def test_features_are_used_where_they_are(tmp_path):
 
 def test_features_of_segments_need_no_audio(tmp_path):
     inputs = found_in(data_dir(tmp_path, segments="u1 r1 0 1\nu2 r1 1 2\n", feats_scp="u1 f.ark:3\n"))
-    assert [(one.id, one.rxfilename, one.feats) for one in inputs.utterances] == [("u1", "", "f.ark:3")]
+    assert [(utterance.id, utterance.rxfilename, utterance.feats) for utterance in inputs.utterances] == [
+        ("u1", "", "f.ark:3")
+    ]
     assert problems(inputs) == {"u2": "segments: recording r1 is not in wav.scp"}
 
 
@@ -276,7 +293,7 @@ def test_channels_of_a_table(tmp_path):
         reco2file_and_channel="a 1 A\nb 1 B\nc 1 12\nd 2 left\n",
     )
     inputs = found_in(path)
-    assert {one.id: one.channel for one in inputs.utterances} == {"a": 1, "b": 2, "c": 12, "d": None}
+    assert {utterance.id: utterance.channel for utterance in inputs.utterances} == {"a": 1, "b": 2, "c": 12, "d": None}
     assert problems(inputs) == {"d": "reco2file_and_channel: channel 'left' is neither a letter nor a number"}
 
 
@@ -288,15 +305,15 @@ def test_each_channel_is_a_recording(tmp_path):
     write_wav(tmp_path / "in/mono.wav")
     (tmp_path / "in/broken.wav").write_bytes(b"")
     inputs = found_in(tmp_path / "in", config=EACH)
-    assert [(one.id, one.recording, one.channel) for one in inputs.utterances] == [
+    assert [(utterance.id, utterance.recording, utterance.channel) for utterance in inputs.utterances] == [
         ("call-A", "call-A", 1),
         ("call-B", "call-B", 2),
         ("mono", "mono", None),
     ]
     assert problems(inputs) == {"broken": f"{tmp_path}/in/broken.wav: the file is empty"}
-    for one in inputs.utterances[:2]:
-        got = np.concatenate([*of_utterance(one, EACH)])
-        np.testing.assert_array_equal(got, fbank(read(call, AudioConfig(channel=str(one.channel)))))
+    for utterance in inputs.utterances[:2]:
+        got = np.concatenate([*of_utterance(utterance, EACH)])
+        np.testing.assert_array_equal(got, fbank(read(call, AudioConfig(channel=str(utterance.channel)))))
 
 
 def test_each_channel_of_what_has_been_split_already(tmp_path):
@@ -304,8 +321,8 @@ def test_each_channel_of_what_has_been_split_already(tmp_path):
     first = found_in(tmp_path / "in", config=EACH)
     first.write_tables(names(first), tmp_path / "out")
     second = found_in(tmp_path / "out", config=EACH)
-    assert [(one.id, one.channel, one.rxfilename) for one in second.utterances] == [
-        (one.id, one.channel, one.rxfilename) for one in first.utterances
+    assert [(utterance.id, utterance.channel, utterance.rxfilename) for utterance in second.utterances] == [
+        (utterance.id, utterance.channel, utterance.rxfilename) for utterance in first.utterances
     ]
 
 

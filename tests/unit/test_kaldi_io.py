@@ -24,7 +24,7 @@ def in_blocks(whole, *sizes):
 def archive(path, entries, **options):
     """An archive with one matrix a key, written by us; the table of where they lie."""
     with MatrixWriter(path, **options) as writer:
-        return {key: writer.write(key, [one])[0] for key, one in entries.items()}
+        return {key: writer.write(key, [matrix])[0] for key, matrix in entries.items()}
 
 
 @pytest.mark.parametrize("sizes", [(), (1,), (3, 3, 3), (0, 5, 0)])
@@ -44,8 +44,8 @@ def test_kaldiio_reads_what_we_write(tmp_path):
     (tmp_path / "a.scp").write_text("".join(f"{key} {place}\n" for key, place in table.items()))
     for found in (kaldiio.load_scp(str(tmp_path / "a.scp")), dict(kaldiio.load_ark(str(tmp_path / "a.ark")))):
         assert found.keys() == entries.keys()
-        for key, one in entries.items():
-            np.testing.assert_array_equal(found[key], one)
+        for key, stored in entries.items():
+            np.testing.assert_array_equal(found[key], stored)
 
 
 @pytest.mark.parametrize(
@@ -64,12 +64,12 @@ def test_what_kaldiio_writes_is_read(tmp_path, kind, options, tolerance):
     entries = {"a": matrix(20, 5).astype(kind), "b": matrix(9, 5, seed=1).astype(kind)}
     kaldiio.save_ark(str(tmp_path / "a.ark"), entries, str(tmp_path / "a.scp"), **options)
     table = dict(line.split(maxsplit=1) for line in (tmp_path / "a.scp").read_text().splitlines())
-    for key, one in entries.items():
-        np.testing.assert_allclose(read_matrix(table[key]), one, rtol=0, atol=tolerance)
+    for key, stored in entries.items():
+        np.testing.assert_allclose(read_matrix(table[key]), stored, rtol=0, atol=tolerance)
         blocks = list(read_matrix_blocks(table[key], 8))
         assert [len(block) for block in blocks] == ([8, 8, 4] if key == "a" else [8, 1])
         assert {block.dtype for block in blocks} == {np.dtype(np.float32)}
-        np.testing.assert_allclose(np.concatenate(blocks), one, rtol=1e-7, atol=tolerance)
+        np.testing.assert_allclose(np.concatenate(blocks), stored, rtol=1e-7, atol=tolerance)
 
 
 @pytest.mark.parametrize("kind", ["float32", "float64"])
@@ -142,7 +142,7 @@ def test_a_matrix_given_up_half_way_is_cut_off_again(tmp_path, compress):
             writer.write("b", breaks_off())
         assert writer.tell() == size == (tmp_path / "a.ark").stat().st_size
         writer.write("c", [matrix(3)])
-    assert [(key, len(one)) for key, one in kaldiio.load_ark(str(tmp_path / "a.ark"))] == [("a", 4), ("c", 3)]
+    assert [(key, len(matrix)) for key, matrix in kaldiio.load_ark(str(tmp_path / "a.ark"))] == [("a", 4), ("c", 3)]
 
 
 @pytest.mark.parametrize("compress", [False, True])
@@ -153,7 +153,7 @@ def test_every_matrix_is_on_disk_when_write_returns(tmp_path, compress):
         assert (tmp_path / "a.ark").stat().st_size == writer.tell()
 
 
-def test_append_at_goes_on_exactly(tmp_path):
+def test_append_at_continues_exactly(tmp_path):
     entries = {key: matrix(5, seed=seed) for seed, key in enumerate("abc")}
     archive(tmp_path / "whole.ark", entries)
     with MatrixWriter(tmp_path / "a.ark") as writer:

@@ -77,35 +77,35 @@ def test_a_language_the_model_does_not_know(random_model):
 
 
 @pytest.mark.parametrize("dtype", ["float32", "int8"])
-def test_company_changes_nothing(dtype, random_model):
+def test_results_are_batch_invariant(dtype, random_model):
     lid = Lid.from_pretrained(random_model, LidConfig(dtype=dtype, batch_seconds=20), "cpu")
     speech = [speech_of_seconds(seconds, n) for n, seconds in enumerate((1, 3.3, 0.5, 7, 2, 2, 12))]
-    together = lid.identify(speech)
-    for one, result in zip(speech, together, strict=True):
-        (alone,) = lid.identify([one])
-        assert alone.lang == result.lang
-        assert alone.confidence == pytest.approx(result.confidence, abs=1e-5)
+    batched = lid.identify(speech)
+    for utterance, result in zip(speech, batched, strict=True):
+        (single,) = lid.identify([utterance])
+        assert single.lang == result.lang
+        assert single.confidence == pytest.approx(result.confidence, abs=1e-5)
 
 
-def test_long_utterances_are_heard_in_stretches(random_model, monkeypatch):
+def test_long_utterances_are_identified_from_stretches(random_model, monkeypatch):
     """An hour: its first and its loudest half minute, in that order, and never more."""
-    one = speech_of_seconds(3600)
-    one.feats[200_000:203_000] += 5
-    heard = []
+    long = speech_of_seconds(3600)
+    long.feats[200_000:203_000] += 5
+    encoded = []
     encode = Loaded.encode
-    monkeypatch.setattr(Loaded, "encode", lambda self, batch: heard.extend(batch) or encode(self, batch))
-    (result,) = Lid.from_pretrained(random_model, device="cpu").identify([one])
-    assert [len(part.feats) for part in heard] == [3000, 3000]
-    assert torch.equal(heard[0].feats, one.feats[:3000])
-    assert torch.equal(heard[1].feats, one.feats[200_000:203_000])
+    monkeypatch.setattr(Loaded, "encode", lambda self, batch: encoded.extend(batch) or encode(self, batch))
+    (result,) = Lid.from_pretrained(random_model, device="cpu").identify([long])
+    assert [len(part.feats) for part in encoded] == [3000, 3000]
+    assert torch.equal(encoded[0].feats, long.feats[:3000])
+    assert torch.equal(encoded[1].feats, long.feats[200_000:203_000])
     assert result.dur_s == 3600
-    answers = Lid.from_pretrained(random_model, device="cpu").identify(heard[:2])
+    answers = Lid.from_pretrained(random_model, device="cpu").identify(encoded[:2])
     assert result.confidence == max(answer.confidence for answer in answers)
     for stretch, start in (("first", 0), ("best", 200_000)):
-        heard.clear()
-        Lid.from_pretrained(random_model, LidConfig(stretch=stretch, max_seconds=10), "cpu").identify([one])
-        assert [len(part.feats) for part in heard] == [1000]
-        assert stretch == "best" or torch.equal(heard[0].feats, one.feats[start : start + 1000])
+        encoded.clear()
+        Lid.from_pretrained(random_model, LidConfig(stretch=stretch, max_seconds=10), "cpu").identify([long])
+        assert [len(part.feats) for part in encoded] == [1000]
+        assert stretch == "best" or torch.equal(encoded[0].feats, long.feats[start : start + 1000])
 
 
 def test_the_loudest_stretch_is_the_first_of_equals():

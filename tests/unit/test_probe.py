@@ -146,7 +146,9 @@ def test_each_file_is_asked_once_and_what_is_known_is_believed(tmp_path, counted
 def test_resolve_fills_durations_in(tmp_path, counted):
     write_wav(tmp_path / "in/a.wav", noise(8000))
     write_wav(tmp_path / "in/b.wav", noise((4000, 2)))
-    assert [one.duration_s for one in resolve([str(tmp_path / "in")], AUDIO, by_segment=True).utterances] == [0.5, 0.25]
+    assert [
+        utterance.duration_s for utterance in resolve([str(tmp_path / "in")], AUDIO, by_segment=True).utterances
+    ] == [0.5, 0.25]
     assert len(counted) == 2
     found = resolve([str(tmp_path / "in")], AUDIO, by_segment=True, durations=False).utterances
     assert all(math.isnan(utterance.duration_s) for utterance in found)

@@ -1,4 +1,4 @@
-"""Punctuation: the published cases, alone and in company, long texts, and directories that are no model."""
+"""Punctuation: the published cases, single and in batches, long texts, and directories that are no model."""
 
 import json
 import shutil
@@ -42,15 +42,15 @@ TEXTS = [
 
 
 @pytest.mark.parametrize("overlap", [0, 7])
-def test_company_changes_nothing(overlap, tiny):
-    together = punc_of(tiny, overlap=overlap, batch_size=60)
-    alone = [together(text, str(number)) for number, text in enumerate(TEXTS)]
+def test_results_are_batch_invariant(overlap, tiny):
+    punc = punc_of(tiny, overlap=overlap, batch_size=60)
+    single = [punc(text, str(number)) for number, text in enumerate(TEXTS)]
     ids = [str(number) for number in range(len(TEXTS))]
-    assert together.punctuate(TEXTS, ids) == alone
-    assert punc_of(tiny, overlap=overlap, batch_size=10**6).punctuate(TEXTS, ids) == alone
-    cut = together.tokenizer.cut(TEXTS)
-    for pieces, probs in zip(cut, together._probs(cut), strict=True):
-        assert probs == pytest.approx(together._probs([pieces])[0], abs=1e-6)
+    assert punc.punctuate(TEXTS, ids) == single
+    assert punc_of(tiny, overlap=overlap, batch_size=10**6).punctuate(TEXTS, ids) == single
+    cut = punc.tokenizer.cut(TEXTS)
+    for pieces, probs in zip(cut, punc._probs(cut), strict=True):
+        assert probs == pytest.approx(punc._probs([pieces])[0], abs=1e-6)
 
 
 def test_tags_are_those_of_the_plain_model(tiny):
@@ -93,7 +93,7 @@ def test_nothing_is_lost(tiny, texts):
     words = [[Word(word, n, n + 1) for n, word in enumerate(text.split())] for text in texts]
     for result, text in zip(punc.sentences(words), texts, strict=True):
         assert bare(result.punc_text) == bare(text)
-        assert bare("".join(one.text for one in result.sentences)) == bare(text)
+        assert bare("".join(sentence.text for sentence in result.sentences)) == bare(text)
 
 
 def _cached(directory: Path, made: dict = {}) -> Punc:  # noqa: B006 - remembers the models made
@@ -126,7 +126,7 @@ def test_sentences_share_marks_and_times_with_the_whole(tiny):
         assert result.sentences[-1].end_s == words[-1].end_s
         for before, after in zip(result.sentences, result.sentences[1:], strict=False):
             assert before.end_s == after.start_s
-        joined = "".join(one.text for one in result.sentences)
+        joined = "".join(sentence.text for sentence in result.sentences)
         assert plain(joined) == plain(result.punc_text)
 
 

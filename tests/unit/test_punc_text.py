@@ -209,7 +209,7 @@ def test_where_sentences_end(words, widths, longest, expected):
     ],
 )
 def test_windows(length, size, overlap, expected):
-    assert token_windows(length, size, overlap) == [Window(*one) for one in expected]
+    assert token_windows(length, size, overlap) == [Window(*fields) for fields in expected]
 
 
 @given(st.integers(0, 300), st.integers(1, 40), st.data())

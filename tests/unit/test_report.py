@@ -60,7 +60,7 @@ def page_of(transcript, tmp_path, audio=None, **options):
 def test_the_data_of_a_page(tmp_path):
     transcript = meeting()
     data = page_of(transcript, tmp_path).data
-    assert [one["words"] for one in data["sentences"]] == [
+    assert [sentence["words"] for sentence in data["sentences"]] == [
         [[1000, 1400, "Hello "], [1400, 2000, "world."]],
         [[3000, 3500, "你"], [3500, 4000, "好。"]],
     ]
@@ -110,14 +110,14 @@ def test_sound_in_the_page_is_where_it_was(tmp_path):
     samples = noise(16000 * 5, 0.001)
     samples[32000:33600] += sine(0.1)
     path = write_wav(tmp_path / "a.wav", samples)
-    heard, rate, size = decoded(page_of(made(dur_s=5.0), tmp_path, path).data["audio"])
+    played, rate, size = decoded(page_of(made(dur_s=5.0), tmp_path, path).data["audio"])
     assert rate == 16000
     assert size == pytest.approx(5 * 40000 / 8, rel=0.05)
-    assert abs(len(heard) - len(samples)) <= 1152  # a frame of MP3
-    assert np.flatnonzero(np.abs(heard) > 0.25)[[0, -1]] == pytest.approx([32000, 33600], abs=32)  # 2 ms
+    assert abs(len(played) - len(samples)) <= 1152  # a frame of MP3
+    assert np.flatnonzero(np.abs(played) > 0.25)[[0, -1]] == pytest.approx([32000, 33600], abs=32)  # 2 ms
 
 
-def test_the_channel_that_was_transcribed_is_heard(tmp_path):
+def test_the_page_plays_the_channel_that_was_transcribed(tmp_path):
     path = write_wav(tmp_path / "a.wav", np.stack([sine(1, amplitude=0.1), sine(1, amplitude=0.8)], 1))
     for channel, loudest in ((1, 0.1), (2, 0.8)):
         data = page_of(made(dur_s=1.0), tmp_path, path, config=AudioConfig(), channel=channel).data
@@ -194,6 +194,6 @@ def test_a_name_that_is_no_unicode(tmp_path):
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 def test_pages_of_any_transcript_hold_it(tmp_path, transcript):
     data = page_of(transcript, tmp_path).data
-    assert [one["text"] for one in data["sentences"]] == [one.text for one in transcript.sentences]
+    assert [sentence["text"] for sentence in data["sentences"]] == [sentence.text for sentence in transcript.sentences]
     assert data.get("troubles", []) == published(transcript).get("troubles", [])
     assert data["vad_segments_ms"] == published(transcript)["vad_segments_ms"]

@@ -137,12 +137,12 @@ def test_a_wide_beam_with_scorers_is_exhaustive(run, seed):
 @BEAMS
 def test_scorers_with_a_state_follow_their_hypotheses_in_any_batch(run, beams):
     logits, limits = random_logits(5, n=5, vocabulary=7), [9, 2, 12, 1, 6]
-    together = run(logits, limits, [AfterFirst(1.0, beams, 7)], beams)
+    batched = run(logits, limits, [AfterFirst(1.0, beams, 7)], beams)
     for number, limit in enumerate(limits):
-        (alone,) = run(logits[number : number + 1], [limit], [AfterFirst(1.0, beams, 7)], beams)
-        assert [hypothesis.tokens for hypothesis in alone] == [hypothesis.tokens for hypothesis in together[number]]
-        assert [hypothesis.added_score for hypothesis in alone] == pytest.approx(
-            [hypothesis.added_score for hypothesis in together[number]], abs=1e-5
+        (single,) = run(logits[number : number + 1], [limit], [AfterFirst(1.0, beams, 7)], beams)
+        assert [hypothesis.tokens for hypothesis in single] == [hypothesis.tokens for hypothesis in batched[number]]
+        assert [hypothesis.added_score for hypothesis in single] == pytest.approx(
+            [hypothesis.added_score for hypothesis in batched[number]], abs=1e-5
         )
 
 

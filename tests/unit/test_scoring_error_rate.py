@@ -35,8 +35,8 @@ SENTENCE = st.lists(st.sampled_from("abc"), max_size=7)
 def aligned_of(pairs, rule=PLAIN):
     """The alignments of (reference, hypothesis) texts."""
     keys = [f"s-{number:05d}" for number in range(len(pairs))]
-    said, heard = ({key: pair[side] for key, pair in zip(keys, pairs, strict=True)} for side in (0, 1))
-    return align_texts(said, heard, rule)
+    reference, hypothesis = ({key: pair[side] for key, pair in zip(keys, pairs, strict=True)} for side in (0, 1))
+    return align_texts(reference, hypothesis, rule)
 
 
 def fewest_errors(reference, hypothesis):
@@ -56,19 +56,21 @@ def fewest_errors(reference, hypothesis):
 
 @given(SENTENCE, SENTENCE)
 def test_fewest_errors_and_of_these_fewest_substitutions(reference, hypothesis):
-    (one,) = aligned_of([(" ".join(reference), " ".join(hypothesis))])
-    assert (one.counts.errors, one.counts.substitutions) == fewest_errors(tuple(reference), tuple(hypothesis))
+    (utterance,) = aligned_of([(" ".join(reference), " ".join(hypothesis))])
+    assert (utterance.counts.errors, utterance.counts.substitutions) == fewest_errors(
+        tuple(reference), tuple(hypothesis)
+    )
 
 
 @given(SENTENCE, SENTENCE)
 def test_pairs_are_both_texts_again_and_what_was_counted(reference, hypothesis):
-    (one,) = aligned_of([(" ".join(reference), " ".join(hypothesis))])
-    pairs = list(one.pairs())
+    (utterance,) = aligned_of([(" ".join(reference), " ".join(hypothesis))])
+    pairs = list(utterance.pairs())
     assert [left for left, _ in pairs if left] == reference
     assert [right for _, right in pairs if right] == hypothesis
-    assert [pair for pair in pairs if pair[0] != pair[1]] == list(one.errors())
-    kinds = ["sub" if left and right else "del" if left else "ins" for left, right in one.errors()]
-    counts = one.counts
+    assert [pair for pair in pairs if pair[0] != pair[1]] == list(utterance.errors())
+    kinds = ["sub" if left and right else "del" if left else "ins" for left, right in utterance.errors()]
+    counts = utterance.counts
     assert [kinds.count(kind) for kind in ("sub", "del", "ins")] == [
         counts.substitutions,
         counts.deletions,
@@ -92,8 +94,8 @@ CASES = {  # reference, hypothesis: correct, substitutions, deletions, insertion
     "deletion": ("你好吗", "你吗", (2, 0, 1, 0)),
     "insertion": ("你吗", "你好吗", (2, 0, 0, 1)),
     "a word is one token": ("用 iphone 打", "用 iphoned 打", (2, 1, 0, 0)),
-    "nothing heard": ("你好", "", (0, 0, 2, 0)),
-    "nothing said": ("", "你好", (0, 0, 0, 2)),
+    "empty hypothesis": ("你好", "", (0, 0, 2, 0)),
+    "empty reference": ("", "你好", (0, 0, 0, 2)),
     "neither": ("", "", (0, 0, 0, 0)),
     "swapped: one more is correct than with two substitutions": ("ab cd", "cd ab", (1, 0, 1, 1)),
 }
@@ -101,10 +103,15 @@ CASES = {  # reference, hypothesis: correct, substitutions, deletions, insertion
 
 @pytest.mark.parametrize(("reference", "hypothesis", "counts"), CASES.values(), ids=CASES)
 def test_counts(reference, hypothesis, counts):
-    (one,) = aligned_of([(reference, hypothesis)])
-    assert (one.counts.correct, one.counts.substitutions, one.counts.deletions, one.counts.insertions) == counts
-    assert one.counts.wrong == int(reference != hypothesis)
-    assert one.counts.empty == int(not reference)
+    (utterance,) = aligned_of([(reference, hypothesis)])
+    assert (
+        utterance.counts.correct,
+        utterance.counts.substitutions,
+        utterance.counts.deletions,
+        utterance.counts.insertions,
+    ) == counts
+    assert utterance.counts.wrong == int(reference != hypothesis)
+    assert utterance.counts.empty == int(not reference)
 
 
 def test_counts_add_up_and_rates_come_after():
@@ -116,9 +123,11 @@ def test_counts_add_up_and_rates_come_after():
     assert (Counts().rate, Counts(insertions=3, utterances=1).rate) == (None, None)
 
 
-def test_a_missing_hypothesis_is_all_deletions_and_an_error_though_nothing_was_said():
+def test_a_missing_hypothesis_is_all_deletions_and_an_error_even_of_an_empty_reference():
     aligned = align_texts({"a": "你好", "b": "是", "c": ""}, {"b": "是"}, FIRERED)
-    assert total(one.counts for one in aligned) == Counts(1, 0, 2, 0, utterances=3, wrong=2, missing=2, empty=1)
+    assert total(utterance.counts for utterance in aligned) == Counts(
+        1, 0, 2, 0, utterances=3, wrong=2, missing=2, empty=1
+    )
     released = normalizer(NormalizerConfig(normalizer="firered-released"))
     (kept,) = align_texts({"a": "你好", "b": "是", "c": ""}, {"b": "是"}, released)
     assert kept.key == "b"
@@ -141,13 +150,13 @@ def random_pairs(count, rate, vocabulary, seed=1):
     generator = random.Random(seed)
     pairs = []
     for _ in range(count):
-        said = generator.choices(vocabulary, k=generator.randrange(26))
-        heard = []
-        for token in said:
+        reference = generator.choices(vocabulary, k=generator.randrange(26))
+        hypothesis = []
+        for token in reference:
             kind = generator.random() / rate
-            heard += [generator.choice(vocabulary)] if 1 / 3 <= kind < 1 else []
-            heard += [token] if kind >= 2 / 3 else []
-        pairs.append((" ".join(said), " ".join(heard)))
+            hypothesis += [generator.choice(vocabulary)] if 1 / 3 <= kind < 1 else []
+            hypothesis += [token] if kind >= 2 / 3 else []
+        pairs.append((" ".join(reference), " ".join(hypothesis)))
     return pairs
 
 
@@ -180,8 +189,13 @@ def scored_by_both(pairs, folder):
     made_by = provenance(folder / "ref", folder / "hyp", source)
     asr_report(score, reference, source, ErrorRateConfig()).write(folder / "out", made_by, source)
     ours = {
-        one.key: (one.counts.correct, one.counts.substitutions, one.counts.deletions, one.counts.insertions)
-        for one in score.aligned
+        utterance.key: (
+            utterance.counts.correct,
+            utterance.counts.substitutions,
+            utterance.counts.deletions,
+            utterance.counts.insertions,
+        )
+        for utterance in score.aligned
     }
     return ours, sclite_counts(folder / "out")
 
@@ -205,10 +219,10 @@ def test_where_sclite_differs_it_has_more_errors(tmp_path):
     ours, theirs = scored_by_both(pairs, tmp_path)
     differing = [key for key in ours if ours[key] != theirs[key]]
     assert 0 < len(differing) < 40
-    for (said, heard), key in zip(pairs, ours, strict=True):
+    for (reference, hypothesis), key in zip(pairs, ours, strict=True):
         _, substitutions, deletions, insertions = theirs[key]
         weighed = 4 * substitutions + 3 * (deletions + insertions)
-        assert weighed == Levenshtein.distance(said.split(), heard.split(), weights=(3, 3, 4))
+        assert weighed == Levenshtein.distance(reference.split(), hypothesis.split(), weights=(3, 3, 4))
     for key in differing:
         assert sum(theirs[key][1:]) > sum(ours[key][1:])
         assert theirs[key][1] <= ours[key][1] - 3
@@ -219,13 +233,15 @@ def test_the_errors_of_2000_utterances_are_those_of_jiwer(rate, words):
     pairs = random_pairs(2000, rate, words)
     aligned = aligned_of(pairs)
     words_of = jiwer.Compose([jiwer.ReduceToListOfListOfWords()])
-    for one, (said, heard) in zip(aligned, pairs, strict=True):
-        output = jiwer.process_words([said], [heard], words_of, words_of)
-        assert one.counts.errors == output.substitutions + output.deletions + output.insertions
-        assert one.counts.correct >= output.hits
-        assert one.counts.deletions - one.counts.insertions == output.deletions - output.insertions
-    whole = jiwer.process_words([said for said, _ in pairs], [heard for _, heard in pairs], words_of, words_of)
-    assert total(one.counts for one in aligned).rate == pytest.approx(100 * whole.wer)
+    for utterance, (reference, hypothesis) in zip(aligned, pairs, strict=True):
+        output = jiwer.process_words([reference], [hypothesis], words_of, words_of)
+        assert utterance.counts.errors == output.substitutions + output.deletions + output.insertions
+        assert utterance.counts.correct >= output.hits
+        assert utterance.counts.deletions - utterance.counts.insertions == output.deletions - output.insertions
+    whole = jiwer.process_words(
+        [reference for reference, _ in pairs], [hypothesis for _, hypothesis in pairs], words_of, words_of
+    )
+    assert total(utterance.counts for utterance in aligned).rate == pytest.approx(100 * whole.wer)
 
 
 # Intervals and groups
@@ -278,7 +294,9 @@ def test_groups_by_what_is_known(tmp_path):
     reference = read_text(side, False)
     aligned = align_texts(reference.table, reference.table, FIRERED)
     found = groups(aligned, reference, {"a-1": 0.95, "a-2": 1.0, "b-1": 0.3})
-    sizes = {name: {row: (one.utterances, one.tokens) for row, one in rows.items()} for name, rows in found.items()}
+    sizes = {
+        name: {row: (score.utterances, score.tokens) for row, score in rows.items()} for name, rows in found.items()
+    }
     assert sizes == {
         "speaker": {"a": (2, 7), "b": (2, 60)},
         "dialect": {"-": (2, 6), "Beijing": (1, 60), "Ji-Lu": (1, 1)},

@@ -26,7 +26,7 @@ def test_accuracy_and_tables(sides, monkeypatch, caplog):
     score = score_of(sides[2])
     assert score["metrics"]["accuracy%"]["value"] == 40  # the missing one is wrong
     assert [score[name] for name in ("utterances", "correct", "missing", "extra")] == [5, 2, 1, 1]
-    assert sum(one["weight"] for one in score["calibration"]["bins"]) == 4  # what has a label and is scored
+    assert sum(bin_["weight"] for bin_ in score["calibration"]["bins"]) == 4  # what has a label and is scored
     rows = rows_of(sides[2] / "by_language.tsv")
     assert rows["en"] == {"utterances": "2", "correct": "1", "recall%": "50.00", "precision%": "100.00", "F1%": "66.67"}
     assert rows["zh-mandarin"]["precision%"] == "50.00"
@@ -65,25 +65,27 @@ def test_a_map_that_cannot_be_read(sides, tmp_path, monkeypatch, caplog, line):
 def test_rates_are_those_of_scikit_learn(tmp_path, monkeypatch):
     generator = np.random.default_rng(1)
     names = np.array(["en", "zh-yue", "zh-wu", "ja"])
-    said = generator.choice(names, 400)
-    heard = np.where(generator.random(400) < 0.8, said, generator.choice(names, 400))
+    reference = generator.choice(names, 400)
+    hypothesis = np.where(generator.random(400) < 0.8, reference, generator.choice(names, 400))
     keys = [f"u{number:03d}" for number in range(400)]
     sides = (
         write_side(tmp_path / name, utt2lang=dict(zip(keys, labels, strict=True)))
-        for name, labels in (("ref", said), ("hyp", heard))
+        for name, labels in (("ref", reference), ("hyp", hypothesis))
     )
     assert call(monkeypatch, "lid", *sides, tmp_path / "out") == 0
     accuracy = score_of(tmp_path / "out")["metrics"]["accuracy%"]
-    assert accuracy["value"] == pytest.approx(100 * metrics.accuracy_score(said, heard))
+    assert accuracy["value"] == pytest.approx(100 * metrics.accuracy_score(reference, hypothesis))
     assert accuracy["interval"][0] < accuracy["value"] < accuracy["interval"][1]
-    precision, recall, f1, support = metrics.precision_recall_fscore_support(said, heard, labels=sorted(names))
+    precision, recall, f1, support = metrics.precision_recall_fscore_support(
+        reference, hypothesis, labels=sorted(names)
+    )
     rows = rows_of(tmp_path / "out/by_language.tsv")
     for label, *rates, count in zip(sorted(names), recall, precision, f1, support, strict=True):
         assert int(rows[label]["utterances"]) == count
         shown = [float(rows[label][name]) for name in ("recall%", "precision%", "F1%")]
         assert shown == pytest.approx([100 * rate for rate in rates], abs=0.0051)
     matrix = [list(map(int, row.values())) for row in rows_of(tmp_path / "out/confusions.tsv").values()]
-    assert matrix == metrics.confusion_matrix(said, heard, labels=sorted(names)).tolist()
+    assert matrix == metrics.confusion_matrix(reference, hypothesis, labels=sorted(names)).tolist()
 
 
 # Calibration
@@ -93,7 +95,7 @@ def test_the_calibration_error_by_hand():
     """Of two bins, with 2 and 1 of weight: |0.95 - 0.5| and |0.25 - 1|."""
     found = calibrate(np.array([0.9, 1.0, 0.25]), np.array([1.0, 0.0, 1.0]), np.ones(3))
     assert found.error == pytest.approx((2 * 0.45 + 0.75) / 3)
-    assert [(one["from"], one["weight"]) for one in found.to_json()["bins"]] == [(0.2, 1.0), (0.9, 2.0)]
+    assert [(bin_["from"], bin_["weight"]) for bin_ in found.to_json()["bins"]] == [(0.2, 1.0), (0.9, 2.0)]
 
 
 def test_tokens_weigh():

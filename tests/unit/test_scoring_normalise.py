@@ -23,7 +23,7 @@ FIRERED = {
     "full-width marks and space": ("你：好；（是）　吗", "你 好 是 吗"),
     "hyphen and apostrophe stay": ("it's well-known", "IT'S WELL-KNOWN"),
     "<unk> goes": ("你<unk>好", "你 好"),
-    "other tags go, each by itself": ("<noise>你<laugh>好", "你 好"),
+    "other tags go, each separately": ("<noise>你<laugh>好", "你 好"),
     "tags of models go": ("<|zh|>你好<|end|>", "你 好"),
     "single letters are joined": ("去 A I 公司", "去 AI 公 司"),
     "up to five": ("a b c d e", "ABCDE"),

@@ -45,7 +45,7 @@ class Page(HTMLParser):
 def test_the_page_holds_the_utterances_with_errors(sides, monkeypatch):
     call(monkeypatch, *sides)
     data = Page(sides[2] / "errors.html").data
-    assert [one["id"] for one in data["utterances"]] == ["a-1", "b-1", "b-2"]
+    assert [utterance["id"] for utterance in data["utterances"]] == ["a-1", "b-1", "b-2"]
     first = data["utterances"][0]
     assert first["parts"] == ["你", ["好", "号"], "世", "界", ["", "啊"]]
     assert (first["counts"], first["confidence"], first["labels"]) == ([1, 0, 1], 0.9, ["a"])
@@ -55,7 +55,7 @@ def test_the_page_holds_the_utterances_with_errors(sides, monkeypatch):
 
 def test_the_page_is_cut_at_the_utterances_with_most_errors(sides, monkeypatch):
     call(monkeypatch, *sides, "--page-utterances", "2")
-    assert [one["id"] for one in Page(sides[2] / "errors.html").data["utterances"]] == ["a-1", "b-1"]
+    assert [utterance["id"] for utterance in Page(sides[2] / "errors.html").data["utterances"]] == ["a-1", "b-1"]
 
 
 def test_the_page_needs_nothing_from_elsewhere(sides, monkeypatch):
@@ -74,9 +74,9 @@ def test_text_cannot_become_markup_or_code(tmp_path, monkeypatch):
     page = Page(tmp_path / "out/errors.html")
     assert len(page.scripts) == 2
     assert not [tag for tag, _ in page.elements if tag == "img"]
-    (one,) = page.data["utterances"]
-    assert one["id"] == "<b>u"
-    assert [part[0] for part in one["parts"] if part[0]] == evil.split()
+    (utterance,) = page.data["utterances"]
+    assert utterance["id"] == "<b>u"
+    assert [part[0] for part in utterance["parts"] if part[0]] == evil.split()
 
 
 @pytest.mark.parametrize(

@@ -33,9 +33,12 @@ def test_tokens_and_marks(text, expected):
     assert tokens_and_marks(text, MARKS) == (tokens.split(), marks)
 
 
-def scored(tmp_path, monkeypatch, said, heard, *options):
+def scored(tmp_path, monkeypatch, reference, hypothesis, *options):
     """score.json of texts, one an utterance, and the exit status."""
-    sides = (write_side(tmp_path / name, text=dict(enumerate(texts))) for name, texts in (("r", said), ("h", heard)))
+    sides = (
+        write_side(tmp_path / name, text=dict(enumerate(texts)))
+        for name, texts in (("r", reference), ("h", hypothesis))
+    )
     status = call(monkeypatch, "punc", *sides, tmp_path / "out", *options)
     return score_of(tmp_path / "out"), status
 
@@ -53,17 +56,17 @@ CASES = {  # reference, hypothesis: mark, (hits, false, missed)
     "... and false": ("你好。", "你好，", "comma", (0, 1, 0)),
     "one token off": ("你好，吗", "你，好吗", "comma", (0, 1, 1)),
     "other words at the same place": ("你好，吗。", "你号，吗。", "comma", (1, 0, 0)),
-    "after a word that was not heard": ("你好，吗。", "你吗。", "comma", (0, 0, 1)),
+    "after a word that the hypothesis lacks": ("你好，吗。", "你吗。", "comma", (0, 0, 1)),
     "the next is found though": ("你好，吗。", "你吗。", "period", (1, 0, 0)),
-    "after a word that was not said": ("你吗。", "你好，吗。", "comma", (0, 1, 0)),
+    "after a word that the reference lacks": ("你吗。", "你好，吗。", "comma", (0, 1, 0)),
     "after two of them": ("甲乙，丙丁。", "甲字乙，丙丁字。", "period", (0, 1, 1)),
     "upper and lower case": ("Hello, you.", "hello, You.", "comma", (1, 0, 0)),
 }
 
 
-@pytest.mark.parametrize(("said", "heard", "mark", "expected"), CASES.values(), ids=CASES)
-def test_marks_by_hand(tmp_path, monkeypatch, said, heard, mark, expected):
-    assert counts(scored(tmp_path, monkeypatch, [said], [heard])[0], mark) == expected
+@pytest.mark.parametrize(("reference", "hypothesis", "mark", "expected"), CASES.values(), ids=CASES)
+def test_marks_by_hand(tmp_path, monkeypatch, reference, hypothesis, mark, expected):
+    assert counts(scored(tmp_path, monkeypatch, [reference], [hypothesis])[0], mark) == expected
 
 
 def test_the_overall_score_leaves_exclamation_marks_out(tmp_path, monkeypatch):
@@ -110,15 +113,15 @@ def test_a_table_of_marks_that_cannot_be_read(tmp_path, monkeypatch, caplog, lin
 
 def test_rates_are_those_of_scikit_learn(tmp_path, monkeypatch):
     generator = random.Random(1)
-    said, heard, right, found = [], [], [], []
+    reference, hypothesis, right, found = [], [], [], []
     for _ in range(100):
         marks = generator.choices(["", *"，。？！"], (8, 4, 3, 2, 1), k=30)
         others = [mark if generator.random() < 0.8 else generator.choice(["", *"，。？！"]) for mark in marks]
-        said.append("".join(f"字{mark}" for mark in marks))
-        heard.append("".join(f"字{mark}" for mark in others))
+        reference.append("".join(f"字{mark}" for mark in marks))
+        hypothesis.append("".join(f"字{mark}" for mark in others))
         right += marks
         found += others
-    score, _ = scored(tmp_path, monkeypatch, said, heard)
+    score, _ = scored(tmp_path, monkeypatch, reference, hypothesis)
     rows = rows_of(tmp_path / "out/by_mark.tsv")
     each = precision_recall_fscore_support(right, found, labels=list("，。？！"))
     for place, name in enumerate(CLASSES):

@@ -120,7 +120,7 @@ def test_a_folder_without_scores(tmp_path, monkeypatch, caplog):
 
 def test_averages_give_every_set_the_same_weight():
     sets = [result(name, value) for name, value in zip(MANDARIN, (1, 2, 3, 6), strict=True)]
-    (average,) = [one for one in with_averages(sets) if one.test_set == "Avg-Mandarin-4"]
+    (average,) = [figure for figure in with_averages(sets) if figure.test_set == "Avg-Mandarin-4"]
     assert (average.value, average.missing) == (3, "0 of 4 sets")
     text = "\n".join(results_page("t", with_averages(sets))) + "\n"
     row = next(row for row in rows(text) if row["Test set"] == "Avg-Mandarin-4")
@@ -129,7 +129,7 @@ def test_averages_give_every_set_the_same_weight():
 
 def test_an_average_of_which_sets_are_missing_has_no_value():
     sets = [result(name, 1) for name in MANDARIN[:3]]
-    found = {one.test_set: (one.value, one.missing) for one in with_averages(sets)}
+    found = {figure.test_set: (figure.value, figure.missing) for figure in with_averages(sets)}
     assert found["Avg-Mandarin-4"] == (None, "1 of 4 sets")
     assert found["Avg-All-24"] == (None, "21 of 24 sets")
     assert "Avg-Dialect-19" not in found
@@ -137,7 +137,7 @@ def test_an_average_of_which_sets_are_missing_has_no_value():
 
 def test_averages_do_not_mix_systems_or_normalisers():
     sets = [result(name, 1) for name in MANDARIN[:2]] + [result(name, 9, normalizer="speechio") for name in MANDARIN]
-    found = {(one.normalizer, one.test_set): one.value for one in with_averages(sets)}
+    found = {(figure.normalizer, figure.test_set): figure.value for figure in with_averages(sets)}
     assert found["speechio", "Avg-Mandarin-4"] == 9
     assert found["firered", "Avg-Mandarin-4"] is None
 
@@ -145,7 +145,7 @@ def test_averages_do_not_mix_systems_or_normalisers():
 def test_an_average_without_a_value_is_shown_where_the_papers_print_it():
     def names(system):
         sets = [result(name, 1, system) for name in MANDARIN]
-        return [one.test_set for one in with_averages(sets) if one.test_set.startswith("Avg-")]
+        return [figure.test_set for figure in with_averages(sets) if figure.test_set.startswith("Avg-")]
 
     assert names("FireRedASR2-AED") == ["Avg-Mandarin-4", "Avg-All-24"]
     assert names("FireRedASR-LLM") == ["Avg-Mandarin-4", "Avg-Mandarin-6"]
@@ -154,24 +154,28 @@ def test_an_average_without_a_value_is_shown_where_the_papers_print_it():
 
 def test_published_averages_are_those_of_the_published_sets():
     """The lists of sets are right: the papers' own figures give the papers' own averages, but for rounding."""
-    of_table = [one for one in published() if one.table == "fireredasr2s-6"]
-    values = {(one.system, one.test_set): one.value for one in of_table}
-    for system in {one.system for one in of_table}:
+    of_table = [figure for figure in published() if figure.table == "fireredasr2s-6"]
+    values = {(figure.system, figure.test_set): figure.value for figure in of_table}
+    for system in {figure.system for figure in of_table}:
         for name, _, sets in averages():
             if (system, name) in values:
-                mean = sum(values[system, one] for one in sets) / len(sets)
+                mean = sum(values[system, name] for name in sets) / len(sets)
                 assert mean == pytest.approx(values[system, name], abs=0.0101), (system, name)
 
 
 def test_a_system_of_no_table_is_put_beside_one_paper():
     text = "\n".join(results_page("t", [result("aishell1", 3.0, "another")])) + "\n"
     others = list(rows(text)[0])[8:]
-    assert others == [one.system for one in published() if (one.table, one.test_set) == ("fireredasr2s-6", "aishell1")]
+    assert others == [
+        figure.system for figure in published() if (figure.table, figure.test_set) == ("fireredasr2s-6", "aishell1")
+    ]
 
 
 def test_where_two_tables_differ_the_first_stands():
     text = "\n".join(results_page("t", [result("fleurs-zh", 3.0, "Kimi-Audio")])) + "\n"
-    assert {one.value for one in published() if (one.test_set, one.system) == ("fleurs-zh", "Kimi-Audio")} == {
+    assert {
+        figure.value for figure in published() if (figure.test_set, figure.system) == ("fleurs-zh", "Kimi-Audio")
+    } == {
         3.11,
         2.69,
     }

@@ -131,7 +131,7 @@ def test_textgrids(tmp_path):
         read_labels(tmp_path, VadScoreConfig(tier="bob"))
 
 
-BAD = {  # file, content: what is said about it
+BAD = {  # file, content: the message about it
     "words for times": ("a.lab", "0 1\nx 2\n", "a.lab:2: could not convert string to float: 'x': 'x 2'"),
     "one time": ("a.lab", "0.5\n", "a.lab:1: 1 fields where 2 are needed: '0.5'"),
     "backwards": ("a.lab", "2 1\n", "a.lab:1: from 2 to 1 is no stretch of time"),

@@ -66,7 +66,7 @@ def batch_of(tokenizer, frame_counts, seed=0, padding_side="left"):
     feats = [torch.randn(count, 80, generator=generator) for count in frame_counts]
     prompts = [torch.tensor(tokenizer.prompt(-(-count // 4) // 2)) for count in frame_counts]
     ids = pad_sequence(prompts, batch_first=True, padding_value=tokenizer.pad_id, padding_side=padding_side)
-    mask = pad_sequence([torch.ones_like(one) for one in prompts], batch_first=True, padding_side=padding_side)
+    mask = pad_sequence([torch.ones_like(prompt) for prompt in prompts], batch_first=True, padding_side=padding_side)
     return pad_sequence(feats, batch_first=True), torch.tensor(frame_counts), ids, mask.bool()
 
 
@@ -105,11 +105,11 @@ def test_a_batch_gives_what_each_gives_alone(padding_side, model_dir):
     model, tokenizer = load(model_dir)
     feats, lengths, ids, mask = batch_of(tokenizer, [150, 41, 98], padding_side=padding_side)
     with torch.no_grad():
-        together = model(feats, lengths, ids, mask).logits
+        batched = model(feats, lengths, ids, mask).logits
         for row, length in enumerate(lengths.tolist()):
             own = ids[row : row + 1][mask[row : row + 1]][None]
-            alone = model(feats[row : row + 1, :length], lengths[row : row + 1], own, torch.ones_like(own).bool())
-            assert torch.allclose(together[row][mask[row]], alone.logits[0], atol=1e-3)  # logits reach 10
+            single = model(feats[row : row + 1, :length], lengths[row : row + 1], own, torch.ones_like(own).bool())
+            assert torch.allclose(batched[row][mask[row]], single.logits[0], atol=1e-3)  # logits reach 10
 
 
 def test_the_loss_is_over_the_labels_that_count(model_dir):
@@ -408,7 +408,7 @@ def prompts_of(llm, lengths, seed, first):
 
 
 def start(llm, prompts, beams, steps):
-    mask = pad_sequence([torch.ones(len(one)) for one in prompts], batch_first=True, padding_side="left").bool()
+    mask = pad_sequence([torch.ones(len(prompt)) for prompt in prompts], batch_first=True, padding_side="left").bool()
     return LlmSteps(llm, pad_sequence(prompts, batch_first=True, padding_side="left"), mask, beams, steps)
 
 
@@ -455,7 +455,9 @@ def generated(llm, prompt, limit, config, eos):
         output_scores=True,
         **(beams if config.beam_size > 1 else {}),
     )
-    sequences = [one[: one.index(eos)] if eos in one else one for one in out.sequences.tolist()]
+    sequences = [
+        sequence[: sequence.index(eos)] if eos in sequence else sequence for sequence in out.sequences.tolist()
+    ]
     return sequences, out.sequences_scores.tolist() if config.beam_size > 1 else None
 
 
@@ -481,9 +483,9 @@ def test_the_search_is_that_of_generate(beam, penalty, length, shortest, eos, ll
         found = search(start(llm, prompts, beam, max(limits)), torch.tensor(limits), config, first=5, eos=eos)
         for hypotheses, prompt, limit in zip(found, prompts, limits, strict=True):
             sequences, scores = generated(llm, prompt, limit, config, eos)
-            assert [list(one.tokens) for one in hypotheses] == sequences
+            assert [list(hypothesis.tokens) for hypothesis in hypotheses] == sequences
             if scores:
-                assert [one.score for one in hypotheses] == pytest.approx(scores, abs=1e-4)
+                assert [hypothesis.score for hypothesis in hypotheses] == pytest.approx(scores, abs=1e-4)
 
 
 @torch.inference_mode()

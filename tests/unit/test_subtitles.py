@@ -184,21 +184,21 @@ def test_pieces(text, words, expected):
     timed = [(100 * n, 100 * n + 50, word) for n, word in enumerate(words.split())]
     (pieces,) = timed_pieces(made([(0, 1000, text)], timed))
     assert "/".join(piece.text for piece in pieces) == expected
-    assert {(one.start_ms, one.end_ms) for one in pieces} <= {(start, end) for start, end, _ in timed}
+    assert {(piece.start_ms, piece.end_ms) for piece in pieces} <= {(start, end) for start, end, _ in timed}
 
 
 def test_words_at_one_time_belong_to_the_sentence_that_says_them():
     sentences = [(0, 1000, "好，"), (1000, 1000, "好，"), (1000, 2000, "好好。")]
     words = [(0, 1000, "好"), (1000, 1000, "好"), (1000, 1500, "好"), (1500, 2000, "好")]
     found = timed_pieces(made(sentences, words))
-    assert [[(one.start_ms, one.end_ms, one.text) for one in pieces] for pieces in found] == [
+    assert [[(piece.start_ms, piece.end_ms, piece.text) for piece in pieces] for pieces in found] == [
         [(0, 1000, "好，")], [(1000, 1000, "好，")], [(1000, 1500, "好"), (1500, 2000, "好。")],
     ]  # fmt: skip
 
 
 def test_pieces_stay_in_their_sentence_and_in_order():
     (pieces,) = timed_pieces(made([(100, 500, "a b c")], [(100, 400, "a"), (300, 350, "b"), (450, 900, "c")]))
-    assert [(one.start_ms, one.end_ms) for one in pieces] == [(100, 400), (400, 400), (450, 500)]
+    assert [(piece.start_ms, piece.end_ms) for piece in pieces] == [(100, 400), (400, 400), (450, 500)]
 
 
 @pytest.mark.parametrize(
@@ -226,12 +226,12 @@ def letters(text):
 
 @given(transcripts(), CONFIGS)
 def test_subtitles_hold_all_text_in_order(transcript, config):
-    assert in_subtitles(transcript, config) == "".join(letters(one.text) for one in transcript.sentences)
+    assert in_subtitles(transcript, config) == "".join(letters(sentence.text) for sentence in transcript.sentences)
 
 
 @given(transcripts(wild=True), CONFIGS)
 def test_subtitles_lose_no_text_whatever_the_times(transcript, config):
-    whole = "".join(letters(one.text) for one in transcript.sentences)
+    whole = "".join(letters(sentence.text) for sentence in transcript.sentences)
     assert Counter(in_subtitles(transcript, config)) == Counter(whole)
 
 
@@ -243,7 +243,7 @@ def in_subtitles(transcript, config):
 def test_subtitles_fit(transcript, config):
     found = cues(transcript, config)
     assert all(cue.start_ms >= 0 and cue.start_ms + 40 <= cue.end_ms for cue in found)
-    assert all(one.end_ms <= following.start_ms for one, following in pairwise(found))
+    assert all(cue.end_ms <= following.start_ms for cue, following in pairwise(found))
     assert all(1 <= len(cue.lines) <= config.max_line_count for cue in found)
     assert all(cue.end_ms - cue.start_ms <= 1000 * (config.max_cue_seconds or math.inf) for cue in found)
     for line in (line for cue in found for line in cue.lines):
@@ -254,7 +254,7 @@ def test_subtitles_fit(transcript, config):
 @given(ANY)
 def test_pieces_are_the_text(transcript):
     for sentence, pieces in zip(transcript.sentences, timed_pieces(transcript), strict=True):
-        assert "".join(one.text for one in pieces) in ("", sentence.text)
-        times = [time for one in pieces for time in (one.start_ms, one.end_ms)]
+        assert "".join(piece.text for piece in pieces) in ("", sentence.text)
+        times = [time for piece in pieces for time in (piece.start_ms, piece.end_ms)]
         assert times == sorted(times) or sentence.start_s > sentence.end_s
         assert "".join(split_for_lines(sentence.text)) == sentence.text

@@ -46,7 +46,7 @@ def test_times_are_cut_off_after_adding():
     fields = published(transcript(recording(), [segment], []))
     assert segment.start_ms == int(1000 * 0.29)
     assert [(word["start_ms"], word["end_ms"]) for word in fields["words"]] == [(291, 580), (590, 990)]
-    assert [(one["start_ms"], one["end_ms"], one["text"]) for one in fields["sentences"]] == [
+    assert [(sentence["start_ms"], sentence["end_ms"], sentence["text"]) for sentence in fields["sentences"]] == [
         (290, 580, "A,"),
         (590, 1000, "B."),
     ]

@@ -1,4 +1,4 @@
-"""Training data: what is read, what is left out and said, noise and labels, dictionaries, and the sample settings."""
+"""Training data: what is read, left out and reported, noise and labels, dictionaries, and the sample settings."""
 
 import logging
 from pathlib import Path
@@ -69,12 +69,12 @@ def test_pure_noise_has_no_text_and_no_voice(corpus, tmp_path):
     write_wav(tmp_path / "noise/hum.wav", noise(8000, amplitude=0.1))
     augment = {"noise": str(tmp_path / "noise"), "pure_noise_prob": 1.0}
     for task, model in (("aed", SMALL_AED), ("mvad", SMALL_VAD)):
-        one = build(values(task, corpus, tmp_path / task, steps=1, model=model, augment=augment))
-        items = [one.train.item(index, 0) for index in range(6)]
+        task_data = build(values(task, corpus, tmp_path / task, steps=1, model=model, augment=augment))
+        items = [task_data.train.item(index, 0) for index in range(6)]
         assert all(len(item[2]) == 0 if task == "aed" else not item[2].any() for item in items)
         # the noise of half a second repeats
         assert all(torch.isfinite(item[1]).all() for item in items)
-        assert len(one.dev.item(0, None)[2]) > 0
+        assert len(task_data.dev.item(0, None)[2]) > 0
 
 
 @pytest.fixture(scope="module")
@@ -216,8 +216,8 @@ def test_characters_outside_the_dictionary_are_counted(corpus, tmp_path, caplog,
     data = {"tokens": str(tmp_path / "tokens"), "unknown": unknown}
     with caplog.at_level(logging.WARNING):
         task = build(values("aed", corpus, tmp_path / "exp", steps=1, model=SMALL_AED, data=data))
-    said = f"data.train: 3 texts with tokens outside the dictionary, {fate}: 天 (3) 气 (2)"
-    assert said in caplog.text
+    message = f"data.train: 3 texts with tokens outside the dictionary, {fate}: 天 (3) 气 (2)"
+    assert message in caplog.text
     if unknown == "unk":
         assert task.train.item(task.train.keys.index("b1"), None)[2] == [1, 1]
     else:
@@ -316,10 +316,14 @@ def test_sample_settings_can_be_loaded(path):
 
 def test_every_task_and_size_has_sample_settings():
     samples = [load_settings(path) for path in (ROOT / "conf/train").glob("*.yaml")]
-    assert {one.task for one in samples} == TASKS.keys()
-    sizes = {one.sections["model"].size for one in samples if one.task == "aed" and not one.sections["model"].init}
+    assert {sample.task for sample in samples} == TASKS.keys()
+    sizes = {
+        sample.sections["model"].size
+        for sample in samples
+        if sample.task == "aed" and not sample.sections["model"].init
+    }
     assert sizes == {"XS", "S", "M", "L"}
-    assert {one.sections["model"].trains for one in samples if one.task == "llm"} == {
+    assert {sample.sections["model"].trains for sample in samples if sample.task == "llm"} == {
         "all", "adapter", "encoder_adapter", "lora"
     }  # fmt: skip
 

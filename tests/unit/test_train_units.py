@@ -85,14 +85,14 @@ def test_specaugment_stays_within_its_limits(lengths, strength, seed):
     torch.manual_seed(seed)
     config = SpecAugmentConfig(freq_masks=1, freq_width=27, time_masks=1, time_width=8, time_ratio=0.3)
     out = spec_augment(torch.ones(len(lengths), max(lengths), 80), torch.tensor(lengths), config, strength)
-    for one, length in zip(out, lengths, strict=True):
-        hidden = (one[:length] == 0).numpy()
+    for matrix, length in zip(out, lengths, strict=True):
+        hidden = (matrix[:length] == 0).numpy()
         bins, frames = hidden.all(0), hidden.all(1)
         assert bins.sum() <= round(27 * strength)
         assert frames.sum() <= round(strength * min(8, int(0.3 * length)))
         assert (hidden == (bins[None] | frames[:, None])).all()  # bands and stretches, nothing else
         assert all(np.diff(np.flatnonzero(one_way)).max(initial=1) == 1 for one_way in (bins, frames))
-        assert (one[length:] == 0).all(1).sum() == 0 or bins.all()  # nothing is drawn in the padding
+        assert (matrix[length:] == 0).all(1).sum() == 0 or bins.all()  # nothing is drawn in the padding
 
 
 def test_specaugment_draws_the_whole_range():
@@ -143,7 +143,7 @@ def test_every_process_and_every_start_sees_the_same_epoch(world, accum):
     rounds = streams[0].steps(0) * accum
     taken = [[next(each) for _ in range(rounds)] for each in map(iter, streams)]
     assert all(requests[-1].ends_epoch and not requests[0].ends_epoch for requests in taken)
-    in_order = [list(one.indices) for together in zip(*taken, strict=True) for one in together if one.counts]
+    in_order = [list(batch.indices) for together in zip(*taken, strict=True) for batch in together if batch.counts]
     assert in_order == first
     assert first != alone.batches(1)
     assert sorted(index for requests in taken for index in _indices(requests)) == list(range(37))

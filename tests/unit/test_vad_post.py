@@ -34,7 +34,7 @@ def picture(intervals: list[tuple[int, int]], total: int) -> str:
 @pytest.mark.parametrize(
     ("decisions", "min_speech", "min_silence", "expected"),
     [
-        # a run must go on for min_speech frames after its first
+        # a run must last min_speech frames after its first
         ("..##..", 2, 2, "......"),
         ("..###.....", 2, 2, "..#####..."),
         # silence of exactly min_silence frames does not end a segment; one more does, and min_silence of them stay
@@ -81,7 +81,7 @@ def test_grow_stays_inside_and_joins_what_meets():
     assert grow([(3, 4)], 1, 0, 9) == [(2, 4)]
 
 
-def test_smooth_averages_what_has_been_heard():
+def test_smooth_averages_past_frames_only():
     assert smooth(np.array([1.0, 0.0, 0.5, 1.0]), 2).tolist() == [1.0, 0.5, 0.25, 0.75]
     assert smooth(np.array([0.5, 1.0]), 5).tolist() == [0.5, 0.75]
     assert smooth(np.array([0.5, 1.0]), 1).tolist() == [0.5, 1.0]
@@ -162,7 +162,7 @@ def test_stream_start_never_overlaps_the_segment_before():
     assert events == [("start", 4, 1, -1), ("end", 15, 1, 15), ("start", 19, 16, -1)]
 
 
-def test_stream_forces_an_end_and_starts_again_at_once():
+def test_stream_forces_an_end_and_starts_again_immediately():
     events, stamps = events_of("#" * 25, min_speech_frame=4, max_speech_frame=10, pad_start_frame=3)
     assert events == [
         ("start", 4, 1, -1),

@@ -1,4 +1,4 @@
-"""Trained models as one folder in the published layout, small enough to be kept beside the code.
+"""Trained models as one folder in the published layout, small enough to be kept in the repository.
 
 Weights are stored in half precision. Tables of positions, which every loader computes, are left out, and so are encoder
 weights that others in the same folder replace.
@@ -56,7 +56,7 @@ def main(
     trained: Annotated[Path, typer.Argument(help="folder of the trained models")],
     out: Annotated[Path, typer.Argument(help="folder to write")],
 ) -> None:
-    """Write the models and say how large they are."""
+    """Write the models and log their size."""
     for place, name in PLACES.items():
         bundle(trained / name, out / place)
     size = sum(path.stat().st_size for path in out.rglob("*") if path.is_file())

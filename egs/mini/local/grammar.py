@@ -1,4 +1,4 @@
-"""Sentences made at random by rules that stand in a text file."""
+"""Random sentences by the rules of a text file."""
 
 import random
 import re

@@ -14,7 +14,7 @@ from firered.version import __version__
 
 @dataclass(frozen=True)
 class Figure:
-    """A figure, where it stands (folder of exp/score, name in its score.json), and what it should be.
+    """A figure, its place (folder of exp/score, name in its score.json), and its aim.
 
     An aim is a number; or the folder whose figure of this name is to be reached. Smaller is better where `falls`.
     """
@@ -47,8 +47,8 @@ def results(exp: Path, models: Path) -> Iterator[str]:
     yield "# Results of egs/mini"
     yield ""
     yield f"Written by `run.sh` (firered {__version__}) from the scores it measured. The speech is synthetic: the"
-    yield "figures say that training and decoding work, not how well the released models hear. Sentences of the test"
-    yield "sets are in no training set, and their voices are heard nowhere else. Error rates count Chinese characters"
+    yield "figures show that training and decoding work, not how good the released models are. Sentences of the test"
+    yield "sets are in no training set, and their voices are used nowhere else. Error rates count Chinese characters"
     yield "and words of other languages."
     yield ""
     yield "| Module | Measure | Aim | Reached | |"

@@ -1,4 +1,4 @@
-"""Recogniser families: what a model directory is, asked in one place.
+"""Recogniser families: the one place that decides what kind of recogniser a model directory is.
 
 `FAMILIES` knows each kind of checkpoint: the files it is known by, its options, how it is loaded, and what it can give.
 Commands, the system and recipes ask this table. A kind of one's own is added with `register(Family(...))` before one of
@@ -29,7 +29,7 @@ class Family:
     """One kind of checkpoint directory.
 
     Attributes:
-        name: what `--type` and `asr_type` say.
+        name: the value of `--type` and `asr_type`.
         about: what it is, in a few words, for help and messages.
         files: patterns, relative to the directory, that each match something in every directory of this kind.
         config: its options; commands make flags of them.
@@ -38,7 +38,7 @@ class Family:
         times: what its word times come from: its own `timestamps` option, another model (`align_model`), or nothing.
         nbest: whether it gives more than one hypothesis an utterance.
         adapter: whether its encoder's output can also be had as the language model is given it.
-        contents: whether files of these names hold what this family's do; asked only where the names do not tell.
+        contents: whether files of these names hold what this family's do; called only where names are ambiguous.
         needs: `files` in words, for messages.
         load_encoder: what encodes without the rest of the model; None: the recogniser does.
     """
@@ -136,10 +136,10 @@ def named(name: str) -> Family:
 
 
 def family_of(directory: str | Path, wanted: str | None = None) -> Family:
-    """The family of a model directory: what it says itself, or `wanted`, which overrules it.
+    """The family of a model directory: by its files, or `wanted`, which overrules them.
 
     Raises:
-        ModelError: the directory is of no known family, or of several; says what is there and what each needs.
+        ModelError: the directory is of no known family, or of several; the message names its files and what each needs.
         OptionError: there is no family of the name `wanted`.
     """
     if wanted:
@@ -159,11 +159,11 @@ def find(given: str | Path, wanted: str | None = None) -> tuple[Path, Family]:
 
     Args:
         given: the directory itself, one that holds it under a published name, or a published name.
-        wanted: the family's name; without one the directory says what it is, and of several that a directory holds the
-            first of the table is taken.
+        wanted: the family's name; without one it is found by the directory's files, and of several that a directory
+            holds the first of the table is taken.
 
     Raises:
-        ModelError: there is none; says how to get it, or what each family needs.
+        ModelError: there is none; the message names how to get it, or what each family needs.
         OptionError: there is no family of the name `wanted`.
     """
     family = named(wanted) if wanted else None
@@ -178,7 +178,7 @@ def find(given: str | Path, wanted: str | None = None) -> tuple[Path, Family]:
         for name in candidate.published:
             if (place / name).is_dir():
                 return place / name, candidate
-    # None is complete. What a directory is called says best what it was to be.
+    # None is complete. The directory's name is the best evidence of what it was to be.
     by_name = [candidate for candidate in known if place.name in candidate.published]
     if family is None and place.is_dir() and any(place.glob("*.pth.tar")):
         return place, by_name[0] if by_name else family_of(place)
@@ -191,7 +191,7 @@ def find(given: str | Path, wanted: str | None = None) -> tuple[Path, Family]:
 def options_of(given: str | Path | None, wanted: str | None = None) -> type[RecogniserConfig]:
     """The options of the recogniser that `find` would find; where it finds none, those of the default family.
 
-    So that a command's help is to be had without a model, and loading says what is wrong.
+    So that a command's help is available without a model, and loading reports what is wrong.
     """
     try:
         return named(wanted).config if wanted else find(given or MODELS)[1].config

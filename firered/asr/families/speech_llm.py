@@ -45,7 +45,7 @@ class LlmAsr(WindowedRecogniser[LlmConfig, list[Hypothesis]]):
 
         Raises:
             ModelError: a directory is incomplete or of another kind.
-            OptionError: a number format is not to be had on its device.
+            OptionError: a number format is not available on its device.
         """
         config = config or LlmConfig()
         aligner = None
@@ -155,7 +155,7 @@ class LlmEncoder(WindowedEncoder[LlmConfig]):
 
         Raises:
             ModelError: the directory is incomplete or of another kind.
-            OptionError: the number format is not to be had on the device.
+            OptionError: the number format is not available on the device.
         """
         config = config or LlmConfig()
         return cls(LoadedEncoder.load(find_model(model_dir, "FireRedASR2-LLM"), config, device), config)

@@ -46,7 +46,7 @@ class LoadedEncoder:
 
         Raises:
             ModelError: files are missing or do not fit together, or there is no such device.
-            OptionError: the number format is not to be had there.
+            OptionError: the number format is not available there.
         """
         checkpoint, encoder_path, cmvn = model_files(directory, *_FILES)
         return cls.of(*load_encoder(encoder_path, checkpoint), cmvn, config.encoder_dtype, pick_device(device))
@@ -55,7 +55,7 @@ class LoadedEncoder:
     def of(
         cls, encoder: ConformerEncoder, adapter: Adapter, cmvn: Path, dtype: str, device: torch.device
     ) -> "LoadedEncoder":
-        """Encoder and adapter made ready in a number format on a device; `cmvn` lies beside their checkpoint."""
+        """Encoder and adapter in a number format on a device; `cmvn` lies in the directory of their checkpoint."""
         prepare(encoder)
         for part in (encoder, adapter):
             cast(part, dtype, device)
@@ -63,7 +63,7 @@ class LoadedEncoder:
 
     @property
     def sources(self) -> list[Path]:
-        """The files that it is of."""
+        """The files that it was loaded from."""
         return model_files(self.directory, *_FILES)
 
     @property
@@ -106,7 +106,7 @@ class LoadedLlm:
 
         Raises:
             ModelError: files are missing or do not fit together, or there is no such device.
-            OptionError: the number format is not to be had there.
+            OptionError: the number format is not available there.
         """
         cmvn = model_files(directory, *_FILES)[-1]
         folder = llm_folder(directory)
@@ -136,7 +136,7 @@ class LoadedLlm:
     @torch.inference_mode()
     def prompts(self, batch: list[Speech]) -> tuple[Tensor, Tensor]:
         """What the language model is given: embeddings (N, S, d), padded on the left, and mask (N, S)."""
-        speech = self.model.listen(*self.encoder.padded(batch))
+        speech = self.model.embed_speech(*self.encoder.padded(batch))
         counts = [self.encoder.positions(len(utterance.feats)) for utterance in batch]
         prompts = [torch.tensor(self.tokenizer.prompt(count)) for count in counts]
         ids = pad_sequence(prompts, batch_first=True, padding_value=self.tokenizer.pad_id, padding_side="left")

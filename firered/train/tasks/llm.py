@@ -121,7 +121,7 @@ class LlmObjective(SpeechObjective[SpeechLlm]):
     def forward(self, tensors: Mapping[str, Tensor]) -> BatchLoss:
         """Loss summed over the tokens of transcripts; logits are computed from the first of them on."""
         model, mask, labels = self.model, tensors["mask"], tensors["labels"]
-        embeds = model.embed(tensors["ids"], model.listen(self.features(tensors), tensors["lengths"]))
+        embeds = model.embed(tensors["ids"], model.embed_speech(self.features(tensors), tensors["lengths"]))
         first = int((labels != NO_TARGET).any(0).nonzero()[0])
         out = model.llm(
             inputs_embeds=embeds,
