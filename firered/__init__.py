@@ -11,9 +11,10 @@ from firered.version import __version__
 if TYPE_CHECKING:
     from firered.align.aligner import Aligner
     from firered.align.config import AlignConfig
-    from firered.asr.config import AsrConfig, LlmConfig
+    from firered.asr.config import AsrConfig, LlmConfig, RecogniserConfig
     from firered.asr.families.aed import Asr
     from firered.asr.families.speech_llm import LlmAsr
+    from firered.asr.recogniser import Encoded
     from firered.audio.config import AudioConfig
     from firered.audio.like import AudioLike, Rxfilename
     from firered.errors import AudioError, DataError, FireRedError, ModelError, OptionError, Outcome, result_of
@@ -32,6 +33,8 @@ if TYPE_CHECKING:
         MvadResult,
         NBest,
         PuncResult,
+        Result,
+        Seconds,
         Sentence,
         StreamEvent,
         StreamVadResult,
@@ -60,6 +63,7 @@ __all__ = [
     "AudioLike",
     "Context",
     "DataError",
+    "Encoded",
     "Event",
     "FireRedError",
     "LanguageGuess",
@@ -78,7 +82,10 @@ __all__ = [
     "Punc",
     "PuncConfig",
     "PuncResult",
+    "RecogniserConfig",
+    "Result",
     "Rxfilename",
+    "Seconds",
     "Sentence",
     "StreamEvent",
     "StreamVad",
@@ -104,8 +111,9 @@ _NAMES = {
     "firered.align.aligner": "Aligner",
     "firered.align.config": "AlignConfig",
     "firered.asr.families.aed": "Asr",
-    "firered.asr.config": "AsrConfig LlmConfig",
+    "firered.asr.config": "AsrConfig LlmConfig RecogniserConfig",
     "firered.asr.families.speech_llm": "LlmAsr",
+    "firered.asr.recogniser": "Encoded",
     "firered.audio.config": "AudioConfig",
     "firered.audio.like": "AudioLike Rxfilename",
     "firered.errors": "AudioError DataError FireRedError ModelError OptionError Outcome result_of",
@@ -115,7 +123,7 @@ _NAMES = {
     "firered.punc.config": "PuncConfig",
     "firered.punc.punctuate": "Punc",
     "firered.results": "AlignResult Alignment AsrResult Event LanguageGuess LidResult MvadResult NBest PuncResult "
-    "Sentence StreamEvent StreamVadResult TokenSpan Transcript Trouble VadResult Word",
+    "Result Seconds Sentence StreamEvent StreamVadResult TokenSpan Transcript Trouble VadResult Word",
     "firered.runtime.context": "Context",
     "firered.system.config": "SystemConfig",
     "firered.system.system": "System",

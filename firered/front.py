@@ -83,6 +83,14 @@ def load(
     Raises:
         ModelError: the model is missing (the message names how to get it), incomplete or of another kind.
         OptionError: there is no such option (names those that there are), or its value cannot be used.
+
+    Examples:
+        >>> import firered
+        >>> vad = firered.load("egs/mini/models/FireRedVAD", speech_threshold=0.5)
+        >>> type(vad).__name__, vad.config.speech_threshold
+        ('Vad', 0.5)
+        >>> type(firered.load("egs/mini/models")).__name__
+        'System'
     """
     if as_ is not None and as_ not in (*_KINDS, _SYSTEM):
         raise OptionError(f"as_: {as_!r} is not one of {', '.join((*_KINDS, _SYSTEM))}")
@@ -143,6 +151,12 @@ def transcribe(
         AudioError: the one recording cannot be read or holds nothing to analyse.
         ModelError: a model that is needed is missing or incomplete; the message names how to get it.
         OptionError: there is no such option, or its value cannot be used.
+
+    Examples:
+        >>> import firered
+        >>> transcript = firered.transcribe("egs/mini/test/wav/f3-zh-00003.flac", "egs/mini/models")
+        >>> transcript.text, transcript.status
+        ('你好，谁星期三去公园？', 'ok')
     """
     if isinstance(models, System):
         if options or dtype is not None or device != "auto":

@@ -11,7 +11,7 @@ import firered
 
 def main(audio: str, text: str, models: str = "pretrained_models") -> None:
     """Align the text to the recording by the CTC head of the recognition model."""
-    aligner = firered.Aligner.from_pretrained(Path(models) / "FireRedASR2-AED")
+    aligner = firered.load(Path(models) / "FireRedASR2-AED", as_="aligner")
     for word in aligner(audio, text).words:
         print(f"{word.start_s:7.3f} {word.end_s:7.3f} {word.text}")
 

@@ -9,16 +9,12 @@ from pathlib import Path
 import firered
 
 
-def show_progress(done: int, total: int) -> None:
-    """Called by the library after each recording."""
-    print(f"\r{done} of {total}", end="", file=sys.stderr)
-
-
 def main(folder: str, models: str = "pretrained_models") -> None:
     """Print the text of every recording, or why there is none."""
     recordings = sorted(path for path in Path(folder).iterdir() if path.is_file())
-    results = firered.transcribe(recordings, models=models, progress=show_progress)
-    for path, result in zip(recordings, results, strict=True):
+    results = firered.transcribe(recordings, models=models)  # an iterator: each comes as soon as it is known
+    for done, (path, result) in enumerate(zip(recordings, results, strict=True), start=1):
+        print(f"\r{done} of {len(recordings)}", end="", file=sys.stderr)
         if isinstance(result, firered.FireRedError):  # in the place of its transcript; the others are done
             print(f"{path.name}\tfailed: {result}")
         else:

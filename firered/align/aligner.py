@@ -33,7 +33,14 @@ class Reading:
 
 
 class Aligner:
-    """Finds the start and end time of each word of a known text."""
+    """Finds the start and end time of each word of a known text.
+
+    Examples:
+        >>> import firered
+        >>> aligner = firered.load("egs/mini/models/FireRedASR2-AED", as_="aligner")
+        >>> aligner("egs/mini/test/wav/f3-zh-00003.flac", "你好谁星期三去公园").words[1]
+        Word(text='好', start_s=0.259, end_s=0.579)
+    """
 
     def __init__(self, loaded: Loaded[Aed], config: AlignConfig) -> None:
         need_ctc(loaded, "alignment")

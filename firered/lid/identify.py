@@ -38,7 +38,14 @@ class _Decoded:
 
 
 class Lid:
-    """A two-token decode of language and dialect over the recognition model's network."""
+    """A two-token decode of language and dialect over the recognition model's network.
+
+    Examples:
+        >>> import firered
+        >>> lid = firered.load("egs/mini/models/FireRedLID")
+        >>> lid("egs/mini/test/wav/f3-zh-00003.flac").lang
+        'zh mandarin'
+    """
 
     def __init__(self, loaded: Loaded[LidModel], config: LidConfig) -> None:
         self.loaded, self.config = loaded, config

@@ -37,7 +37,14 @@ class Window(NamedTuple):
 
 
 class Punc:
-    """Commas, full stops, question and exclamation marks for recognised text."""
+    """Commas, full stops, question and exclamation marks for recognised text.
+
+    Examples:
+        >>> import firered
+        >>> punc = firered.load("egs/mini/models/FireRedPunc")
+        >>> punc("你好谁星期三去公园").punc_text
+        '你好，谁星期三去公园？'
+    """
 
     def __init__(
         self,

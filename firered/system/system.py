@@ -108,7 +108,17 @@ class _Recording:
 
 
 class System:
-    """VAD, language identification, recognition, word times and punctuation as one module."""
+    """VAD, language identification, recognition, word times and punctuation as one module.
+
+    Examples:
+        >>> import firered
+        >>> system = firered.load("egs/mini/models")
+        >>> outcomes = system.batch(["egs/mini/test/wav/f3-zh-00003.flac", "nowhere.flac"])
+        >>> outcomes[0].text
+        '你好，谁星期三去公园？'
+        >>> type(outcomes[1]).__name__
+        'AudioError'
+    """
 
     def __init__(self, modules: Modules, config: SystemConfig | None = None, context: Context | None = None) -> None:
         self.modules, self.config, self.context = modules, config or SystemConfig(), context or Context()

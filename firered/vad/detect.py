@@ -244,7 +244,14 @@ def _rules(config: VadConfig | MvadConfig, threshold: float, shortest: int, long
 
 
 class Vad(_Detector[VadConfig, VadResult]):
-    """Voice (speech or singing) segments of whole recordings."""
+    """Voice (speech or singing) segments of whole recordings.
+
+    Examples:
+        >>> import firered
+        >>> vad = firered.load("egs/mini/models/FireRedVAD/VAD")
+        >>> vad("egs/mini/test/wav/f3-zh-00003.flac").timestamps
+        ((0.04, 2.413),)
+    """
 
     _CONFIG = VadConfig
     _PUBLISHED = "FireRedVAD/VAD"
@@ -261,7 +268,14 @@ class Vad(_Detector[VadConfig, VadResult]):
 
 
 class Mvad(_Detector[MvadConfig, MvadResult]):
-    """Segments of speech, singing and music, each detected independently."""
+    """Segments of speech, singing and music, each detected independently.
+
+    Examples:
+        >>> import firered
+        >>> mvad = firered.load("egs/mini/models/FireRedVAD/AED")
+        >>> mvad("egs/mini/test/wav/f3-zh-00003.flac").event2timestamps
+        {'speech': ((0.04, 2.413),), 'singing': (), 'music': ()}
+    """
 
     _CONFIG = MvadConfig
     _PUBLISHED = "FireRedVAD/AED"
@@ -282,7 +296,18 @@ class Mvad(_Detector[MvadConfig, MvadResult]):
 
 
 class StreamVad(_Detector[StreamVadConfig, StreamVadResult]):
-    """The causal detector: whole recordings like the other detectors, or `stream()` for audio as it arrives."""
+    """The causal detector: whole recordings like the other detectors, or `stream()` for audio as it arrives.
+
+    Examples:
+        >>> import firered
+        >>> import soundfile
+        >>> samples, rate = soundfile.read("egs/mini/test/wav/f3-zh-00003.flac", dtype="int16")  # 16 kHz
+        >>> stream = firered.load("egs/mini/models/FireRedVAD/Stream-VAD").stream()
+        >>> for begin in range(0, len(samples), 1600):
+        ...     for event in stream.accept(samples[begin : begin + 1600]):
+        ...         print(event.kind, event.time_s, event.known_at_s)
+        start 0.05 0.195
+    """
 
     _CONFIG = StreamVadConfig
     _PUBLISHED = "FireRedVAD/Stream-VAD"

@@ -1,5 +1,7 @@
 """The documentation: its examples and blocks are run as they stand, on the bundled models, and the site is built."""
 
+import doctest
+import inspect
 import os
 import re
 import subprocess
@@ -15,16 +17,13 @@ TOP = next(folder for folder in Path(__file__).resolve().parents if (folder / "p
 MINI = TOP / "egs/mini"
 PAGES = ("quickstart", "commands", "recipes", "python", "performance")
 
-needs_load = pytest.mark.skipif(not hasattr(firered, "load"), reason="firered.load is not there yet")
-
 
 def blocks():
     """Each ```bash and ```python block of the pages that have any, as (page, language, text)."""
     for page in PAGES:
         text = (TOP / f"docs/{page}.md").read_text(encoding="utf-8")
         for number, (language, block) in enumerate(re.findall(r"^```(bash|python)\n(.*?)^```", text, re.M | re.S)):
-            marks = [needs_load] if language == "python" else []
-            marks += [pytest.mark.slow] if page in ("recipes", "performance") else []
+            marks = [pytest.mark.slow] if page in ("recipes", "performance") else []
             yield pytest.param(page, language, block, id=f"{page}-{number}", marks=marks)
 
 
@@ -76,12 +75,10 @@ def example(workspace):
     return call
 
 
-@needs_load
 def test_transcribe_file(example):
     assert "公园" in example("transcribe_file", "audio/hello_zh.wav")
 
 
-@needs_load
 def test_transcribe_folder_names_what_failed(example, workspace, tmp_path):
     (tmp_path / "good.wav").symlink_to(workspace / "audio/hello_zh.wav")
     (tmp_path / "bad.wav").write_bytes(b"no audio")
@@ -90,14 +87,12 @@ def test_transcribe_folder_names_what_failed(example, workspace, tmp_path):
     assert good.startswith("good.wav\t你好")
 
 
-@needs_load
 def test_detect_voice(example):
     lines = example("detect_voice", "audio/hello_zh.wav").splitlines()
     assert lines[0].startswith("voice from ")
     assert any(line.startswith("start at ") for line in lines)
 
 
-@needs_load
 def test_align_words(example):
     words = [line.split() for line in example("align_words", "audio/hello_zh.wav", "你好谁星期三去公园").splitlines()]
     assert "".join(word for _, _, word in words) == "你好谁星期三去公园"
@@ -105,7 +100,6 @@ def test_align_words(example):
     assert starts == sorted(starts)
 
 
-@needs_load
 def test_encode(example, tmp_path):
     assert re.match(r"hello_zh: \d+ frames of \d+ values$", example("encode", tmp_path / "f.npz", "audio/hello_zh.wav"))
     assert (tmp_path / "f.npz").exists()
@@ -114,6 +108,30 @@ def test_encode(example, tmp_path):
 def test_there_are_as_many_examples_as_tests():
     names = {path.stem for path in (TOP / "docs/examples").glob("*.py")}
     assert names == {"transcribe_file", "transcribe_folder", "detect_voice", "align_words", "encode"}
+
+
+# --- examples in docstrings ---
+
+
+def has_example(name):
+    """Whether a public name is one that people begin with: a module's class, or a function."""
+    value = getattr(firered, name)
+    return inspect.isfunction(value) and name != "result_of" or hasattr(value, "batch")
+
+
+@pytest.mark.parametrize("name", sorted(filter(has_example, firered.__all__)))
+def test_docstring_example(name, monkeypatch):
+    monkeypatch.chdir(TOP)  # where egs/mini is
+    (example,) = doctest.DocTestFinder(recurse=False).find(getattr(firered, name), name)
+    assert example.examples, f"firered.{name} has no example in its docstring"
+    said = []
+    failed, _ = doctest.DocTestRunner().run(example, out=said.append)
+    assert not failed, "".join(said)
+
+
+def test_every_module_has_an_example():
+    modules = {"Aligner", "Asr", "Lid", "LlmAsr", "Mvad", "Punc", "StreamVad", "System", "Vad"}
+    assert {name for name in firered.__all__ if has_example(name)} == {*modules, "load", "transcribe"}
 
 
 # --- the site ---

@@ -38,7 +38,17 @@ class _Decoded:
 
 
 class Asr(WindowedRecogniser[AsrConfig, _Decoded]):
-    """The attention encoder-decoder with beam search, confidence and CTC time stamps."""
+    """The attention encoder-decoder with beam search, confidence and CTC time stamps.
+
+    Examples:
+        >>> import firered
+        >>> asr = firered.load("egs/mini/models/FireRedASR2-AED", timestamps="pauses")
+        >>> result = asr("egs/mini/test/wav/f3-zh-00003.flac")
+        >>> result.text
+        '你好谁星期三去公园'
+        >>> result.words[0]
+        Word(text='你', start_s=0.099, end_s=0.259)
+    """
 
     def __init__(
         self, loaded: Loaded[Aed], config: AsrConfig, lm: LstmLm | None = None, guard: Guard | None = None

@@ -29,7 +29,14 @@ _NOTHING = Hypothesis((), 0.0, 0.0, 0.0, 1.0, (), finished=True)
 
 
 class LlmAsr(WindowedRecogniser[LlmConfig, list[Hypothesis]]):
-    """Encoder, adapter and language model with greedy or beam search; confidence is the mean token probability."""
+    """Encoder, adapter and language model with greedy or beam search; confidence is the mean token probability.
+
+    Examples:
+        >>> import firered
+        >>> asr = firered.load("egs/mini/models/FireRedASR2-LLM", beam_size=1)
+        >>> asr("egs/mini/test/wav/f3-zh-00003.flac").text
+        '你好谁星期三去公园'
+    """
 
     def __init__(
         self, loaded: LoadedLlm, config: LlmConfig, aligner: Aligner | None = None, guard: Guard | None = None
