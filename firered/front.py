@@ -100,7 +100,7 @@ def load(
 
 
 @overload
-def transcribe(  # type: ignore[overload-overlap]  # a str is one recording, though it can be iterated over
+def transcribe(  # a str is one recording, though it can be iterated over
     audio: AudioLike,
     models: "Models | System" = ...,
     *,

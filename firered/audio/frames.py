@@ -59,7 +59,7 @@ def of_utterance(utterance: Utterance, config: AudioConfig, front_end: FrontEnd 
     samples = read_blocks(
         utterance.rxfilename, config, channel=utterance.channel, start_s=utterance.start_s, end_s=utterance.end_s
     )
-    return of_samples(utterance.id, _whole_segment(utterance, samples), front_end)
+    return of_samples(utterance.id, whole_segment(utterance, samples), front_end)
 
 
 def _stored(utterance: Utterance, frames: Frames) -> Iterator[Tensor]:
@@ -79,8 +79,12 @@ def _stored(utterance: Utterance, frames: Frames) -> Iterator[Tensor]:
     frames.duration_s = known if math.isfinite(known) else frames.front_end.duration_s(total)
 
 
-def _whole_segment(utterance: Utterance, samples: Iterable[np.ndarray]) -> Iterator[np.ndarray]:
-    """The same pieces; a segment that ends beyond its recording is an error."""
+def whole_segment(utterance: Utterance, samples: Iterable[np.ndarray]) -> Iterator[np.ndarray]:
+    """The pieces as they come.
+
+    Raises:
+        AudioError: the utterance is a segment that ends after its recording.
+    """
     total = 0
     try:
         for piece in samples:

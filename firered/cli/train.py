@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from firered.cli.flags import script, split_paths
-from firered.train.config import TokensConfig
+from firered.train.data.config import TokensConfig
 
 
 def train_command(

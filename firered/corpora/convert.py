@@ -1,6 +1,5 @@
-"""Compressed recordings as wav, where many segments are cut from each: so that every one of them is decoded once."""
+"""Compressed recordings converted to wav, so that cutting segments out of one does not decode it for each of them."""
 
-import os
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -9,12 +8,13 @@ import numpy as np
 import soundfile
 
 from firered.audio.config import AudioConfig
-from firered.audio.frontend import SAMPLE_RATE
+from firered.audio.framing import SAMPLE_RATE
 from firered.audio.load import INT16_SCALE, read_blocks
+from firered.data.atomic import replacing
 
 
 def converted(recordings: Mapping[str, Path], folder: Path) -> dict[str, Path]:
-    """A wav (16 kHz, mono, 16 bit) in `folder` of each recording; those that are there are not made again.
+    """A wav (16 kHz, mono, 16 bit) in `folder` for each recording, by its id; existing files are kept.
 
     Raises:
         AudioError: a recording cannot be read.
@@ -29,8 +29,9 @@ def converted(recordings: Mapping[str, Path], folder: Path) -> dict[str, Path]:
 def _convert(recording: Path, wav: Path) -> None:
     if wav.is_file():
         return
-    unfinished = wav.with_suffix(".part")
-    with soundfile.SoundFile(unfinished, "w", SAMPLE_RATE, 1, "PCM_16", format="WAV") as out:
+    with (
+        replacing(wav, only_writer=True) as unfinished,
+        soundfile.SoundFile(unfinished, "w", SAMPLE_RATE, 1, "PCM_16", format="WAV") as out,
+    ):
         for block in read_blocks(str(recording), AudioConfig()):
             out.write(np.clip(block / INT16_SCALE, -1.0, 1.0))
-    os.replace(unfinished, wav)  # noqa: PTH105 - the call that is atomic, by its own name

@@ -21,8 +21,17 @@ _TABLES = ("wav.scp", "segments", "text", "text.raw", "utt2spk", "spk2utt", "utt
 class Entry:
     """One utterance.
 
-    `span` holds its seconds where it is a stretch of `recording`; without one it is a recording. `raw` is the
-    transcript as the corpus has it, where `text` is not. `speech` holds labelled stretches of speech.
+    Attributes:
+        key: utterance id.
+        audio: its recording.
+        speaker: by default the utterance itself.
+        text: transcript as it is scored.
+        raw: transcript as the corpus has it, where that differs.
+        language: for `utt2lang`.
+        recording: recording id, where the utterance is a segment.
+        span: its start and end in seconds; None: the whole recording.
+        duration_s: length in seconds, where the corpus tells it.
+        speech: labelled segments of speech, start and end in seconds.
     """
 
     key: str
@@ -41,9 +50,14 @@ class Entry:
 class CorpusSet:
     """Utterances of a test set under the name that the papers' tables have for it.
 
-    `source` is where it is found; `expected` the number that the corpus' documentation states. `compressed`: its
-    recordings are of a kind of which cutting out a segment takes decoding all that is before it, so that they are
-    converted to wav.
+    Attributes:
+        name: of the set.
+        source: folder or table that it is read from.
+        expected: number of utterances in the corpus' documentation.
+        compressed: convert recordings to wav, because cutting a segment out of them decodes all that is before it.
+        entries: utterances by id.
+        missing: lines `id reason` of utterances that lack audio or transcript.
+        left_out: lines `id reason` of utterances that are not to be scored.
     """
 
     name: str
@@ -55,7 +69,7 @@ class CorpusSet:
     left_out: list[str] = field(default_factory=list)
 
     def add(self, entry: Entry) -> None:
-        """Take an utterance; one whose audio is not there is noted as missing.
+        """Add an utterance; one whose audio does not exist is recorded as missing.
 
         Raises:
             DataError: its id is taken.
@@ -69,23 +83,23 @@ class CorpusSet:
             self.miss(entry.key, f"no audio {entry.audio}")
 
     def miss(self, key: str, what: str) -> None:
-        """Note what ought to be there and is not."""
+        """Record an utterance that lacks audio or transcript."""
         self.missing.append(f"{key} {what}")
 
     def leave_out(self, key: str, reason: str) -> None:
-        """Note what is in the corpus and is not to be scored."""
+        """Record an utterance of the corpus that is not to be scored."""
         self.left_out.append(f"{key} {reason}")
 
     def count(self) -> None:
-        """Warn, with both numbers, where there are not as many utterances as expected."""
+        """Warn, with both numbers, if the number of utterances is not the expected one."""
         if self.expected not in (None, len(self.entries)):
             log.warning("%s: expected %d utterances, found %d", self.name, self.expected, len(self.entries))
 
     def write(self, out: Path, *, allow_missing: bool) -> None:
-        """Write the data directory, and what is not in it with reasons to `skipped.txt`.
+        """Write the data directory, and the utterances that are not in it with reasons to `skipped.txt`.
 
         Raises:
-            DataError: nothing is there at all, or something is missing and `allow_missing` does not allow it.
+            DataError: there are no utterances, or some are missing and `allow_missing` is False.
         """
         skipped = [*self.missing, *self.left_out]
         write_lines(out / "skipped.txt", skipped)
@@ -93,13 +107,13 @@ class CorpusSet:
             shown = "\n  ".join(self.missing[:MOST_SHOWN])
             raise DataError(
                 f"{self.name}: {len(self.missing)} of {len(self.missing) + len(self.entries)} utterances lack audio or "
-                f"transcript (--allow-missing leaves them out, as {out}/skipped.txt lists them):\n  {shown}"
+                f"transcript (--allow-missing skips them, {out}/skipped.txt lists them):\n  {shown}"
             )
         if not self.entries:
             raise DataError(f"{self.name}: no utterances in {self.source}; the recipe's README.md shows the layout")
         self.count()
         if skipped:
-            log.warning("%s: %d left out, with reasons in %s/skipped.txt", self.name, len(skipped), out)
+            log.warning("%s: %d skipped, with reasons in %s/skipped.txt", self.name, len(skipped), out)
         self._write_tables(out)
         errors = validate(out, feats=False, text=False, non_print=True, spk_sort=False)
         if errors:
@@ -109,17 +123,17 @@ class CorpusSet:
     def _recordings(self) -> dict[str, Path]:
         """The audio of each recording."""
         audio: dict[str, Path] = {}
-        for key, one in self.entries.items():
-            path = audio.setdefault(one.recording or key, one.audio.absolute())
-            if path != one.audio.absolute():
-                raise DataError(f"{self.name}: recording {one.recording or key} is {path} and {one.audio}")
+        for key, entry in self.entries.items():
+            path = audio.setdefault(entry.recording or key, entry.audio.absolute())
+            if path != entry.audio.absolute():
+                raise DataError(f"{self.name}: recording {entry.recording or key} is {path} and {entry.audio}")
         return audio
 
     def _write_tables(self, out: Path) -> None:
         for name in _TABLES:
             (out / name).unlink(missing_ok=True)  # of an earlier layout
         entries = self.entries
-        speakers = {key: one.speaker or key for key, one in entries.items()}
+        speakers = {key: entry.speaker or key for key, entry in entries.items()}
         audio = self._recordings()
         if self.compressed:
             from firered.corpora.convert import converted  # loads torch, which nothing else here needs
@@ -128,13 +142,15 @@ class CorpusSet:
         write_table(out / "wav.scp", {key: str(path) for key, path in audio.items()})
         write_table(out / "utt2spk", speakers)
         write_table(out / "spk2utt", spk2utt_of(speakers))
-        cut = any(one.span for one in entries.values())
+        cut = any(entry.span for entry in entries.values())
         columns = {
-            "segments": {key: format_segment(_segment(one)) for key, one in entries.items() if cut},
-            "text": {key: one_line(one.text) for key, one in entries.items() if one.text is not None},
-            "text.raw": {key: one_line(one.raw) for key, one in entries.items() if one.raw is not None},
-            "utt2lang": {key: one.language for key, one in entries.items() if one.language},
-            "utt2dur": {key: seconds(one.duration_s) for key, one in entries.items() if one.duration_s is not None},
+            "segments": {key: format_segment(_segment(entry)) for key, entry in entries.items() if cut},
+            "text": {key: one_line(entry.text) for key, entry in entries.items() if entry.text is not None},
+            "text.raw": {key: one_line(entry.raw) for key, entry in entries.items() if entry.raw is not None},
+            "utt2lang": {key: entry.language for key, entry in entries.items() if entry.language},
+            "utt2dur": {
+                key: seconds(entry.duration_s) for key, entry in entries.items() if entry.duration_s is not None
+            },
         }
         for name, table in columns.items():
             if table:
@@ -144,6 +160,6 @@ class CorpusSet:
             write_lines(out / "rttm", "".join(rttm(key, spans) for key, spans in labels.items()).splitlines())
 
 
-def _segment(one: Entry) -> Segment:
-    """An utterance's stretch of its recording; all of it where it has none."""
-    return Segment(one.recording or one.key, *(one.span or (0.0, math.inf)))
+def _segment(entry: Entry) -> Segment:
+    """The line of `segments` of an utterance; from 0 to the end where it is a whole recording."""
+    return Segment(entry.recording or entry.key, *(entry.span or (0.0, math.inf)))

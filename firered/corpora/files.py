@@ -1,4 +1,4 @@
-"""Files of corpora and the recipes' own tables: found or named as missing, and read row by row."""
+"""Files of corpora and the recipes' own tables, read row by row; errors name what is missing."""
 
 import logging
 import re
@@ -9,16 +9,16 @@ from firered.errors import DataError
 
 log = logging.getLogger(__name__)
 
-OPEN = "-"  # in a recipe's table: not known, or not to be scored
+OPEN = "-"  # value in a recipe's table: not known, or not to be scored
 
 Substitution = tuple[re.Pattern[str], str]
 
 
 def need(path: Path, hint: str = "the recipe's README.md shows the corpus' layout") -> Path:
-    """The path, which is there.
+    """The path itself, which exists.
 
     Raises:
-        DataError: it is not; `hint` says what to do.
+        DataError: it does not exist; `hint` ends the message.
     """
     if not path.exists():
         raise DataError(f"{path}: not there; {hint}")
@@ -54,10 +54,10 @@ def rows(path: Path, columns: int, separator: str = "\t") -> Iterator[list[str]]
 
 
 def recipe_table(path: Path) -> dict[str, str]:
-    """The rows of a recipe's own table, name and value between tabs, but for those left open by a value of `-`.
+    """The rows `name<TAB>value` of a recipe's own table, without those whose value is `-`.
 
     Raises:
-        DataError: a line is not of this form, or a name is there twice.
+        DataError: a line is not of this form, or a name comes twice.
     """
     table: dict[str, str] = {}
     for number, line in numbered_lines(path):
@@ -71,7 +71,7 @@ def recipe_table(path: Path) -> dict[str, str]:
 
 
 def present(wanted: Collection[str], here: Container[str], what: str) -> list[str]:
-    """Those wanted that are here; a warning names the others."""
+    """The members of `wanted` that are in `here`; a warning names the others."""
     found = [name for name in wanted if name in here]
     if len(found) < len(wanted):
         absent = [name for name in wanted if name not in here]
@@ -80,7 +80,7 @@ def present(wanted: Collection[str], here: Container[str], what: str) -> list[st
 
 
 def substitutions(path: Path) -> list[Substitution]:
-    """A recipe's patterns (regular expressions) and, after a tab, what each is replaced by; without one, by nothing.
+    """A recipe's regular expressions, one per line, each with its replacement after a tab (by default, nothing).
 
     Raises:
         DataError: a line holds no regular expression.

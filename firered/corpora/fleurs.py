@@ -1,4 +1,4 @@
-"""FLEURS as it lies on its hub: a table without heading and an archive of audio for each language."""
+"""FLEURS as its hub has it: a table without heading and an archive of audio for each language."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -33,7 +33,7 @@ def languages_here(corpus: Path) -> list[str]:
 
 
 def read_language(corpus: Path, language: str) -> Iterator[Recording]:
-    """The recordings of the test set of a language. The ids of its table are of sentences, not of recordings.
+    """The recordings of the test set of a language, named by their files: the ids of its table are of sentences.
 
     Raises:
         DataError: the table cannot be read, or its audio is still packed.

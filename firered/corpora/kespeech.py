@@ -11,7 +11,7 @@ _NOISE = "<SPOKEN_NOISE>"
 
 
 def read_test(corpus: Path, name: str) -> CorpusSet:
-    """The test set of the recognition task; the subdialect of each utterance stands for its language.
+    """The test set of the recognition task; the subdialect of each utterance is its language.
 
     Raises:
         DataError: a table is not there or cannot be read.

@@ -1,4 +1,4 @@
-"""MagicData's corpora of MagicHub, read sentences or conversations, told apart by what is in their folders."""
+"""MagicData's corpora of MagicHub, read sentences or conversations, distinguished by the content of their folders."""
 
 import logging
 import re
@@ -21,10 +21,10 @@ _NOBODY = "G00000000"  # noise and other sounds in conversations
 
 
 def read_here(corpus: Path, tables: Path) -> Iterator[CorpusSet]:
-    """The sets that the table `sets.tsv` names, as far as their folders are in `corpus`; others with a warning.
+    """The sets that the table `sets.tsv` names, whose folders are in `corpus`; a warning names the others.
 
     Raises:
-        DataError: a set that is there cannot be read.
+        DataError: a set that exists cannot be read.
     """
     markers = substitutions(tables / "markers.txt")
     for name, folder in recipe_table(tables / "sets.tsv").items():
@@ -35,7 +35,7 @@ def read_here(corpus: Path, tables: Path) -> Iterator[CorpusSet]:
 
 
 def read_set(folder: Path, name: str, markers: list[Substitution]) -> CorpusSet:
-    """The utterances of an unpacked corpus; what `markers` match is taken out of their texts.
+    """The utterances of an unpacked corpus; text that `markers` match is removed from their transcripts.
 
     Raises:
         DataError: the folder has neither layout, or a line cannot be read.
@@ -43,17 +43,19 @@ def read_set(folder: Path, name: str, markers: list[Substitution]) -> CorpusSet:
     found = CorpusSet(name, folder)
     conversations = sorted((folder / "TXT").glob("*.txt"))
     for entry in _turns(folder, conversations) if conversations else _sentences(folder):
-        text = " ".join(substituted(entry.raw, markers).split())
+        raw = entry.raw or ""
+        text = " ".join(substituted(raw, markers).split())
         if entry.speaker == _NOBODY or not text:
-            found.leave_out(entry.key, f"nobody says anything: {entry.raw}")
+            found.leave_out(entry.key, f"no speech: {raw}")
         else:
             found.add(replace(entry, text=text))
     return found
 
 
 def _sentences(folder: Path) -> Iterator[Entry]:
-    """Read sentences: a table of all, and a folder of wavs a speaker."""
-    table = next((folder / one for one in _SENTENCE_TABLES if (folder / one).is_file()), folder / _SENTENCE_TABLES[0])
+    """Read speech: one table of sentences, and a folder of wavs per speaker."""
+    tables = [folder / name for name in _SENTENCE_TABLES]
+    table = next(filter(Path.is_file, tables), tables[0])
     lines = rows(need(table), len(_SENTENCE_COLUMNS))
     if (heading := next(lines, None)) != _SENTENCE_COLUMNS:
         raise DataError(f"{table}: its first line is {heading} where {_SENTENCE_COLUMNS} is expected")
@@ -62,7 +64,7 @@ def _sentences(folder: Path) -> Iterator[Entry]:
 
 
 def _turns(folder: Path, conversations: list[Path]) -> Iterator[Entry]:
-    """Conversations: a wav each, and a text of timed turns."""
+    """Conversations: each a wav and a text file of timed turns."""
     for path in conversations:
         recording, wav = path.stem, folder / "WAV" / f"{path.stem}.wav"
         for number, line in numbered_lines(path):

@@ -13,9 +13,9 @@ from kaldiio import matio
 
 from firered.errors import DataError
 
-_DTYPES = {b"FM ": np.dtype("<f4"), b"DM ": np.dtype("<f8")}
+_DTYPES: dict[bytes, np.dtype] = {b"FM ": np.dtype("<f4"), b"DM ": np.dtype("<f8")}
 _HEADER = struct.Struct("<2s3sbibi")  # "\0B", "FM ", then size-prefixed rows and columns
-_ROWS = re.compile(r"(.*?)(?:\[(\d+):(\d+)\])?", re.DOTALL)  # an extended file name and a range of rows
+_ROW_RANGE = re.compile(r"\[(\d+):(\d+)\]\Z")  # at the end of an extended file name
 BLOCK_ROWS = 8192
 
 
@@ -39,6 +39,8 @@ def _load(rxfilename: str) -> object:
         raise DataError(f"{rxfilename}: pipes are not read here; write the matrices to an archive first")
     try:
         # Opened here: by itself kaldiio would run `command |:0` or `command |[0:9]`, and unpickle what is marked so.
+        # Its public readers all open the file themselves, so the two below are private ones (hence its ceiling in
+        # pyproject.toml): what splits an extended file name, and what reads one matrix from an open file.
         path, offset, ranges = matio._parse_arkpath(rxfilename)
         with Path(path).open("rb") as file:
             file.seek(offset or 0)
@@ -69,7 +71,8 @@ def rows_of(rxfilename: str, first: int, count: int) -> str:
 
 def _map_plain(rxfilename: str) -> np.ndarray | None:
     """Memory map of a plain binary matrix or of a range of its rows; None for every other kind of archive entry."""
-    name, first, last = _ROWS.fullmatch(rxfilename).groups()
+    row_range = _ROW_RANGE.search(rxfilename)
+    name = rxfilename[: row_range.start()] if row_range else rxfilename
     path, _, offset = name.rpartition(":")
     if not path or not offset.isdigit():
         path, offset = name, "0"
@@ -87,23 +90,24 @@ def _map_plain(rxfilename: str) -> np.ndarray | None:
             whole = np.memmap(file, _DTYPES[kind], "r", int(offset) + _HEADER.size, (rows, cols))
         except ValueError as error:
             raise DataError(f"{rxfilename}: the archive is cut short ({rows} rows promised)") from error
-    if first is None:
+    if row_range is None:
         return whole
-    if not int(first) <= int(last) < rows:
+    first, last = int(row_range[1]), int(row_range[2])
+    if not first <= last < rows:
         raise DataError(f"{rxfilename}: there is no such range, the matrix has {rows} rows")
-    return whole[int(first) : int(last) + 1]
+    return whole[first : last + 1]
 
 
 class MatrixWriter:
     """Writes `ark` and `scp` side by side, each matrix in blocks as they come.
 
     Kaldi's header comes before the data and holds the number of rows, so it is patched when a matrix is complete; a
-    matrix that is given up is cut off again, so that the archive holds whole matrices only.
+    matrix that fails halfway is cut off again, so that the archive holds whole matrices only.
     Compression (Kaldi's 8-bit format) needs the whole matrix in memory.
     """
 
     def __init__(self, ark: Path, compress: bool = False, append_at: int | None = None) -> None:
-        """Start a new archive, or go on after byte `append_at` of the one that is there."""
+        """Start a new archive, or continue after byte `append_at` of an existing one."""
         self.ark = ark
         self.compress = compress
         self._file: BinaryIO = ark.open("wb" if append_at is None else "r+b")
@@ -146,7 +150,7 @@ class MatrixWriter:
         return len(matrix)
 
     def tell(self) -> int:
-        """Bytes written so far: where a later run can go on."""
+        """Bytes written so far: where a later run can resume."""
         return self._file.tell()
 
     def close(self) -> None:

@@ -2,14 +2,13 @@
 
 import json
 import math
-import os
 import re
-import secrets
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TypeVar
 
+from firered.data.atomic import replacing
 from firered.errors import DataError, Problem
 
 UTTERANCE, RECORDING, SPEAKER, EITHER, LINES = "utterance", "recording", "speaker", "utterance or recording", "lines"
@@ -25,7 +24,7 @@ KNOWN_FILES = {
     **dict.fromkeys(("spk2utt", "spk2gender", "cmvn.scp"), SPEAKER),
     **dict.fromkeys(("rttm", "ctm", "failed", "*.jsonl"), LINES),
 }
-EMPTY_VALUE_OK = frozenset({"text", "token", "token_conf"})  # nothing was said
+EMPTY_VALUE_OK = frozenset({"text", "token", "token_conf"})  # of an utterance without speech
 _FRAME_SHIFT_S = 0.01
 
 # Only these separate fields: in the C locale a full-width or no-break space is text like any other.
@@ -37,10 +36,11 @@ T = TypeVar("T")
 
 
 class BadLines:
-    """The bad lines of one file: raised all together, or handed on as problems to a caller who collects those."""
+    """The bad lines of one file: raised all together, or appended to the problems that a caller collects."""
 
     def __init__(self, path: Path, problems: list[Problem] | None) -> None:
-        self.path, self.problems, self.messages = path, problems, []
+        self.path, self.problems = path, problems
+        self.messages: list[str] = []
 
     def add(self, number: int, reason: str, key: str = "") -> None:
         """Note the line `number`; `key` is its id where it has one."""
@@ -85,8 +85,8 @@ def _lines(path: Path, bad: BadLines) -> Iterator[tuple[int, str]]:
             yield number, line
 
 
-def rows(path: Path, bad: BadLines, *, empty_value_ok: bool = False) -> Iterator[tuple[int, str, str]]:
-    """Yield (line number, key, value) for each good line of a table; the others go to `bad`."""
+def table_rows(path: Path, bad: BadLines, *, empty_value_ok: bool = False) -> Iterator[tuple[int, str, str]]:
+    """Yield (line number, key, value) for each good line of a table; bad lines are noted in `bad`."""
     first_line: dict[str, int] = {}
     for number, line in _lines(path, bad):
         key, value = (*_BLANK_RUN.split(line, maxsplit=1), "")[:2]
@@ -106,7 +106,7 @@ def _parse(
 ) -> dict[str, T]:
     bad = BadLines(Path(path), problems)
     table: dict[str, T] = {}
-    for number, key, value in rows(bad.path, bad, empty_value_ok=empty_value_ok):
+    for number, key, value in table_rows(bad.path, bad, empty_value_ok=empty_value_ok):
         try:
             table[key] = convert(value)
         except ValueError as error:
@@ -134,13 +134,8 @@ def write_lines(path: str | Path, lines: Iterable[str]) -> None:
     except UnicodeEncodeError as error:
         around = error.object[max(0, error.start - 40) : error.end]
         raise DataError(f"{path}: cannot be written as UTF-8: {around!r}") from None
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}.tmp")
-    try:
-        temporary.write_bytes(content)
-        os.replace(temporary, path)  # noqa: PTH105 - the call that is atomic, by its own name
-    finally:
-        temporary.unlink(missing_ok=True)
+    with replacing(path) as unfinished:
+        unfinished.write_bytes(content)
 
 
 def table_lines(path: Path, table: Mapping[str, str]) -> list[str]:
@@ -153,9 +148,9 @@ def table_lines(path: Path, table: Mapping[str, str]) -> list[str]:
     return [f"{key} {table[key].strip(_BLANKS)}".rstrip(" ") for key in sorted(table)]
 
 
-def write_table(path: str | Path, rows: Mapping[str, str]) -> None:
-    """Replace `path` by these rows, C-sorted by key, in one step."""
-    write_lines(path, table_lines(Path(path), rows))
+def write_table(path: str | Path, table: Mapping[str, str]) -> None:
+    """Replace `path` by this table, C-sorted by key, in one step."""
+    write_lines(path, table_lines(Path(path), table))
 
 
 @dataclass(frozen=True)
@@ -238,7 +233,7 @@ def line_key(name: str, line: str) -> tuple:
             uttid = None
         if not isinstance(uttid, str):
             raise ValueError('not a JSON object with an "uttid"')
-        return (uttid,)  # and no more: the lines of one utterance keep their order
+        return (uttid,)  # nothing else: the lines of one utterance keep their order
     fields = line.split()
     if len(fields) < 5:
         raise ValueError(f"{len(fields)} fields are too few for {name}")
@@ -260,7 +255,7 @@ def _read_lines(path: Path, problems: list[Problem] | None) -> dict[str, list[st
     keyed = []
     for number, line in _lines(path, bad):
         if path.name in ("rttm", "ctm") and line.startswith(";;"):
-            continue  # a comment belongs to nobody
+            continue  # a comment belongs to no recording
         try:
             keyed.append((line_key(path.name, line), line))
         except ValueError as error:
@@ -278,7 +273,7 @@ def _table_property(name: str) -> property:
 
 @dataclass
 class DataDir:
-    """A data directory whose tables are read when first asked for; bad lines go to `problems` where that is given."""
+    """A data directory whose tables are read on first use; bad lines are appended to `problems` where that is given."""
 
     path: Path
     problems: list[Problem] | None = None
@@ -303,10 +298,9 @@ class DataDir:
             found: list[Problem] | None = None if self.problems is None else []
             path = self.path / name
             self._tables[name, reader] = reader(path, found) if path.is_file() else None
-            for problem in found or ():  # a file read in two ways reports its bad lines once
-                if problem not in self._reported:
-                    self._reported.add(problem)
-                    self.problems.append(problem)
+            if self.problems is not None:  # a file read in two ways reports its bad lines once
+                self.problems += [problem for problem in found or () if problem not in self._reported]
+                self._reported.update(found or ())
         return self._tables[name, reader]
 
     def table(self, name: str) -> dict[str, str] | None:

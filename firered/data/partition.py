@@ -50,23 +50,30 @@ def subset(src: DataDir, utts: Sequence[str], out: str | Path) -> None:
     for name in known_files(src.path):
         by = KNOWN_FILES.get(name, LINES)
         if by == LINES:
-            owned = src.lines(name)
+            owned = src.lines(name) or {}
             contents[name] = [line for key in sorted(wanted[EITHER] & owned.keys()) for line in owned[key]]
         else:
-            table = spk2utt if name == "spk2utt" else src.table(name)
+            table = spk2utt if name == "spk2utt" else src.table(name) or {}
             contents[name] = table_lines(out / name, {key: table[key] for key in wanted[by] if key in table})
     _write_all(out, contents)
 
 
-def balanced(loads: Mapping[str, float], count: int) -> list[list[str]]:
-    """The keys in at most `count` parts whose loads add up to about the same, none of them empty."""
-    # Beside the load, the count of keys: where all loads are zero every part must still get its share.
+def share_out(loads: Mapping[str, float], count: int) -> list[list[str]]:
+    """The keys in `count` parts of about the same load, fewer where there are fewer keys: none is empty.
+
+    The largest go first, each to the part that has least so far. The parts do not depend on the order of the keys.
+
+    Args:
+        loads: of each key, such as its seconds.
+        count: parts wanted, at least 1.
+    """
+    # Beside the load, the number of keys: where all loads are zero every part must still get its share.
     heap = [(0.0, 0, part) for part in range(min(count, len(loads)))]
     parts: list[list[str]] = [[] for _ in heap]
     for key in sorted(loads, key=lambda key: (-loads[key], key)):
-        total, number, part = heap[0]
+        total, held, part = heap[0]
         parts[part].append(key)
-        heapq.heapreplace(heap, (total + loads[key], number + 1, part))
+        heapq.heapreplace(heap, (total + loads[key], held + 1, part))
     return parts
 
 
@@ -81,7 +88,7 @@ def _parts_of(src: DataDir, nj: int) -> list[list[str]]:
     if not units:
         raise DataError(f"{src.path}: no utterances to split")
     loads = {unit: sum(known.get(key, mean_s) for key in keys) for unit, keys in units.items()}
-    return [[key for unit in part for key in units[unit]] for part in balanced(loads, nj)]
+    return [[key for unit in part for key in units[unit]] for part in share_out(loads, nj)]
 
 
 def _split_dir(src: DataDir, nj: int, out: str | Path | None) -> Path:
@@ -139,16 +146,18 @@ def _joined(tables: Mapping[Path, Mapping[str, str]]) -> dict[str, str]:
 
 def _merged_speakers(sources: Sequence[DataDir]) -> dict[str, str]:
     # A part may have come with one direction only.
-    tables = {s.path / "spk2utt": utt2spk_of(s.spk2utt or spk2utt_of(s.utt2spk or {})) for s in sources}
+    tables = {
+        source.path / "spk2utt": utt2spk_of(source.spk2utt or spk2utt_of(source.utt2spk or {})) for source in sources
+    }
     return spk2utt_of(_joined(tables))
 
 
 def _merged_lines(name: str, sources: Sequence[DataDir]) -> list[str]:
-    owned = {source.path / name: source.lines(name) for source in sources}
+    owned = {source.path / name: source.lines(name) or {} for source in sources}
     if name.endswith(".jsonl"):
         joined = _joined({file: {key: "\n".join(owned[file][key]) for key in owned[file]} for file in owned})
         return [joined[key] for key in sorted(joined)]
-    lines = {line for table in owned.values() for theirs in table.values() for line in theirs}
+    lines = {line for table in owned.values() for of_key in table.values() for line in of_key}
     return sorted(lines, key=lambda line: line_key(name, line))
 
 
@@ -169,7 +178,7 @@ def combine(parts: Sequence[str | Path], out: str | Path) -> None:
     if not sources or not all(names.values()):
         bare = [str(path) for path, found in names.items() if not found]
         raise DataError(f"no data in {', '.join(bare)}" if bare else "no data directories to combine")
-    contents = {}
+    contents: dict[str, Iterable[str]] = {}
     for name in sorted(set().union(*names.values())):
         having = [source for source in sources if name in names[source.path]]
         if KNOWN_FILES.get(name, LINES) == LINES:
@@ -177,7 +186,9 @@ def combine(parts: Sequence[str | Path], out: str | Path) -> None:
         elif name == "spk2utt":
             contents[name] = table_lines(out / name, _merged_speakers(sources))
         else:
-            contents[name] = table_lines(out / name, _joined({s.path / name: s.table(name) for s in having}))
+            contents[name] = table_lines(
+                out / name, _joined({part.path / name: part.table(name) or {} for part in having})
+            )
     configs = {_config(source.path) for source in sources}
     if len(configs) == 1 and (config := configs.pop()) is not None:
         contents["config.yaml"] = config

@@ -48,7 +48,7 @@ def read_textgrid(path: Path) -> TextGrid:
     except (PraatioException, ValueError, IndexError, UnicodeError) as error:
         raise DataError(f"{path}: not a readable TextGrid ({error})") from None
     tiers = [
-        Tier(tier.name, [(one.start, one.end, one.label) for one in tier.entries])
+        Tier(tier.name, [(entry.start, entry.end, entry.label) for entry in tier.entries])
         for tier in grid.tiers
         if isinstance(tier, textgrid.IntervalTier)
     ]

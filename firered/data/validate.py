@@ -1,4 +1,4 @@
-"""The checks that a Kaldi data directory has to pass before a recipe goes on with it."""
+"""The checks that a Kaldi data directory has to pass before a recipe uses it."""
 
 import math
 import unicodedata
@@ -16,7 +16,7 @@ from firered.data.datadir import (
     UTTERANCE,
     BadLines,
     parse_segments,
-    rows,
+    table_rows,
 )
 from firered.errors import Problem
 
@@ -71,7 +71,7 @@ def _layout(file: Path, errors: list[str]) -> Table:
     """Return the rows of a table, and append what is wrong with its form."""
     problems: list[Problem] = []
     table = {}
-    for number, key, value in rows(file, BadLines(file, problems), empty_value_ok=file.name in EMPTY_VALUE_OK):
+    for number, key, value in table_rows(file, BadLines(file, problems), empty_value_ok=file.name in EMPTY_VALUE_OK):
         table[key] = (number, value)
     found = [problem.reason for problem in problems]
     data = file.read_bytes()
@@ -214,8 +214,8 @@ def _id_errors(path: Path, tables: dict[str, Table]) -> list[str]:
     for name, table in tables.items():
         by = KNOWN_FILES[name]
         if by == EITHER:
-            strangers = [key for key in table if key not in utterances and key not in recordings]
-            errors += [f"{path / name}:{table[key][0]}: {key} is no utterance and no recording" for key in strangers]
+            unknown = [key for key in table if key not in utterances and key not in recordings]
+            errors += [f"{path / name}:{table[key][0]}: {key} is no utterance and no recording" for key in unknown]
         elif by == RECORDING and cut:
             errors += _unequal_ids(path / name, table, "recording", recordings, "segments")
         elif by in (UTTERANCE, RECORDING) and name != reference:

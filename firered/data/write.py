@@ -28,13 +28,13 @@ def json_line(value: Mapping[str, Any]) -> str:
 
 
 def one_line(text: str) -> str:
-    """The text with one blank for every white space, line breaks included, and without what no file should hold."""
-    kept = (c for c in text if c.isspace() or unicodedata.category(c) not in ("Cc", "Cs"))
+    """The text without control characters or lone surrogates, with one blank for every run of white space."""
+    kept = (char for char in text if char.isspace() or unicodedata.category(char) not in ("Cc", "Cs"))
     return " ".join("".join(kept).split())
 
 
 def in_turn(spans: Iterable[tuple[int, int, T]], shortest: int) -> list[tuple[int, int, T]]:
-    """Spans in order of their starts, none overlapping the next, none shorter than `shortest`.
+    """Spans in order of their starts, without overlaps, none shorter than `shortest`.
 
     A span ends where the next one starts; one that is too short takes from those after it.
     """
@@ -60,8 +60,11 @@ def rttm(recording: str, segments: Iterable[Labelled]) -> str:
 
 def textgrid(duration_s: float, segments: Iterable[Labelled], labels: Sequence[str]) -> str:
     """Praat TextGrid with an interval tier a label, gaps as empty intervals."""
-    segments = list(segments)
-    return textgrid_of_tiers(duration_s, {label: [one for one in segments if one[2] == label] for label in labels})
+    tiers: dict[str, list[Labelled]] = {label: [] for label in labels}
+    for segment in segments:
+        if segment[2] in tiers:
+            tiers[segment[2]].append(segment)
+    return textgrid_of_tiers(duration_s, tiers)
 
 
 def textgrid_of_tiers(duration_s: float, tiers: Mapping[str, Iterable[Labelled]]) -> str:

@@ -135,7 +135,7 @@ class ModelScope:
         """The files of a repository; raises as for Hugging Face."""
         with self._errors(repository):
             entries = self._api.list_repo_files(repository, "model", revision="master")
-        return [HubFile(e.path, e.size, e.sha256 or "", "master") for e in entries if not e.is_dir]
+        return [HubFile(entry.path, entry.size, entry.sha256 or "", "master") for entry in entries if not entry.is_dir]
 
     def fetch(self, repository: str, file: HubFile, folder: Path, stop: threading.Event) -> None:
         """Fetch a file to `<folder>/<file.path>` as for Hugging Face, but without `stop`, which its client lacks."""

@@ -23,6 +23,7 @@ import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from firered.errors import FireRedError, OptionError
 
@@ -65,7 +66,8 @@ class Call:
 
 def parse_call(arguments: Sequence[str]) -> Call:
     """Return the call that a launcher's arguments ask for; options may stand on both sides of the range."""
-    words, settings, cluster_options = list(arguments), {}, []
+    words, cluster_options = list(arguments), []
+    settings: dict[str, Any] = {}
     job_name, jobs = "", range(1, 2)
     while words and (words[0].startswith("-") or (not job_name and _RANGE_LIKE.fullmatch(words[0]))):
         if not words[0].startswith("-"):

@@ -51,7 +51,9 @@ def _exit_codes(call: Call, jobs: Sequence[int], stop_signals: Sequence[int]) ->
     cpus = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     slots = call.max_jobs_run or (places if per_job else cpus)
     devices = {job: devices_of(job, gpus, per_job) for job in jobs}
-    waiting, running, codes = list(jobs), {}, {}
+    waiting = list(jobs)
+    running: dict[int, _Running] = {}
+    codes: dict[int, int] = {}
     try:
         while waiting or running:
             if stop_signals:
@@ -95,8 +97,14 @@ def _start(call: Call, job: int, devices: str) -> _Running:
     environment = os.environ | ({"CUDA_VISIBLE_DEVICES": devices} if devices else {})
     # No input: a job must not eat that of a loop around the call. An own session: what a job starts dies with it.
     with log.open("ab") as output:
-        streams = {"stdin": subprocess.DEVNULL, "stdout": output, "stderr": subprocess.STDOUT}
-        process = subprocess.Popen(["bash", "-c", command], env=environment, start_new_session=True, **streams)
+        process = subprocess.Popen(
+            ["bash", "-c", command],
+            env=environment,
+            start_new_session=True,
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+        )
     return _Running(process, log, devices)
 
 

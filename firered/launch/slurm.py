@@ -139,9 +139,17 @@ def _submit(words: Sequence[str]) -> str:
 
 def _ask(words: Sequence[str]) -> subprocess.CompletedProcess[str]:
     # An own session: Ctrl-C is for the launcher, which must hear the job's number first to cancel it.
-    options = {"stdin": subprocess.DEVNULL, "capture_output": True, "start_new_session": True, "timeout": _ANSWER_S}
     try:
-        return subprocess.run(words, text=True, errors="replace", check=False, **options)
+        return subprocess.run(
+            words,
+            text=True,
+            errors="replace",
+            check=False,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            start_new_session=True,
+            timeout=_ANSWER_S,
+        )
     except (OSError, subprocess.TimeoutExpired) as error:
         return subprocess.CompletedProcess(words, 127, "", str(error))
 
@@ -159,7 +167,7 @@ class _Array:
     log: Path  # Slurm's own messages
     waiting: set[int]
     vanished: dict[int, float] = field(default_factory=dict)  # job: when it was first seen to be gone, in s
-    silence_told: bool = False
+    reported_silence: bool = False
 
     def take_done(self) -> dict[int, str]:
         """What is wrong with jobs that have ended since the last call and failed."""
@@ -192,11 +200,11 @@ class _Array:
         if done.returncode == 0:
             lines = re.findall(r"^(\S+) (\S+)$", done.stdout, re.MULTILINE)
             return {int(job) if job.isdecimal() else 1: state for job, state in lines}  # N/A outside of arrays
-        if "Invalid job id" in done.stderr:  # so long ended that Slurm forgot it
+        if "Invalid job id" in done.stderr:  # ended so long ago that Slurm has forgotten it
             return {}
-        if not self.silence_told:
+        if not self.reported_silence:
             say(f"note: squeue does not answer, a job that vanishes goes unnoticed: {_complaint(done)}")
-            self.silence_told = True
+            self.reported_silence = True
         return None
 
     def cancel(self, say: Say) -> None:

@@ -1,16 +1,17 @@
 """The attention encoder-decoder models: speech recognition, with its CTC head, and language identification."""
 
+from abc import ABC, abstractmethod
 from argparse import Namespace
 from dataclasses import dataclass, fields
 from math import isfinite
 from pathlib import Path
-from typing import TypeVar
+from typing import TypeVar, cast
 
 import torch
 from torch import Tensor, nn
 
 from firered.errors import ModelError
-from firered.models.checkpoint import load_checkpoint, load_weights
+from firered.models.checkpoint import config_from_args, load_checkpoint, load_weights
 from firered.models.conformer import ConformerEncoder
 from firered.models.fused import prepare
 from firered.models.positions import PositionTable
@@ -26,10 +27,11 @@ Model = TypeVar("Model", bound="EncoderDecoder")
 
 @dataclass(frozen=True)
 class AedConfig:
-    """Sizes, rates and ids under their released names; `lid_odim` is the number of labels of a language model.
+    """Sizes, rates and ids under their released names; `lid_odim` is the number of labels in language identification.
 
-    `ctc_lead_s` is how many seconds earlier than the frames of its CTC head a model's words are said. Where in a word a
-    head has its frames is an accident of training; checkpoints that do not say are taken to be like the published ones.
+    `ctc_lead_s` is how many seconds before the frames that its CTC head gives to a word the word is spoken. Where in a
+    word a head puts its frames is an accident of training; a checkpoint that does not state the lead is taken to have
+    that of the published models.
     """
 
     odim: int
@@ -55,11 +57,7 @@ class AedConfig:
         Raises:
             ModelError: sizes are missing or do not fit together.
         """
-        known = {f.name: getattr(args, f.name) for f in fields(cls) if hasattr(args, f.name)}
-        missing = {"odim", "d_model", "n_head", "n_layers_enc", "n_layers_dec"} - known.keys()
-        if missing:
-            raise ModelError(f"these are not the arguments of an AED: {', '.join(sorted(missing))} not given")
-        config = cls(**known)
+        config = config_from_args(cls, args, "an AED")
         if config.d_model % (2 * config.n_head) or config.kernel_size % 2 == 0:
             raise ModelError(
                 f"AED with d_model={config.d_model}, n_head={config.n_head}, kernel_size={config.kernel_size}: "
@@ -106,8 +104,8 @@ class AedConfig:
         )
 
 
-class EncoderDecoder(nn.Module):
-    """What recognition and language identification share: the encoder, loading and saving, and the pass by steps."""
+class EncoderDecoder(nn.Module, ABC):
+    """What recognition and language identification share: the encoder, loading and saving, and decoding in steps."""
 
     decoder_name: str  # of the decoder's parameters in checkpoints
 
@@ -119,20 +117,20 @@ class EncoderDecoder(nn.Module):
         self.add_module(self.decoder_name, config.decoder(odim))
 
     @classmethod
+    @abstractmethod
     def for_state(cls: type[Model], config: AedConfig, state: dict[str, Tensor]) -> Model:
-        """A new model with the parts that a checkpoint's state dict is of."""
-        return cls(config)
+        """A new model with the parts for which a checkpoint's state dict has weights."""
 
     @classmethod
     def load(cls: type[Model], path: Path) -> Model:
-        """The model of a published checkpoint, in evaluation mode on the processor; see also `prepare`.
+        """The model of a published checkpoint, in evaluation mode on the CPU; see also `prepare`.
 
         Raises:
             ModelError: it cannot be read or is of another kind.
         """
         args, state = load_checkpoint(path)
         config = AedConfig.from_args(args)
-        with torch.device("meta"):  # all weights come from the file: none are made up first
+        with torch.device("meta"):  # all weights come from the file: none are drawn first
             model = cls.for_state(config, state)
         model.to_empty(device="cpu")
         load_weights(model, state, path, may_lack=tuple(model.position_tables()))
@@ -143,14 +141,14 @@ class EncoderDecoder(nn.Module):
         return prepare(self)
 
     def position_tables(self) -> dict[str, PositionTable]:
-        """The modules that stand for tensors of checkpoints, by the tensors' names."""
+        """The modules that compute what checkpoints store as tensors, by the names of those tensors."""
         tables = {name: module for name, module in self.named_modules() if isinstance(module, PositionTable)}
         return {f"{name}.pe": module for name, module in tables.items()}
 
     def checkpoint(self) -> dict[str, object]:
-        """What to `torch.save` as a checkpoint in the published layout, position tables included."""
-        tables = {n: t.released(self.config.pe_maxlen)[None] for n, t in self.position_tables().items()}
-        values = {f.name: getattr(self.config, f.name) for f in fields(self.config)}
+        """A checkpoint in the published layout, position tables included, to be written with `torch.save`."""
+        tables = {name: table.released(self.config.pe_maxlen)[None] for name, table in self.position_tables().items()}
+        values = {field.name: getattr(self.config, field.name) for field in fields(self.config)}
         args = Namespace(**{name: value for name, value in values.items() if value is not None})
         return {"args": args, "model_state_dict": {**self.state_dict(), **tables}}
 
@@ -161,16 +159,16 @@ class EncoderDecoder(nn.Module):
 
     @property
     def dtype(self) -> torch.dtype:
-        """What features have to be cast to."""
+        """The number format that features have to be in."""
         return self.encoder.input_preprocessor.out.weight.dtype
 
     def start(self, encoder_out: Tensor, encoder_lengths: Tensor, beams: int, max_len: int) -> DecoderCache:
-        """What beam search steps through: see TransformerDecoder.start."""
+        """The cache with which beam search decodes: see TransformerDecoder.start."""
         return self._decoder.start(encoder_out, encoder_lengths, beams, max_len)
 
     @property
     def _decoder(self) -> TransformerDecoder:
-        return self.get_submodule(self.decoder_name)
+        return cast(TransformerDecoder, self.get_submodule(self.decoder_name))
 
 
 class Ctc(nn.Module):
@@ -224,3 +222,8 @@ class Lid(EncoderDecoder):
         if config.lid_odim is None:
             raise ModelError("these are not the arguments of a language identification model: lid_odim not given")
         super().__init__(config, config.lid_odim)
+
+    @classmethod
+    def for_state(cls, config: AedConfig, state: dict[str, Tensor]) -> "Lid":
+        """A new model."""
+        return cls(config)

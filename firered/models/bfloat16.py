@@ -1,29 +1,29 @@
-"""bfloat16 on processors: whether they compute in it, and how to bear it where they do not."""
+"""bfloat16 on CPUs: whether this one computes in it, and linear layers for those that only emulate it."""
 
 from pathlib import Path
 
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-_FEW = 3  # rows up to which a product is bound by reading the weight, and the library's emulation keeps up
+_MAX_ROWS = 3  # up to so many rows, reading the weight takes the time and torch's emulation is as fast
 _SLICE = 512  # rows of a weight in float32 at a time: they stay in the cache
 
 
 def cpu_has_bfloat16(cpuinfo: Path = Path("/proc/cpuinfo")) -> bool:
-    """Whether this processor multiplies in bfloat16: AVX-512 BF16 or AMX, or Arm's bf16."""
+    """Whether this CPU multiplies in bfloat16: AVX-512 BF16 or AMX, or Arm's bf16."""
     try:
         text = cpuinfo.read_text(encoding="utf-8")
     except OSError:
-        return False  # no Linux
+        return False  # not Linux
     flags = {flag for line in text.splitlines() if line.startswith(("flags", "Features")) for flag in line.split()}
     return not flags.isdisjoint({"avx512_bf16", "amx_bf16", "bf16"})
 
 
 class WidenedLinear(nn.Module):
-    """Stands for a linear layer with bfloat16 weights at inference: many rows are multiplied in float32.
+    """A linear layer with bfloat16 weights, for inference, that multiplies many rows in float32.
 
-    The emulation of bfloat16 is some three times slower than float32; the weights, as float32 all at once, would take
-    twice the memory.
+    Emulated bfloat16 is about three times slower than float32, and the weights converted all at once would take twice
+    the memory: they are converted slice by slice.
     """
 
     def __init__(self, layer: nn.Linear) -> None:
@@ -33,7 +33,7 @@ class WidenedLinear(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """(..., I) -> (..., O), both bfloat16."""
         rows = x.flatten(0, -2)
-        if len(rows) <= _FEW:
+        if len(rows) <= _MAX_ROWS:
             return F.linear(x, self.weight, self.bias)
         wide, out = rows.float(), x.new_empty(len(rows), len(self.weight))
         for first in range(0, len(self.weight), _SLICE):
@@ -44,7 +44,7 @@ class WidenedLinear(nn.Module):
 
 
 def widen(model: nn.Module) -> None:
-    """Put WidenedLinear in the place of every linear layer; weights stay where they are."""
+    """Replace every linear layer by a WidenedLinear; the weights are not copied."""
     for parent in list(model.modules()):
         for name, layer in list(parent.named_children()):
             if isinstance(layer, nn.Linear):

@@ -4,8 +4,10 @@ import pickle
 import struct
 import zipfile
 from argparse import Namespace
+from collections.abc import Collection
+from dataclasses import MISSING, fields
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar, Protocol, TypeVar
 
 import torch
 from torch import Tensor, nn
@@ -13,8 +15,25 @@ from torch import Tensor, nn
 from firered.errors import ModelError
 
 # What torch's reader runs into in files that are damaged.
-_DAMAGE = (RuntimeError, EOFError, ValueError, LookupError, TypeError, AttributeError, AssertionError, OverflowError)
-_DAMAGE += (struct.error, zipfile.BadZipFile)
+_DAMAGE = (
+    RuntimeError,
+    EOFError,
+    ValueError,
+    LookupError,
+    TypeError,
+    AttributeError,
+    AssertionError,
+    OverflowError,
+    struct.error,
+    zipfile.BadZipFile,
+)
+
+
+class _Dataclass(Protocol):
+    __dataclass_fields__: ClassVar[dict[str, Any]]
+
+
+Config = TypeVar("Config", bound=_Dataclass)
 
 
 def model_files(directory: Path, *names: str) -> list[Path]:
@@ -41,13 +60,13 @@ def load_checkpoint(path: Path) -> tuple[Namespace, dict[str, Tensor]]:
         with torch.serialization.safe_globals([Namespace]):
             package = torch.load(path, map_location="cpu", weights_only=True, mmap=zipfile.is_zipfile(path))
     except pickle.UnpicklingError as error:
-        raise ModelError(f"{path}: refused, it is damaged or holds more than tensors ({_first_line(error)})") from error
+        raise ModelError(f"{path}: refused, it is damaged or holds more than tensors ({first_line(error)})") from error
     except _DAMAGE as error:
-        raise ModelError(f"{path}: not a readable checkpoint ({_first_line(error)})") from error
+        raise ModelError(f"{path}: not a readable checkpoint ({first_line(error)})") from error
     return _parts(path, package)
 
 
-def _parts(path: Path, package: Any) -> tuple[Namespace, dict[str, Tensor]]:  # noqa: ANN401 - whatever was pickled
+def _parts(path: Path, package: object) -> tuple[Namespace, dict[str, Tensor]]:
     args = package.get("args") if isinstance(package, dict) else None
     state = package.get("model_state_dict") if isinstance(package, dict) else None
     if not isinstance(args, Namespace) or not isinstance(state, dict):
@@ -55,6 +74,30 @@ def _parts(path: Path, package: Any) -> tuple[Namespace, dict[str, Tensor]]:  # 
     if not all(isinstance(value, Tensor) for value in state.values()):
         raise ModelError(f"{path}: model_state_dict holds more than tensors")
     return args, state
+
+
+def config_from_args(
+    kind: type[Config], args: Namespace, model: str, *, required: Collection[str] | None = None
+) -> Config:
+    """The config of a model from a checkpoint's `args`; those that it has no field for are ignored.
+
+    Args:
+        kind: a dataclass whose fields carry the released names.
+        args: of the checkpoint.
+        model: what they should be of, for the message: `an AED`.
+        required: fields that have to be given; by default those without a default.
+
+    Raises:
+        ModelError: some are not given.
+    """
+    if required is None:
+        needed = [field for field in fields(kind) if field.default is MISSING and field.default_factory is MISSING]
+        required = {field.name for field in needed}
+    given = {field.name: getattr(args, field.name) for field in fields(kind) if hasattr(args, field.name)}
+    missing = sorted(set(required) - given.keys())
+    if missing:
+        raise ModelError(f"these are not the arguments of {model}: {', '.join(missing)} not given")
+    return kind(**given)
 
 
 def load_weights(model: nn.Module, state: dict[str, Tensor], path: Path, *, may_lack: tuple[str, ...] = ()) -> None:
@@ -70,18 +113,18 @@ def load_weights(model: nn.Module, state: dict[str, Tensor], path: Path, *, may_
         ModelError: a name or shape differs; the message lists the first few.
     """
     wanted = model.state_dict()
-    missing = [n for n in wanted if n not in state and n not in may_lack]
-    unknown = [n for n in state if n not in wanted and n not in may_lack]
+    missing = [name for name in wanted if name not in state and name not in may_lack]
+    unknown = [name for name in state if name not in wanted and name not in may_lack]
     shapes = [
-        f"{n} is {tuple(state[n].shape)}, expected {tuple(wanted[n].shape)}"
-        for n in wanted
-        if n in state and state[n].shape != wanted[n].shape
+        f"{name} is {tuple(state[name].shape)}, expected {tuple(wanted[name].shape)}"
+        for name in wanted
+        if name in state and state[name].shape != wanted[name].shape
     ]
-    faults = [f"missing: {n}" for n in missing] + [f"unknown: {n}" for n in unknown] + shapes
+    faults = [f"missing: {name}" for name in missing] + [f"unknown: {name}" for name in unknown] + shapes
     if faults:
         more = f" and {len(faults) - 5} more" if len(faults) > 5 else ""
         raise ModelError(f"{path}: weights of another model ({'; '.join(faults[:5])}{more})")
-    model.load_state_dict({n: t for n, t in state.items() if n in wanted}, strict=False)
+    model.load_state_dict({name: tensor for name, tensor in state.items() if name in wanted}, strict=False)
 
 
 def pick_device(name: str) -> torch.device:
@@ -96,9 +139,10 @@ def pick_device(name: str) -> torch.device:
         device = torch.device(name)
         torch.empty(0, device=device)
     except (RuntimeError, AssertionError) as error:
-        raise ModelError(f"device {name!r} cannot be used here: {_first_line(error)}") from error
+        raise ModelError(f"device {name!r} cannot be used here: {first_line(error)}") from error
     return device
 
 
-def _first_line(error: Exception) -> str:
+def first_line(error: Exception) -> str:
+    """The first line of an error's message, or its kind where it has none: torch's run over many lines."""
     return (str(error).strip().splitlines() or [type(error).__name__])[0]

@@ -4,12 +4,13 @@ Gulati et al., Conformer, Interspeech 2020, with relative positions after Dai et
 """
 
 import itertools
+from collections.abc import Sequence
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from firered.models.fused import Derived
+from firered.models.fused import FusedAttention
 from firered.models.int8 import Int8Linear, Int8Weight
 from firered.models.masks import key_bias, padding_mask
 from firered.models.positions import PositionTable
@@ -62,7 +63,7 @@ class FeedForward(nn.Module):
         return self.net(x)
 
 
-class RelativeAttention(Derived):
+class RelativeAttention(FusedAttention):
     """Self-attention with Transformer-XL's relative positions; q, k and v each normalise the input on their own."""
 
     # Scores of a block of queries are held at a time, which bounds memory: entries of (N, heads, block, keys).
@@ -76,15 +77,18 @@ class RelativeAttention(Derived):
         self.pos_bias_v = nn.Parameter(torch.empty(n_head, self.d_k))
         nn.init.xavier_uniform_(self.pos_bias_u)
         nn.init.xavier_uniform_(self.pos_bias_v)
-        for name in "qkv":
-            self.add_module(f"w_{name}s", nn.Linear(d_model, d_model, bias=False))
-            self.add_module(f"layer_norm_{name}", nn.LayerNorm(d_model, eps=_LN_EPS))
+        self.w_qs = nn.Linear(d_model, d_model, bias=False)
+        self.layer_norm_q = nn.LayerNorm(d_model, eps=_LN_EPS)
+        self.w_ks = nn.Linear(d_model, d_model, bias=False)
+        self.layer_norm_k = nn.LayerNorm(d_model, eps=_LN_EPS)
+        self.w_vs = nn.Linear(d_model, d_model, bias=False)
+        self.layer_norm_v = nn.LayerNorm(d_model, eps=_LN_EPS)
         self.fc = nn.Linear(d_model, d_model, bias=False)
         self.linear_pos = nn.Linear(d_model, d_model, bias=False)
         self.dropout = dropout
         self.residual_dropout = nn.Dropout(residual_dropout)
 
-    def derive(self) -> tuple[Tensor, ...]:
+    def fuse(self) -> tuple[Tensor, Tensor]:
         """Weight (3d, d) and bias (3d,) of q, k and v as one layer over the input normalised without weights."""
         norms = (self.layer_norm_q, self.layer_norm_k, self.layer_norm_v)
         layers = (self.w_qs, self.w_ks, self.w_vs)
@@ -94,13 +98,15 @@ class RelativeAttention(Derived):
 
     def _project(self, x: Tensor) -> list[Tensor]:
         """q, k and v, each (N, T, H, d_k)."""
-        fused = self.derived()
+        fused = self.fused()
+        parts: Sequence[Tensor]
         if fused is None:
             parts = [self.w_qs(self.layer_norm_q(x)), self.w_ks(self.layer_norm_k(x)), self.w_vs(self.layer_norm_v(x))]
         else:
             weight, bias = fused
             x = F.layer_norm(x, x.shape[-1:], eps=_LN_EPS)
-            parts = (weight(x) if isinstance(weight, Int8Weight) else F.linear(x, weight, bias)).chunk(3, -1)
+            y = weight(x) if isinstance(weight, Int8Weight) else F.linear(x, weight, bias)  # (N, T, 3d)
+            parts = y.chunk(3, -1)
         return [part.unflatten(-1, (self.n_head, self.d_k)) for part in parts]
 
     def forward(self, x: Tensor, positions: Tensor, keys: Tensor | None) -> Tensor:

@@ -6,12 +6,13 @@ look-ahead has not arrived yet, so nothing is computed twice and the pieces join
 """
 
 from argparse import Namespace
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field
 
 import torch
 from torch import Tensor, nn
 
 from firered.errors import ModelError
+from firered.models.checkpoint import config_from_args
 
 
 @dataclass(frozen=True)
@@ -32,12 +33,13 @@ class DfsmnConfig:
 
     @classmethod
     def from_args(cls, args: Namespace) -> "DfsmnConfig":
-        """Config of a checkpoint's `args`; fields this code does not know are ignored."""
-        known = {f.name: getattr(args, f.name) for f in fields(cls) if hasattr(args, f.name)}
-        missing = {"idim", "R", "H", "P", "N1", "N2", "odim"} - known.keys()
-        if missing:
-            raise ModelError(f"these are not the arguments of a DFSMN: {', '.join(sorted(missing))} not given")
-        config = cls(**known)
+        """Config of a checkpoint's `args`; fields this code does not know are ignored.
+
+        Raises:
+            ModelError: sizes are missing, or are of a network with strides or several inputs.
+        """
+        required = ("idim", "R", "H", "P", "N1", "N2", "odim")
+        config = config_from_args(cls, args, "a DFSMN", required=required)
         if (config.S1, config.S2, config.M) != (1, 1, 1):
             raise ModelError(
                 f"DFSMN with S1={config.S1}, S2={config.S2}, M={config.M}: only 1 is supported (as released)"

@@ -1,23 +1,19 @@
 """Number formats for inference: float32, bfloat16, float16, and dynamic int8 for the linear layers."""
 
-from typing import TypeVar
-
 import torch
 from torch import nn
 
 from firered.errors import OptionError
 from firered.models.aed import EncoderDecoder
-from firered.models.fused import Derived
+from firered.models.fused import FusedAttention, Network
 from firered.models.int8 import Int8Linear, Int8Weight
 
-Module = TypeVar("Module", bound=nn.Module)
 
-
-def cast(model: Module, dtype: str, device: torch.device) -> Module:
+def cast(model: Network, dtype: str, device: torch.device) -> Network:
     """A prepared model in a number format on a device, for inference only.
 
     Raises:
-        OptionError: the format is not to be had there.
+        OptionError: the device does not compute in this format.
     """
     if dtype == "int8" and device.type != "cpu":
         raise OptionError(f"dtype: int8 is for the processor, not for {device}; use bfloat16 or float16 there")
@@ -27,16 +23,16 @@ def cast(model: Module, dtype: str, device: torch.device) -> Module:
         return model.to(device, getattr(torch, dtype))
     if not isinstance(model, EncoderDecoder):
         raise OptionError("dtype: int8 is for models of encoder and decoder")
-    _quantised(model)
+    _quantise(model)
     return model
 
 
 @torch.inference_mode()
-def _quantised(model: EncoderDecoder) -> None:
-    """Put encoder and decoder layers in int8; the first layer and the CTC head, small and exposed, stay float."""
+def _quantise(model: EncoderDecoder) -> None:
+    """Convert encoder and decoder to int8; the first layer and the CTC head, small and sensitive, stay float."""
     for module in model.modules():
-        if isinstance(module, Derived):
-            module.keep((Int8Weight(*module.derive()), None))
+        if isinstance(module, FusedAttention):
+            module.set_fused((Int8Weight(*module.fuse()), None))
     for stack in (model.encoder.layer_stack, model.get_submodule(model.decoder_name)):
         for parent in list(stack.modules()):
             for name, layer in list(parent.named_children()):

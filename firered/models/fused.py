@@ -1,62 +1,68 @@
-"""What the Conformer encoder and the Transformer decoder share: positions, masks, and weights derived for inference."""
+"""Attention's projections fused into one layer for inference, and products of few rows."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
 from torch import Tensor, nn
 
 from firered.models.int8 import Int8Weight
 
+FusedWeights = tuple[Tensor | Int8Weight, Tensor | None]  # weight (O, I) and bias (O,)
 
-class Derived(nn.Module, ABC):
-    """A module that can keep tensors computed from its own weights, to be faster at inference.
+Network = TypeVar("Network", bound=nn.Module)
+Fused = TypeVar("Fused", bound="FusedAttention")
 
-    They are no part of the state dict. They are made on first use after `prepare`, and forgotten whenever the weights
-    may change or move: on `train()`, on loading, on `to()`. Who changes weights otherwise calls `prepare` again.
+
+class FusedAttention(nn.Module, ABC):
+    """An attention that can keep its projections of queries, keys and values as one layer, faster at inference.
+
+    The fused weights are no part of the state dict. They are computed on first use after `prepare`, and dropped
+    whenever the weights may change or move: on `train()`, on loading, on `to()`. Code that changes weights in another
+    way calls `prepare` again.
     """
 
     def __init__(self) -> None:
         super().__init__()
-        self._wanted = False
-        self._made: tuple[Tensor, ...] | None = None
+        self._fusing = False
+        self._fused: FusedWeights | None = None
 
     @abstractmethod
-    def derive(self) -> tuple[Tensor, ...]:
-        """What to keep, from the weights as they are."""
+    def fuse(self) -> tuple[Tensor, Tensor]:
+        """Weight (3d, d) and bias (3d,) of the three projections as one layer, from the weights as they are."""
 
-    def derived(self) -> tuple[Tensor, ...] | None:
-        """What was derived; None in training, where gradients are wanted, and before `prepare`."""
-        if not self._wanted or self.training or torch.is_grad_enabled():
+    def fused(self) -> FusedWeights | None:
+        """The fused weights; None in training, where gradients are computed, and before `prepare`."""
+        if not self._fusing or self.training or torch.is_grad_enabled():
             return None
-        if self._made is None:
-            self._made = self.derive()
-        return self._made
+        if self._fused is None:
+            self._fused = self.fuse()
+        return self._fused
 
-    def keep(self, made: tuple) -> None:
-        """Use these in place of what `derive` would give."""
-        self._wanted, self._made = True, made
+    def set_fused(self, weights: FusedWeights) -> None:
+        """Use these weights in place of what `fuse` would give."""
+        self._fusing, self._fused = True, weights
 
-    def want(self) -> None:
-        """Keep derived weights from now on."""
-        self._wanted, self._made = True, None
+    def enable_fusing(self) -> None:
+        """Use fused weights from now on, computed anew."""
+        self._fusing, self._fused = True, None
 
-    def train(self, mode: bool = True) -> "Derived":
-        """Switch to training, or to evaluation; training forgets what was derived."""
-        self._made = None if mode else self._made
+    def train(self: Fused, mode: bool = True) -> Fused:
+        """Switch to training, or to evaluation; training drops the fused weights."""
+        self._fused = None if mode else self._fused
         return super().train(mode)
 
-    def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> "Derived":
-        self._made = None
+    def _apply(self: Fused, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> Fused:
+        self._fused = None
         return super()._apply(fn, recurse)
 
     def _load_from_state_dict(self, *args: Any, **kwargs: Any) -> None:  # noqa: ANN401 - torch's own signature
-        self._made = None
+        self._fused = None
         super()._load_from_state_dict(*args, **kwargs)
 
 
-def prepare(model: nn.Module) -> nn.Module:
+def prepare(model: Network) -> Network:
     """The model in evaluation mode, its attention projections fused for inference under `no_grad`/`inference_mode`.
 
     Costs memory for the fused copies (at size L 0.7 GB in float32 for encoder and decoder). The state dict stays as it
@@ -64,18 +70,18 @@ def prepare(model: nn.Module) -> nn.Module:
     """
     model.eval()
     for module in model.modules():
-        if isinstance(module, Derived):
-            module.want()
+        if isinstance(module, FusedAttention):
+            module.enable_fusing()
     return model
 
 
-_FEW, _SLICE = 32, 128
+_MAX_ROWS, _SLICE = 32, 128
 
 
-def few_rows(x: Tensor, weight: "Tensor | Int8Weight", bias: Tensor | None) -> Tensor:
-    """(rows, O) = x @ weight.T + bias for x (rows, I), where rows are so few that reading the weights is the work.
+def few_rows(x: Tensor, weight: Tensor | Int8Weight, bias: Tensor | None) -> Tensor:
+    """(rows, O) = x @ weight.T + bias for x (rows, I) with so few rows that reading the weights takes the time.
 
-    In float32 on a processor, the library's product of 2 to 8 rows runs on one thread and reads the weights once a row.
+    In float32 on the CPU, the library's product of 2 to 8 rows runs on one thread and reads the weights once a row.
     Cut into slices of the output, the same product is a batch of small ones, shared out among threads and read once:
     measured 2 to 3 times faster at 3 rows and level at 32.
     """
@@ -83,7 +89,7 @@ def few_rows(x: Tensor, weight: "Tensor | Int8Weight", bias: Tensor | None) -> T
         return weight(x)
     out = weight.shape[0]
     slices = out // _SLICE
-    small = x.device.type == "cpu" and x.dtype == torch.float32 and x.shape[0] <= _FEW and slices > 1
+    small = x.device.type == "cpu" and x.dtype == torch.float32 and x.shape[0] <= _MAX_ROWS and slices > 1
     if not small or torch.is_grad_enabled():
         return nn.functional.linear(x, weight, bias)
     width = out // slices

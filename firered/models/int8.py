@@ -1,11 +1,11 @@
-"""Dynamic int8 on the processor: weights of linear layers in 8 bits a channel, activations quantised row by row."""
+"""Dynamic int8 on the CPU: weights of linear layers in 8 bits with a scale a channel, activations with one a row."""
 
 import torch
 from torch import Tensor, nn
 
 
 class Int8Weight:
-    """A weight (O, I) in 8 bits, and its bias, in the layout of the processor's kernels."""
+    """A weight (O, I) in 8 bits, and its bias, in the layout of torch's CPU kernels."""
 
     def __init__(self, weight: Tensor, bias: Tensor | None) -> None:
         weight = weight.detach().float().contiguous()
@@ -17,7 +17,7 @@ class Int8Weight:
 
     @torch.no_grad()
     def __call__(self, x: Tensor) -> Tensor:
-        """(..., I) -> (..., O), float32; every row alone what it is in any company."""
+        """(..., I) -> (..., O), float32; batch-invariant: no row depends on the others."""
         rows = x.flatten(0, -2)
         largest = rows.abs().amax(1, keepdim=True).clamp_(min=1e-20)
         # The kernel takes one range for all rows. With each row scaled to 1, and a row that holds both 1 and -1 added,
@@ -32,7 +32,7 @@ class Int8Weight:
 
 
 class Int8Linear(nn.Module):
-    """Stands for a linear layer, or for a convolution over one frame, at inference."""
+    """A linear layer, or a convolution over one frame, in 8 bits, for inference."""
 
     def __init__(self, layer: nn.Linear | nn.Conv1d) -> None:
         super().__init__()

@@ -1,4 +1,6 @@
-"""A language model in the middle of generating: one pass over the prompt, then tokens of all hypotheses at a time."""
+"""A language model generating: one pass over the prompt, then a token of every hypothesis at a time."""
+
+import inspect
 
 import torch
 from torch import Tensor
@@ -7,15 +9,15 @@ from transformers import PreTrainedModel
 from firered.models.speech_llm import positions_of
 
 
-class _Pool:
-    """Keys and values of all layers, allocated once; transformers' attention writes here and reads all there is."""
+class _KeyValueCache:
+    """Keys and values of all layers, allocated once; transformers' attention appends to them and reads them all."""
 
     def __init__(self, room: int) -> None:
-        self.room, self.length = room, 0
+        self.room, self.length = room, 0  # tokens there is memory for, tokens held
         self.layers: dict[int, list[Tensor]] = {}  # [keys, values], (N, H, room, d_k) each, on the layer's device
 
     def update(self, keys: Tensor, values: Tensor, layer: int, *_: object, **__: object) -> tuple[Tensor, Tensor]:
-        """Put those of new tokens after the others; all of the layer's, (N, H, L, d_k) each."""
+        """Append those of new tokens; all of the layer's, (N, H, L, d_k) each."""
         if layer not in self.layers:
             shape = (*keys.shape[:2], self.room, keys.shape[3])
             self.layers[layer] = [keys.new_empty(shape), values.new_empty(shape)]
@@ -27,9 +29,8 @@ class _Pool:
 
     def select(self, rows: list[int]) -> None:
         """Keep these rows, in this order; row i is the old row i or comes from further on."""
-        for pair in self.layers.values():
-            for which, held in enumerate(pair):
-                pair[which] = keep_rows(held, rows)
+        for keys_and_values in self.layers.values():
+            keys_and_values[:] = [keep_rows(held, rows) for held in keys_and_values]
 
 
 def keep_rows(held: Tensor, rows: list[int]) -> Tensor:
@@ -41,11 +42,11 @@ def keep_rows(held: Tensor, rows: list[int]) -> Tensor:
 
 
 class LlmSteps:
-    """What `firered.search.generate` steps through, a `firered.search.scorers.Stepper`: N utterances, B hypotheses.
+    """The steps of `firered.search.generate` over N utterances with B hypotheses each.
 
-    The prompt is computed and held once an utterance. What its hypotheses generate lies in one pool, B tokens more each
-    step, and stays there: re-ordering changes only which of the pool's tokens a hypothesis sees. The prompt's last
-    token is not in it: it is what the search feeds in first.
+    The prompt is computed and held once an utterance. The tokens that its hypotheses generate lie behind it in one
+    cache, B more each step, and stay there: re-ordering changes only which of them a hypothesis attends to. The
+    prompt's last token is not in the cache: the search feeds it in first.
 
     Args:
         llm: the language model.
@@ -57,10 +58,12 @@ class LlmSteps:
 
     def __init__(self, llm: PreTrainedModel, embeds: Tensor, mask: Tensor, beams: int, max_len: int) -> None:
         self._llm, self._beams = llm, beams
+        # transformers renames the argument: it drops the old name in 5.40, and older versions have no other.
+        self._cache_argument = "cache" if "cache" in inspect.signature(llm.forward).parameters else "past_key_values"
         embeds, mask = embeds[:, :-1], mask[:, :-1]
         n, self._prompt = mask.shape
         self._positions = mask.sum(1)[:, None]  # (N, 1) of the next token
-        self._cache = _Pool(self._prompt + beams * max_len)
+        self._cache = _KeyValueCache(self._prompt + beams * max_len)
         self._seen = torch.zeros(n, 1, beams, self._cache.room, dtype=torch.bool, device=mask.device)
         self._seen[..., : self._prompt] = mask[:, None, None]
         self._own = torch.eye(beams, dtype=torch.bool, device=mask.device)
@@ -79,7 +82,7 @@ class LlmSteps:
         return self._pass(embeds, self._seen[..., :end], positions).flatten(0, 1)
 
     def reorder(self, index: Tensor) -> None:
-        """Make row i go on from what was row index[i], a row of the same utterance; index is (N * B,)."""
+        """Continue row i from what was row index[i], a row of the same utterance; index is (N * B,)."""
         if self._beams > 1:
             used = slice(self._prompt, self._cache.length)
             seen = self._seen[:, 0, :, used]
@@ -95,9 +98,9 @@ class LlmSteps:
             inputs_embeds=embeds,
             attention_mask={"full_attention": seen},
             position_ids=positions,
-            past_key_values=self._cache,
             use_cache=True,
             logits_to_keep=logits_to_keep,
+            **{self._cache_argument: self._cache},
         )
         self._cache.length += embeds.shape[1]
         return out.logits

@@ -1,14 +1,14 @@
 """The LSTM language model that beam search can add to the recognition model's scores (FireRedASR2S, external LM)."""
 
 from argparse import Namespace
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from pathlib import Path
 
 import torch
 from torch import Tensor, nn
 
 from firered.errors import ModelError
-from firered.models.checkpoint import load_checkpoint, load_weights
+from firered.models.checkpoint import config_from_args, load_checkpoint, load_weights
 
 
 @dataclass(frozen=True)
@@ -33,11 +33,7 @@ class LstmLmConfig:
         Raises:
             ModelError: sizes are missing, or tied weights of different shapes.
         """
-        known = {f.name: getattr(args, f.name) for f in fields(cls) if hasattr(args, f.name)}
-        missing = {"idim", "odim", "embedding_dim", "hidden_size", "num_layers"} - known.keys()
-        if missing:
-            raise ModelError(f"these are not the arguments of an LSTM LM: {', '.join(sorted(missing))} not given")
-        config = cls(**known)
+        config = config_from_args(cls, args, "an LSTM LM")
         if config.tie_weights and (config.idim, config.embedding_dim) != (config.odim, config.hidden_size):
             raise ModelError(
                 f"LSTM LM: output {config.odim}x{config.hidden_size} cannot be tied to the embedding "
@@ -63,7 +59,7 @@ class LstmLm(nn.Module):
 
     @classmethod
     def load(cls, path: Path) -> "LstmLm":
-        """The model of a checkpoint, in evaluation mode on the processor.
+        """The model of a checkpoint, in evaluation mode on the CPU.
 
         Raises:
             ModelError: it cannot be read or is of another kind.
@@ -83,7 +79,7 @@ class LstmLm(nn.Module):
         return self.fc(self.dropout(x)), state
 
     def start(self, beams: int) -> "LmCache":
-        """What steps of beam search need, from before the first token on."""
+        """The state with which beam search begins, before the first token."""
         return LmCache(self, beams)
 
 
@@ -100,7 +96,7 @@ class LmCache:
         return logits.squeeze(1)
 
     def reorder(self, index: Tensor) -> None:
-        """Make row i go on from what was row index[i]."""
+        """Continue row i from what was row index[i]."""
         if self._state is not None:
             self._state = (self._state[0][:, index], self._state[1][:, index])
 

@@ -5,7 +5,7 @@ from torch import Tensor
 
 
 def padding_mask(lengths: Tensor, size: int) -> Tensor | None:
-    """(N, size), True on padding; None where nothing is padded (looking costs one wait for the device).
+    """(N, size), True on padding; None where nothing is padded (the test waits for the device once).
 
     An utterance of no frames keeps one: attention over nothing would be NaN.
     """

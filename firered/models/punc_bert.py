@@ -2,7 +2,7 @@
 
 import json
 from argparse import Namespace
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -12,12 +12,19 @@ from transformers import BertConfig, BertModel
 
 from firered.errors import ModelError
 from firered.hub.catalogue import CHECKPOINT
-from firered.models.checkpoint import load_checkpoint, load_weights, model_files
+from firered.models.checkpoint import config_from_args, load_checkpoint, load_weights, model_files
 
 BERT_CONFIG = "chinese-lert-base/config.json"
-_SIZES = ("vocab_size", "hidden_size", "num_hidden_layers", "num_attention_heads", "intermediate_size")
-_SIZES += ("max_position_embeddings", "type_vocab_size")
-# What else is read of config.json; all other keys could only name code or places.
+_SIZES = (
+    "vocab_size",
+    "hidden_size",
+    "num_hidden_layers",
+    "num_attention_heads",
+    "intermediate_size",
+    "max_position_embeddings",
+    "type_vocab_size",
+)
+# What else is read from config.json; all other keys could only name code or paths.
 _DETAILS = ("hidden_act", "hidden_dropout_prob", "attention_probs_dropout_prob", "layer_norm_eps", "pad_token_id")
 # A table of numbers that can be computed, and a layer that the tags do not pass through.
 _MAY_LACK = ("bert.embeddings.position_ids", "bert.pooler.dense.weight", "bert.pooler.dense.bias")
@@ -39,13 +46,7 @@ class PuncArgs:
         Raises:
             ModelError: they are not those of a punctuation model.
         """
-        known = {f.name: getattr(args, f.name) for f in fields(cls) if hasattr(args, f.name)}
-        missing = {"odim", "cls_id"} - known.keys()
-        if missing:
-            raise ModelError(
-                f"these are not the arguments of a punctuation model: {', '.join(sorted(missing))} not given"
-            )
-        return cls(**known)
+        return config_from_args(cls, args, "a punctuation model")
 
 
 class PuncBert(nn.Module):
@@ -60,7 +61,7 @@ class PuncBert(nn.Module):
 
     @classmethod
     def load(cls, directory: Path) -> "PuncBert":
-        """The model of a published directory, in evaluation mode on the processor.
+        """The model of a published directory, in evaluation mode on the CPU.
 
         Raises:
             ModelError: files are missing, cannot be read, or are of another kind.
@@ -69,8 +70,8 @@ class PuncBert(nn.Module):
         packed, state = load_checkpoint(checkpoint)
         args, sizes = PuncArgs.from_args(packed), bert_sizes(config)
         try:
-            with torch.device("meta"):  # all weights come from the file: none are made up first
-                model = cls(BertConfig(**sizes, attn_implementation="sdpa"), args)
+            with torch.device("meta"):  # all weights come from the file: none are drawn first
+                model = cls(BertConfig(**{**sizes, "attn_implementation": "sdpa"}), args)
         except Exception as error:  # errors of many kinds, all from values that do not fit together
             raise ModelError(f"{config}: no BERT can be made of these values ({error})") from error
         model.to_empty(device="cpu")
@@ -92,7 +93,7 @@ class PuncBert(nn.Module):
 
 
 def bert_sizes(path: Path) -> dict[str, Any]:
-    """What decides a BERT's shape and behaviour, from its `config.json`.
+    """The values of a BERT's `config.json` that decide its shape and behaviour.
 
     Raises:
         ModelError: it is not readable, or not of a BERT.

@@ -7,19 +7,21 @@ import json
 import warnings
 from collections.abc import Iterable
 from pathlib import Path
+from typing import Any
 
 import torch
 from peft import LoraConfig, PeftModel, get_peft_model
 from safetensors import SafetensorError, safe_open
 from torch import Tensor
-from transformers import Qwen2ForCausalLM
+from transformers import PreTrainedModel, Qwen2ForCausalLM
 from transformers.utils import logging as hf_logging
 
 from firered.errors import ModelError
+from firered.models.checkpoint import first_line
 
 _INDEX, _WEIGHTS = "model.safetensors.index.json", "model.safetensors"
 
-# of the released models (spec of the published checkpoints); the rank is read off the weights
+# Those of the released models; the rank is read off the weights.
 LORA_RANK, LORA_ALPHA, LORA_DROPOUT = 64, 16, 0.05
 LORA_TARGETS = ("q_proj", "k_proj", "v_proj", "o_proj", "up_proj", "gate_proj", "down_proj")
 
@@ -65,28 +67,30 @@ def load_llm(folder: Path, dtype: torch.dtype, device: torch.device | str) -> Qw
     bars = hf_logging.is_progress_bar_enabled()
     hf_logging.disable_progress_bar()
     try:
-        llm, report = Qwen2ForCausalLM.from_pretrained(
+        loaded: Any = Qwen2ForCausalLM.from_pretrained(
             folder,
             dtype=dtype,
             device_map="auto" if device == "auto" else {"": device},
             attn_implementation="sdpa",
             use_safetensors=True,
             local_files_only=True,
-            output_loading_info=True,
+            output_loading_info=True,  # with which it returns a pair
         )
     except (RuntimeError, ValueError, OSError, TypeError, KeyError) as error:
-        raise ModelError(f"{folder}: not a language model that can be loaded ({_first_line(error)})") from error
+        raise ModelError(f"{folder}: not a language model that can be loaded ({first_line(error)})") from error
     finally:
         if bars:
             hf_logging.enable_progress_bar()
+    llm: Qwen2ForCausalLM
+    llm, report = loaded
     missing = sorted(report["missing_keys"])
     if missing:
         raise ModelError(f"{folder}: {len(missing)} tensors are not in its files, {missing[0]} for one")
     return llm.eval()
 
 
-def with_lora(llm: Qwen2ForCausalLM, rank: int = LORA_RANK, targets: Iterable[str] = LORA_TARGETS) -> PeftModel:
-    """The same model with low-rank adapters, which start as no change, on its projections; only they learn."""
+def with_lora(llm: PreTrainedModel, rank: int = LORA_RANK, targets: Iterable[str] = LORA_TARGETS) -> PeftModel:
+    """The model with low-rank adapters on its projections; they start as no change, and only they are trained."""
     config = LoraConfig(
         r=rank,
         lora_alpha=LORA_ALPHA,
@@ -95,7 +99,7 @@ def with_lora(llm: Qwen2ForCausalLM, rank: int = LORA_RANK, targets: Iterable[st
         task_type="CAUSAL_LM",
     )
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore", FutureWarning)  # peft asks transformers in words that the latter is to drop
+        warnings.simplefilter("ignore", FutureWarning)  # peft calls transformers by a name that is to go
         return get_peft_model(llm, config)
 
 
@@ -128,7 +132,3 @@ def _json(path: Path) -> dict:
     if not isinstance(value, dict):
         raise ModelError(f"{path}: not a JSON object")
     return value
-
-
-def _first_line(error: Exception) -> str:
-    return (str(error).strip().splitlines() or [type(error).__name__])[0]

@@ -34,12 +34,12 @@ def splice(embeds: Tensor, placeholder: Tensor, speech: Tensor) -> Tensor:
 
 
 def positions_of(mask: Tensor) -> Tensor:
-    """(N, S) position of each token in its own sequence, whatever it is padded with; `mask` is True on tokens."""
+    """(N, S) position of each token in its own sequence, however that is padded; `mask` is True on tokens."""
     return (mask.long().cumsum(1) - 1).clamp(min=0)
 
 
 class SpeechLlm(nn.Module):
-    """The three parts. They may be on devices and in number formats of their own."""
+    """The three parts; each may be on a device and in a number format of its own."""
 
     def __init__(
         self, encoder: ConformerEncoder, adapter: Adapter, llm: PreTrainedModel | PeftModel, speech_id: int
@@ -101,12 +101,12 @@ class SpeechLlm(nn.Module):
         return speech[torch.arange(speech.shape[1], device=speech.device) < counts[:, None]]
 
     def embed(self, ids: Tensor, speech: Tensor) -> Tensor:
-        """(N, S, d) embeddings of tokens, speech in the places of the placeholder, whose own is never looked up."""
+        """(N, S, d) embeddings of tokens, with speech in the places of the placeholder, which has no embedding."""
         placeholder = ids == self.speech_id
         return splice(self.llm.get_input_embeddings()(ids.masked_fill(placeholder, 0)), placeholder, speech)
 
     def merge(self) -> None:
-        """Add what LoRA learnt to the weights it adapts, once for all: nothing of it is left to compute."""
+        """Add LoRA's matrices to the weights they adapt, so that decoding no longer computes them apart."""
         if isinstance(self.llm, PeftModel):
             self.llm = self.llm.merge_and_unload()
 

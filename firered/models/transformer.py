@@ -1,23 +1,27 @@
 """The Transformer decoder of speech recognition and language identification (FireRedASR2S paper, section 3).
 
 Two passes over the same weights: whole token sequences at once, for training and scoring, and one token at a time
-for many hypotheses of many utterances, with everything kept that can be.
+for many hypotheses of many utterances, with keys and values cached.
 """
 
 import math
+from collections.abc import Callable
+from typing import TypeVar, cast
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from firered.models.fused import Derived, few_rows
+from firered.models.fused import FusedAttention, few_rows
 from firered.models.masks import key_bias, padding_mask
 from firered.models.positions import PositionTable
 
 _LN_EPS = 1e-5
 
+Decoder = TypeVar("Decoder", bound="TransformerDecoder")
 
-class Attention(Derived):
+
+class Attention(FusedAttention):
     """Multi-head attention with biases on all projections but that of the keys."""
 
     def __init__(self, n_head: int, d_model: int, dropout: float) -> None:
@@ -29,7 +33,7 @@ class Attention(Derived):
         self.fc = nn.Linear(d_model, d_model)
         self.dropout = dropout
 
-    def derive(self) -> tuple[Tensor, ...]:
+    def fuse(self) -> tuple[Tensor, Tensor]:
         """Weight (3d, d) and bias (3d,) of q, k and v as one layer."""
         weight = torch.cat([self.w_qs.weight, self.w_ks.weight, self.w_vs.weight])
         bias = torch.cat([self.w_qs.bias, torch.zeros_like(self.w_qs.bias), self.w_vs.bias])
@@ -47,7 +51,7 @@ class Attention(Derived):
 
     def project(self, x: Tensor) -> list[Tensor]:
         """q, k and v (rows, d_model) of a step's rows."""
-        fused = self.derived()
+        fused = self.fused()
         if fused is None:
             return [few_rows(x, layer.weight, layer.bias) for layer in (self.w_qs, self.w_ks, self.w_vs)]
         return list(few_rows(x, *fused).chunk(3, -1))
@@ -73,7 +77,7 @@ class Mlp(nn.Module):
         return self.w_2(self.dropout(F.gelu(self.w_1(x))))
 
     def step(self, x: Tensor) -> Tensor:
-        """The same for a step's few rows, (rows, d_model)."""
+        """The same for the few rows of a step, (rows, d_model)."""
         return few_rows(F.gelu(few_rows(x, self.w_1.weight, self.w_1.bias)), self.w_2.weight, self.w_2.bias)
 
 
@@ -125,10 +129,15 @@ class TransformerDecoder(nn.Module):
         self.tgt_word_prj = nn.Linear(d_model, odim, bias=False)
         self.tgt_word_prj.weight = self.tgt_word_emb.weight
 
-    def _apply(self, *args, **kwargs) -> "TransformerDecoder":  # noqa: ANN002, ANN003 - torch's own signature
-        super()._apply(*args, **kwargs)
+    def _apply(self: Decoder, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> Decoder:
+        super()._apply(fn, recurse)
         self.tgt_word_prj.weight = self.tgt_word_emb.weight  # to_empty() makes two of them
         return self
+
+    @property
+    def layers(self) -> list[DecoderLayer]:
+        """The layers, first to last."""
+        return cast(list[DecoderLayer], list(self.layer_stack))
 
     def forward(self, tokens: Tensor, encoder_out: Tensor, encoder_lengths: Tensor) -> Tensor:
         """Logits of the token after each of the given ones, all at once (teacher forcing).
@@ -147,12 +156,12 @@ class TransformerDecoder(nn.Module):
         hidden = future | (tokens == self.pad_id)[:, None, None]  # (N, 1, U, U)
         causal = torch.zeros_like(hidden, dtype=encoder_out.dtype).masked_fill_(hidden, -torch.inf)
         cross = key_bias(padding_mask(encoder_lengths, encoder_out.shape[1]), encoder_out.dtype)
-        for layer in self.layer_stack:
+        for layer in self.layers:
             x = layer(x, encoder_out, causal, cross)
         return self.tgt_word_prj(self.layer_norm_out(x))
 
     def start(self, encoder_out: Tensor, encoder_lengths: Tensor, beams: int, max_len: int) -> "DecoderCache":
-        """What steps over these utterances need: see DecoderCache.
+        """The cache for steps over these utterances.
 
         Args:
             encoder_out: (N, T, d_model).
@@ -166,7 +175,7 @@ class TransformerDecoder(nn.Module):
         """(N * B, odim) logits of the next tokens, given each hypothesis' last (N * B,), sos in the first step."""
         x = self.tgt_word_emb(tokens) * self.scale + cache.position()  # (N * B, d_model)
         bias = cache.advance()
-        for index, layer in enumerate(self.layer_stack):
+        for index, layer in enumerate(self.layers):
             q, k, v = layer.self_attn.project(layer.self_attn_norm(x))
             keys, values = cache.append(index, k, v)
             x = x + layer.self_attn.attend(q, keys, values, bias)
@@ -180,9 +189,9 @@ class TransformerDecoder(nn.Module):
 class DecoderCache:
     """Keys and values of N utterances with B hypotheses each; row n * B + b is hypothesis b of utterance n.
 
-    The encoder frames are projected once an utterance, and its hypotheses are so many queries of one attention. The
-    tokens of all its hypotheses lie in one pool a layer, B more each step, and stay where they are: re-ordering changes
-    only `_lineage`, which says which of the pool's tokens a hypothesis goes back to, and costs no copy of the cache.
+    The encoder frames are projected once an utterance, and its hypotheses are queries of one attention. The tokens of
+    all its hypotheses lie in one pool a layer, B more each step, and stay where they are: re-ordering changes only
+    `_lineage`, which marks the tokens of the pool that are a hypothesis' own, and copies no keys or values.
     """
 
     _FIRST_STEPS = 64  # room to begin with; it doubles when it is full
@@ -192,14 +201,15 @@ class DecoderCache:
     ) -> None:
         self.decoder, self.beams, self.max_len = decoder, beams, max_len
         self._frames = encoder_lengths.clamp(min=1).tolist()
-        self.size, self.steps = len(self._frames), 0  # utterances still in, tokens of each hypothesis
-        self._encoder = [self._project(layer.cross_attn, encoder_out) for layer in decoder.layer_stack]
+        self.size, self.steps = len(self._frames), 0  # utterances, tokens of each hypothesis
+        self._attention = decoder.layers[0].self_attn  # all layers cut their heads alike
+        self._encoder = [self._project(layer.cross_attn, encoder_out) for layer in decoder.layers]
         self.encoder_bias = key_bias(padding_mask(encoder_lengths, encoder_out.shape[1]), encoder_out.dtype)
         shape = self._encoder[0][0].shape  # (N, H, T, d_k)
         room = min(max_len, self._FIRST_STEPS) * beams
         self._pool = [
             (encoder_out.new_empty(*shape[:2], room, shape[3]), encoder_out.new_empty(*shape[:2], room, shape[3]))
-            for _ in decoder.layer_stack
+            for _ in decoder.layers
         ]
         self._lineage = encoder_out.new_full((self.size, 1, beams, room), -torch.inf)
         self._own = torch.full_like(self._lineage[0, 0, :, :beams], -torch.inf).fill_diagonal_(0.0)  # (B, B)
@@ -233,9 +243,8 @@ class DecoderCache:
     def append(self, layer: int, k: Tensor, v: Tensor) -> tuple[Tensor, Tensor]:
         """Put this step's keys and values (N * B, d_model) into a layer's pool; all of it, (N, H, S, d_k) each."""
         used, pool = self.steps * self.beams, self._pool[layer]
-        attention = self.decoder.layer_stack[layer].self_attn
         for room, new in zip(pool, (k, v), strict=True):
-            room[:, :, used - self.beams : used] = attention.heads(new.view(self.size, self.beams, -1))
+            room[:, :, used - self.beams : used] = self._attention.heads(new.view(self.size, self.beams, -1))
         return pool[0][:, :, :used], pool[1][:, :, :used]
 
     def encoder(self, layer: int) -> tuple[Tensor, Tensor]:
@@ -248,13 +257,13 @@ class DecoderCache:
         self._lineage = F.pad(self._lineage, (0, room), value=-torch.inf)
 
     def reorder(self, index: Tensor) -> None:
-        """Make row i go on from what was row index[i], a row of the same utterance; index is (N * B,)."""
+        """Continue row i from what was row index[i], a row of the same utterance; index is (N * B,)."""
         if self.beams > 1:
             lineage = self._lineage[:, 0, :, : self.steps * self.beams].flatten(0, 1)
             self._lineage[:, 0, :, : self.steps * self.beams] = lineage[index].view(self.size, self.beams, -1)
 
     def select(self, kept: list[int]) -> None:
-        """Keep these utterances, in this order; the others cost nothing more.
+        """Keep these utterances, in this order; the others are no longer computed.
 
         Where those that move come from beyond the first n, as when the last fill the gaps, only they are copied.
         """

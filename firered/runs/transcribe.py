@@ -14,7 +14,7 @@ from typing import ClassVar
 from firered.audio.config import AudioConfig
 from firered.audio.frames import of_utterance
 from firered.data.datadir import write_lines
-from firered.data.partition import balanced
+from firered.data.partition import share_out
 from firered.data.utterance import Utterance
 from firered.data.write import json_line
 from firered.errors import FireRedError, Outcome
@@ -109,7 +109,7 @@ def _parts(recordings: Sequence[Utterance], count: int) -> list[list[Utterance]]
     known = {recording.id: recording.duration_s for recording in recordings if math.isfinite(recording.duration_s)}
     mean_s = sum(known.values()) / len(known) if known else 1.0
     by_id = {recording.id: recording for recording in recordings}
-    parts = balanced({key: known.get(key, mean_s) for key in by_id}, count)
+    parts = share_out({key: known.get(key, mean_s) for key in by_id}, count)
     return [[by_id[key] for key in part] for part in parts]
 
 

@@ -23,15 +23,25 @@ def plan(lengths: Sequence[tuple[In, float]], cap: float) -> list[list[In]]:
     """
     unknown = [[item] for item, length in lengths if math.isnan(length)]
     known = sorted((pair for pair in lengths if not math.isnan(pair[1])), key=lambda pair: -pair[1])
+    return padded_batches(known, cap) + unknown
+
+
+def padded_batches(lengths: Iterable[tuple[In, float]], cap: float) -> list[list[In]]:
+    """Batches of items taken in this order, of which none is more than `cap` when all are padded to its longest.
+
+    An item that is longer than `cap` is a batch of its own.
+    """
     batches: list[list[In]] = []
     longest = 0.0
-    for item, length in known:
-        if batches and (len(batches[-1]) + 1) * longest <= cap:
+    for item, length in lengths:
+        grown = max(longest, length)
+        if batches and (len(batches[-1]) + 1) * grown <= cap:
             batches[-1].append(item)
+            longest = grown
         else:
             batches.append([item])
             longest = length
-    return batches + unknown
+    return batches
 
 
 def shares(items: Iterable[In], length: Callable[[In], float], enough: float) -> Iterator[list[In]]:

@@ -5,7 +5,7 @@ from importlib.resources import files
 
 def text_of(name: str) -> str:
     """The content of a data file of this package."""
-    return files("firered.scoring").joinpath("data", name).read_text(encoding="utf-8")
+    return files("firered.scoring").joinpath("data").joinpath(name).read_text(encoding="utf-8")
 
 
 def lines_of(name: str) -> list[str]:

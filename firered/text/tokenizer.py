@@ -3,7 +3,7 @@
 import re
 from collections.abc import Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 import sentencepiece
 
@@ -28,6 +28,13 @@ class Tokens(NamedTuple):
     ids: list[int]
 
 
+class Pieces(Protocol):
+    """What splits a stretch of text into pieces, as `sentencepiece.SentencePieceProcessor` does."""
+
+    def encode(self, stretch: str, /, *, out_type: type[str]) -> list[str]:
+        """The pieces as text."""
+
+
 class Tokenizer:
     """Text to tokens and back with one model's dictionary (FireRedASR2S paper section 3.1, "Tokenization").
 
@@ -45,7 +52,7 @@ class Tokenizer:
     def __init__(
         self,
         symbols: Sequence[str],
-        pieces: sentencepiece.SentencePieceProcessor | None = None,
+        pieces: Pieces | None = None,
         source: str | Path = DICT,
     ) -> None:
         self.symbols = tuple(symbols)

@@ -1,4 +1,4 @@
-"""The files that lie beside a model: written by the first process, read by all."""
+"""The files that lie beside a model: written by the main process, read by all."""
 
 import shutil
 from collections.abc import Callable, Sequence
@@ -10,15 +10,15 @@ from firered.audio.frontend import Cmvn
 from firered.data.utterance import Utterance
 from firered.errors import ModelError
 from firered.text.tokenizer import DICT, PIECES_MODEL, Tokenizer, read_dict
-from firered.train.config import FeatureDataConfig
+from firered.train.data.config import FeatureDataConfig
 from firered.train.data.speech import write_cmvn
-from firered.train.settings import Settings
+from firered.train.sections import Settings
 
 CMVN, ENCODER = "cmvn.ark", "asr_encoder.pth.tar"
 
 
-def by_main(write: Callable[[], None]) -> None:
-    """Have the first process do this, and all wait for it."""
+def on_main_process(write: Callable[[], None]) -> None:
+    """Call `write` in the main process; all processes wait until it is done."""
     state = PartialState()
     if state.is_main_process:
         write()
@@ -26,43 +26,49 @@ def by_main(write: Callable[[], None]) -> None:
 
 
 def copy_beside(out: Path, *sources: Path) -> None:
-    """Copy files into the folder of the model."""
+    """Copy files into the folder of the model under their own names."""
 
     def write() -> None:
-        out.mkdir(parents=True, exist_ok=True)
         for path in sources:
-            if path.resolve() != (out / path.name).resolve():
-                shutil.copyfile(path, out / path.name)
+            _copy(path, out / path.name)
 
-    by_main(write)
+    on_main_process(write)
 
 
 def tokens_beside(out: Path, init: str | None, tokens: str | None) -> Tokenizer:
-    """The tokenizer of the initial model, or of a folder of its own where there is none; its files are copied to `out`.
+    """The tokenizer of the initial model, or of the folder `tokens` where there is none; its files are copied to `out`.
 
     Raises:
-        ModelError: neither is given, or they have different dictionaries.
+        ModelError: neither is given, or their dictionaries differ.
     """
-    if not init and not tokens:
+    given = init or tokens
+    if not given:
         raise ModelError("data.tokens: no dictionary given; firered-tokens makes one from text")
-    source = Path(init or tokens)
+    source = Path(given)
     if init and tokens and read_dict(Path(tokens) / DICT) != read_dict(source / DICT):
-        raise ModelError(f"data.tokens: {tokens} has another dictionary than {init}; leave it out to fine-tune")
+        raise ModelError(f"data.tokens: {tokens} has another dictionary than {init}; omit it to fine-tune")
     tokenizer = Tokenizer.from_dir(source)
     copy_beside(out, *(path for name in (DICT, PIECES_MODEL) if (path := source / name).is_file()))
     return tokenizer
 
 
 def cmvn_beside(settings: Settings, utterances: Sequence[Utterance], initial: str | None) -> Cmvn:
-    """Normalisation by the statistics given, else those of the initial model, else those of the training data."""
+    """Normalisation by the statistics of `data.cmvn`, else of the initial model, else of the training data.
+
+    The statistics are written to the folder of the model.
+
+    Raises:
+        ModelError: given statistics cannot be read.
+        DataError: none of the training utterances can be read.
+    """
     config = settings.section("data", FeatureDataConfig)
     path = settings.out / CMVN
     given = config.cmvn or (initial and str(Path(initial) / CMVN))
     if given:
-        Cmvn.read(Path(given))  # says what is wrong with it before anything is written
-        by_main(lambda: _copy(Path(given), path))
+        Cmvn.read(Path(given))  # raises before anything is written
+        on_main_process(lambda: _copy(Path(given), path))
     else:
-        by_main(lambda: write_cmvn(utterances, config.cmvn_utterances, settings.train.seed, path))
+        on_main_process(lambda: write_cmvn(utterances, config.cmvn_utterances, settings.train.seed, path))
     return Cmvn.read(path)
 
 

@@ -1,6 +1,5 @@
-"""Checkpoints of one training: saved in one step, the best and the last kept, averaged."""
+"""Checkpoints of one training: written atomically, the best and the last kept, averaged."""
 
-import contextlib
 import logging
 import math
 import os
@@ -12,6 +11,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from firered.data.atomic import replacing
 from firered.errors import FireRedError, ModelError, OptionError
 from firered.train.config import TrainConfig
 
@@ -26,29 +26,23 @@ def save(path: Path, content: object) -> None:
     Raises:
         FireRedError: it cannot be written.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.tmp")
     try:
-        with temporary.open("wb") as file:
+        with replacing(path, only_writer=True) as unfinished, unfinished.open("wb") as file:
             torch.save(content, file)
             file.flush()
             os.fsync(file.fileno())
-        os.replace(temporary, path)  # noqa: PTH105 - the call that is atomic, by its own name
-    except (OSError, RuntimeError) as error:
-        # The writer turns a full disk into a RuntimeError; what it would still say is lost with the file.
-        with contextlib.suppress(OSError):
-            temporary.unlink(missing_ok=True)
+    except (OSError, RuntimeError) as error:  # the writer turns a full disk into a RuntimeError
         kept = "; what was saved before is still there" if path.exists() else ""
         raise FireRedError(f"{path}: cannot be saved ({str(error).splitlines()[0]}){kept}") from error
 
 
 def state_path(out: Path) -> Path:
-    """Where a training's state lies, from which it goes on."""
+    """The file of the state from which a training resumes."""
     return out / FOLDER / STATE
 
 
 def load(path: Path) -> dict[str, Any]:
-    """What was saved; only tensors and plain values are let through.
+    """The content of a checkpoint; only tensors and plain values are loaded.
 
     Raises:
         ModelError: it cannot be read.
@@ -60,7 +54,7 @@ def load(path: Path) -> dict[str, Any]:
 
 
 def average(parts: Sequence[Mapping[str, Tensor]]) -> dict[str, Tensor]:
-    """The mean of tensors of the same names, taken in double; equal ones come out as they are."""
+    """The mean of tensors of the same names, computed in double; equal tensors come out unchanged."""
     mean = {name: tensor.double() for name, tensor in parts[0].items()}
     for part in parts[1:]:
         for name, total in mean.items():
@@ -76,11 +70,11 @@ class Keeper:
         self.scores: dict[int, float] = {}  # of all evaluations by step; higher is better
 
     def path(self, step: int) -> Path:
-        """Where the checkpoint of a step lies."""
+        """The file of the checkpoint of a step."""
         return self.folder / f"step-{step:08d}.pt"
 
     def ranked(self) -> list[int]:
-        """Steps of the best evaluations, best first; of equal ones the earlier."""
+        """Steps of the best evaluations, best first; of equal ones the earlier first."""
         return sorted(self.scores, key=lambda step: (-self.scores[step], step))[: self.config.keep_best]
 
     def last(self) -> list[int]:
@@ -93,7 +87,7 @@ class Keeper:
         return sum(step > best for step in self.scores)
 
     def note(self, step: int, figures: Mapping[str, float]) -> None:
-        """Take in an evaluation.
+        """Record an evaluation.
 
         Raises:
             OptionError: `best_by` is not a figure of this task.
@@ -105,7 +99,7 @@ class Keeper:
         self.scores[step] = -math.inf if math.isnan(score) else score
 
     def add(self, step: int, figures: Mapping[str, float], trained: Mapping[str, Tensor]) -> bool:
-        """Take in an evaluation and keep its checkpoint; whether the average changes with it.
+        """Record an evaluation and save its checkpoint; returns whether the average changes with it.
 
         Raises:
             FireRedError: it cannot be saved.
@@ -128,7 +122,7 @@ class Keeper:
         return self.ranked() if self.config.average == "best" else self.last()
 
     def averaged(self) -> dict[str, Tensor]:
-        """The mean of what is kept for it."""
+        """The tensors of the model to export: the mean over `average`'s checkpoints."""
         steps = self._averaged()
         log.debug("model of the mean of steps %s", " ".join(map(str, steps)))
         return average([load(self.path(step))["trained"] for step in steps])

@@ -1,4 +1,4 @@
-"""What a training says: the console, train.jsonl, TensorBoard, and the list of what was left out."""
+"""The logs of a training: console, train.jsonl, TensorBoard, and the list of skipped utterances."""
 
 import json
 import logging
@@ -16,7 +16,7 @@ CURVE, LEFT_OUT = "train.jsonl", "left_out"
 
 
 class Log:
-    """Lines of one training; those beyond the step that a resumed run starts from are taken back."""
+    """The log of one training; a resumed run removes the lines after the step that it starts from."""
 
     def __init__(self, out: Path, step: int, total: int, tensorboard: bool) -> None:
         self._path = out / CURVE
@@ -29,7 +29,7 @@ class Log:
             self._board = SummaryWriter(str(out / "tensorboard"), purge_step=step + 1)
 
     def write(self, kind: str, step: int, epoch: int, figures: Mapping[str, float]) -> None:
-        """Note the figures of a step: kind is `train` or `dev`."""
+        """Log the figures of a step; `kind` is `train` or `dev`."""
         record: dict[str, Any] = {"kind": kind, "step": step, "epoch": epoch, **figures}
         with self._path.open("a", encoding="utf-8") as file:
             file.write(json.dumps(record) + "\n")
@@ -47,22 +47,22 @@ class Log:
         return f" ({100 * step // self._total}%, {seconds / 60:.0f} min left)"
 
     def close(self) -> None:
-        """Write out what is buffered."""
+        """Flush and close the files."""
         if self._board is not None:
             self._board.close()
 
 
 def _lines(path: Path) -> list[str]:
-    """Whole lines of a file; a killed run may have left half a one."""
+    """The complete lines of a file; a killed run may have left an incomplete one at its end."""
     if not path.exists():
         return []
     return [line for line in path.read_text(encoding="utf-8").split("\n")[:-1] if line.endswith("}")]
 
 
-def tell_left_out(out: Path, problems: Sequence[Problem]) -> None:
-    """List what is not trained or evaluated on in OUT/left_out, and say how much that is."""
+def report_left_out(out: Path, problems: Sequence[Problem]) -> None:
+    """List the utterances that are not trained or evaluated on in OUT/left_out, and log their number."""
     write_lines(out / LEFT_OUT, sorted(str(problem).replace("\n", " ") for problem in problems))
     for problem in problems[:5]:
-        log.warning("left out: %s", problem)
+        log.warning("skipped: %s", problem)
     if problems:
-        log.warning("%d utterances left out, listed in %s", len(problems), out / LEFT_OUT)
+        log.warning("%d utterances skipped, listed in %s", len(problems), out / LEFT_OUT)

@@ -2,8 +2,9 @@
 
 import logging
 import math
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 import torch
 from accelerate import Accelerator
@@ -14,12 +15,14 @@ from firered.errors import FireRedError
 from firered.hub.catalogue import CHECKPOINT
 from firered.train import checkpoints
 from firered.train.checkpoints import Keeper, state_path
+from firered.train.data.batch import Batch
 from firered.train.data.stream import Request, Stream, evaluation, read, seed_of
 from firered.train.logs import Log
+from firered.train.objectives.objective import BatchLoss
 from firered.train.objectives.regularise import Progress
 from firered.train.objectives.schedule import learning_rate
-from firered.train.objectives.task import Batch, Outcome, Task
-from firered.train.settings import Settings
+from firered.train.sections import Settings
+from firered.train.task import Task
 
 log = logging.getLogger(__name__)
 
@@ -28,7 +31,7 @@ Read = tuple[Request, Batch]
 
 @dataclass
 class Sums:
-    """Loss, weight and counts of many batches; they stay on the device until they are looked at."""
+    """Loss, weight and counts of many batches; they stay on the device until they are read."""
 
     values: dict[str, Tensor | float] = field(default_factory=dict)
 
@@ -45,15 +48,15 @@ class Sums:
 
 
 class Trainer:
-    """Trains a task, from the beginning or from where an earlier run stopped.
+    """Trains a task from the beginning, or resumes an interrupted training.
 
-    Randomness is a matter of place: what is drawn for a batch follows from the seed, the epoch and the batch's number,
-    so that a run that goes on, and any number of processes, draw what one uninterrupted process draws.
+    The random numbers of a batch follow from the seed, the epoch and the batch's number alone, so that a resumed run,
+    and any number of processes, draw the same as one uninterrupted process.
     """
 
     def __init__(self, settings: Settings, task: Task, accelerator: Accelerator) -> None:
         self.settings, self.config, self.accelerator = settings, settings.train, accelerator
-        self.plain = task.objective  # `objective` is this, or what spreads it over processes
+        self.plain = task.objective  # `objective` is this, or its wrapper for several processes
         if self.config.gradient_checkpointing:
             self.plain.checkpoint_layers()
         share = accelerator.process_index, accelerator.num_processes
@@ -63,7 +66,7 @@ class Trainer:
         self.objective, self.optimizer = accelerator.prepare(self.plain, _optimizer(settings, self.plain))
         self.progress, self.keeper = Progress(settings.progressive), Keeper(settings.out, self.config)
         self.step, self.sums = 0, Sums()  # since the last line of the log
-        self.unread: dict[str, str] = {}  # utterances of the epoch that could not be read, with the reason
+        self.unread: dict[str, str] = {}  # utterances not readable since the last line of the log, with the reason
         self._restore()
         self.total = self._total_steps()
 
@@ -81,19 +84,20 @@ class Trainer:
         if self.accelerator.is_main_process:
             self.log = Log(self.settings.out, self.step, self.total, self.config.tensorboard)
         if self.step:
-            log.info("goes on after step %d of %d", self.step, self.total)
-        batches = None if self._finished() else iter(self._batches)
+            log.info("resuming after step %d of %d", self.step, self.total)
+        # Making the iterator starts the workers, for which a training that is finished has no use.
+        batches: Iterator[Any] = iter(()) if self._finished() else iter(self._batches)
         while not self._finished():
-            self._train_step([_whole(*next(batches)) for _ in range(self.config.accum_grad)])
+            self._train_step([_checked(*next(batches)) for _ in range(self.config.accum_grad)])
         if self.log:
             self.log.close()
         log.info("done: %s", self.settings.out)
 
     def _finished(self) -> bool:
         config = self.config
-        tired = bool(config.patience) and self.keeper.since_best() >= config.patience
-        through = bool(config.max_steps) and self.step >= config.max_steps
-        return tired or through or self.stream.epoch >= config.max_epochs
+        stalled = bool(config.patience) and self.keeper.since_best() >= config.patience
+        enough_steps = bool(config.max_steps) and self.step >= config.max_steps
+        return stalled or enough_steps or self.stream.epoch >= config.max_epochs
 
     def _train_step(self, batches: list[Read]) -> None:
         self.step += 1
@@ -119,25 +123,26 @@ class Trainer:
         weight = sum(gather_object([own]))
         loss = torch.zeros((), device=self.accelerator.device)
         for place, (request, batch) in enumerate(batches, 1):
+            assert request.epoch is not None  # which only requests of evaluation lack
             torch.manual_seed(seed_of(self.config.seed, request.epoch, request.number))
             # Gradients are averaged over processes; times their number they are the sum again.
             share = self.accelerator.num_processes / weight if request.counts else 0.0
             if place < len(batches):
                 with self.accelerator.no_sync(self.objective):
-                    outcome = self._forward_backward(batch, share)
+                    sums = self._forward_backward(batch, share)
             else:
-                outcome = self._forward_backward(batch, share)
+                sums = self._forward_backward(batch, share)
             if request.counts:
-                self.sums.add(weight=batch.weight, **outcome)
-                loss = loss + outcome["loss"]
+                self.sums.add(weight=batch.weight, **sums)
+                loss = loss + sums["loss"]
         return loss
 
     def _forward_backward(self, batch: Batch, share: float) -> dict[str, Tensor]:
-        outcome = self._outcome(self.objective, batch)
-        self.accelerator.backward(outcome.loss * share)
-        return {"loss": outcome.loss.detach().double(), **outcome.counts}
+        result = self._loss(self.objective, batch)
+        self.accelerator.backward(result.loss * share)
+        return {"loss": result.loss.detach().double(), **result.counts}
 
-    def _outcome(self, objective: nn.Module, batch: Batch) -> Outcome:
+    def _loss(self, objective: nn.Module, batch: Batch) -> BatchLoss:
         device = self.accelerator.device
         tensors = {name: tensor.to(device) for name, tensor in batch.tensors.items()}
         with torch.autocast(device.type, torch.bfloat16, enabled=self.config.dtype == "bfloat16"):
@@ -150,7 +155,7 @@ class Trainer:
         what = f"loss is {loss}" if not math.isfinite(loss) else f"norm of the gradient is {norm}"
         raise FireRedError(
             f"step {self.step}: the {what} with the utterances {keys}: look at these, or lower optim.lr; the same "
-            f"command goes on from the last state saved in {self.settings.out}"
+            f"command resumes from the last state saved in {self.settings.out}"
         )
 
     def _report(self, epoch: int, rate: float, *, ends_epoch: bool) -> None:
@@ -172,7 +177,7 @@ class Trainer:
         if self.log:
             self.log.write("train", self.step, epoch, figures)
         for key, reason in self.unread.items():
-            log.warning("%s could not be read and was passed over: %s", key, reason)
+            log.warning("%s could not be read and was skipped: %s", key, reason)
         self.unread = {}
 
     def _figures(self, sums: Mapping[str, float]) -> dict[str, float]:
@@ -184,9 +189,9 @@ class Trainer:
         """Loss and figures of the dev set, over all processes."""
         self.plain.eval()
         sums = Sums()
-        for _, batch in (_whole(*one) for one in self._dev):
-            outcome = self._outcome(self.plain, batch)
-            sums.add(weight=batch.weight, loss=outcome.loss.double(), **outcome.counts)
+        for _, batch in (_checked(*pair) for pair in self._dev):
+            result = self._loss(self.plain, batch)
+            sums.add(weight=batch.weight, loss=result.loss.double(), **result.counts)
             for problem in batch.failed:
                 log.warning("%s could not be read and was not evaluated on: %s", problem.key, problem.reason)
         return self._figures(sums.over_processes())
@@ -242,7 +247,8 @@ class Trainer:
             self.keeper.prune()
 
 
-def _whole(request: Request, batch: Batch | FireRedError) -> Read:
+def _checked(request: Request, batch: Batch | FireRedError) -> Read:
+    """The pair; raises the error that stands in the place of a batch."""
     if isinstance(batch, FireRedError):
         raise batch
     return request, batch
@@ -258,8 +264,8 @@ def _optimizer(settings: Settings, objective: nn.Module) -> torch.optim.Optimize
     trained = [parameter for parameter in objective.parameters() if parameter.requires_grad]
     return torch.optim.AdamW(
         [
-            {"params": [one for one in trained if one.ndim > 1], "weight_decay": config.weight_decay},
-            {"params": [one for one in trained if one.ndim <= 1], "weight_decay": 0.0},
+            {"params": [weight for weight in trained if weight.ndim > 1], "weight_decay": config.weight_decay},
+            {"params": [vector for vector in trained if vector.ndim <= 1], "weight_decay": 0.0},
         ],
         lr=config.lr,
         betas=(config.beta1, config.beta2),

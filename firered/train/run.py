@@ -1,4 +1,4 @@
-"""A training from its settings to its end."""
+"""One training, from its settings to the exported model."""
 
 import logging
 import shutil
@@ -11,17 +11,17 @@ from accelerate import Accelerator
 
 from firered.errors import OptionError
 from firered.options import read_yaml
-from firered.train.beside import by_main
+from firered.train.beside import on_main_process
 from firered.train.checkpoints import FOLDER, state_path
-from firered.train.logs import CURVE, tell_left_out
+from firered.train.logs import CURVE, report_left_out
 from firered.train.loop import Trainer
-from firered.train.settings import Settings
+from firered.train.sections import Settings
 from firered.train.tasks import TASKS
 
 log = logging.getLogger(__name__)
 
 SETTINGS = "config.yaml"
-# What may change between a run and the one that goes on with it: nothing that the steps themselves depend on.
+# Options that may change when a training is resumed: those that the steps themselves do not depend on.
 _FREE = {"max_epochs", "max_steps", "save_steps", "log_steps", "patience", "keep_best", "keep_last", "average"}
 _FREE |= {"resume", "tensorboard", "device", "num_threads", "num_workers", "accum_grad", "gradient_checkpointing"}
 
@@ -30,7 +30,7 @@ def train(settings: Settings) -> None:
     """Train as the settings say, in every process that was started for it.
 
     Raises:
-        FireRedError: data, options or the initial model cannot be used, or training cannot go on.
+        FireRedError: data, options or the initial model cannot be used, or a step fails.
     """
     config = settings.train
     if config.num_threads:
@@ -39,12 +39,13 @@ def train(settings: Settings) -> None:
     accelerator = Accelerator(cpu=cpu, mixed_precision="no")  # the loop has its own number format
     if not accelerator.is_main_process:
         logging.getLogger().setLevel(logging.ERROR)
-    by_main(lambda: _open(settings))
+    on_main_process(lambda: _open(settings))
     torch.manual_seed(config.seed)  # of the initial weights
     task = TASKS[settings.task].build(settings)
-    by_main(lambda: tell_left_out(settings.out, task.left_out))
-    trained = sum(one.numel() for one in task.objective.parameters() if one.requires_grad)
-    every = sum(one.numel() for one in task.objective.parameters())
+    on_main_process(lambda: report_left_out(settings.out, task.left_out))
+    parameters = list(task.objective.parameters())
+    every = sum(parameter.numel() for parameter in parameters)
+    trained = sum(parameter.numel() for parameter in parameters if parameter.requires_grad)
     log.info(
         "%s: %d utterances, dev %d; %.2f M parameters, %.2f M trained; %d processes on %s",
         settings.task, len(task.train.keys), len(task.dev.keys), every / 1e6, trained / 1e6,
@@ -55,7 +56,7 @@ def train(settings: Settings) -> None:
 
 
 def _open(settings: Settings) -> None:
-    """Make the folder ready: go on with what is there, or clear it, and write the settings."""
+    """Prepare the output folder: check that it can be resumed, or clear it, and write the settings."""
     out = settings.out
     if not settings.train.resume:
         shutil.rmtree(out / FOLDER, ignore_errors=True)
@@ -73,13 +74,13 @@ def _refuse_changes(path: Path, settings: Settings) -> None:
     if changed:
         shown = ", ".join(f"{name} {before.get(name)!r} -> {now.get(name)!r}" for name in changed[:5])
         raise OptionError(
-            f"{path.parent}: holds a training with other settings ({shown}); give another `out`, or start afresh with "
+            f"{path.parent}: holds a training with other settings ({shown}); give another `out`, or start again with "
             "--set train.resume=false"
         )
 
 
 def _fixed(values: dict[str, Any]) -> dict[str, object]:
-    """Settings by dotted name, without those that are free to change."""
+    """Settings by dotted name, without those that may change."""
     found: dict[str, object] = {"task": values.get("task")}
     for section, options in values.items():
         if isinstance(options, dict):

@@ -1,70 +1,29 @@
-"""A training's YAML file, with `--set` on top, as checked options."""
+"""Reading a training's YAML file, with the changes of `--set`, into checked options."""
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import fields
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import yaml
 
 from firered.errors import OptionError
 from firered.options import Options, by_section, owner, plain_type, read_yaml
-from firered.train.config import OptimConfig, ProgressiveConfig, TrainConfig
+from firered.train.sections import Settings
 from firered.train.tasks import TASKS
-from firered.version import __version__
 
-Section = TypeVar("Section", bound=Options)
 _TOP = ("task", "out")
-
-
-@dataclass(frozen=True)
-class Settings:
-    """The task, the folder to write, and the options of every section."""
-
-    task: str
-    out: Path
-    sections: Mapping[str, Options]
-
-    def section(self, name: str, kind: type[Section]) -> Section:
-        """The section `name`, which is of this class."""
-        found = self.sections[name]
-        assert isinstance(found, kind), f"{name} is a {type(found).__name__}"
-        return found
-
-    @property
-    def train(self) -> TrainConfig:
-        """Section `train`."""
-        return self.section("train", TrainConfig)
-
-    @property
-    def optim(self) -> OptimConfig:
-        """Section `optim`."""
-        return self.section("optim", OptimConfig)
-
-    @property
-    def progressive(self) -> ProgressiveConfig:
-        """Section `progressive`."""
-        return self.section("progressive", ProgressiveConfig)
-
-    def to_dict(self) -> dict[str, Any]:
-        """All of it as plain values, ready for YAML."""
-        sections = {name: options.to_dict() for name, options in self.sections.items()}
-        return {"task": self.task, "out": str(self.out), **sections}
-
-    def to_yaml(self) -> str:
-        """The file that gives these settings again."""
-        return f"# firered-train, firered {__version__}\n{yaml.safe_dump(self.to_dict(), sort_keys=False)}"
 
 
 def load_settings(path: Path, changes: Sequence[str] = ()) -> Settings:
     """Settings of a YAML file.
 
     Args:
-        path: `task`, `out`, and a mapping a section.
+        path: `task`, `out`, and a mapping for each section.
         changes: `section.name=value`, or `name=value` where only one section has that name; the value is YAML.
 
     Raises:
-        OptionError: the file cannot be read, or a key or value is not known; the message lists what is.
+        OptionError: the file cannot be read, or a key or value is not known; the message lists the known ones.
     """
     values = read_yaml(path)
     for change in changes:
@@ -73,7 +32,7 @@ def load_settings(path: Path, changes: Sequence[str] = ()) -> Settings:
 
 
 def settings_of(values: Mapping[str, Any], source: str) -> Settings:
-    """Settings of what a YAML file holds; see `load_settings`."""
+    """Settings of the content of a YAML file; `source` names it in errors. See `load_settings`."""
     kind = TASKS.get(str(values.get("task")))
     if kind is None:
         raise OptionError(f"{source}: task: {values.get('task')!r} is not one of {', '.join(TASKS)}")
@@ -109,7 +68,7 @@ def _value(value: object, annotation: object) -> object:
         try:
             return float(value)
         except ValueError:
-            return value  # the options say what is wrong with it
+            return value  # rejected with a message by the options class
     return value
 
 

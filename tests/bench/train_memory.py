@@ -12,10 +12,10 @@ from dataclasses import replace
 import torch
 
 from firered.models.aed import SIZES, Aed, AedConfig
-from firered.train.config import AedTaskConfig, SpecAugmentConfig
+from firered.train.data.batch import Batch
+from firered.train.data.config import SpecAugmentConfig
 from firered.train.data.text import teacher_forcing
-from firered.train.objectives.encoder_decoder import AedObjective
-from firered.train.objectives.task import Batch
+from firered.train.tasks.aed import AedTaskConfig, objective_of
 
 ODIM = 8667  # tokens of the released dictionary
 TOKENS_A_SECOND = 4
@@ -45,7 +45,7 @@ def batch_of(seconds: int) -> Batch:
 def kept_bytes(config: AedConfig, seconds: int, bfloat16: bool) -> int:
     """Bytes of all tensors kept for the backward pass, each storage once, the model's own weights not."""
     torch.manual_seed(0)
-    objective = AedObjective(Aed(config), AedTaskConfig(), SpecAugmentConfig()).train()
+    objective = objective_of(AedTaskConfig(), Aed(config), SpecAugmentConfig()).train()
     own = {parameter.untyped_storage().data_ptr() for parameter in objective.parameters()}
     kept: dict[int, int] = {}
     alive = []  # or a storage that is freed lends its address to the next

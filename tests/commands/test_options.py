@@ -19,7 +19,7 @@ from firered.punc.config import PuncConfig
 from firered.runs.config import FbankConfig, JobConfig, VadOutputConfig
 from firered.runtime.config import ComputeConfig
 from firered.scoring.config import ErrorRateConfig, NormalizerConfig, SampleConfig, SourceConfig, TableConfig
-from firered.train.config import TokensConfig
+from firered.train.data.config import TokensConfig
 from firered.vad.config import MvadConfig, StreamVadConfig, VadConfig
 
 BIN = Path(sys.executable).parent

@@ -9,7 +9,7 @@ from firered.errors import DataError, ModelError, OptionError
 from firered.models.checkpoint import load_checkpoint
 from firered.punc.punctuate import Punc
 from firered.punc.tokens import PieceTokenizer
-from firered.train.config import PuncDataConfig
+from firered.train.data.config import PuncDataConfig
 from firered.train.data.marked import MarkedCorpus, cut_marks, learn_vocabulary, tagged
 
 LINES = ["你好，天气好。", "天天好吗？我们去！", "hello world, how are you? fine.", "去不去？"]

@@ -216,7 +216,7 @@ def test_unreadable_audio_is_told_and_passed_over(corpus, tmp_path, caplog):
     with caplog.at_level(logging.WARNING):
         lines = run(values("aed", corpus, tmp_path / "exp", steps=3, model=SMALL_AED, data=data))
     assert len(losses(lines)) == 3
-    assert "zz could not be read and was passed over: " in caplog.text
+    assert "zz could not be read and was skipped: " in caplog.text
 
 
 def test_a_batch_of_which_nothing_can_be_read_stops(corpus, tmp_path):

@@ -98,7 +98,7 @@ def test_trained_detectors_find_what_was_labelled(corpus, tmp_path):
     # b1 is speech from 0.2 to 1.0 s, and a start lies 5 frames earlier, an end 20 later; a3 is music, which is no voice
     ((start, end),) = Vad.from_pretrained(tmp_path / "vad", device="cpu")(corpus / "data/b1.wav").timestamps
     assert (start, end) == pytest.approx((0.15, 1.2), abs=0.04)
-    assert Vad.from_pretrained(tmp_path / "vad", device="cpu")(corpus / "data/a3.wav").timestamps == []
+    assert Vad.from_pretrained(tmp_path / "vad", device="cpu")(corpus / "data/a3.wav").timestamps == ()
     found = Mvad.from_pretrained(tmp_path / "mvad", device="cpu")(corpus / "data/a3.wav").event2timestamps
     assert (len(found["speech"]), len(found["singing"]), len(found["music"])) == (0, 0, 1)
 
@@ -167,7 +167,8 @@ def test_fine_tuning_starts_from_the_published_loss(tmp_path):
     assert curve[0] == pytest.approx(published_loss(golden, wavs, texts), rel=1e-4)
     assert curve[-1] < curve[0]
     assert Asr.from_pretrained(tmp_path / "exp", device="cpu")(wavs["utt00"]).text is not None
-    assert state_of(tmp_path / "exp").keys() == state_of(golden).keys()
+    tables = {"encoder.positional_encoding.pe", "decoder.positional_encoding.pe"}  # taken out of the goldens
+    assert state_of(tmp_path / "exp").keys() == state_of(golden).keys() | tables
 
 
 @torch.no_grad()

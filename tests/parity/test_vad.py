@@ -168,7 +168,7 @@ def test_stream_in_random_pieces_is_the_whole(name, bundled):
             probs.append(stream.probs)
         assert np.abs(np.concatenate(probs) - whole.probs[:, 0]).max() <= 1e-5
         assert tuple(events) == whole.events
-        assert stream.timestamps() == whole.timestamps
+        assert tuple(stream.timestamps()) == whole.timestamps
 
 
 def test_stream_events_come_at_their_frame(bundled):

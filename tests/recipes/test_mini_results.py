@@ -140,11 +140,11 @@ class TestSmallLlm:
         assert tokenizer.decode(ids) == "今天 two"
         assert len(ids) == 3
 
-    def test_frame_tokens_have_repeats_gaps_and_mistakes(self):
+    def test_what_is_heard(self):
         rng = random.Random(1)
         for _ in range(50):
-            paced = small_llm.at_the_pace_of_speech([5, 6, 7], 0, rng)
-            assert set(paced) <= {0, 5, 6, 7}
-            assert 3 <= len(paced) <= 3 + 3 * 5
-        counts = [len(small_llm.at_the_pace_of_speech([5], 0, rng)) for _ in range(500)]
+            heard = small_llm.at_speech_pace([5, 6, 7], 0, rng)
+            assert set(heard) <= {0, 5, 6, 7}
+            assert 3 <= len(heard) <= 3 + 3 * 5
+        counts = [len(small_llm.at_speech_pace([5], 0, rng)) for _ in range(500)]
         assert np.mean(counts) == pytest.approx(1.5 + 2.5 + 0.5, abs=0.3)

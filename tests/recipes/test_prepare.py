@@ -218,7 +218,7 @@ def test_opus_is_converted_once_and_other_audio_is_where_it_was(tmp_path):
     made = wav.stat().st_mtime_ns
     write("wenetspeech", tmp_path / "out", corpus)
     assert wav.stat().st_mtime_ns == made
-    assert not list(wav.parent.glob("*.part"))
+    assert not list(wav.parent.glob(".*.tmp"))
 
 
 def test_labels_of_speech_are_the_reference(tmp_path):
@@ -248,7 +248,7 @@ def test_punctuated_texts_and_what_is_left_of_them(tmp_path):
 def test_what_is_left_out_is_listed_with_the_reason(tmp_path):
     write("magichub", tmp_path / "out", lay_out("magichub", tmp_path))
     skipped = (tmp_path / "out/md-wuhan/data/skipped.txt").read_text()
-    assert skipped == "G00000000-A0001_S001_0_G0010_G0011-0000500-0000700 nobody says anything: [*]\n"
+    assert skipped == "G00000000-A0001_S001_0_G0010_G0011-0000500-0000700 no speech: [*]\n"
     write("zh_dialects_lid", tmp_path / "lid", lay_out("kespeech", tmp_path), tmp_path / "magichub")
     skipped = (tmp_path / "lid/zh-dialects-lid/data/skipped.txt").read_text()
     assert skipped == "kespeech-1000001_aaaa0002 no label for Jiang-Huai\n"
@@ -337,7 +337,7 @@ def test_missing_is_left_out_where_that_is_allowed(tmp_path, caplog):
     found = write("kespeech", tmp_path / "out", corpus, allow_missing=True)
     assert sorted(found["kespeech"].text) == ["1000001_aaaa0001", "1000001_aaaa0002"]
     assert "1000002_bbbb0001 no audio" in (tmp_path / "out/kespeech/data/skipped.txt").read_text()
-    assert "kespeech: 1 left out" in caplog.text
+    assert "kespeech: 1 skipped" in caplog.text
 
 
 def test_nothing_of_an_earlier_layout_stays(tmp_path):

@@ -2,6 +2,7 @@
 
 from dataclasses import asdict, is_dataclass
 
+import numpy as np
 import pytest
 
 
@@ -21,7 +22,7 @@ def assert_same(got, expected, abs_=2e-5, place="result"):
         assert len(got) == len(expected), place
         for number, (item, other) in enumerate(zip(got, expected, strict=True)):
             assert_same(item, other, abs_, f"{place}[{number}]")
-    elif isinstance(got, float):
+    elif isinstance(got, np.ndarray | float):
         assert got == pytest.approx(expected, abs=abs_), place
     else:
         assert got == expected, place

@@ -5,8 +5,8 @@ import json
 import numpy as np
 import yaml
 
-from firered.cli.train import TokensConfig
 from firered.data.datadir import write_table
+from firered.train.data.config import TokensConfig
 from firered.train.data.tokens import make_tokens
 from firered.train.run import train
 from firered.train.settings import load_settings, settings_of

@@ -17,7 +17,7 @@ from firered.data.datadir import (
     write_lines,
     write_table,
 )
-from firered.data.partition import combine, current_split, split, subset
+from firered.data.partition import combine, current_split, share_out, split, subset
 from firered.errors import DataError, OptionError, Problem
 
 
@@ -365,6 +365,15 @@ def test_split_fills_every_part_even_with_no_or_zero_durations(tmp_path):
     for name in ("none", "zero"):
         parts = split(DataDir(tmp_path / name), 3)
         assert [list(read_table(part / "wav.scp")) for part in parts] == [["a"], ["b"], ["c"]]
+
+
+def test_loads_are_shared_out_evenly_whatever_their_order():
+    loads = {"a": 5.0, "b": 4.0, "c": 3.0, "d": 3.0, "e": 3.0}
+    assert share_out(loads, 2) == [["a", "d"], ["b", "c", "e"]]
+    assert share_out(dict(reversed(loads.items())), 2) == share_out(loads, 2)
+    assert share_out({"a": 0.0, "b": 0.0, "c": 0.0}, 2) == [["a", "c"], ["b"]]
+    assert share_out({"a": 1.0}, 3) == [["a"]]
+    assert share_out({}, 3) == []
 
 
 def test_split_keeps_a_recording_together(tmp_path):

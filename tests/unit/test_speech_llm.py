@@ -1,6 +1,7 @@
 """Encoder, adapter and language model as one: published tensors, loading, LoRA, and stepping through it."""
 
 import argparse
+import inspect
 import itertools
 import json
 import shutil
@@ -11,6 +12,7 @@ from peft import PeftModel
 from safetensors.torch import load_file, save_file
 from support.tiny_llm import HIDDEN, RANK, tiny_llm, tiny_tokenizer, write_tiny_llm
 from torch.nn.utils.rnn import pad_sequence
+from transformers import Qwen2ForCausalLM
 
 from firered.asr.config import LlmConfig
 from firered.asr.families.speech_llm_loaded import LoadedLlm, llm_dtype, llm_folder, model_paths
@@ -496,6 +498,32 @@ def test_confidence_is_the_models_own_whatever_the_penalty(llm):
     plain = (llm(inputs_embeds=embeds[None]).logits[0, len(prompt) - 1 :] / 2.0).log_softmax(-1)
     expected = plain.gather(1, torch.tensor(best.tokens)[:, None])[:, 0].tolist()
     assert best.log_probs == pytest.approx(expected, abs=1e-4)
+
+
+class OldNames(torch.nn.Module):
+    """The model as older versions of transformers have it, with the cache under its earlier name."""
+
+    def __init__(self, llm):
+        super().__init__()
+        self.llm = llm
+
+    def get_input_embeddings(self):
+        return self.llm.get_input_embeddings()
+
+    def forward(self, past_key_values=None, **arguments):
+        return self.llm(**{CACHE: past_key_values}, **arguments)
+
+
+CACHE = "cache" if "cache" in inspect.signature(Qwen2ForCausalLM.forward).parameters else "past_key_values"
+
+
+@pytest.mark.filterwarnings("error:.past_key_values.")
+@torch.inference_mode()
+def test_the_cache_goes_under_the_name_that_the_installed_transformers_has(llm):
+    prompts = prompts_of(llm, [4, 6], 0, first=5)
+    now, before = start(llm, prompts, 2, 3), start(OldNames(llm), prompts, 2, 3)
+    for tokens in torch.tensor([[5, 5, 5, 5], [7, 8, 9, 10]]):
+        assert torch.equal(now.step(tokens), before.step(tokens))
 
 
 def test_rows_that_stay_are_not_copied():

@@ -16,8 +16,8 @@ from firered.data.archives import write_matrix
 from firered.data.datadir import read_table, write_table
 from firered.errors import DataError, FireRedError, ModelError, OptionError
 from firered.text.tokenizer import Tokenizer
-from firered.train.config import AugmentConfig, TokensConfig
 from firered.train.data.augment import AS_IT_IS, Draw, WaveAugment
+from firered.train.data.config import AugmentConfig, TokensConfig
 from firered.train.data.labels import read_spans
 from firered.train.data.tokens import make_tokens
 from firered.train.settings import load_settings, settings_of
@@ -210,7 +210,7 @@ def test_utterances_too_short_for_ctc_are_listed(corpus, tmp_path):
     assert left_out(task) == ["a1 too short: 88 frames for 12 tokens in the CTC loss"]
 
 
-@pytest.mark.parametrize(("unknown", "fate"), [("unk", "trained on as <unk>"), ("skip", "left out")])
+@pytest.mark.parametrize(("unknown", "fate"), [("unk", "trained on as <unk>"), ("skip", "skipped")])
 def test_characters_outside_the_dictionary_are_counted(corpus, tmp_path, caplog, unknown, fate):
     dictionary_without(tmp_path / "tokens", corpus, "天", "气")
     data = {"tokens": str(tmp_path / "tokens"), "unknown": unknown}

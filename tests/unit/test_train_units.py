@@ -13,23 +13,18 @@ from firered.errors import ModelError, OptionError
 from firered.models.aed import Aed, AedConfig
 from firered.models.lstm_lm import LstmLm, LstmLmConfig
 from firered.train.checkpoints import Keeper, average
-from firered.train.config import (
-    AedTaskConfig,
-    AugmentConfig,
-    ConformerConfig,
-    OptimConfig,
-    ProgressiveConfig,
-    SpecAugmentConfig,
-    TrainConfig,
-)
+from firered.train.config import OptimConfig, ProgressiveConfig, TrainConfig
 from firered.train.data.augment import Draw, Draws, WaveAugment, change_speed, scaled_noise
+from firered.train.data.batch import NO_TARGET
+from firered.train.data.config import AugmentConfig, SpecAugmentConfig
 from firered.train.data.labels import frame_labels
 from firered.train.data.stream import Stream, dynamic_batches, evaluation
-from firered.train.data.text import NO_TARGET, teacher_forcing
+from firered.train.data.text import teacher_forcing
 from firered.train.data.transcribed import _fits
-from firered.train.objectives.encoder_decoder import AedObjective, sizes_of
 from firered.train.objectives.regularise import Progress, set_dropout, spec_augment
 from firered.train.objectives.schedule import learning_rate
+from firered.train.tasks.aed import AedTaskConfig, objective_of
+from firered.train.tasks.conformer import ConformerConfig, sizes_of
 
 SMALL = AedConfig(odim=11, d_model=16, n_head=2, n_layers_enc=1, n_layers_dec=1, kernel_size=3)
 
@@ -198,7 +193,7 @@ def test_keeper_names_the_figures_there_are(tmp_path):
 
 
 def test_label_smoothing_by_value():
-    objective = AedObjective(Aed(SMALL), AedTaskConfig(label_smoothing=0.2), SpecAugmentConfig())
+    objective = objective_of(AedTaskConfig(label_smoothing=0.2), Aed(SMALL), SpecAugmentConfig())
     logits = torch.randn(2, 3, 11)
     targets = torch.tensor([[5, 6, 4], [7, 4, NO_TARGET]])
     logp = logits.log_softmax(-1)
@@ -220,7 +215,7 @@ def test_teacher_forcing():
 
 def test_padding_changes_no_loss():
     torch.manual_seed(0)
-    objective = AedObjective(Aed(SMALL, ctc=True), AedTaskConfig(ctc_weight=0.4), SpecAugmentConfig()).eval()
+    objective = objective_of(AedTaskConfig(ctc_weight=0.4), Aed(SMALL, ctc=True), SpecAugmentConfig()).eval()
     feats, lengths = [torch.randn(60, 80), torch.randn(43, 80)], torch.tensor([60, 43])
     ids = [[5, 6, 7], [8]]
 

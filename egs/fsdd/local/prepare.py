@@ -1,7 +1,7 @@
 """Kaldi data directories of the Free Spoken Digit Dataset: 3,000 digits of six speakers of English.
 
 Recordings are named <digit>_<speaker>_<index>.wav. The official split tests on the indices 0 to 4 of every speaker;
-in addition there is one split for every speaker, which trains on the others and tests on all recordings of that one.
+there is also one split for every speaker that trains on the others and tests on all recordings of that speaker.
 """
 
 import re
@@ -41,7 +41,7 @@ class Digit:
 
 
 def read_corpus(corpus: Path) -> tuple[list[Digit], list[str]]:
-    """The recordings under a copy of the corpus, and `file reason` of the wav files that are none of them.
+    """The recordings under a copy of the corpus, and lines `file reason` of other wav files.
 
     Raises:
         DataError: there are none.
@@ -89,7 +89,7 @@ def main(
     if len(digits) != EXPECTED:
         print(f"Warning: expected {EXPECTED} recordings, found {len(digits)}", file=sys.stderr)
     if skipped:
-        print(f"Warning: {len(skipped)} files left out, listed in {out}/skipped.txt", file=sys.stderr)
+        print(f"Warning: {len(skipped)} files skipped, listed in {out}/skipped.txt", file=sys.stderr)
     write_lines(out / "skipped.txt", skipped)
     write_split(out / "official", digits, lambda digit: digit.index in _OFFICIAL_TEST)
     for speaker in sorted({digit.speaker for digit in digits}):

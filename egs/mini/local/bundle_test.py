@@ -1,4 +1,4 @@
-"""A few recordings of the test sets, to be kept in the repository, with their transcripts and word times.
+"""A few recordings of the test sets, to be kept beside the code, with their transcripts and times.
 
 The paths in wav.scp count from the top of the repository, where commands are run; elsewhere they are absolute.
 """

@@ -1,7 +1,7 @@
 """The corpus of egs/mini as Kaldi data directories: synthetic speech in seven languages, singing, music and noise.
 
 Sentences come from the grammars beside this folder; those of dev and test are in no training set, and the voices of
-test are used nowhere else. The same seed and version of espeak-ng give the same corpus, on any number of processes.
+test occur in no other set. The same seed and version of espeak-ng give the same corpus, on any number of processes.
 """
 
 import random
@@ -41,14 +41,14 @@ ASR = {
     "dev": {"zh": 80, "en": 50, "cs": 10, "yue": 15},
     "test": {"zh": 120, "en": 80, "cs": 20, "yue": 30},
 }
-PHRASES = {"zh": 1200, "en": 1000, "yue": 300}  # for the first lessons, of the training voices
+PHRASES = {"zh": 1200, "en": 1000, "yue": 300}  # for the first stage of training, of its voices
 _PHRASE_CHARACTERS = {"zh": 4, "yue": 4, "en": 16}  # at most
 LANGUAGES = ("zh", "yue", "en", "es", "fr", "de", "ru")
 LID = {"train": 350, "dev": 12, "test": 40}  # of each language
 MIXTURES = {"train": 320, "dev": 30, "test": 60}
 TALKS = {"zh": 2, "en": 2, "yue": 1, "cs": 1}  # conversations of test
 _TURNS = 6
-_TRIES = 100  # for each text that is to be another than those before
+_TRIES = 100  # for each text that must differ from those before
 NOISES = 40
 PUNC = {"train": 8000, "dev": 200, "test": 400}
 LM = {"train": 20000, "dev": 300}
@@ -59,7 +59,7 @@ _GRAMMARS = Path(__file__).resolve().parents[1] / "grammar"
 
 
 def part_of(sentence: str) -> str:
-    """The part that a sentence belongs to, whatever the voice: no other part gets it."""
+    """The part that a sentence belongs to with any voice; no other part gets it."""
     twentieth = zlib.crc32(plain_text(sentence).encode()) % 20
     return next(part for part, twentieths in PARTS.items() if twentieth in twentieths)
 
@@ -100,7 +100,7 @@ class Script:
                 return phrase
 
     def line(self, part: str, grammar: str, text: str) -> Line:
-        """A text with a voice that speaks it."""
+        """A text with a voice."""
         variant = self._rng.choice(VOICES[part])
         voice = Voice(variant, pitch=self._rng.randint(30, 70), speed=self._rng.randint(170, 240))
         return Line(text, "zh" if grammar == "cs" else grammar, voice)
@@ -142,8 +142,8 @@ class Script:
 
 def main(
     out: Annotated[Path, typer.Argument(help="folder for the data directories and, in wav/, their audio")],
-    seed: Annotated[int, typer.Option(help="everything drawn at random follows from it", min=0)] = 1,
-    nj: Annotated[int, typer.Option(help="parallel processes", min=1)] = 2,
+    seed: Annotated[int, typer.Option(help="seed of all random numbers", min=0)] = 1,
+    nj: Annotated[int, typer.Option(help="processes side by side", min=1)] = 2,
     scale: Annotated[float, typer.Option(help="size of all sets, against the full ones", min=0.01)] = 1.0,
 ) -> None:
     """Write the sets: train, dev, test; lid_*, vad_*, punc_*; phrases; talk_test; lm_train, lm_dev; noise."""
@@ -172,15 +172,15 @@ def main(
 
 
 def write(out: Path, recordings: list[Recording]) -> None:
-    """Write a set, without the utterances in which espeak-ng does not give the time of every word."""
+    """Write a set, without the utterances in which espeak-ng does not tell the time of every word."""
     good = [recording for recording in recordings if not recording.words or has_exact_times(recording)]
     write_recordings(out, good)
     hours = sum(recording.seconds for recording in good) / 3600
-    print(f"{out.name}: {len(good)} recordings, {hours:.2f} hours; {len(recordings) - len(good)} left out")
+    print(f"{out.name}: {len(good)} recordings, {hours:.2f} hours; {len(recordings) - len(good)} skipped")
 
 
 def write_noises(folder: Path, count: int, seed: int) -> None:
-    """Write so many recordings of nothing but noise."""
+    """Write so many recordings of noise alone."""
     folder.mkdir(parents=True, exist_ok=True)
     rng = np.random.default_rng(seed)
     for number in range(count):

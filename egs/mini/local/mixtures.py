@@ -7,7 +7,7 @@ from numpy.random import Generator
 from sounds import levelled, music, noise, singing
 from synth import SAMPLE_RATE, Spoken, Word
 
-Event = tuple[float, float, str]  # start and end in seconds, and the label
+Event = tuple[float, float, str]  # start and end in seconds, label
 
 SPEECH, SINGING, MUSIC = "speech", "singing", "music"
 _PAUSE_S = 0.2  # shorter gaps between words belong to the speech
@@ -35,18 +35,18 @@ def utterance(rng: Generator, spoken: Spoken) -> tuple[np.ndarray, list[Word]]:
 
 
 def conversation(rng: Generator, spoken: Sequence[Spoken]) -> tuple[np.ndarray, list[Word], list[Event]]:
-    """Samples of utterances in a quiet room, one after the other, with their words and when somebody speaks."""
+    """Samples of utterances in a quiet room, one after the other, with their words and the segments of speech."""
     at_s = float(rng.uniform(0.5, 1.5))
     words: list[Word] = []
     starts = []
-    for phrase in spoken:
+    for turn in spoken:
         starts.append(at_s)
-        words += phrase.shifted(at_s)
-        at_s += phrase.duration_s + float(rng.uniform(0.6, 2.0))
+        words += turn.shifted(at_s)
+        at_s += turn.duration_s + float(rng.uniform(0.6, 2.0))
     samples = np.zeros(round(at_s * SAMPLE_RATE))
     level_db = rng.uniform(-28, -20)
-    for phrase, start_s in zip(spoken, starts, strict=True):
-        _add(samples, phrase.samples, start_s, level_db + rng.uniform(-3, 3))
+    for turn, start_s in zip(spoken, starts, strict=True):
+        _add(samples, turn.samples, start_s, level_db + rng.uniform(-3, 3))
     return _in_room(rng, samples), words, [(start, end, SPEECH) for start, end in speech_spans(words)]
 
 
@@ -54,8 +54,8 @@ def mixture(rng: Generator, spoken: Iterator[Spoken], seconds: float) -> tuple[n
     """Samples and events of a recording: things one after another, at times over music, and always over some noise.
 
     Args:
-        rng: source of everything drawn at random.
-        spoken: utterances of speech, as many as the recording needs.
+        rng: source of all random numbers.
+        spoken: utterances, of which as many are taken as fit.
         seconds: the recording's length.
     """
     samples = np.zeros(round(seconds * SAMPLE_RATE))
@@ -79,11 +79,11 @@ def mixture(rng: Generator, spoken: Iterator[Spoken], seconds: float) -> tuple[n
 
 
 def _piece(rng: Generator, spoken: Iterator[Spoken]) -> tuple[np.ndarray, list[tuple[float, float]], str]:
-    """A piece of sound, the spans of its events, and their label; a burst of noise has no spans."""
+    """A sound, the spans in it, and their label; a burst of noise has no spans."""
     kind = rng.choice([SPEECH, SINGING, MUSIC, "noise"], p=[0.55, 0.2, 0.15, 0.1])
     if kind == SPEECH:
-        phrase = next(spoken)
-        return phrase.samples, speech_spans(phrase.words), kind
+        speech = next(spoken)
+        return speech.samples, speech_spans(speech.words), kind
     length_s = float(rng.uniform(1.0, 4.0))
     sound = {SINGING: singing, MUSIC: music, "noise": noise}[kind](rng, length_s)
     return sound, [] if kind == "noise" else [(0.0, length_s)], str(kind)
@@ -102,7 +102,7 @@ def _add(samples: np.ndarray, sound: np.ndarray, at_s: float, level_db: float) -
 
 
 def _united(events: list[Event]) -> list[Event]:
-    """The events by label and time, with those that touch merged."""
+    """The events by time, those of one label that touch merged."""
     united: list[Event] = []
     for start, end, label in sorted(events, key=lambda event: (event[2], event[0])):
         if united and united[-1][2] == label and start <= united[-1][1]:

@@ -1,4 +1,4 @@
-"""How much earlier than the frames of its CTC head a model's words are spoken, measured where the times are known.
+"""How much earlier than the frames of its CTC head a model's words start and end, measured where the times are known.
 
 A head learns which labels follow each other, not when: in one training its frames lie late in the words, in the next
 before them. The median of all errors of an alignment is taken off, and kept in the checkpoint.
@@ -22,7 +22,7 @@ def main(
     found: Annotated[Path, typer.Argument(help="ctm of the alignment by this model")],
     model: Annotated[Path, typer.Argument(help="folder of the model, whose checkpoint is changed")],
 ) -> None:
-    """Add the median error of starts and ends of words to the model's `ctc_lead_s`; align anew before a second time."""
+    """Add the median error of starts and ends of words to the model's `ctc_lead_s`; then align again."""
     path = model / CHECKPOINT
     args, state = load_checkpoint(path)
     before_s = getattr(args, "ctc_lead_s", CTC_LEAD_S)

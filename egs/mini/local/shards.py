@@ -14,7 +14,7 @@ from synth import SAMPLE_RATE, Spoken, Synthesiser, Voice, Word
 
 @dataclass(frozen=True)
 class Line:
-    """A sentence to be spoken in a language of `synth.LANGUAGES`."""
+    """A sentence to be synthesised in a language of `synth.LANGUAGES`."""
 
     text: str
     language: str

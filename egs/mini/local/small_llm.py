@@ -1,13 +1,13 @@
-"""A small language model in the form of Qwen2, trained to transcribe the tokens in the place of speech embeddings.
+"""A small language model of the Qwen2 architecture, pre-trained to transcribe tokens in the place of speech.
 
-It learns from the corpus' text alone: the prompt of the speech-LLM holds a sentence's tokens at the pace of speech,
-with gaps and mistakes, and it continues with the sentence. Adapter and LoRA are then trained on speech.
+It learns from the corpus' text alone: in the prompt of the speech-LLM it reads a sentence's tokens at the pace of
+speech, with gaps and errors, and continues with the sentence. Adapter and LoRA then learn to map speech to such tokens.
 """
 
 import logging
 import random
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import torch
 import typer
@@ -17,14 +17,14 @@ from transformers import PreTrainedTokenizerFast, Qwen2Config, Qwen2ForCausalLM
 
 from firered.data.datadir import read_table
 from firered.text.llm_tokenizer import BOS, EOS, PAD, PROMPT, LlmTokenizer
-from firered.train.data.text import NO_TARGET
+from firered.train.data.batch import NO_TARGET
 from firered.train.tasks.llm import clean
 
 log = logging.getLogger("small_llm.py")
 
 _VOCABULARY = 1200  # at most
-_SIZES = {"hidden_size": 128, "intermediate_size": 256, "num_hidden_layers": 3}
-_HEADS = {"num_attention_heads": 4, "num_key_value_heads": 2}
+_SIZES: dict[str, Any] = {"hidden_size": 128, "intermediate_size": 256, "num_hidden_layers": 3}
+_HEADS: dict[str, Any] = {"num_attention_heads": 4, "num_key_value_heads": 2}
 _LONGEST_TOKEN = 4  # embeddings of speech that stand for one token
 _MISTAKES, _GAPS = 0.1, 0.5  # shares of tokens read wrongly, and of pauses between them
 _BATCH, _LOG_STEPS = 32, 100
@@ -44,22 +44,22 @@ def new_tokenizer(texts: list[str]) -> PreTrainedTokenizerFast:
     return PreTrainedTokenizerFast(tokenizer_object=tokenizer, pad_token=PAD, eos_token=EOS)
 
 
-def at_the_pace_of_speech(ids: list[int], blank: int, rng: random.Random) -> list[int]:
+def at_speech_pace(ids: list[int], blank: int, rng: random.Random) -> list[int]:
     """A sentence's tokens at the pace of speech: each one to four times, some wrong, with blanks between."""
-    paced = [blank] * rng.randint(0, 3)
+    noisy = [blank] * rng.randint(0, 3)
     for token in ids:
         read = rng.choice(ids) if rng.random() < _MISTAKES else token
-        paced += [read] * rng.randint(1, _LONGEST_TOKEN)
-        paced += [blank] * (rng.random() < _GAPS)
-    return paced
+        noisy += [read] * rng.randint(1, _LONGEST_TOKEN)
+        noisy += [blank] * (rng.random() < _GAPS)
+    return noisy
 
 
 def example(ids: list[int], tokenizer: LlmTokenizer, rng: random.Random) -> tuple[torch.Tensor, torch.Tensor]:
-    """Tokens of prompt and answer, and the same with the prompt's left out."""
-    paced = at_the_pace_of_speech(ids, tokenizer.pad_id, rng)
-    prompt = tokenizer.prompt(len(paced))
+    """Tokens of prompt and answer, and the labels: those of the answer, NO_TARGET for the prompt."""
+    noisy = at_speech_pace(ids, tokenizer.pad_id, rng)
+    prompt = tokenizer.prompt(len(noisy))
     at = prompt.index(tokenizer.speech_id)
-    prompt[at : at + len(paced)] = paced
+    prompt[at : at + len(noisy)] = noisy
     answer = [*ids, tokenizer.eos_id]
     return torch.tensor(prompt + answer), torch.tensor([NO_TARGET] * len(prompt) + answer)
 
@@ -99,7 +99,7 @@ def main(
     plain.save_pretrained(out)
     sentences = [plain.encode(line, add_special_tokens=False) for line in texts]
     tokenizer = LlmTokenizer.from_dir(out)
-    special = {"pad_token_id": tokenizer.pad_id, "bos_token_id": None, "eos_token_id": tokenizer.eos_id}
+    special: dict[str, Any] = {"pad_token_id": tokenizer.pad_id, "bos_token_id": None, "eos_token_id": tokenizer.eos_id}
     config = Qwen2Config(
         vocab_size=len(plain), max_position_embeddings=1024, tie_word_embeddings=True, **_SIZES, **_HEADS, **special
     )

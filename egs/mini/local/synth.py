@@ -66,22 +66,22 @@ class Spoken:
 
     @property
     def duration_s(self) -> float:
-        """Seconds of all of it."""
+        """Length in seconds."""
         return len(self.samples) / SAMPLE_RATE
 
     def shifted(self, seconds: float) -> list[Word]:
-        """The words, shifted by so many seconds."""
+        """The words with later times."""
         return [Word(word.text, word.start_s + seconds, word.end_s + seconds) for word in self.words]
 
 
 class Synthesiser:
-    """The library, which a process can load only once.
+    """espeak-ng as a library, at most one in a process.
 
-    Its output depends a little on the sentences before, as the state of its noise and echo is kept: the same sentences
-    in the same order from the start of a process give the same samples.
+    Its noise and echo carry over from one sentence to the next: the same samples come out for the same sentences in the
+    same order from the start of a process.
 
     Raises:
-        FireRedError: espeak-ng is not installed, or not all of it.
+        FireRedError: espeak-ng is not installed, or incomplete.
     """
 
     def __init__(self) -> None:
@@ -98,7 +98,7 @@ class Synthesiser:
         self._library.espeak_SetSynthCallback(self._callback)
 
     def say(self, language: str, text: str, voice: Voice) -> Spoken:
-        """A text of one of LANGUAGES; words of Latin letters among Chinese ones are spoken in English."""
+        """Synthesise a text of one of LANGUAGES; Latin words in Chinese text are pronounced in English."""
         whole = Spoken(np.zeros(0, np.float32), [])
         for stretch in filter(str.strip, _STRETCH.findall(text) if language == "zh" else [text]):
             foreign = language == "zh" and not re.search(_HAN, stretch)

@@ -21,30 +21,30 @@ def plain_text(text: str) -> str:
 
 
 def has_exact_times(recording: Recording) -> bool:
-    """Whether espeak-ng gave the time of every word; at times it merges two."""
+    """Whether espeak-ng told the time of every word; at times it runs two together."""
     return [word.text for word in recording.words] == _WORDS.findall(_text(recording))
 
 
 def write_recordings(out: Path, recordings: Sequence[Recording]) -> None:
     """Audio, speakers and durations of a set; text, languages and ctm of what has words, rttm of what has events."""
-    speakers = {
-        recording.key: recording.lines[0].voice.variant if len(recording.lines) == 1 else recording.key
-        for recording in recordings
-    }
+    speakers = {recording.key: _speaker(recording) for recording in recordings}
     languages = {recording.key: recording.lines[0].language for recording in recordings}
     if any(recording.words for recording in recordings):
         write_table(out / "text", {recording.key: _text(recording) for recording in recordings})
         write_table(out / "utt2lang", {key: _LABELS.get(language, language) for key, language in languages.items()})
         write_lines(out / "ctm", [line for recording in recordings for line in _ctm(recording)])
     if any(recording.events for recording in recordings):
-        write_lines(
-            out / "rttm",
-            [line for recording in recordings for line in rttm(recording.key, recording.events).splitlines()],
-        )
+        events = "".join(rttm(recording.key, recording.events) for recording in recordings)
+        write_lines(out / "rttm", events.splitlines())
     write_table(out / "wav.scp", {recording.key: str(recording.path) for recording in recordings})
     write_table(out / "utt2spk", speakers)
     write_table(out / "spk2utt", spk2utt_of(speakers))
     write_table(out / "utt2dur", {recording.key: seconds(recording.seconds) for recording in recordings})
+
+
+def _speaker(recording: Recording) -> str:
+    """The voice of an utterance; a recording of several voices is a speaker of its own."""
+    return recording.lines[0].voice.variant if len(recording.lines) == 1 else recording.key
 
 
 def _text(recording: Recording) -> str:

@@ -1,4 +1,4 @@
-"""Punctuated texts, and what a recogniser would make of them: the same words without marks."""
+"""Punctuated texts, and the same words without marks, as a recogniser gives them."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -26,7 +26,7 @@ class PunctuatedSet:
         """Write the texts to `text`, and without their marks to `plain/text`.
 
         Raises:
-            DataError: there are none, or a line cannot be read and `allow_missing` does not allow it.
+            DataError: there are none, or a line cannot be read and `allow_missing` is False.
         """
         problems = [str(problem) for problem in self.texts.problems]
         texts = {key: text for key, text in self.texts.by_id.items() if text}
@@ -42,7 +42,7 @@ def without_marks(text: str) -> str:
 
 
 def read(corpus: Path) -> Iterator[PunctuatedSet]:
-    """The texts <language>.txt (one a line) or <language>/text (Kaldi) in CORPUS, for zh and en."""
+    """The texts <language>.txt (one per line) or <language>/text (Kaldi) in CORPUS, for zh and en."""
     for language in LANGUAGES:
         for source in (corpus / f"{language}.txt", corpus / language / "text"):
             if source.is_file():

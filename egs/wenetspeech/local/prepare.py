@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import ijson
 
@@ -30,7 +31,7 @@ def utterances(listing: Path) -> Iterator[tuple[set[str], Entry]]:
         DataError: it is not JSON, or lacks something.
     """
     with listing.open("rb") as stream:
-        audio = {}
+        audio: dict[str, Any] = {}
         try:
             for audio in ijson.items(stream, "audios.item", use_float=True):
                 recording, path = audio["aid"], listing.parent / audio["path"]

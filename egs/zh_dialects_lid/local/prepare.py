@@ -23,7 +23,7 @@ def read(corpus: Path, magichub: Path) -> Iterator[CorpusSet]:
 
 
 def add_all(found: CorpusSet, part: CorpusSet, labels: dict[str, str]) -> None:
-    """Add a part with ids of its own: with labels of its utterances' languages, or all with that of its name."""
+    """Add the utterances of a part, prefixed ids, with the labels of their languages, else of the part's name."""
     part.count()
     found.missing += part.missing
     for key, entry in part.entries.items():

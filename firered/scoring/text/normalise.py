@@ -79,7 +79,7 @@ def _joined(spelled: re.Match[str]) -> str:
 
 def _numerals() -> Step:
     """cn2an's reading of every number in a text; it knows numbers of up to 16 digits and leaves others."""
-    from cn2an import transform  # type: ignore[import-untyped]
+    from cn2an import transform
 
     return lambda text: transform(text, "an2cn") if _DIGIT.search(text) else text
 

@@ -1,4 +1,4 @@
-"""What is done to the audio of training utterances: speed, zeros around it, noise."""
+"""Augmentation of the audio of training utterances: speed perturbation, silence around it, noise."""
 
 import logging
 import math
@@ -8,18 +8,18 @@ import numpy as np
 import soxr
 
 from firered.audio.config import AudioConfig
-from firered.audio.frontend import FRAME_SHIFT, SAMPLE_RATE
+from firered.audio.framing import FRAME_SHIFT, SAMPLE_RATE
 from firered.audio.load import read_blocks
 from firered.errors import AudioError, DataError
 from firered.runs.inputs import resolve
-from firered.train.config import AugmentConfig
+from firered.train.data.config import AugmentConfig
 
 log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
 class Draw:
-    """What is done to one utterance in one epoch."""
+    """The augmentation of one utterance in one epoch."""
 
     speed: float = 1.0
     before: int = 0  # zeros in samples
@@ -28,7 +28,7 @@ class Draw:
     pure_noise: bool = False
 
     def moved(self, time_s: float) -> float:
-        """Where a time of the utterance comes to lie."""
+        """The time after augmentation, in seconds, of a time of the utterance."""
         return time_s / self.speed + self.before / SAMPLE_RATE
 
 
@@ -36,7 +36,7 @@ AS_IT_IS = Draw()
 
 
 class Draws:
-    """The draws of all utterances of an epoch, by number."""
+    """The draws of all utterances of an epoch, by index."""
 
     def __init__(self, config: AugmentConfig, seed: int, epoch: int, count: int) -> None:
         rng = np.random.default_rng([seed, epoch])
@@ -50,7 +50,7 @@ class Draws:
         self.snr_db = np.where(noisy & bool(config.noise), snr, np.nan)
 
     def __getitem__(self, index: int) -> Draw:
-        """What is done to one utterance."""
+        """The draw of one utterance."""
         return Draw(
             float(self.speed[index]),
             int(self.before[index]),
@@ -60,7 +60,7 @@ class Draws:
         )
 
     def frames(self, frames: np.ndarray) -> np.ndarray:
-        """What becomes of these numbers of frames."""
+        """(n,) numbers of frames after augmentation, of those before."""
         return np.ceil(frames / self.speed + (self.before + self.after) / FRAME_SHIFT).astype(np.int64)
 
 
@@ -74,10 +74,10 @@ class _Noise:
 
 
 class WaveAugment:
-    """Draws and applies what `AugmentConfig` asks for.
+    """Draws and applies the augmentation that `AugmentConfig` describes.
 
     Raises:
-        DataError: there are no noise recordings where they are said to be, or the length of one is not known.
+        DataError: `noise` has no recordings, or the length of one is not known.
     """
 
     def __init__(self, config: AugmentConfig, seed: int) -> None:
@@ -87,13 +87,13 @@ class WaveAugment:
         self._draws: Draws | None = None
 
     def draws(self, epoch: int, count: int) -> Draws:
-        """The draws of an epoch for `count` utterances, kept until another epoch is asked for."""
+        """The draws of an epoch for `count` utterances, cached until another epoch is requested."""
         if self._draws is None or self._epoch != epoch:
             self._epoch, self._draws = epoch, Draws(self.config, self.seed, epoch, count)
         return self._draws
 
     def apply(self, samples: np.ndarray, draw: Draw, rng: np.random.Generator) -> np.ndarray:
-        """(n',) the utterance (n,) changed as drawn; `rng` picks the noise."""
+        """(n',) the utterance (n,) augmented as drawn; `rng` picks the noise."""
         if draw.speed != 1.0:
             samples = change_speed(samples, draw.speed)
         signal = np.zeros_like(samples) if draw.pure_noise else samples
@@ -106,7 +106,7 @@ class WaveAugment:
         return signal + scaled_noise(samples, self._noise(len(signal), rng), draw.snr_db)
 
     def _noise(self, size: int, rng: np.random.Generator) -> np.ndarray:
-        """(size,) float32 stretch of a noise recording drawn at random, repeated where it is too short."""
+        """(size,) float32 excerpt of a noise recording drawn at random, repeated where it is too short."""
         noise = self._noises[int(rng.integers(len(self._noises)))]
         wanted_s = size / SAMPLE_RATE
         offset = rng.random() * max(0.0, noise.duration_s - wanted_s)
@@ -126,7 +126,7 @@ def change_speed(samples: np.ndarray, speed: float) -> np.ndarray:
 
 
 def scaled_noise(speech: np.ndarray, noise: np.ndarray, snr_db: float) -> np.ndarray:
-    """Noise made so loud that the mean power of the speech lies `snr_db` above its own."""
+    """Noise scaled so that the mean power of the speech is `snr_db` above its own."""
     speech_power = float(np.mean(np.square(speech, dtype=np.float64)))
     noise_power = float(np.mean(np.square(noise, dtype=np.float64)))
     if noise_power == 0.0:
@@ -138,13 +138,14 @@ def _find_noises(path: str) -> list[_Noise]:
     audio = AudioConfig()
     found = resolve([path], audio, by_segment=True)
     noises = []
-    for one in found.utterances:
-        known = one.end_s - one.start_s if math.isfinite(one.end_s) else one.duration_s
+    for recording in found.utterances:
+        segmented = math.isfinite(recording.end_s)
+        known = recording.end_s - recording.start_s if segmented else recording.duration_s
         if not math.isfinite(known):
-            raise DataError(f"noise {one.id}: its length is not known; give {path}/reco2dur")
-        noises.append(_Noise(one.id, one.rxfilename, one.channel, one.start_s, known))
+            raise DataError(f"noise {recording.id}: its length is not known; give {path}/reco2dur")
+        noises.append(_Noise(recording.id, recording.rxfilename, recording.channel, recording.start_s, known))
     for problem in found.problems:
-        log.warning("noise left out: %s", problem)
+        log.warning("noise skipped: %s", problem)
     if not noises:
         raise DataError(f"{path}: no noise recordings here")
     return noises

@@ -1,18 +1,18 @@
-"""Labelled stretches of recordings as frame labels."""
+"""Labelled segments of recordings as frame labels."""
 
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import numpy as np
 
-from firered.audio.frontend import FRAME_SHIFT_S
+from firered.audio.framing import FRAME_SHIFT_S
 from firered.data.datadir import DataDir
 from firered.data.rttm import NON_SPEECH, parse_rttm
 from firered.data.textgrids import Tier, read_textgrid
 from firered.errors import DataError, Problem
 from firered.train.data.augment import Draw
+from firered.vad.detect import EVENTS
 
-EVENTS = ("speech", "singing", "music")
 _NO_EVENT = (*NON_SPEECH, "<sil>")  # the last is the symbol of the models' dictionaries
 
 Spans = list[tuple[float, float, str]]  # start and end in seconds, event
@@ -29,8 +29,8 @@ def event_of(name: str) -> str | None:
 def frame_labels(spans: Spans, frames: int, events: Sequence[str], draw: Draw) -> np.ndarray:
     """(frames, len(events)) float32 labels, 0 or 1.
 
-    A stretch takes the frames from round(100 start) up to, without, round(100 end): what the detectors' own times
-    mean, so that their segments are their labels again.
+    A segment labels the frames from round(100 start) up to, but not including, round(100 end): the inverse of how
+    the detectors make segments of frames.
     """
     out = np.zeros((frames, len(events)), np.float32)
     for start, end, event in spans:
@@ -41,16 +41,16 @@ def frame_labels(spans: Spans, frames: int, events: Sequence[str], draw: Draw) -
 
 
 def read_spans(path: Path, kind: str, recordings: Iterable[str], problems: list[Problem]) -> dict[str, Spans]:
-    """Labelled stretches of the recordings of a data directory, by recording; those without any have an empty list.
+    """Labelled segments of the recordings of a data directory, by recording; those without any have an empty list.
 
     Args:
         path: the data directory.
-        kind: rttm, textgrid, segments, or auto: the first of these that is there.
+        kind: rttm, textgrid, segments, or auto: the first of these that exists.
         recordings: their ids.
         problems: takes recordings whose labels cannot be read; these are not in the result.
 
     Raises:
-        DataError: the labels are not there.
+        DataError: the data directory has no such labels.
     """
     data = DataDir(path)
     there = {"rttm": path / "rttm", "textgrid": path / "textgrid", "segments": path / "segments"}
@@ -61,9 +61,12 @@ def read_spans(path: Path, kind: str, recordings: Iterable[str], problems: list[
         raise DataError(f"{path}: no labels here ({wanted})")
     if kind == "rttm":
         lines = data.lines("rttm") or {}
-        return {one: [span for line in lines.get(one, []) if (span := _rttm_span(path, line))] for one in recordings}
+        return {
+            recording: [span for line in lines.get(recording, []) if (span := _rttm_span(path, line))]
+            for recording in recordings
+        }
     if kind == "segments":
-        spans: dict[str, Spans] = {one: [] for one in recordings}
+        spans: dict[str, Spans] = {recording: [] for recording in recordings}
         for part in (data.segments or {}).values():
             if part.recording in spans:
                 spans[part.recording].append((part.start_s, part.end_s, "speech"))
@@ -85,18 +88,18 @@ def _rttm_span(path: Path, line: str) -> tuple[float, float, str] | None:
 
 def _textgrids(folder: Path, recordings: Iterable[str], problems: list[Problem]) -> dict[str, Spans]:
     found: dict[str, Spans] = {}
-    for one in recordings:
+    for recording in recordings:
         try:
-            grid = read_textgrid(folder / f"{one}.TextGrid")
+            grid = read_textgrid(folder / f"{recording}.TextGrid")
         except DataError as error:
-            problems.append(Problem(one, str(error)))
+            problems.append(Problem(recording, str(error)))
         else:
-            found[one] = [span for tier in grid.tiers for span in _tier_spans(tier)]
+            found[recording] = [span for tier in grid.tiers for span in _tier_spans(tier)]
     return found
 
 
 def _tier_spans(tier: Tier) -> Spans:
-    """A tier of an event's name marks it with any text; in other tiers the text says what it is."""
+    """Labelled segments of a tier: a tier named for an event marks it with any text, in others the text names it."""
     own = tier.name.strip().lower()
     events = ((start, end, own if own in EVENTS else event_of(label)) for start, end, label in tier.intervals)
     return [(start, end, event) for start, end, event in events if event]

@@ -14,9 +14,8 @@ from torch.nn.utils.rnn import pad_sequence
 
 from firered.punc.text import strip_marks
 from firered.punc.tokens import PieceTokenizer
-from firered.train.config import PuncDataConfig
-from firered.train.data.text import NO_TARGET
-from firered.train.objectives.task import Batch
+from firered.train.data.batch import NO_TARGET, Batch
+from firered.train.data.config import PuncDataConfig
 
 MARKS = ("，", "。", "？", "！")  # of tags 1 to 4; tag 0 is no mark
 _AS = {"，": ",、;；:：", "。": "..．…", "？": "?", "！": "!"}
@@ -29,10 +28,10 @@ Example = tuple[np.ndarray, np.ndarray]  # token ids and tags, (L,) each
 
 
 def cut_marks(text: str) -> tuple[str, list[tuple[int, int]]]:
-    """A text as recognition would give it, and the marks it had: (characters before it, white space aside; tag).
+    """A text as recognition would give it, and its marks: (characters before it but for white space, tag).
 
-    What separates clauses counts as a comma, an ellipsis as a full stop; of several marks in a row the first counts.
-    Points and commas within numbers and names stay, as they do where text is punctuated.
+    Marks between clauses count as a comma, an ellipsis as a full stop; of several marks in a row the first counts.
+    Points and commas within numbers and names stay, as in inference.
     """
     text = "".join(_spoken(text, at) for at in range(len(text)))
     bare = strip_marks(text)  # a space for every mark
@@ -46,7 +45,7 @@ def cut_marks(text: str) -> tuple[str, list[tuple[int, int]]]:
 
 
 def _spoken(text: str, at: int) -> str:
-    """The character, or a space where nobody would say or write it in a transcript."""
+    """The character, or a space for one that transcripts do not have."""
     sign = text[at]
     if sign in "'’":
         return "'" if text[at - 1 : at].isalpha() and text[at + 1 : at + 2].isalpha() else " "
@@ -80,9 +79,9 @@ def learn_vocabulary(texts: Iterable[str], size: int) -> list[str]:
 
 
 class MarkedCorpus:
-    """Texts joined at random, as they follow one another in speech without a sign of where one ends.
+    """Texts concatenated at random, as sentences follow one another in speech without a sign of where each ends.
 
-    Every text comes once an epoch; evaluation joins them at random too, always in the same way.
+    Every text comes once in an epoch; evaluation concatenates at random too, always in the same way.
     """
 
     def __init__(self, examples: Mapping[str, Example], config: PuncDataConfig, cls_id: int, seed: int) -> None:
@@ -93,7 +92,7 @@ class MarkedCorpus:
         self._groups: list[list[int]] = []
 
     def groups(self, epoch: int | None) -> list[list[int]]:
-        """The texts, by number, of every example of an epoch."""
+        """The indices of the texts of every example of an epoch."""
         if self._epoch != epoch:
             self._epoch, self._groups = epoch, self._drawn(_DEV if epoch is None else epoch)
         return self._groups
@@ -115,7 +114,7 @@ class MarkedCorpus:
         return groups
 
     def sizes(self, epoch: int | None) -> np.ndarray:
-        """(n,) tokens, [CLS] included."""
+        """(n,) numbers of tokens, [CLS] included."""
         return np.array([1 + sum(len(self._examples[i][0]) for i in group) for group in self.groups(epoch)], np.int64)
 
     def item(self, index: int, epoch: int | None) -> tuple[str, np.ndarray, np.ndarray]:
@@ -130,7 +129,7 @@ class MarkedCorpus:
         targets = [torch.from_numpy(tags).long() for _, _, tags in items]
         tensors = {
             "ids": pad_sequence(ids, batch_first=True),
-            "mask": pad_sequence([torch.ones_like(one) for one in ids], batch_first=True),
+            "mask": pad_sequence([torch.ones_like(tokens) for tokens in ids], batch_first=True),
             "targets": pad_sequence(targets, batch_first=True, padding_value=NO_TARGET),
         }
-        return Batch([key for key, _, _ in items], tensors, sum(len(one) for one in targets))
+        return Batch([key for key, _, _ in items], tensors, sum(len(tags) for tags in targets))

@@ -1,4 +1,4 @@
-"""Utterances of Kaldi data directories as training examples: features, normalised, and what is to be said of them."""
+"""Utterances of Kaldi data directories as training examples: normalised features and targets."""
 
 import logging
 import math
@@ -13,24 +13,24 @@ from torch import Tensor
 from torch.nn.utils.rnn import pad_sequence
 
 from firered.audio.config import AudioConfig
-from firered.audio.frames import of_utterance
-from firered.audio.frontend import Cmvn, CmvnStats, fbank, num_frames
+from firered.audio.frames import of_utterance, whole_segment
+from firered.audio.framing import SAMPLE_RATE, num_frames
+from firered.audio.frontend import Cmvn, CmvnStats, fbank
 from firered.audio.load import read_blocks
 from firered.data.utterance import Utterance
 from firered.errors import AudioError, DataError, OptionError, Problem
 from firered.runs.inputs import resolve
-from firered.train.config import FeatureDataConfig
 from firered.train.data.augment import AS_IT_IS, Draw, WaveAugment
-from firered.train.objectives.task import Batch
+from firered.train.data.batch import Batch
+from firered.train.data.config import FeatureDataConfig
 
 log = logging.getLogger(__name__)
 
 _AUDIO = AudioConfig()
-_SEGMENT_TOLERANCE_S = 0.002  # a segment's end is rounded to milliseconds
 
 
 def utterances_of(paths: str, what: str, *, by_segment: bool = True) -> tuple[list[Utterance], list[Problem]]:
-    """Utterances of data directories, in the order of the directories, and what of these cannot be used.
+    """Utterances of data directories, in the order of the directories, and the problems of those that cannot be used.
 
     Raises:
         OptionError: no directory is given.
@@ -38,45 +38,47 @@ def utterances_of(paths: str, what: str, *, by_segment: bool = True) -> tuple[li
     """
     if not paths.split():
         raise OptionError(f"data.{what}: no data directory given")
-    utterances, problems, owner = [], [], {}
+    utterances: list[Utterance] = []
+    problems: list[Problem] = []
+    owner: dict[str, str] = {}
     for path in paths.split():
         found = resolve([path], _AUDIO, by_segment=by_segment)
-        for one in found.utterances:
-            if owner.setdefault(one.id, path) != path:
-                raise DataError(f"{one.id} is in {owner[one.id]} and in {path}: ids must differ")
+        for utterance in found.utterances:
+            if owner.setdefault(utterance.id, path) != path:
+                raise DataError(f"{utterance.id} is in {owner[utterance.id]} and in {path}: ids must differ")
         utterances += found.utterances
         problems += found.problems
     return utterances, problems
 
 
-def count_frames(one: Utterance) -> int:
-    """Frames of an utterance, from what the tables or headers say, else by reading it.
+def count_frames(utterance: Utterance) -> int:
+    """Number of frames of an utterance, from tables or headers where these have it, else by reading it.
 
     Raises:
         AudioError, DataError: it cannot be read.
     """
-    if math.isfinite(one.duration_s):
-        return num_frames(round(one.duration_s * 16000))
-    return sum(len(block) for block in of_utterance(one, _AUDIO))
+    if math.isfinite(utterance.duration_s):
+        return num_frames(round(utterance.duration_s * SAMPLE_RATE))
+    return sum(len(block) for block in of_utterance(utterance, _AUDIO))
 
 
 def usable(
     utterances: Sequence[Utterance], config: FeatureDataConfig, left_out: list[Problem], *, longest: bool = True
 ) -> tuple[list[Utterance], np.ndarray]:
-    """Utterances of a length within the limits, and their frames; the others go to `left_out`."""
+    """Utterances of a length within the limits, and (n,) their numbers of frames; the others go to `left_out`."""
     kept, frames = [], []
-    for one in utterances:
+    for utterance in utterances:
         try:
-            count = count_frames(one)
+            count = count_frames(utterance)
         except (AudioError, DataError) as error:
-            left_out.append(Problem(one.id, str(error)))
+            left_out.append(Problem(utterance.id, str(error)))
             continue
         if count < config.min_frames:
-            left_out.append(Problem(one.id, f"too short: {count} frames, min_frames is {config.min_frames}"))
+            left_out.append(Problem(utterance.id, f"too short: {count} frames, min_frames is {config.min_frames}"))
         elif longest and count > config.max_frames:
-            left_out.append(Problem(one.id, f"too long: {count} frames, max_frames is {config.max_frames}"))
+            left_out.append(Problem(utterance.id, f"too long: {count} frames, max_frames is {config.max_frames}"))
         else:
-            kept.append(one)
+            kept.append(utterance)
             frames.append(count)
     return kept, np.array(frames, np.int64)
 
@@ -86,10 +88,10 @@ class SpeechCorpus(ABC):
 
     Args:
         utterances: where the features come from.
-        frames: (n,) their lengths.
-        targets: (n,) token ids, which pure noise has none of; subclasses may take other targets.
+        frames: (n,) their numbers of frames.
+        targets: (n,) token ids, empty for pure noise; subclasses may take other targets.
         cmvn: normalisation.
-        augment: what to do to the audio while training; None: nothing.
+        augment: augmentation of the audio in training; None: none.
     """
 
     def __init__(
@@ -100,7 +102,7 @@ class SpeechCorpus(ABC):
         cmvn: Cmvn,
         augment: WaveAugment | None,
     ) -> None:
-        self.keys = [one.id for one in utterances]
+        self.keys = [utterance.id for utterance in utterances]
         self._utterances, self._frames, self._targets = utterances, frames, targets
         self._cmvn = cmvn
         self._augment = augment if augment is not None and augment.config.touches_audio else None
@@ -108,61 +110,62 @@ class SpeechCorpus(ABC):
             _need_audio(utterances)
 
     def sizes(self, epoch: int | None) -> np.ndarray:
-        """(n,) frames."""
+        """(n,) numbers of frames, after augmentation in training."""
         if self._augment is None or epoch is None:
             return self._frames
         return self._augment.draws(epoch, len(self.keys)).frames(self._frames)
 
     def item(self, index: int, epoch: int | None) -> tuple[str, Tensor, Any]:
-        """Id, normalised features (T, 80) and target of an utterance.
+        """Id, normalised features (T, 80) and target of an utterance; augmented unless `epoch` is None.
 
         Raises:
             AudioError, DataError: it, or the noise drawn for it, cannot be read.
         """
-        draw, one = AS_IT_IS, self._utterances[index]
+        draw, utterance = AS_IT_IS, self._utterances[index]
         if self._augment is None or epoch is None:
-            feats = torch.cat(list(of_utterance(one, _AUDIO)))
+            feats = torch.cat(list(of_utterance(utterance, _AUDIO)))
         else:
             draw = self._augment.draws(epoch, len(self.keys))[index]
             rng = np.random.default_rng([self._augment.seed, epoch, index])
-            feats = fbank(self._augment.apply(_samples(one), draw, rng))
-        return one.id, self._cmvn(feats), self.target(index, draw, len(feats))
+            feats = fbank(self._augment.apply(_samples(utterance), draw, rng))
+        return utterance.id, self._cmvn(feats), self.target(index, draw, len(feats))
 
-    def target(self, index: int, draw: Draw, frames: int) -> Any:  # noqa: ANN401 - what `collate_targets` takes
-        """What is to be said of an utterance that was changed as drawn."""
+    def target(self, index: int, draw: Draw, frames: int) -> Any:  # noqa: ANN401 - what `collate` takes
+        """The target of an utterance augmented as drawn, with `frames` frames."""
         return [] if draw.pure_noise else self._targets[index]
 
     @abstractmethod
     def collate(self, items: list[Any]) -> Batch:
-        """A padded batch of what `item` gives."""
+        """A padded batch of items."""
 
     def collate_features(self, items: list[tuple[str, Tensor, Any]]) -> dict[str, Tensor]:
         """Padded features (N, T, 80) and lengths (N,)."""
         feats = [item[1] for item in items]
-        return {"feats": pad_sequence(feats, batch_first=True), "lengths": torch.tensor([len(one) for one in feats])}
+        return {
+            "feats": pad_sequence(feats, batch_first=True),
+            "lengths": torch.tensor([len(frames) for frames in feats]),
+        }
 
 
 def _need_audio(utterances: Sequence[Utterance]) -> None:
-    without = [one.id for one in utterances if not one.rxfilename]
+    without = [utterance.id for utterance in utterances if not utterance.rxfilename]
     if without:
         raise DataError(
-            f"{len(without)} utterances have stored features only ({without[0]}, ...): speeds, noise and padding are "
-            "done to audio, so give them a wav.scp, or empty the section `augment`"
+            f"{len(without)} utterances have stored features only ({without[0]}, ...): speeds, noise and padding need "
+            "audio, so give them a wav.scp, or empty the section `augment`"
         )
 
 
-def _samples(one: Utterance) -> np.ndarray:
+def _samples(utterance: Utterance) -> np.ndarray:
     """(n,) the utterance's audio."""
-    blocks = read_blocks(one.rxfilename, _AUDIO, channel=one.channel, start_s=one.start_s, end_s=one.end_s)
-    samples = np.concatenate(list(blocks))
-    missing = one.end_s - one.start_s - len(samples) / 16000
-    if math.isfinite(one.end_s) and missing > _SEGMENT_TOLERANCE_S:
-        raise AudioError(f"the segment ends {missing:.3f} s after its recording {one.recording}")
-    return samples
+    blocks = read_blocks(
+        utterance.rxfilename, _AUDIO, channel=utterance.channel, start_s=utterance.start_s, end_s=utterance.end_s
+    )
+    return np.concatenate(list(whole_segment(utterance, blocks)))
 
 
 def write_cmvn(utterances: Sequence[Utterance], count: int, seed: int, path: Path) -> None:
-    """Write statistics over `count` of the utterances, drawn at random.
+    """Write CMVN statistics of `count` of the utterances, drawn at random.
 
     Raises:
         DataError: none of them can be read.

@@ -1,44 +1,33 @@
-"""The order of batches: shuffled anew each epoch, the same for the same seed, and open to be entered anywhere."""
+"""The order of batches: shuffled in each epoch by the seed, and resumable at any batch."""
 
 import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from torch.utils.data import DataLoader, Dataset
 
 from firered.errors import DataError, FireRedError, Problem
-from firered.train.objectives.task import Batch, Corpus
+from firered.runtime.batches import padded_batches
+from firered.train.data.batch import Batch, Corpus
 
-_JITTER = 0.1  # sizes count as if they were up to so much larger, or neighbours would be the same in every epoch
+_JITTER = 0.1  # sort by sizes up to this much larger, so that batches differ from epoch to epoch
 
 
 def seed_of(*parts: int) -> int:
-    """A seed of 32 bits that follows from numbers."""
+    """A 32-bit seed computed from numbers."""
     return zlib.crc32(np.array(parts, np.int64).tobytes())
 
 
 def dynamic_batches(sizes: np.ndarray, cap: int, order: np.ndarray) -> list[list[int]]:
-    """Batches of examples taken in this order, of which none is more than `cap` when all are padded to its longest.
-
-    One that is larger than `cap` goes alone.
-    """
-    batches: list[list[int]] = []
-    longest = 0
-    for index in order.tolist():
-        grown = max(longest, int(sizes[index]))
-        if batches and grown * (len(batches[-1]) + 1) <= cap:
-            batches[-1].append(index)
-            longest = grown
-        else:
-            batches.append([index])
-            longest = int(sizes[index])
-    return batches
+    """Batches of the examples `order` (n,), in that order, of at most `cap` each with padding; see `padded_batches`."""
+    return padded_batches(zip(order.tolist(), sizes[order].tolist(), strict=True), cap)
 
 
 @dataclass(frozen=True)
 class Request:
-    """A batch to be read: `number` is its place in the epoch; one that does not count only fills up a step."""
+    """A batch to be read: `number` is its index in the epoch; one that does not count only fills up a step."""
 
     epoch: int | None
     number: int
@@ -48,10 +37,10 @@ class Request:
 
 
 class Stream:
-    """The batches of one process without end, from any place on.
+    """The endless batches of one process, starting anywhere.
 
-    A step takes `per_step` batches in all; of the processes each takes every `world`-th. The last step of an epoch may
-    be left with fewer: then a batch that does not count stands in, so that all processes take part in every step.
+    A step takes `per_step` batches over all processes; each process takes every `world`-th. Where the last step of an
+    epoch has fewer, batches that do not count fill it up, so that all processes take part in every step.
     """
 
     def __init__(self, corpus: Corpus, cap: int, seed: int, rank: int, world: int, accum: int) -> None:
@@ -60,7 +49,7 @@ class Stream:
         self.epoch, self.number = 0, 0  # the next step's first batch
 
     def batches(self, epoch: int) -> list[list[int]]:
-        """All batches of an epoch, for all processes: alike in length inside, in random order."""
+        """The batches of an epoch for all processes, each of examples of similar length, in random order."""
         rng = np.random.default_rng([self.seed, epoch])
         sizes = self.corpus.sizes(epoch)
         jittered = sizes * (1 + _JITTER * rng.random(len(sizes)))
@@ -72,7 +61,7 @@ class Stream:
         return -(-len(self.batches(epoch)) // self.per_step)
 
     def move_on(self, last: Request) -> None:
-        """Note that the step that ended with this request is done."""
+        """Advance past the step that ended with this request."""
         if last.ends_epoch:
             self.epoch, self.number = self.epoch + 1, 0
         else:
@@ -91,14 +80,14 @@ class Stream:
 
 
 def evaluation(corpus: Corpus, cap: int, rank: int, world: int) -> list[Request]:
-    """The batches of one process that go once through a corpus, longest first."""
+    """The batches of one process for one pass through a corpus, longest first."""
     sizes = corpus.sizes(None)
     batches = dynamic_batches(sizes, cap, np.argsort(-sizes, kind="stable"))
     return [Request(None, number, tuple(batches[number])) for number in range(rank, len(batches), world)]
 
 
-class _Reader(Dataset):
-    """Reads what is requested; stateless, so that any worker can read any batch."""
+class _Reader(Dataset[tuple[Request, Batch | DataError]]):
+    """Reads batches on request; stateless, so that any worker can read any batch."""
 
     def __init__(self, corpus: Corpus) -> None:
         self.corpus = corpus
@@ -111,14 +100,20 @@ class _Reader(Dataset):
             except FireRedError as error:
                 failed.append(Problem(self.corpus.keys[index], str(error)))
         if not items:
-            # Handed over, not raised: a worker's exception would arrive with its traceback for a message.
+            # Returned, not raised: the message of an exception raised in a worker would hold its traceback.
             return request, DataError(f"a whole batch cannot be read: {'; '.join(map(str, failed[:5]))}")
         batch = self.corpus.collate(items)
         batch.failed = failed
         return request, batch
 
 
-def read(corpus: Corpus, requests: Stream | list[Request], workers: int) -> DataLoader:
-    """(request, batch) in the order of the requests, read ahead by `workers` processes."""
-    ahead = {"prefetch_factor": 4, "persistent_workers": True} if workers else {}
-    return DataLoader(_Reader(corpus), batch_size=None, sampler=requests, num_workers=workers, **ahead)
+def read(corpus: Corpus, requests: Stream | list[Request], workers: int) -> DataLoader[Any]:
+    """(request, batch or error) in the order of the requests, prefetched by `workers` processes."""
+    return DataLoader(
+        _Reader(corpus),
+        batch_size=None,
+        sampler=requests,
+        num_workers=workers,
+        prefetch_factor=4 if workers else None,
+        persistent_workers=workers > 0,
+    )

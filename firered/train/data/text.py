@@ -15,12 +15,10 @@ from firered.data.datadir import DataDir
 from firered.data.utterance import Utterance
 from firered.errors import DataError, OptionError, Problem
 from firered.text.tokenizer import EOS_ID, PAD_ID, SOS_ID, UNK_ID, Tokenizer
-from firered.train.config import TokenDataConfig
-from firered.train.objectives.task import Batch
+from firered.train.data.batch import NO_TARGET, Batch
+from firered.train.data.config import TokenDataConfig
 
 log = logging.getLogger(__name__)
-
-NO_TARGET = -100  # what a loss passes over
 
 
 def table_of(paths: str, name: str) -> dict[str, str]:
@@ -63,7 +61,7 @@ def sentences_of(paths: str, what: str) -> dict[str, str]:
 
 
 class TokenTargets:
-    """Token ids of texts, under the rules for texts that are too long or hold unknown characters."""
+    """Token ids of texts, with the rules for texts that are too long or have unknown characters."""
 
     def __init__(self, tokenizer: Tokenizer, config: TokenDataConfig, left_out: list[Problem]) -> None:
         self._tokenizer, self._config, self._left_out = tokenizer, config, left_out
@@ -71,17 +69,17 @@ class TokenTargets:
         self._texts = 0
 
     def ids(self, key: str, text: str) -> list[int] | None:
-        """Ids of a text; None where it is left out.
+        """Ids of a text; None where it is skipped.
 
         Raises:
-            DataError: it has characters outside the dictionary, which are to be refused.
+            DataError: it has characters outside the dictionary, and `unknown` is refuse.
         """
         tokens, ids = self._tokenizer.tokenize(text)
         unknown = [token for token, number in zip(tokens, ids, strict=True) if number == UNK_ID]
         if unknown and self._config.unknown == "refuse":
             raise DataError(
                 f"{key}: {' '.join(unknown)} not in {self._tokenizer.source} (data.unknown: unk trains on <unk>, skip "
-                "leaves such texts out)"
+                "skips such texts)"
             )
         self._unknown.update(unknown)
         self._texts += bool(unknown)
@@ -94,11 +92,11 @@ class TokenTargets:
             return None
         return ids
 
-    def tell(self, what: str) -> None:
-        """Log what was outside the dictionary."""
+    def log_unknown(self, what: str) -> None:
+        """Log how many texts had characters outside the dictionary."""
         if self._texts:
             often = " ".join(f"{token} ({count})" for token, count in self._unknown.most_common(10))
-            fate = "left out" if self._config.unknown == "skip" else "trained on as <unk>"
+            fate = "skipped" if self._config.unknown == "skip" else "trained on as <unk>"
             log.warning("%s: %d texts with tokens outside the dictionary, %s: %s", what, self._texts, fate, often)
 
 
@@ -107,17 +105,17 @@ def transcripts(
 ) -> dict[str, list[int]]:
     """Token ids of the utterances that have a usable transcript."""
     found: dict[str, list[int]] = {}
-    for one in utterances:
-        if one.id not in texts:
-            left_out.append(Problem(one.id, "not in text"))
-        elif (ids := targets.ids(one.id, texts[one.id])) is not None:
-            found[one.id] = ids
-    targets.tell(what)
+    for utterance in utterances:
+        if utterance.id not in texts:
+            left_out.append(Problem(utterance.id, "not in text"))
+        elif (ids := targets.ids(utterance.id, texts[utterance.id])) is not None:
+            found[utterance.id] = ids
+    targets.log_unknown(what)
     return found
 
 
 def teacher_forcing(sequences: Iterable[Sequence[int]]) -> dict[str, Tensor]:
-    """`tokens` (N, U), beginning with sos and padded with pad; `targets` (N, U), ending with eos, with NO_TARGET."""
+    """`tokens` (N, U) from sos on, padded with pad, and `targets` (N, U) up to eos, padded with NO_TARGET."""
     sequences = [list(ids) for ids in sequences]
     tokens = [torch.tensor([SOS_ID, *ids]) for ids in sequences]
     targets = [torch.tensor([*ids, EOS_ID]) for ids in sequences]
@@ -136,7 +134,7 @@ class SentenceCorpus:
         self._sizes = np.array([len(ids) + 1 for ids in self._sequences], np.int64)
 
     def sizes(self, epoch: int | None) -> np.ndarray:
-        """(n,) tokens, the end included."""
+        """(n,) numbers of tokens, eos included."""
         return self._sizes
 
     def item(self, index: int, epoch: int | None) -> Any:  # noqa: ANN401 - what `collate` takes

@@ -2,18 +2,18 @@
 
 import io
 import logging
-import os
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import sentencepiece
 
+from firered.data.atomic import replacing
 from firered.data.datadir import write_lines
 from firered.errors import DataError
 from firered.text.tokenizer import DICT, PIECES_MODEL, SPECIAL, Tokenizer
 from firered.text.units import is_ideograph
-from firered.train.config import TokensConfig
+from firered.train.data.config import TokensConfig
 from firered.train.data.text import sentences_of
 
 log = logging.getLogger(__name__)
@@ -21,17 +21,17 @@ log = logging.getLogger(__name__)
 _CONTROL = ("<unk>", "<s>", "</s>")  # of SentencePiece; the dictionary has its own
 
 
-class _Whole:
-    """Stands where pieces are made, and leaves every stretch whole."""
+class _Unsplit:
+    """Takes the place of a SentencePiece model and leaves every stretch of text whole."""
 
-    def encode(self, stretch: str, out_type: type) -> list[str]:
-        """The stretch."""
+    def encode(self, stretch: str, *, out_type: type[str]) -> list[str]:
+        """The stretch itself."""
         return [stretch]
 
 
 def split_text(texts: Iterable[str]) -> tuple[Counter[str], list[str]]:
-    """Chinese characters with their number, and the other stretches, as the tokenizer cuts text."""
-    tokenizer = Tokenizer(SPECIAL, _Whole())
+    """Counts of Chinese characters, and the stretches of other text between them, as the tokenizer splits it."""
+    tokenizer = Tokenizer(SPECIAL, _Unsplit())
     characters: Counter[str] = Counter()
     stretches: list[str] = []
     for text in texts:
@@ -71,7 +71,7 @@ def learn_pieces(stretches: Sequence[str], config: TokensConfig) -> bytes:
 
 
 def dictionary(pieces: Sequence[str], characters: Counter[str], min_count: int) -> list[str]:
-    """Symbols in the order of their ids: special tokens, pieces, characters by how often they come."""
+    """Symbols in the order of their ids: special tokens, pieces, characters by descending frequency."""
     often = sorted((c for c in characters if characters[c] >= min_count), key=lambda c: (-characters[c], c))
     return [*SPECIAL, *(piece for piece in pieces if piece not in _CONTROL), *often]
 
@@ -91,9 +91,8 @@ def make_tokens(paths: str, out: Path, config: TokensConfig) -> None:
         model = learn_pieces(stretches, config)
         loaded = sentencepiece.SentencePieceProcessor(model_proto=model)
         pieces = [loaded.id_to_piece(number) for number in range(len(loaded))]
-        temporary = out / f".{PIECES_MODEL}.tmp"
-        temporary.write_bytes(model)
-        os.replace(temporary, out / PIECES_MODEL)  # noqa: PTH105 - the call that is atomic, by its own name
+        with replacing(out / PIECES_MODEL) as unfinished:
+            unfinished.write_bytes(model)
     else:
         (out / PIECES_MODEL).unlink(missing_ok=True)
     symbols = dictionary(pieces, characters, config.min_count)

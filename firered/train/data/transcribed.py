@@ -1,24 +1,24 @@
-"""Utterances with token sequences: what recognition, CTC and language identification train on."""
+"""Utterances with token sequences: the training data of recognition, CTC and language identification."""
 
 from collections.abc import Callable, Mapping, Sequence
 from itertools import pairwise
 from typing import Any
 
+import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from firered.data.utterance import Utterance
 from firered.errors import DataError, Problem
 from firered.models.conformer import SUBSAMPLING
 from firered.text.tokenizer import Tokenizer
 from firered.train.beside import cmvn_beside
-from firered.train.config import AugmentConfig, FeatureDataConfig, SpecAugmentConfig, SpeechDataConfig
 from firered.train.data.augment import WaveAugment
+from firered.train.data.batch import Batch
+from firered.train.data.config import AugmentConfig, FeatureDataConfig, SpeechDataConfig
 from firered.train.data.speech import SpeechCorpus, usable, utterances_of
 from firered.train.data.text import TokenTargets, table_of, teacher_forcing, transcripts
-from firered.train.objectives.regularise import spec_augment
-from firered.train.objectives.task import Batch, Objective
-from firered.train.settings import Settings
+from firered.train.sections import Settings
 
 Targets = Callable[[Sequence[Utterance], str, list[Problem]], Mapping[str, list[int]]]
 
@@ -27,44 +27,15 @@ class TokenCorpus(SpeechCorpus):
     """Features and token sequences."""
 
     def collate(self, items: list[tuple[str, Tensor, list[int]]]) -> Batch:
-        """Padded features, lengths, inputs and targets of the decoder, and the tokens' number (N,)."""
+        """Padded features, lengths, inputs and targets of the decoder, and numbers of tokens `token_lengths` (N,)."""
         sequences = [item[2] for item in items]
         tensors = self.collate_features(items) | teacher_forcing(sequences)
         tensors["token_lengths"] = torch.tensor([len(ids) for ids in sequences])
         return Batch([item[0] for item in items], tensors, sum(len(ids) + 1 for ids in sequences))
 
 
-class SpeechObjective(Objective):
-    """A model of features, with SpecAugment on them while it trains."""
-
-    def __init__(self, model: nn.Module, dropout: float, specaugment: SpecAugmentConfig) -> None:
-        super().__init__(model, dropout)
-        self.specaugment = specaugment
-
-    def features(self, tensors: Mapping[str, Tensor]) -> Tensor:
-        """(N, T, 80) the batch's features, with parts hidden in training."""
-        if not self.training or self.strength == 0:
-            return tensors["feats"]
-        return spec_augment(tensors["feats"], tensors["lengths"], self.specaugment, self.strength)
-
-
-class ConformerObjective(SpeechObjective):
-    """A model of the encoder-decoder family."""
-
-    @property
-    def width(self) -> int:
-        """The encoder's width."""
-        return self.model.config.d_model
-
-    def package(self, state: dict[str, Tensor]) -> dict[str, object]:
-        """The published layout, position tables included."""
-        published = self.model.checkpoint()
-        tables = {name: published["model_state_dict"][name] for name in self.model.position_tables()}
-        return {"args": published["args"], "model_state_dict": {**state, **tables}}
-
-
 def text_targets(settings: Settings, tokenizer: Tokenizer) -> Targets:
-    """What gives utterances the token ids of their transcript."""
+    """A function from utterances to the token ids of their transcripts."""
     config = settings.section("data", SpeechDataConfig)
 
     def targets(utterances: Sequence[Utterance], what: str, left_out: list[Problem]) -> dict[str, list[int]]:
@@ -82,14 +53,14 @@ def corpora(
     ctc: bool = False,
     corpus: Callable[..., SpeechCorpus] = TokenCorpus,
 ) -> tuple[SpeechCorpus, SpeechCorpus, list[Problem]]:
-    """Training and dev corpus of the directories that the settings name, and the utterances left out.
+    """Training and dev corpus of the directories that the settings name, and the problems of utterances left out.
 
     Args:
         settings: of a task of features and tokens.
-        targets: gives utterances their token ids.
+        targets: from utterances to token ids by utterance id.
         initial: model directory whose statistics are used, unless others are given.
         ctc: leave out utterances that have fewer encoder frames than CTC needs for their tokens.
-        corpus: takes what SpeechCorpus does.
+        corpus: class of the corpora, with the arguments of SpeechCorpus.
 
     Raises:
         DataError: nothing is left to train on, or to evaluate on.
@@ -103,28 +74,39 @@ def corpora(
         utterances, problems = utterances_of(getattr(config, what), what)
         left_out += problems
         known = targets(utterances, what, left_out)
-        kept, frames = usable([one for one in utterances if one.id in known], config, left_out)
+        kept, frames = usable([utterance for utterance in utterances if utterance.id in known], config, left_out)
         if fastest:
-            fits = [_fits(int(n / fastest), known[one.id]) for one, n in zip(kept, frames, strict=True)]
-            left_out += [
-                Problem(one.id, f"too short: {n} frames for {len(known[one.id])} tokens in the CTC loss")
-                for one, n, ok in zip(kept, frames, fits, strict=True)
-                if not ok
-            ]
-            kept, frames = [one for one, ok in zip(kept, fits, strict=True) if ok], frames[fits]
+            kept, frames = _long_enough(kept, frames, known, fastest, left_out)
         if not kept:
-            raise DataError(f"data.{what}: no utterance is left in {getattr(config, what)}{some(left_out)}")
-        parts[what] = (kept, frames, [known[one.id] for one in kept])
+            raise DataError(f"data.{what}: no utterance is left in {getattr(config, what)}{examples_of(left_out)}")
+        parts[what] = (kept, frames, [known[utterance.id] for utterance in kept])
     cmvn = cmvn_beside(settings, parts["train"][0], initial)
     return corpus(*parts["train"], cmvn, augment), corpus(*parts["dev"], cmvn, None), left_out
 
 
+def _long_enough(
+    utterances: list[Utterance],
+    frames: np.ndarray,
+    ids: Mapping[str, list[int]],
+    speed: float,
+    left_out: list[Problem],
+) -> tuple[list[Utterance], np.ndarray]:
+    """Those of the utterances and their frames that have a CTC path at this speed; the others go to `left_out`."""
+    fits = [_fits(int(count / speed), ids[utterance.id]) for utterance, count in zip(utterances, frames, strict=True)]
+    left_out += [
+        Problem(utterance.id, f"too short: {count} frames for {len(ids[utterance.id])} tokens in the CTC loss")
+        for utterance, count, fit in zip(utterances, frames, fits, strict=True)
+        if not fit
+    ]
+    return [utterance for utterance, fit in zip(utterances, fits, strict=True) if fit], frames[fits]
+
+
 def _fits(frames: int, ids: list[int]) -> bool:
-    """Whether CTC has a path: a frame for each token, and one between two that are the same."""
+    """Whether CTC has a path: a frame for each token, and a blank between two equal ones."""
     repeats = sum(first == second for first, second in pairwise(ids))
     return -(-frames // SUBSAMPLING) >= len(ids) + repeats
 
 
-def some(left_out: list[Problem]) -> str:
-    """The end of a message: the first few of what was left out."""
-    return f" (left out: {'; '.join(map(str, left_out[:3]))})" if left_out else ""
+def examples_of(left_out: list[Problem]) -> str:
+    """The end of a message that names the first few of the utterances or texts left out; empty if there are none."""
+    return f" (skipped: {'; '.join(map(str, left_out[:3]))})" if left_out else ""

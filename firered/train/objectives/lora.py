@@ -1,4 +1,4 @@
-"""Low-rank additions (LoRA) to the attention of an encoder-decoder, merged into its weights on saving."""
+"""LoRA on the attention of an encoder-decoder, merged into its weights on saving."""
 
 from pathlib import Path
 
@@ -7,7 +7,7 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from firered.models.aed import Aed
-from firered.train.config import AedTaskConfig, SpecAugmentConfig
+from firered.train.data.config import SpecAugmentConfig
 from firered.train.objectives.encoder_decoder import AedObjective
 
 # self-attention of the encoder, self- and cross-attention of the decoder
@@ -15,34 +15,56 @@ _ATTENTION = r".*\.(mhsa|self_attn|cross_attn)\.(w_qs|w_ks|w_vs|fc)"
 
 
 class LoraObjective(AedObjective):
-    """Recognition whose weights stay: additions to the attention are trained, and the CTC head where its loss is."""
+    """Recognition with frozen weights: LoRA is trained, and the CTC head where `ctc_weight` is above 0.
 
-    def __init__(self, model: Aed, config: AedTaskConfig, specaugment: SpecAugmentConfig) -> None:
-        super().__init__(model, config, specaugment)
-        self.keep_adapter = config.keep_adapter
+    Args:
+        model: what LoRA is added to.
+        specaugment: see AedObjective.
+        rank: of the low-rank matrices.
+        alpha: LoRA is scaled by alpha / rank.
+        lora_dropout: dropout of its input.
+        keep_adapter: write LoRA in peft's format beside the merged model too.
+        ctc_weight: see AedObjective.
+        rates: see AedObjective.
+    """
+
+    def __init__(
+        self,
+        model: Aed,
+        specaugment: SpecAugmentConfig,
+        *,
+        rank: int,
+        alpha: float,
+        lora_dropout: float,
+        keep_adapter: bool,
+        ctc_weight: float,
+        **rates: float,
+    ) -> None:
+        super().__init__(model, specaugment, ctc_weight=ctc_weight, **rates)
+        self.keep_adapter, self.scale = keep_adapter, alpha / rank
         self.lora = LoraConfig(
-            r=config.lora_rank,
-            lora_alpha=config.lora_alpha,
-            lora_dropout=config.lora_dropout,
+            r=rank,
+            lora_alpha=alpha,  # type: ignore[arg-type]  # declared as int, used as a factor
+            lora_dropout=lora_dropout,
             target_modules=_ATTENTION,
         )
         model.requires_grad_(False)
         inject_adapter_in_model(self.lora, model)
-        if model.ctc is not None and config.ctc_weight:
+        if model.ctc is not None and ctc_weight:
             model.ctc.requires_grad_(True)
 
     def package(self, state: dict[str, Tensor]) -> dict[str, object]:
-        """The published layout, additions merged into the weights."""
-        return super().package(merged(state, self.lora.lora_alpha / self.lora.r))
+        """The published layout, LoRA merged into the weights."""
+        return super().package(merged(state, self.scale))
 
     def save_beside(self, out: Path, state: dict[str, Tensor]) -> None:
-        """Write the additions too, where they are to be kept."""
+        """Write LoRA too, where it is to be kept."""
         if self.keep_adapter:
             save_adapter(out / "adapter", self.lora, state)
 
 
 def merged(state: dict[str, Tensor], scale: float) -> dict[str, Tensor]:
-    """A state dict as the model's without additions: W + scale * B A, under the plain names."""
+    """The state dict of the model without LoRA: W + scale * B A, under the plain names."""
     out = {}
     for name, tensor in state.items():
         stem = name.removesuffix(".base_layer.weight")
@@ -54,7 +76,7 @@ def merged(state: dict[str, Tensor], scale: float) -> dict[str, Tensor]:
 
 
 def save_adapter(folder: Path, config: LoraConfig, state: dict[str, Tensor]) -> None:
-    """Write the additions alone, as peft's `PeftModel.from_pretrained` loads them."""
+    """Write LoRA alone, as peft's `PeftModel.from_pretrained` loads it."""
     folder.mkdir(parents=True, exist_ok=True)
     own = {
         f"base_model.model.{name.replace('.default.', '.')}": tensor.contiguous()

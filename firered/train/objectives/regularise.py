@@ -1,13 +1,14 @@
-"""Dropout and SpecAugment at a strength that can change while training goes on (FireRedASR paper, section 4)."""
+"""Dropout and SpecAugment with a strength that can change during training (FireRedASR paper, section 4)."""
 
 import torch
 from torch import Tensor, nn
 
-from firered.train.config import ProgressiveConfig, SpecAugmentConfig
+from firered.train.config import ProgressiveConfig
+from firered.train.data.config import SpecAugmentConfig
 
 
 def set_dropout(model: nn.Module, rate: float) -> None:
-    """Give every dropout of a model this rate: its layers, and the rates that attention and LSTMs apply themselves."""
+    """Set every dropout rate of a model: of its layers, and of attention and LSTMs, which apply it themselves."""
     for name, module in model.named_modules():
         if "lora_dropout" in name:
             continue  # has a rate of its own
@@ -18,7 +19,7 @@ def set_dropout(model: nn.Module, rate: float) -> None:
 
 
 class Progress:
-    """The strength of regularisation, 0 to 1, as training goes on."""
+    """The strength of regularisation, 0 to 1, in the course of training."""
 
     def __init__(self, config: ProgressiveConfig) -> None:
         self.config = config
@@ -37,7 +38,7 @@ class Progress:
         return 0.0 if since < 0 else min(1 + since // config.every_steps, config.levels) / config.levels
 
     def evaluated(self, loss: float) -> None:
-        """Take in a dev loss."""
+        """Record a dev loss."""
         if loss < self.best:
             self.best, self.stalled = loss, 0
             return
@@ -46,18 +47,18 @@ class Progress:
             self.level, self.stalled = min(self.level + 1, self.config.levels), 0
 
     def state(self) -> dict[str, float]:
-        """What `restore` takes."""
+        """The state for `restore`."""
         return {"level": self.level, "best": self.best, "stalled": self.stalled}
 
     def restore(self, state: dict[str, float]) -> None:
-        """Go on from a state."""
+        """Resume from a state."""
         self.level, self.best, self.stalled = int(state["level"]), state["best"], int(state["stalled"])
 
 
 def spec_augment(feats: Tensor, lengths: Tensor, config: SpecAugmentConfig, strength: float = 1.0) -> Tensor:
-    """Normalised features (N, T, F) with bands and stretches set to zero, their mean.
+    """Normalised features (N, T, F) with frequency and time masks of zeros, their mean.
 
-    Widths are drawn from 0 to the configured most times `strength`, places evenly; every utterance has its own.
+    Widths are uniform from 0 to the configured maximum times `strength`, positions uniform; each utterance has its own.
     """
     n, frames, bins = feats.shape
     hidden = torch.zeros(feats.shape, dtype=torch.bool)
@@ -72,7 +73,7 @@ def spec_augment(feats: Tensor, lengths: Tensor, config: SpecAugmentConfig, stre
 
 
 def _spans(most: Tensor, room: Tensor, size: int) -> Tensor:
-    """(N, size), True on one stretch of 0 to `most` places inside the first `room` places of each row."""
+    """(N, size), True on one span of 0 to `most` places within the first `room` places of each row."""
     width = (torch.rand(len(most)) * (most + 1)).long()
     start = (torch.rand(len(most)) * (room - width + 1)).long()
     places = torch.arange(size)

@@ -1,45 +1,36 @@
-"""The tasks: which sections of the YAML file each has, and the module that builds it."""
+"""The tasks by name, each a module that holds its options, its loss and how it is built."""
 
 import importlib
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from collections.abc import Iterator, Mapping
 
-from firered.options import Options
-from firered.train import config
+from firered.train.task import TaskKind
 
-if TYPE_CHECKING:
-    from firered.train.objectives.task import Task
-    from firered.train.settings import Settings
-
-
-@dataclass(frozen=True)
-class TaskKind:
-    """A task's module, which has `build(settings) -> Task`, and the classes of its own sections."""
-
-    module: str
-    data: type[Options]
-    model: type[Options]
-    more: dict[str, type[Options]] = field(default_factory=dict)
-
-    def sections(self) -> dict[str, type[Options]]:
-        """All sections by name."""
-        common = {"optim": config.OptimConfig, "progressive": config.ProgressiveConfig, "train": config.TrainConfig}
-        return {"data": self.data, "model": self.model, **self.more, **common}
-
-    def build(self, settings: "Settings") -> "Task":
-        """The task itself; its module is imported now, so that a task needs no other task's packages."""
-        return importlib.import_module(f"firered.train.tasks.{self.module}").build(settings)
-
-
-_SPEECH = {"augment": config.AugmentConfig, "specaugment": config.SpecAugmentConfig}
-TASKS = {
-    "aed": TaskKind("aed", config.SpeechDataConfig, config.AedTaskConfig, _SPEECH),
-    "ctc": TaskKind("ctc", config.SpeechDataConfig, config.CtcTaskConfig, _SPEECH),
-    "lid": TaskKind("lid", config.FeatureDataConfig, config.LidTaskConfig, _SPEECH),
-    "llm": TaskKind("llm", config.LlmDataConfig, config.LlmTaskConfig, _SPEECH),
-    "vad": TaskKind("vad", config.VadDataConfig, config.VadTaskConfig, _SPEECH),
-    "stream-vad": TaskKind("vad", config.VadDataConfig, config.VadTaskConfig, _SPEECH),
-    "mvad": TaskKind("vad", config.VadDataConfig, config.VadTaskConfig, _SPEECH),
-    "punc": TaskKind("punc", config.PuncDataConfig, config.PuncTaskConfig),
-    "lm": TaskKind("lm", config.TextDataConfig, config.LmTaskConfig),
+_MODULES = {
+    "aed": "aed",
+    "ctc": "ctc",
+    "lid": "lid",
+    "llm": "llm",
+    "vad": "vad",
+    "stream-vad": "vad",
+    "mvad": "vad",
+    "punc": "punc",
+    "lm": "lm",
 }
+
+
+class _Tasks(Mapping[str, TaskKind]):
+    """The `KIND` of each task's module, which is imported on access: no task needs another task's packages."""
+
+    def __getitem__(self, name: str) -> TaskKind:
+        kind = importlib.import_module(f"{__name__}.{_MODULES[name]}").KIND
+        assert isinstance(kind, TaskKind)
+        return kind
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(_MODULES)
+
+    def __len__(self) -> int:
+        return len(_MODULES)
+
+
+TASKS: Mapping[str, TaskKind] = _Tasks()

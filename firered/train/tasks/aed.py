@@ -1,21 +1,41 @@
-"""Recognition: the attention encoder-decoder (FireRedASR2S paper, section 3), from nothing or from released weights."""
+"""Recognition: the attention encoder-decoder (FireRedASR2S paper, section 3), from scratch or released weights."""
 
+from dataclasses import dataclass
 from pathlib import Path
 
 from firered.errors import OptionError
 from firered.hub.catalogue import CHECKPOINT
 from firered.models.aed import Aed, Ctc
 from firered.models.checkpoint import model_files
+from firered.options import option
 from firered.train.beside import tokens_beside
-from firered.train.config import AedTaskConfig, SpecAugmentConfig, SpeechDataConfig
+from firered.train.data.config import SpecAugmentConfig, SpeechDataConfig
 from firered.train.data.transcribed import corpora, text_targets
-from firered.train.objectives.encoder_decoder import AedObjective, sizes_of
-from firered.train.objectives.task import Task
-from firered.train.settings import Settings
+from firered.train.objectives.encoder_decoder import AedObjective
+from firered.train.sections import Settings
+from firered.train.task import SPEECH_SECTIONS, Task, TaskKind
+from firered.train.tasks.conformer import ConformerConfig, sizes_of
+
+
+@dataclass(frozen=True)
+class AedTaskConfig(ConformerConfig):
+    """Recognition."""
+
+    init: str | None = option(None, "model directory to fine-tune; its sizes, dictionary and statistics are kept")
+    ctc_weight: float = option(0.0, "share of the CTC loss, which trains the encoder too", low=0, high=1)
+    finetune: str = option(
+        "full",
+        "what is trained: all weights, all but the encoder's, or LoRA on the attention",
+        choices=("full", "frozen_encoder", "lora"),
+    )
+    lora_rank: int = option(16, "rank of LoRA", low=1)
+    lora_alpha: float = option(32.0, "LoRA is scaled by this over the rank", low=0)
+    lora_dropout: float = option(0.05, "dropout of the input of LoRA", low=0, high=0.9)
+    keep_adapter: bool = option(False, "write LoRA beside the merged model too (OUT/adapter, peft's format)")
 
 
 def initial_model(config: AedTaskConfig, odim: int) -> Aed:
-    """The model to train: a new one, or that of `init`; with a CTC head where its loss is wanted."""
+    """The model to train: a new one, or that of `init`; with a CTC head where `ctc_weight` is above 0."""
     if not config.init:
         return Aed(sizes_of(config, odim), ctc=config.ctc_weight > 0)
     (path,) = model_files(Path(config.init), CHECKPOINT)
@@ -25,12 +45,22 @@ def initial_model(config: AedTaskConfig, odim: int) -> Aed:
     return model
 
 
-def _objective(config: AedTaskConfig) -> type[AedObjective]:
+def objective_of(config: AedTaskConfig, model: Aed, specaugment: SpecAugmentConfig) -> AedObjective:
+    """The model with the loss that its options ask for, LoRA included."""
+    rates = {"dropout": config.dropout, "label_smoothing": config.label_smoothing, "ctc_weight": config.ctc_weight}
     if config.finetune != "lora":
-        return AedObjective
+        return AedObjective(model, specaugment, **rates)
     from firered.train.objectives.lora import LoraObjective  # peft takes seconds to import
 
-    return LoraObjective
+    return LoraObjective(
+        model,
+        specaugment,
+        rank=config.lora_rank,
+        alpha=config.lora_alpha,
+        lora_dropout=config.lora_dropout,
+        keep_adapter=config.keep_adapter,
+        **rates,
+    )
 
 
 def build(settings: Settings) -> Task:
@@ -44,6 +74,9 @@ def build(settings: Settings) -> Task:
         model.encoder.requires_grad_(False)
     if model.ctc is not None and config.ctc_weight == 0:
         model.ctc.requires_grad_(False)
-    objective = _objective(config)(model, config, settings.section("specaugment", SpecAugmentConfig))
+    objective = objective_of(config, model, settings.section("specaugment", SpecAugmentConfig))
     train, dev, left_out = corpora(settings, text_targets(settings, tokenizer), config.init, ctc=config.ctc_weight > 0)
     return Task(objective, train, dev, data.batch_frames, left_out)
+
+
+KIND = TaskKind(SpeechDataConfig, AedTaskConfig, build, SPEECH_SECTIONS)

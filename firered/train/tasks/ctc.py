@@ -1,6 +1,7 @@
-"""The post-hoc CTC head: one layer on a trained encoder, which stays as it is (FireRedASR2S paper, section 3.1)."""
+"""The post-hoc CTC head: one layer on a trained encoder, which is frozen (FireRedASR2S paper, section 3.1)."""
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
 import torch
@@ -11,38 +12,50 @@ from firered.errors import OptionError
 from firered.hub.catalogue import CHECKPOINT
 from firered.models.aed import Aed, Ctc
 from firered.models.checkpoint import load_checkpoint, load_weights, model_files
+from firered.options import Options, option
 from firered.train.beside import ENCODER, tokens_beside
-from firered.train.config import CtcTaskConfig, SpecAugmentConfig, SpeechDataConfig
-from firered.train.data.transcribed import ConformerObjective, corpora, text_targets
+from firered.train.data.config import SpecAugmentConfig, SpeechDataConfig
+from firered.train.data.transcribed import corpora, text_targets
 from firered.train.objectives.encoder_decoder import ctc_loss
-from firered.train.objectives.task import Outcome, Task
-from firered.train.settings import Settings
+from firered.train.objectives.objective import BatchLoss
+from firered.train.objectives.speech import ConformerObjective
+from firered.train.sections import Settings
+from firered.train.task import SPEECH_SECTIONS, Task, TaskKind
 
 
-class CtcObjective(ConformerObjective):
-    """CTC loss of the head alone."""
+@dataclass(frozen=True)
+class CtcTaskConfig(Options):
+    """The post-hoc CTC head."""
 
-    def forward(self, tensors: Mapping[str, Tensor]) -> Outcome:
+    init: str | None = option(None, "directory of the trained encoder-decoder")
+    encoder: str | None = option(None, "directory of a trained speech-LLM whose encoder takes the place of init's")
+    dropout: float = option(0.0, "of the encoder's output", low=0, high=0.9)
+
+
+class CtcObjective(ConformerObjective[Aed]):
+    """CTC loss that trains the head alone."""
+
+    def forward(self, tensors: Mapping[str, Tensor]) -> BatchLoss:
         """Loss summed over utterances."""
         with torch.no_grad():
             encoded, lengths = self.model.encoder(self.features(tensors), tensors["lengths"])
         rate = self.strength * self.full_dropout
         log_probs = self.model.ctc_log_probs(F.dropout(encoded, rate, self.training))
-        return Outcome(ctc_loss(log_probs, lengths, tensors), {})
+        return BatchLoss(ctc_loss(log_probs, lengths, tensors), {})
 
 
 def take_encoder(model: Aed, directory: Path) -> None:
-    """Put the encoder of a speech-LLM in the place of the model's own: the fifth stage of FunAudio-ASR (section 4).
+    """Replace the encoder of the model by that of a speech-LLM: the fifth stage of FunAudio-ASR (section 4).
 
     Raises:
-        ModelError: it is not there, or of other sizes.
+        ModelError: it is missing, or of other sizes.
     """
     weights: dict[str, Tensor] = {}
-    for path in model_files(directory, ENCODER, CHECKPOINT):  # what was trained is in the second
+    for path in model_files(directory, ENCODER, CHECKPOINT):  # the second has the trained weights
         state = load_checkpoint(path)[1]
         weights |= {name: value for name, value in state.items() if name.startswith("encoder.")}
     tables = tuple(name.removeprefix("encoder.") for name in model.position_tables())
-    load_weights(model.encoder, {name.removeprefix("encoder."): one for name, one in weights.items()}, path,
+    load_weights(model.encoder, {name.removeprefix("encoder."): value for name, value in weights.items()}, path,
                  may_lack=tables)  # fmt: skip
 
 
@@ -61,3 +74,6 @@ def build(settings: Settings) -> Task:
     specaugment = settings.section("specaugment", SpecAugmentConfig)
     train, dev, left_out = corpora(settings, text_targets(settings, tokenizer), config.init, ctc=True)
     return Task(CtcObjective(model, config.dropout, specaugment), train, dev, data.batch_frames, left_out)
+
+
+KIND = TaskKind(SpeechDataConfig, CtcTaskConfig, build, SPEECH_SECTIONS)

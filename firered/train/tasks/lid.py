@@ -1,7 +1,7 @@
-"""Language identification: an encoder that has learnt to recognise, a decoder from scratch over a label or two."""
+"""Language identification: the encoder of a recognition model, and a new decoder of one or two labels."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from firered.data.datadir import write_lines
@@ -10,14 +10,25 @@ from firered.errors import DataError, OptionError, Problem
 from firered.hub.catalogue import CHECKPOINT
 from firered.models.aed import Aed, Lid
 from firered.models.checkpoint import model_files
+from firered.options import option
 from firered.text.tokenizer import DICT, SPECIAL, Tokenizer
-from firered.train.beside import by_main, copy_beside
-from firered.train.config import AugmentConfig, FeatureDataConfig, LidTaskConfig, SpecAugmentConfig
+from firered.train.beside import copy_beside, on_main_process
+from firered.train.data.config import AugmentConfig, FeatureDataConfig, SpecAugmentConfig
 from firered.train.data.text import table_of
 from firered.train.data.transcribed import corpora
-from firered.train.objectives.encoder_decoder import EncoderDecoderObjective, sizes_of
-from firered.train.objectives.task import Task
-from firered.train.settings import Settings
+from firered.train.objectives.encoder_decoder import EncoderDecoderObjective
+from firered.train.sections import Settings
+from firered.train.task import SPEECH_SECTIONS, Task, TaskKind
+from firered.train.tasks.conformer import ConformerConfig, sizes_of
+
+
+@dataclass(frozen=True)
+class LidTaskConfig(ConformerConfig):
+    """Language identification."""
+
+    init: str | None = option(None, "language identification model to fine-tune")
+    encoder: str | None = option(None, "recognition model whose encoder, sizes and statistics are taken")
+    freeze_encoder: bool = option(False, "train the decoder alone")
 
 
 def labels_of(languages: Mapping[str, str]) -> list[str]:
@@ -41,7 +52,7 @@ def _tokenizer(settings: Settings, config: LidTaskConfig, languages: Mapping[str
         copy_beside(settings.out, Path(config.init) / DICT)
     else:
         lines = [f"{label} {number}" for number, label in enumerate(labels_of(languages))]
-        by_main(lambda: write_lines(settings.out / DICT, lines))
+        on_main_process(lambda: write_lines(settings.out / DICT, lines))
     return Tokenizer.from_dir(settings.out)
 
 
@@ -55,9 +66,8 @@ def initial_model(config: LidTaskConfig, labels: int) -> Lid:
     if not config.encoder:
         return Lid(sizes_of(config, labels, labels))
     aed = Aed.load(model_files(Path(config.encoder), CHECKPOINT)[0])
-    explicit = {"n_layers_dec": config.n_layers_dec} if config.n_layers_dec else {}
-    rates = {"dropout_rate": config.dropout, "residual_dropout": config.dropout}
-    model = Lid(replace(aed.config, lid_odim=labels, **explicit, **rates))
+    sizes = replace(aed.config, lid_odim=labels, dropout_rate=config.dropout, residual_dropout=config.dropout)
+    model = Lid(replace(sizes, n_layers_dec=config.n_layers_dec or sizes.n_layers_dec))
     model.encoder.load_state_dict(aed.encoder.state_dict())
     return model
 
@@ -75,14 +85,20 @@ def build(settings: Settings) -> Task:
     def targets(utterances: Sequence[Utterance], what: str, left_out: list[Problem]) -> dict[str, list[int]]:
         languages = table_of(getattr(data, what), "utt2lang")
         found = {}
-        for one in utterances:
-            labels = languages.get(one.id, "").split()
+        for utterance in utterances:
+            labels = languages.get(utterance.id, "").split()
             if not labels or not set(labels) <= set(tokenizer.symbols):
-                left_out.append(Problem(one.id, f"utt2lang: {' '.join(labels)!r} is not in the dictionary"))
+                left_out.append(Problem(utterance.id, f"utt2lang: {' '.join(labels)!r} is not in the dictionary"))
             else:
-                found[one.id] = tokenizer.ids_of(labels)
+                found[utterance.id] = tokenizer.ids_of(labels)
         return found
 
     train, dev, left_out = corpora(settings, targets, config.init or config.encoder)
     specaugment = settings.section("specaugment", SpecAugmentConfig)
-    return Task(EncoderDecoderObjective(model, config, specaugment), train, dev, data.batch_frames, left_out)
+    objective = EncoderDecoderObjective(
+        model, specaugment, dropout=config.dropout, label_smoothing=config.label_smoothing
+    )
+    return Task(objective, train, dev, data.batch_frames, left_out)
+
+
+KIND = TaskKind(FeatureDataConfig, LidTaskConfig, build, SPEECH_SECTIONS)

@@ -4,13 +4,14 @@ import os
 import re
 from argparse import Namespace
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 import torch
+from peft import PeftModel
 from torch import Tensor
-from torch.nn import functional as F
 from torch.nn.utils.rnn import pad_sequence
 from transformers import AutoTokenizer, PreTrainedTokenizerBase
 
@@ -24,16 +25,21 @@ from firered.models.checkpoint import model_files
 from firered.models.conformer import SUBSAMPLING
 from firered.models.qwen import load_llm, with_lora
 from firered.models.speech_llm import SpeechLlm, positions_of
+from firered.options import Options, option
 from firered.text.llm_tokenizer import LlmTokenizer
 from firered.text.units import IDEOGRAPH
 from firered.train import checkpoints
-from firered.train.beside import ENCODER, by_main, copy_beside
-from firered.train.config import LlmDataConfig, LlmTaskConfig, SpecAugmentConfig
+from firered.train.beside import ENCODER, copy_beside, on_main_process
+from firered.train.data.batch import NO_TARGET, Batch
+from firered.train.data.config import LlmDataConfig, SpecAugmentConfig
 from firered.train.data.speech import SpeechCorpus
-from firered.train.data.text import NO_TARGET, table_of
-from firered.train.data.transcribed import SpeechObjective, Targets, corpora
-from firered.train.objectives.task import Batch, Outcome, Task, token_report
-from firered.train.settings import Settings
+from firered.train.data.text import table_of
+from firered.train.data.transcribed import Targets, corpora
+from firered.train.objectives.objective import BatchLoss
+from firered.train.objectives.speech import SpeechObjective
+from firered.train.objectives.tokens import token_loss, token_report
+from firered.train.sections import Settings
+from firered.train.task import SPEECH_SECTIONS, Task, TaskKind
 
 LLM = "Qwen2-7B-Instruct"  # the folder's released name, whatever model is in it
 _TRAINS = {
@@ -46,6 +52,25 @@ _PUNCTUATION = re.compile(r"[，。？！,.?!《》（）·“”、\\/]")
 _SPACE_AT_IDEOGRAPH = re.compile(rf"(?<={IDEOGRAPH.pattern})\s+|\s+(?={IDEOGRAPH.pattern})")
 
 
+@dataclass(frozen=True)
+class LlmTaskConfig(Options):
+    """Encoder, adapter and language model."""
+
+    init: str | None = option(None, "model directory to start from: released weights, or those of an earlier stage")
+    encoder: str | None = option(None, "recognition model (aed) whose encoder and statistics are taken")
+    llm: str | None = option(None, "Hugging Face folder of a Qwen2; by default the one of init")
+    trains: str = option(
+        "all",
+        "what is trained: encoder, adapter and LoRA (all, the FireRedASR paper), or what one stage of five trains",
+        choices=("all", "adapter", "encoder_adapter", "lora"),
+    )
+    lora_rank: int = option(64, "rank of new additions to the language model", low=1)
+    llm_dtype: str = option(
+        "float32", "number format of the language model's own weights, which stay", choices=("float32", "bfloat16")
+    )
+    dropout: float = option(0.1, "full dropout rate of the encoder", low=0, high=0.9)
+
+
 def clean(text: str) -> str:
     """A transcript as the language model is to write it: lower case, no punctuation, spaces between Latin words."""
     text = " ".join(_PUNCTUATION.sub("", text).split())
@@ -53,7 +78,7 @@ def clean(text: str) -> str:
 
 
 class LlmCorpus(SpeechCorpus):
-    """Features, and prompts with the transcript after them.
+    """Features, and prompts followed by the transcript.
 
     Args:
         tokenizer: of the language model.
@@ -75,13 +100,13 @@ class LlmCorpus(SpeechCorpus):
             ids.append(torch.tensor([*prompt, *target]))
             labels.append(torch.tensor([NO_TARGET] * len(prompt) + target))
         tensors["ids"] = pad_sequence(ids, batch_first=True, padding_value=self._tokenizer.pad_id)
-        tensors["mask"] = pad_sequence([torch.ones_like(one) for one in ids], batch_first=True).bool()
+        tensors["mask"] = pad_sequence([torch.ones_like(tokens) for tokens in ids], batch_first=True).bool()
         tensors["labels"] = pad_sequence(labels, batch_first=True, padding_value=NO_TARGET)
         return Batch([item[0] for item in items], tensors, sum(len(item[2]) + 1 for item in items))
 
 
-class LlmObjective(SpeechObjective):
-    """Cross-entropy of the transcript and its end, and of nothing else."""
+class LlmObjective(SpeechObjective[SpeechLlm]):
+    """Cross-entropy of the transcript and eos; the prompt has no loss."""
 
     def __init__(self, model: SpeechLlm, config: LlmTaskConfig, specaugment: SpecAugmentConfig) -> None:
         super().__init__(model, config.dropout, specaugment)
@@ -93,8 +118,8 @@ class LlmObjective(SpeechObjective):
             parameter.requires_grad_("lora" in trains and ".lora_" in name)
         self.trains = trains
 
-    def forward(self, tensors: Mapping[str, Tensor]) -> Outcome:
-        """Loss summed over the tokens of transcripts; logits are computed from the first of these on."""
+    def forward(self, tensors: Mapping[str, Tensor]) -> BatchLoss:
+        """Loss summed over the tokens of transcripts; logits are computed from the first of them on."""
         model, mask, labels = self.model, tensors["mask"], tensors["labels"]
         embeds = model.embed(tensors["ids"], model.embed_speech(self.features(tensors), tensors["lengths"]))
         first = int((labels != NO_TARGET).any(0).nonzero()[0])
@@ -105,10 +130,7 @@ class LlmObjective(SpeechObjective):
             use_cache=False,
             logits_to_keep=labels.shape[1] - first + 1,
         )
-        rows, wanted = out.logits[:, :-1].float().flatten(0, 1), labels[:, first:].flatten()
-        loss = F.cross_entropy(rows, wanted, ignore_index=NO_TARGET, reduction="sum")
-        correct = (rows.detach().argmax(-1) == wanted).sum()
-        return Outcome(loss, {"correct": correct, "tokens": (wanted != NO_TARGET).sum()})
+        return token_loss(out.logits[:, :-1], labels[:, first:])
 
     @property
     def width(self) -> int:
@@ -147,24 +169,42 @@ def initial_model(config: LlmTaskConfig, folder: Path, speech_id: int) -> Speech
     if config.init:
         model = SpeechLlm.load(Path(config.init), folder, speech_id, dtype=dtype)
     else:
-        encoder = Aed.load(model_files(Path(config.encoder), CHECKPOINT)[0]).encoder
+        encoder = _recognition_model(config).encoder
         llm = load_llm(folder, dtype, "cpu")
         adapter = Adapter(encoder.input_preprocessor.out.out_features, llm.config.hidden_size)
         model = SpeechLlm(encoder, adapter, llm, speech_id)
-    if "lora" in _TRAINS[config.trains] and not hasattr(model.llm, "peft_config"):
+    if "lora" in _TRAINS[config.trains] and not isinstance(model.llm, PeftModel):
         model.llm = with_lora(model.llm, config.lora_rank)
     return model
 
 
+def _recognition_model(config: LlmTaskConfig) -> Aed:
+    """The model of `encoder`, which `build` requires where there is no `init`."""
+    assert config.encoder is not None
+    return Aed.load(model_files(Path(config.encoder), CHECKPOINT)[0])
+
+
+def _language_model(config: LlmTaskConfig) -> Path:
+    """The folder of the language model: that of the options, or the one of the initial model."""
+    if config.llm:
+        return Path(config.llm)
+    if config.init:
+        return llm_folder(Path(config.init))
+    raise OptionError("model.llm: the folder of the language model is not given")
+
+
 def _write_beside(out: Path, config: LlmTaskConfig, folder: Path) -> None:
-    """The encoder's arguments and first weights, and a link to the language model."""
+    """Write the encoder's arguments and initial weights, and a link to the language model, to `out`."""
     if config.init:
         copy_beside(out, Path(config.init) / ENCODER)
     else:
-        aed = Aed.load(model_files(Path(config.encoder), CHECKPOINT)[0]).checkpoint()
-        state = {name: value for name, value in aed["model_state_dict"].items() if name.startswith("encoder.")}
-        by_main(lambda: checkpoints.save(out / ENCODER, {"args": aed["args"], "model_state_dict": state}))
-    by_main(lambda: _link(out / LLM, folder))
+        published = _recognition_model(config).checkpoint()
+        tensors = published["model_state_dict"]
+        assert isinstance(tensors, dict)
+        state = {name: value for name, value in tensors.items() if name.startswith("encoder.")}
+        content = {"args": published["args"], "model_state_dict": state}
+        on_main_process(lambda: checkpoints.save(out / ENCODER, content))
+    on_main_process(lambda: _link(out / LLM, folder))
 
 
 def _link(path: Path, folder: Path) -> None:
@@ -175,19 +215,19 @@ def _link(path: Path, folder: Path) -> None:
 
 
 def _targets(data: LlmDataConfig, tokenizer: PreTrainedTokenizerBase) -> Targets:
-    """What gives utterances the token ids of their transcript."""
+    """A function from utterances to the token ids of their transcripts."""
 
     def targets(utterances: Sequence[Utterance], what: str, left_out: list[Problem]) -> dict[str, list[int]]:
         texts, found = table_of(getattr(data, what), "text"), {}
-        for one in utterances:
-            ids = tokenizer.encode(clean(texts.get(one.id, "")), add_special_tokens=False)
-            if one.id not in texts:
-                left_out.append(Problem(one.id, "not in text"))
+        for utterance in utterances:
+            ids = tokenizer.encode(clean(texts.get(utterance.id, "")), add_special_tokens=False)
+            if utterance.id not in texts:
+                left_out.append(Problem(utterance.id, "not in text"))
             elif len(ids) > data.max_tokens:
                 reason = f"too long: {len(ids)} tokens, max_tokens is {data.max_tokens}"
-                left_out.append(Problem(one.id, reason))
+                left_out.append(Problem(utterance.id, reason))
             else:
-                found[one.id] = ids
+                found[utterance.id] = ids
         return found
 
     return targets
@@ -197,10 +237,8 @@ def build(settings: Settings) -> Task:
     """The task of these settings."""
     config, data = settings.section("model", LlmTaskConfig), settings.section("data", LlmDataConfig)
     if bool(config.init) == bool(config.encoder):
-        raise OptionError("model.init or model.encoder: give one: a speech-LLM to go on with, or a recognition model")
-    if not config.init and not config.llm:
-        raise OptionError("model.llm: the folder of the language model is not given")
-    folder = Path(config.llm) if config.llm else llm_folder(Path(config.init))
+        raise OptionError("model.init or model.encoder: give one: a speech-LLM to start from, or a recognition model")
+    folder = _language_model(config)
     tokenizer = LlmTokenizer.from_dir(folder)
     model = initial_model(config, folder, tokenizer.speech_id)
     objective = LlmObjective(model, config, settings.section("specaugment", SpecAugmentConfig))
@@ -209,3 +247,6 @@ def build(settings: Settings) -> Task:
     corpus = partial(LlmCorpus, tokenizer, model.encoder_projector.downsample_rate)
     train, dev, left_out = corpora(settings, _targets(data, plain), config.init or config.encoder, corpus=corpus)
     return Task(objective, train, dev, data.batch_frames, left_out)
+
+
+KIND = TaskKind(LlmDataConfig, LlmTaskConfig, build, SPEECH_SECTIONS)

@@ -1,35 +1,46 @@
-"""The LSTM language model that beam search can add."""
+"""The LSTM language model for shallow fusion in beam search."""
 
 from argparse import Namespace
 from collections.abc import Mapping
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from torch import Tensor
-from torch.nn import functional as F
 
 from firered.errors import DataError, ModelError, Problem
 from firered.hub.catalogue import CHECKPOINT
 from firered.models.checkpoint import model_files
 from firered.models.lstm_lm import LstmLm, LstmLmConfig
+from firered.options import Options, option
 from firered.text.tokenizer import Tokenizer
 from firered.train.beside import tokens_beside
-from firered.train.config import LmTaskConfig, TextDataConfig
-from firered.train.data.text import NO_TARGET, SentenceCorpus, TokenTargets, sentences_of
-from firered.train.data.transcribed import some
-from firered.train.objectives.task import Objective, Outcome, Task, token_report
-from firered.train.settings import Settings
+from firered.train.data.config import TextDataConfig
+from firered.train.data.text import SentenceCorpus, TokenTargets, sentences_of
+from firered.train.data.transcribed import examples_of
+from firered.train.objectives.objective import BatchLoss, Objective
+from firered.train.objectives.tokens import token_loss, token_report
+from firered.train.sections import Settings
+from firered.train.task import Task, TaskKind
 
 
-class LmObjective(Objective):
-    """Cross-entropy of every token and of the end."""
+@dataclass(frozen=True)
+class LmTaskConfig(Options):
+    """The LSTM language model."""
 
-    def forward(self, tensors: Mapping[str, Tensor]) -> Outcome:
+    init: str | None = option(None, "model directory to fine-tune; its sizes are kept")
+    embedding_dim: int = option(512, "width of the embedding", low=1)
+    hidden_size: int = option(512, "width of the LSTM", low=1)
+    num_layers: int = option(2, "LSTM layers", low=1)
+    tie_weights: bool = option(True, "the output layer is the embedding")
+    dropout: float = option(0.1, "full dropout rate", low=0, high=0.9)
+
+
+class LmObjective(Objective[LstmLm]):
+    """Cross-entropy of every token, eos included."""
+
+    def forward(self, tensors: Mapping[str, Tensor]) -> BatchLoss:
         """Loss summed over tokens."""
-        rows, wanted = self.model(tensors["tokens"]).float().flatten(0, 1), tensors["targets"].flatten()
-        loss = F.cross_entropy(rows, wanted, ignore_index=NO_TARGET, reduction="sum")
-        correct = (rows.detach().argmax(-1) == wanted).sum()
-        return Outcome(loss, {"correct": correct, "tokens": (wanted != NO_TARGET).sum()})
+        return token_loss(self.model(tensors["tokens"]), tensors["targets"])
 
     @property
     def width(self) -> int:
@@ -49,9 +60,9 @@ def _corpus(data: TextDataConfig, what: str, tokenizer: Tokenizer, left_out: lis
     targets = TokenTargets(tokenizer, data, left_out)
     texts = sentences_of(getattr(data, what), what)
     known = {key: ids for key, text in texts.items() if (ids := targets.ids(key, text))}
-    targets.tell(f"data.{what}")
+    targets.log_unknown(f"data.{what}")
     if not known:
-        raise DataError(f"data.{what}: no sentence is left in {getattr(data, what)}{some(left_out)}")
+        raise DataError(f"data.{what}: no sentence is left in {getattr(data, what)}{examples_of(left_out)}")
     return SentenceCorpus(known)
 
 
@@ -80,3 +91,6 @@ def build(settings: Settings) -> Task:
     return Task(
         LmObjective(initial_model(config, len(tokenizer)), config.dropout), train, dev, data.batch_tokens, left_out
     )
+
+
+KIND = TaskKind(TextDataConfig, LmTaskConfig, build)

@@ -1,10 +1,10 @@
-"""Punctuation: a BERT and one tag a token (FireRedASR2S paper, section 6)."""
+"""Punctuation: a BERT and one tag per token (FireRedASR2S paper, section 6)."""
 
 import json
 import logging
 from argparse import Namespace
 from collections.abc import Mapping
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -17,33 +17,51 @@ from firered.data.datadir import write_lines
 from firered.errors import DataError, ModelError, OptionError, Problem
 from firered.models.checkpoint import model_files
 from firered.models.punc_bert import BERT_CONFIG, PuncArgs, PuncBert, bert_sizes
+from firered.options import Options, option
 from firered.punc.punctuate import TAGS
 from firered.punc.tokens import VOCABULARY, PieceTokenizer
 from firered.text.tokenizer import read_dict
-from firered.train.beside import by_main
-from firered.train.config import PuncDataConfig, PuncTaskConfig
+from firered.train.beside import on_main_process
+from firered.train.data.batch import NO_TARGET
+from firered.train.data.config import PuncDataConfig
 from firered.train.data.marked import MARKS, Example, MarkedCorpus, learn_vocabulary, tagged
-from firered.train.data.text import NO_TARGET, sentences_of
-from firered.train.data.transcribed import some
-from firered.train.objectives.task import Objective, Outcome, Task
-from firered.train.settings import Settings
+from firered.train.data.text import sentences_of
+from firered.train.data.transcribed import examples_of
+from firered.train.objectives.objective import BatchLoss, Objective
+from firered.train.sections import Settings
+from firered.train.task import Task, TaskKind
 
 log = logging.getLogger(__name__)
 
 _CLS = "[CLS]"
 
 
-class PuncObjective(Objective):
+@dataclass(frozen=True)
+class PuncTaskConfig(Options):
+    """Punctuation; the sizes, under BERT's names, are those of a new model."""
+
+    init: str | None = option(None, "model directory to fine-tune; its vocabulary and marks are kept")
+    bert: str | None = option(None, "folder of a BERT or LERT (config.json, vocab.txt, weights) to start from")
+    pieces: int = option(3000, "tokens of the vocabulary that is learnt from the training text", low=10)
+    hidden_size: int = option(128, "width", low=1)
+    num_hidden_layers: int = option(3, "layers", low=1)
+    num_attention_heads: int = option(4, "attention heads", low=1)
+    intermediate_size: int = option(512, "inner width of the feed-forward layers", low=1)
+    max_position_embeddings: int = option(512, "tokens of a window, [CLS] included", low=2)
+    dropout: float = option(0.1, "full dropout rate", low=0, high=0.9)
+
+
+class PuncObjective(Objective[PuncBert]):
     """Cross-entropy of the tag of every token."""
 
-    def forward(self, tensors: Mapping[str, Tensor]) -> Outcome:
+    def forward(self, tensors: Mapping[str, Tensor]) -> BatchLoss:
         """Loss summed over tokens."""
         logits = self.model(tensors["ids"], tensors["mask"])[:, 1:].float()  # without [CLS]
         rows, wanted = logits.flatten(0, 1), tensors["targets"].flatten()
         loss = F.cross_entropy(rows, wanted, ignore_index=NO_TARGET, reduction="sum")
-        said, real = rows.detach().argmax(-1), wanted != NO_TARGET
-        hits = (said == wanted) & (wanted > 0)
-        return Outcome(loss, {"hits": hits.sum(), "said": ((said > 0) & real).sum(), "true": (wanted > 0).sum()})
+        tags, real = rows.detach().argmax(-1), wanted != NO_TARGET
+        hits, predicted = (tags == wanted) & (wanted > 0), (tags > 0) & real
+        return BatchLoss(loss, {"hits": hits.sum(), "predicted": predicted.sum(), "true": (wanted > 0).sum()})
 
     @property
     def width(self) -> int:
@@ -52,7 +70,7 @@ class PuncObjective(Objective):
 
     def report(self, loss: float, counts: Mapping[str, float]) -> dict[str, float]:
         """F1 over all marks."""
-        both = counts["said"] + counts["true"]
+        both = counts["predicted"] + counts["true"]
         return {"f1": 2 * counts["hits"] / both if both else 1.0}
 
     def package(self, state: dict[str, Tensor]) -> dict[str, object]:
@@ -61,7 +79,7 @@ class PuncObjective(Objective):
 
 
 def _vocabulary(config: PuncTaskConfig, texts: Mapping[str, str]) -> list[str]:
-    """Tokens of the initial model or BERT, or of the training text, by id."""
+    """Tokens of the initial model or BERT, or learnt from the training text, by id."""
     if config.init:
         return read_dict(Path(config.init) / VOCABULARY)
     if config.bert:
@@ -88,20 +106,27 @@ def initial_model(config: PuncTaskConfig, sizes: dict[str, Any], cls_id: int) ->
         if [tag.strip() for tag in read_dict(Path(config.init) / TAGS)[1:]] != list(MARKS):
             raise ModelError(f"{config.init}/{TAGS}: other marks than {' '.join(MARKS)}")
         return PuncBert.load(Path(config.init))
-    hf_logging.set_verbosity_error()  # it would report the pooling layer, which is left out
+    hf_logging.set_verbosity_error()  # it would report the pooling layer, which is not loaded
     hf_logging.disable_progress_bar()
+    missing: list[str] = []
     try:
         model = PuncBert(BertConfig(**sizes), PuncArgs(odim=len(MARKS) + 1, cls_id=cls_id))
         if config.bert:
-            model.bert, report = BertModel.from_pretrained(
-                config.bert, add_pooling_layer=False, local_files_only=True, output_loading_info=True
-            )
+            model.bert, missing = _pretrained(config.bert)
     except (ValueError, OSError, RuntimeError) as error:
         raise ModelError(f"{config.bert or 'model'}: no BERT can be made of this ({error})") from error
-    if config.bert and report["missing_keys"]:
-        missing = sorted(report["missing_keys"])
-        raise ModelError(f"{config.bert}: {len(missing)} tensors are not in its files, {missing[0]} for one")
+    if missing:
+        raise ModelError(f"{config.bert}: {len(missing)} tensors are not in its files, such as {missing[0]}")
     return model
+
+
+def _pretrained(folder: str) -> tuple[BertModel, list[str]]:
+    """The BERT of a folder without its pooling layer, and the names of tensors that its files lack."""
+    loaded: Any = BertModel.from_pretrained(
+        folder, add_pooling_layer=False, local_files_only=True, output_loading_info=True
+    )
+    bert, report = loaded  # a pair, which the library's signature does not tell
+    return bert, sorted(report["missing_keys"])
 
 
 def _write_beside(out: Path, vocabulary: list[str], sizes: dict[str, Any]) -> None:
@@ -123,7 +148,7 @@ def _examples(
             part = slice(first, first + config.max_tokens)
             found[f"{key}-{first}" if len(ids) > config.max_tokens else key] = ids[part], tags[part]
     if not found:
-        raise DataError(f"data.{what}: no text is left in {getattr(config, what)}{some(left_out)}")
+        raise DataError(f"data.{what}: no text is left in {getattr(config, what)}{examples_of(left_out)}")
     marks = sum(int((tags > 0).sum()) for _, tags in found.values())
     if not marks:
         raise DataError(f"data.{what}: no punctuation in {getattr(config, what)}, so nothing to learn from")
@@ -146,7 +171,7 @@ def build(settings: Settings) -> Task:
     model = initial_model(config, sizes, vocabulary.index(_CLS))
     if data.max_tokens > model.max_tokens:
         raise OptionError(f"data.max_tokens: {data.max_tokens}, a window of this model has {model.max_tokens}")
-    by_main(lambda: _write_beside(settings.out, vocabulary, sizes))
+    on_main_process(lambda: _write_beside(settings.out, vocabulary, sizes))
     tokenizer = PieceTokenizer(vocabulary)
     left_out: list[Problem] = []
     train, dev = (
@@ -156,3 +181,6 @@ def build(settings: Settings) -> Task:
         for what in ("train", "dev")
     )
     return Task(PuncObjective(model, config.dropout), train, dev, data.batch_tokens, left_out)
+
+
+KIND = TaskKind(PuncDataConfig, PuncTaskConfig, build)

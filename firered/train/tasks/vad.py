@@ -1,4 +1,4 @@
-"""The VAD family: voice or not, offline and streaming; speech, singing and music (FireRedASR2S paper, section 4)."""
+"""The VAD family: voice, offline and streaming; speech, singing and music (FireRedASR2S paper, section 4)."""
 
 import logging
 import math
@@ -13,25 +13,48 @@ from torch import Tensor
 from torch.nn import functional as F
 from torch.nn.utils.rnn import pad_sequence
 
-from firered.audio.frontend import FRAME_SHIFT_S, NUM_BINS, Cmvn
+from firered.audio.framing import FRAME_REST_S, FRAME_SHIFT_S
+from firered.audio.frontend import NUM_BINS, Cmvn
 from firered.data.utterance import Utterance
 from firered.errors import DataError, ModelError, Problem
 from firered.hub.catalogue import CHECKPOINT
 from firered.models.checkpoint import load_checkpoint, load_weights, model_files
 from firered.models.dfsmn import Dfsmn, DfsmnConfig
+from firered.options import Options, option
 from firered.train.beside import cmvn_beside
-from firered.train.config import AugmentConfig, SpecAugmentConfig, VadDataConfig, VadTaskConfig
 from firered.train.data.augment import Draw, WaveAugment
-from firered.train.data.labels import EVENTS, Spans, frame_labels, read_spans
+from firered.train.data.batch import Batch
+from firered.train.data.config import AugmentConfig, SpecAugmentConfig, VadDataConfig
+from firered.train.data.labels import Spans, frame_labels, read_spans
 from firered.train.data.speech import SpeechCorpus, usable, utterances_of
-from firered.train.data.transcribed import SpeechObjective, some
-from firered.train.objectives.task import Batch, Outcome, Task
-from firered.train.settings import Settings
+from firered.train.data.transcribed import examples_of
+from firered.train.objectives.objective import BatchLoss
+from firered.train.objectives.speech import SpeechObjective
+from firered.train.sections import Settings
+from firered.train.task import SPEECH_SECTIONS, Task, TaskKind
+from firered.vad.detect import EVENTS
 
 log = logging.getLogger(__name__)
 
-# task -> events of its outputs, look-ahead or None: as configured
-_KINDS = {"vad": (("voice",), None), "stream-vad": (("voice",), 0), "mvad": (EVENTS, None)}
+# task -> events of its outputs, look-ahead in frames (None: as configured)
+_KINDS: dict[str, tuple[tuple[str, ...], int | None]] = {
+    "vad": (("voice",), None),
+    "stream-vad": (("voice",), 0),
+    "mvad": (EVENTS, None),
+}
+
+
+@dataclass(frozen=True)
+class VadTaskConfig(Options):
+    """The DFSMN, under its released names; the streaming model's N2 is 0."""
+
+    init: str | None = option(None, "model directory to fine-tune; its sizes and statistics are kept")
+    R: int = option(8, "blocks", low=1)
+    H: int = option(256, "hidden size", low=1)
+    P: int = option(128, "projection size", low=1)
+    N1: int = option(20, "look-back frames", low=1)
+    N2: int = option(20, "look-ahead frames", low=0)
+    dropout: float = option(0.05, "full dropout rate", low=0, high=0.9)
 
 
 class FrameCorpus(SpeechCorpus):
@@ -57,29 +80,32 @@ class FrameCorpus(SpeechCorpus):
         return Batch([item[0] for item in items], tensors, weight)
 
 
-class VadObjective(SpeechObjective):
-    """Binary cross-entropy of every frame and event."""
+class VadObjective(SpeechObjective[Dfsmn]):
+    """Binary cross-entropy over frames and events."""
 
     def __init__(self, model: Dfsmn, events: Sequence[str], dropout: float, specaugment: SpecAugmentConfig) -> None:
         super().__init__(model, dropout, specaugment)
         self.events = events
 
-    def forward(self, tensors: Mapping[str, Tensor]) -> Outcome:
+    def forward(self, tensors: Mapping[str, Tensor]) -> BatchLoss:
         """Loss summed over frames and events."""
         logits = self.model(self.features(tensors), tensors["mask"]).float()
         labels, mask = tensors["labels"], tensors["mask"]
         loss = (F.binary_cross_entropy_with_logits(logits, labels, reduction="none") * mask).sum()
-        said, true = (logits.detach() >= 0).float() * mask, labels * mask
-        hits, said, true = ((x.sum((0, 1))) for x in (said * true, said, true))
-        counts = {f"{name} {event}": value for name, values in (("hits", hits), ("said", said), ("true", true))
-                  for event, value in zip(self.events, values, strict=True)}  # fmt: skip
-        return Outcome(loss, counts)
+        predicted, true = (logits.detach() >= 0).float() * mask, labels * mask
+        parts = {"hits": predicted * true, "predicted": predicted, "true": true}
+        counts = {
+            f"{name} {event}": value
+            for name, frames in parts.items()
+            for event, value in zip(self.events, frames.sum((0, 1)), strict=True)
+        }
+        return BatchLoss(loss, counts)
 
     def report(self, loss: float, counts: Mapping[str, float]) -> dict[str, float]:
-        """F1 of the frames at threshold 0.5, of each event where there are several, and their mean."""
+        """F1 over frames at threshold 0.5, of each event where there are several, and their mean."""
         scores = {}
         for event in self.events:
-            both = counts[f"said {event}"] + counts[f"true {event}"]
+            both = counts[f"predicted {event}"] + counts[f"true {event}"]
             scores[f"f1_{event}"] = 2 * counts[f"hits {event}"] / both if both else 1.0
         return {**(scores if len(scores) > 1 else {}), "f1": sum(scores.values()) / len(scores)}
 
@@ -100,33 +126,42 @@ def initial_model(config: VadTaskConfig, events: int, lookahead: int | None) -> 
         load_weights(model, state, path)
         return model
     lookahead = config.N2 if lookahead is None else lookahead
-    sizes = {"R": config.R, "H": config.H, "P": config.P, "N1": config.N1, "N2": lookahead}
-    return Dfsmn(DfsmnConfig(idim=NUM_BINS, odim=events, dropout=config.dropout, **sizes))
+    return Dfsmn(
+        DfsmnConfig(
+            idim=NUM_BINS,
+            odim=events,
+            R=config.R,
+            H=config.H,
+            P=config.P,
+            N1=config.N1,
+            N2=lookahead,
+            dropout=config.dropout,
+        )
+    )
 
 
 @dataclass(frozen=True)
 class _Piece:
-    """A recording, or a stretch of a long one."""
+    """A recording, or a piece of a long one; its spans are relative to its start."""
 
     utterance: Utterance
     frames: int
     spans: Spans
 
 
-def _pieces(one: Utterance, count: int, spans: Spans, config: VadDataConfig) -> list[_Piece]:
-    """A recording cut into pieces of at most `max_frames`; a rest shorter than `min_frames` is given up."""
+def _pieces(recording: Utterance, count: int, spans: Spans, config: VadDataConfig) -> list[_Piece]:
+    """A recording cut into pieces of at most `max_frames`; a rest shorter than `min_frames` is dropped."""
     if count <= config.max_frames:
-        return [_Piece(one, count, spans)]
+        return [_Piece(recording, count, spans)]
     found = []
     for first in range(0, max(1, count - config.min_frames), config.max_frames):
         last, begin_s = min(first + config.max_frames, count), first * FRAME_SHIFT_S
-        # The window of a piece's last frame reaches 15 ms beyond its shift.
         piece = replace(
-            one,
-            id=f"{one.id}-{first:07d}",
-            feats=f"{one.feats}[{first}:{last - 1}]" if one.feats else "",
-            start_s=one.start_s + begin_s,
-            end_s=one.start_s + last * FRAME_SHIFT_S + 0.015,
+            recording,
+            id=f"{recording.id}-{first:07d}",
+            feats=f"{recording.feats}[{first}:{last - 1}]" if recording.feats else "",
+            start_s=recording.start_s + begin_s,
+            end_s=recording.start_s + last * FRAME_SHIFT_S + FRAME_REST_S,
             duration_s=math.nan,
         )
         found.append(_Piece(piece, last - first, [(start - begin_s, end - begin_s, e) for start, end, e in spans]))
@@ -144,15 +179,16 @@ def _read(config: VadDataConfig, what: str, events: Sequence[str], left_out: lis
     for path in paths.split() or [""]:
         recordings, problems = utterances_of(path, what, by_segment=False)
         left_out += problems
-        spans = read_spans(Path(path), config.labels, [one.id for one in recordings], left_out)
-        kept, counts = usable([one for one in recordings if one.id in spans], config, left_out, longest=False)
-        empty = sum(not spans[one.id] for one in kept)
+        spans = read_spans(Path(path), config.labels, [recording.id for recording in recordings], left_out)
+        labelled = [recording for recording in recordings if recording.id in spans]
+        kept, counts = usable(labelled, config, left_out, longest=False)
+        empty = sum(not spans[recording.id] for recording in kept)
         log.info("%s: %d recordings, %d of them without any labelled event", path, len(kept), empty)
-        for one, count in zip(kept, counts.tolist(), strict=True):
-            own = spans[one.id] if events == EVENTS else _voice(spans[one.id])
-            found += _pieces(one, count, own, config)
+        for recording, count in zip(kept, counts.tolist(), strict=True):
+            own = spans[recording.id] if events == EVENTS else _voice(spans[recording.id])
+            found += _pieces(recording, count, own, config)
     if not found:
-        raise DataError(f"data.{what}: no recording is left in {paths}{some(left_out)}")
+        raise DataError(f"data.{what}: no recording is left in {paths}{examples_of(left_out)}")
     return found
 
 
@@ -169,3 +205,6 @@ def build(settings: Settings) -> Task:
     model = initial_model(config, len(events), lookahead)
     objective = VadObjective(model, events, config.dropout, settings.section("specaugment", SpecAugmentConfig))
     return Task(objective, train, dev, data.batch_frames, left_out)
+
+
+KIND = TaskKind(VadDataConfig, VadTaskConfig, build, SPEECH_SECTIONS)

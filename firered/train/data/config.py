@@ -1,0 +1,134 @@
+"""Options of training data: the sections `data`, `augment` and `specaugment`, and those of firered-tokens."""
+
+from dataclasses import dataclass
+
+from firered.errors import OptionError
+from firered.options import Options, option
+
+
+@dataclass(frozen=True)
+class DataConfig(Options):
+    """The data directories of a task."""
+
+    train: str = option("", "data directories for training, between blanks or as a list")
+    dev: str = option("", "data directories for evaluation")
+
+
+@dataclass(frozen=True)
+class FeatureDataConfig(DataConfig):
+    """Utterances of Kaldi data directories, from stored features or audio."""
+
+    cmvn: str | None = option(None, "statistics for normalisation; by default computed, or those of the initial model")
+    cmvn_utterances: int = option(2000, "training utterances, drawn at random, that they are computed from", low=1)
+    batch_frames: int = option(12000, "frames of a batch at most, padding included", low=1)
+    min_frames: int = option(10, "shorter utterances are skipped and listed", low=1)
+    max_frames: int = option(3000, "longer utterances are skipped and listed", low=1)
+
+
+@dataclass(frozen=True)
+class TokenDataConfig(DataConfig):
+    """Text as tokens of a dictionary."""
+
+    tokens: str | None = option(None, "folder with dict.txt and train_bpe1000.model (firered-tokens)")
+    unknown: str = option(
+        "unk",
+        "texts with characters outside the dictionary: trained on as <unk>, skipped, or refused",
+        choices=("unk", "skip", "refuse"),
+    )
+    max_tokens: int = option(400, "texts of more tokens are skipped and listed", low=1)
+
+
+@dataclass(frozen=True)
+class SpeechDataConfig(FeatureDataConfig, TokenDataConfig):
+    """Utterances with a transcript in `text`."""
+
+
+@dataclass(frozen=True)
+class VadDataConfig(FeatureDataConfig):
+    """Whole recordings with labelled segments."""
+
+    max_frames: int = option(3000, "longer recordings are cut into pieces of this many frames", low=1)
+    labels: str = option(
+        "auto",
+        "source of the labels: rttm, textgrid/ID.TextGrid or segments; auto: the first that exists",
+        choices=("auto", "rttm", "textgrid", "segments"),
+    )
+
+
+@dataclass(frozen=True)
+class TextDataConfig(TokenDataConfig):
+    """Sentences: the `text` of data directories, or the lines of plain text files."""
+
+    batch_tokens: int = option(4000, "tokens of a batch at most, padding included", low=1)
+
+
+@dataclass(frozen=True)
+class LlmDataConfig(FeatureDataConfig):
+    """Utterances with a transcript in `text`, cut into the tokens of a language model."""
+
+    max_tokens: int = option(400, "transcripts of more tokens are skipped and listed", low=1)
+
+
+@dataclass(frozen=True)
+class PuncDataConfig(DataConfig):
+    """Texts with punctuation: the `text` of data directories, or the lines of plain text files."""
+
+    join: int = option(
+        4, "texts at most, drawn at random, that are concatenated to one example, to learn boundaries", low=1
+    )
+    max_tokens: int = option(256, "tokens of an example at most; longer texts are cut", low=1)
+    batch_tokens: int = option(8000, "tokens of a batch at most, padding included", low=1)
+
+
+@dataclass(frozen=True)
+class AugmentConfig(Options):
+    """Augmentation of the audio of training utterances, drawn again in every epoch."""
+
+    speeds: str = option("", "speed factors, drawn with equal chances, such as `0.9 1.0 1.1`; empty: none")
+    noise: str = option("", "data directory, wav.scp or folder of noise recordings; empty: none")
+    noise_prob: float = option(0.3, "share of utterances that noise is added to (FunAudio-ASR, 5.2)", low=0, high=1)
+    snr_mean: float = option(10.0, "signal-to-noise ratio in dB, mean")
+    snr_std: float = option(5.0, "and standard deviation", low=0)
+    pad_prob: float = option(0.0, "share of utterances with zeros before and after, under noise (5.6)", low=0, high=1)
+    pad_seconds: float = option(1.0, "zeros on each side at most", low=0)
+    pure_noise_prob: float = option(0.0, "share of utterances replaced by noise and no text (5.6)", low=0, high=1)
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if any(not 0.1 <= speed <= 10 for speed in self.speed_factors()):
+            raise OptionError(f"speeds: {self.speeds!r}: factors lie between 0.1 and 10")
+        if self.pure_noise_prob and not self.noise:
+            raise OptionError("pure_noise_prob: needs noise recordings (noise: FOLDER)")
+
+    def speed_factors(self) -> list[float]:
+        """The factors as numbers; [1.0] where none are given."""
+        try:
+            return [float(factor) for factor in self.speeds.split()] or [1.0]
+        except ValueError as error:
+            raise OptionError(f"speeds: {self.speeds!r} are not numbers between blanks") from error
+
+    @property
+    def touches_audio(self) -> bool:
+        """Whether the audio is changed at all."""
+        noise = bool(self.noise) and self.noise_prob + self.pure_noise_prob > 0
+        return noise or self.speed_factors() != [1.0] or self.pad_prob > 0
+
+
+@dataclass(frozen=True)
+class SpecAugmentConfig(Options):
+    """SpecAugment (Park et al., Interspeech 2019) without time warping, on normalised features."""
+
+    freq_masks: int = option(2, "frequency masks of every utterance", low=0)
+    freq_width: int = option(27, "bins of a frequency mask at most", low=0, high=80)
+    time_masks: int = option(2, "time masks of every utterance", low=0)
+    time_width: int = option(40, "frames of a time mask at most", low=0)
+    time_ratio: float = option(0.2, "share of the utterance that a time mask covers at most", low=0, high=1)
+
+
+@dataclass(frozen=True)
+class TokensConfig(Options):
+    """Which pieces and characters become tokens."""
+
+    pieces: int = option(1000, "SentencePiece (BPE) pieces of text that is not Chinese", low=4)
+    min_count: int = option(1, "rarer Chinese characters become <unk>", low=1)
+    max_sentences: int = option(2_000_000, "stretches of text, drawn at random, that the pieces are learnt from", low=1)
