@@ -40,9 +40,9 @@ def download(names: Sequence[str], hub: Hub, to: Path) -> None:
 
     Raises:
         OptionError: a name is not among the published ones, or is not on this hub.
-        ModelError: the hub cannot be reached, or what came is not what it lists. What was fetched stays, and the same
-            call resumes from there.
-        FireRedError: there is no room for it.
+        ModelError: the hub cannot be reached, or what it sent is not what it lists. Files fetched so far are kept, and
+            the same call resumes from there.
+        FireRedError: there is not enough free space.
     """
     if unknown := [name for name in names if name not in PUBLISHED]:
         raise OptionError(f"no published model {', '.join(unknown)}; there are {', '.join(PUBLISHED)}")
@@ -60,7 +60,7 @@ def download(names: Sequence[str], hub: Hub, to: Path) -> None:
             raise _out_of_reach(error, plan.name, hub, to) from error
         shutil.rmtree(plan.folder / _STAGING, ignore_errors=True)
         if plan.name in bases and not (link := plan.folder / bases[plan.name]).exists():
-            link.unlink(missing_ok=True)  # a link to a folder that is gone
+            link.unlink(missing_ok=True)  # a link whose target is missing
             link.symlink_to(Path("..", link.name), target_is_directory=True)
         log.info("%s: complete in %s", plan.name, plan.folder)
 
@@ -123,7 +123,7 @@ def _fetch_all(plan: _Plan, hub: Hub) -> None:
         try:
             for fetched in as_completed([pool.submit(_fetch, file, plan, hub, stop) for file in plan.files]):
                 fetched.result()
-        except BaseException:  # also Ctrl-C: the threads end at their next block
+        except BaseException:  # also Ctrl-C: the threads stop at their next block
             stop.set()
             pool.shutdown(wait=False, cancel_futures=True)
             raise

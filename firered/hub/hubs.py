@@ -16,7 +16,7 @@ _PAUSE_S = 1.0  # after the first of them; then twice as long each time
 
 
 class Unreachable(ModelError):
-    """No answer from a hub, or one that broke off: trying again may help."""
+    """No response from a hub, or an incomplete one: trying again may help."""
 
 
 @dataclass(frozen=True)
@@ -65,7 +65,7 @@ class HuggingFace:
         """Fetch a file to `<folder>/<file.path>`, resuming what an earlier call left; its content is not checked.
 
         Raises:
-            Unreachable: the connection keeps breaking, or `stop` was set; what came stays for the next call.
+            Unreachable: the connection keeps breaking, or `stop` was set; the part received is kept for the next call.
             ModelError: the hub refuses, or sends more than it lists.
         """
         path, failures = folder / file.path, 0
@@ -119,7 +119,7 @@ class ModelScope:
     """modelscope.cn, or the site that MODELSCOPE_ENDPOINT or MODELSCOPE_DOMAIN names."""
 
     name, title, mirror_variable = "modelscope", "ModelScope", "MODELSCOPE_ENDPOINT"
-    workers = 1  # its client fetches a large file in parallel pieces by itself
+    workers = 1  # its client itself fetches a large file in parallel pieces
     repository = attrgetter("modelscope")  # of a published directory; None if it is not there
 
     def __init__(self) -> None:
@@ -138,7 +138,7 @@ class ModelScope:
         return [HubFile(entry.path, entry.size, entry.sha256 or "", "master") for entry in entries if not entry.is_dir]
 
     def fetch(self, repository: str, file: HubFile, folder: Path, stop: threading.Event) -> None:
-        """Fetch a file to `<folder>/<file.path>` as for Hugging Face, but for `stop`, which its client cannot take."""
+        """Fetch a file to `<folder>/<file.path>` as for Hugging Face, but without `stop`, which its client lacks."""
         with self._errors(f"{repository}/{file.path}"):
             self._api.download_file(
                 repository, "model", file.path, revision=file.revision, local_dir=folder, file_size=file.size

@@ -25,7 +25,7 @@ GB = 1e9
 def parameters(config: AedConfig) -> int:
     """Weights of a recognition model, its CTC head included."""
     with torch.device("meta"):
-        return sum(one.numel() for one in Aed(config).parameters())
+        return sum(parameter.numel() for parameter in Aed(config).parameters())
 
 
 def lora_parameters(config: AedConfig, rank: int) -> int:
@@ -46,7 +46,7 @@ def kept_bytes(config: AedConfig, seconds: int, bfloat16: bool) -> int:
     """Bytes of all tensors kept for the backward pass, each storage once, the model's own weights not."""
     torch.manual_seed(0)
     objective = objective_of(AedTaskConfig(), Aed(config), SpecAugmentConfig()).train()
-    own = {one.untyped_storage().data_ptr() for one in objective.parameters()}
+    own = {parameter.untyped_storage().data_ptr() for parameter in objective.parameters()}
     kept: dict[int, int] = {}
     alive = []  # or a storage that is freed lends its address to the next
 
@@ -89,7 +89,7 @@ def main() -> None:
         config = AedConfig.of_size(size, ODIM)
         count, added = parameters(config), lora_parameters(config, 16)
         with torch.device("meta"):
-            encoder = sum(one.numel() for one in config.encoder().parameters())
+            encoder = sum(parameter.numel() for parameter in config.encoder().parameters())
         frozen = 4 * encoder + 16 * (count - encoder)
         print(f"{size} {count / 1e6:.0f}M {16 * count / GB:.1f} {frozen / GB:.1f} {(4 * count + 16 * added) / GB:.1f}")
     print("size seconds float32 recomputed bfloat16 recomputed (GB)")
