@@ -116,7 +116,7 @@ def test_there_are_as_many_examples_as_tests():
 def has_example(name):
     """Whether a public name is one that people begin with: a module's class, or a function."""
     value = getattr(firered, name)
-    return inspect.isfunction(value) and name != "result_of" or hasattr(value, "batch")
+    return (inspect.isfunction(value) and name != "result_of") or hasattr(value, "batch")
 
 
 @pytest.mark.parametrize("name", sorted(filter(has_example, firered.__all__)))
