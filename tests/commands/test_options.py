@@ -16,7 +16,7 @@ from firered.asr.config import AsrConfig
 from firered.audio.config import AudioConfig
 from firered.lid.config import LidConfig
 from firered.punc.config import PuncConfig
-from firered.runs.config import FbankConfig, JobConfig, VadOutputConfig
+from firered.runs.config import EncodeConfig, FbankConfig, JobConfig, VadOutputConfig
 from firered.runtime.config import ComputeConfig
 from firered.scoring.config import ErrorRateConfig, NormalizerConfig, SampleConfig, SourceConfig, TableConfig
 from firered.train.data.config import TokensConfig
@@ -38,6 +38,7 @@ COMMANDS = {
     "firered-table": [TableConfig],
     "firered-train": [],
     "firered-tokens": [TokensConfig],
+    "firered-encode": [EncodeConfig, AudioConfig, ComputeConfig, JobConfig],
     "firered-align": [AlignConfig, AudioConfig, ComputeConfig, JobConfig],
 }
 
