@@ -39,6 +39,7 @@ COMMANDS = {
     "firered-table": [TableConfig],
     "firered-train": [],
     "firered-tokens": [TokensConfig],
+    "firered-encode": [EncodeConfig, AudioConfig, ComputeConfig, JobConfig],
     "firered-align": [AlignConfig, AudioConfig, ComputeConfig, JobConfig],
 }
 

@@ -1,4 +1,6 @@
+import importlib
 import logging
+import pkgutil
 import sys
 from dataclasses import dataclass, fields
 from pathlib import Path
@@ -9,42 +11,24 @@ import typer
 import yaml
 from typer.testing import CliRunner
 
+import firered
 from firered import __version__
-from firered.align.config import AlignConfig
-from firered.asr import config
-from firered.asr.config import AsrConfig
 from firered.audio.config import AudioConfig
 from firered.cli import flags
 from firered.errors import FireRedError, OptionError
-from firered.lid.config import LidConfig
 from firered.options import Options, option, read_yaml, write_settings
-from firered.punc.config import PuncConfig
-from firered.runs.config import FbankConfig, JobConfig, VadOutputConfig
-from firered.runtime.config import ComputeConfig
-from firered.scoring.config import ErrorRateConfig, NormalizerConfig, SampleConfig, SourceConfig, TableConfig
-from firered.train.data.config import TokensConfig
-from firered.vad.config import STREAM_MODES, MvadConfig, StreamVadConfig, VadConfig
+from firered.runs.config import VadOutputConfig
+from firered.vad.config import STREAM_MODES, StreamVadConfig, VadConfig
 
-EVERY_CONFIG = [
-    kind for kind in vars(config).values() if isinstance(kind, type) and issubclass(kind, Options) and kind != Options
-]
-COMMANDS = {
-    "firered-prepare-data": [AudioConfig, JobConfig],
-    "firered-fbank": [FbankConfig, AudioConfig, JobConfig],
-    "firered-cmvn": [],
-    "firered-vad": [VadConfig, VadOutputConfig, AudioConfig, ComputeConfig, JobConfig],
-    "firered-mvad": [MvadConfig, VadOutputConfig, AudioConfig, ComputeConfig, JobConfig],
-    "firered-stream-vad": [StreamVadConfig, VadOutputConfig, AudioConfig, ComputeConfig, JobConfig],
-    "firered-asr": [AsrConfig, AudioConfig, ComputeConfig, JobConfig],
-    "firered-lid": [LidConfig, AudioConfig, ComputeConfig, JobConfig],
-    "firered-punc": [PuncConfig, ComputeConfig, JobConfig],
-    "firered-download": [],
-    "firered-score": [NormalizerConfig, ErrorRateConfig, SampleConfig, SourceConfig],
-    "firered-table": [TableConfig],
-    "firered-train": [],
-    "firered-tokens": [TokensConfig],
-    "firered-align": [AlignConfig, AudioConfig, ComputeConfig, JobConfig],
-}
+
+def below(kind: type) -> list[type]:
+    return [found for child in kind.__subclasses__() for found in (child, *below(child))]
+
+
+for module in pkgutil.walk_packages(firered.__path__, "firered."):
+    if module.name.endswith(".config"):
+        importlib.import_module(module.name)
+EVERY_CONFIG = [kind for kind in below(Options) if kind.__module__.startswith("firered.")]
 
 
 @dataclass(frozen=True)
