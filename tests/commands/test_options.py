@@ -31,7 +31,6 @@ COMMANDS = {
     "firered-mvad": [MvadConfig, VadOutputConfig, AudioConfig, ComputeConfig, JobConfig],
     "firered-stream-vad": [StreamVadConfig, VadOutputConfig, AudioConfig, ComputeConfig, JobConfig],
     "firered-asr": [AsrConfig, AudioConfig, ComputeConfig, JobConfig],
-    "firered-encode": [EncodeConfig, AudioConfig, ComputeConfig, JobConfig],
     "firered-lid": [LidConfig, AudioConfig, ComputeConfig, JobConfig],
     "firered-punc": [PuncConfig, ComputeConfig, JobConfig],
     "firered-download": [],
