@@ -78,7 +78,7 @@ class WindowedEncoder(ABC, Generic[Config]):
         if adapter and not self.adapter_rate:
             raise OptionError("adapter: this model has none")
         if not isinstance(audio, list):
-            return result_of(self._encoded([Speech.of(as_frames(audio))], layer, adapter)[0])
+            return result_of(self._encoded([Speech.of(as_frames(audio, front_end=self.front_end))], layer, adapter)[0])
         return self._encoded(audio, layer, adapter)
 
     def _encoded(self, utterances: Sequence[Speech], layer: int | None, adapter: bool) -> list[Outcome[Encoded]]:

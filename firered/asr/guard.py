@@ -9,7 +9,8 @@ from rapidfuzz.distance import Levenshtein
 
 from firered.asr.config import GuardConfig
 from firered.audio.frames import Frames
-from firered.errors import Outcome, result_of
+from firered.audio.frontend import PUBLISHED
+from firered.errors import ModelError, Outcome, result_of
 from firered.hub.catalogue import CHECKPOINT
 from firered.hub.find import find_model
 from firered.models.checkpoint import model_files
@@ -103,6 +104,9 @@ class Guard:
 
 
 def _frames(speech: Speech) -> Frames:
+    """The features for the voice detector; raises ModelError where they are not such as it is made for."""
+    if speech.front_end.filterbank != PUBLISHED.filterbank:
+        raise ModelError(f"{speech.key}: guard_vad needs features of {PUBLISHED}, these are {speech.front_end}")
     return Frames(speech.key, lambda _: iter([speech.feats]))
 
 

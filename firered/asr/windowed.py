@@ -41,7 +41,7 @@ class WindowedRecogniser(WindowedEncoder[Config], Generic[Config, Decoded]):
         Raises:
             AudioError: it cannot be read or holds nothing to recognise.
         """
-        (result,) = self.recognise([Speech.of(as_frames(audio, uttid), context)])
+        (result,) = self.recognise([Speech.of(as_frames(audio, uttid, front_end=self.front_end), context)])
         return result_of(result)
 
     def batch(
@@ -74,7 +74,8 @@ class WindowedRecogniser(WindowedEncoder[Config], Generic[Config, Decoded]):
         def with_context(number: int, speech: Speech) -> Speech:
             return replace(speech, context=contexts[number])
 
-        return over_audio(recordings, uttids, self.recognise, self.config.batch_seconds, progress, with_context)
+        seconds = self.config.batch_seconds
+        return over_audio(recordings, uttids, self.recognise, seconds, progress, with_context, self.front_end)
 
     def recognise(self, utterances: Sequence[Speech]) -> list[Outcome[AsrResult]]:
         """A result, or what went wrong, for each utterance, in their order; the same in any batch."""

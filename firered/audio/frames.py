@@ -9,7 +9,7 @@ from torch import Tensor
 
 from firered.audio.config import AudioConfig
 from firered.audio.framing import SAMPLE_RATE
-from firered.audio.frontend import PUBLISHED, FrontEnd, fbank_blocks
+from firered.audio.frontend import PUBLISHED, Fbank, FrontEnd, fbank_blocks
 from firered.audio.load import read_blocks
 from firered.data.archives import read_matrix_blocks
 from firered.data.utterance import Utterance
@@ -21,14 +21,21 @@ _SEGMENT_TOLERANCE_S = 0.002  # a segment's end is rounded to milliseconds
 class Frames:
     """Iterates once over blocks (T, bins) of float32; `duration_s` is known when it is through.
 
-    `front_end` says what the frames are. Iteration raises AudioError or DataError where the utterance cannot be read to
-    its end.
+    `front_end` says what the frames are. Where they are computed of samples (`has_samples`), those of the front ends in
+    `further` are computed as the same samples pass, and handed block by block to what is there for them. Iteration
+    raises AudioError or DataError where the utterance cannot be read to its end.
     """
 
     def __init__(
-        self, key: str, blocks: Callable[["Frames"], Iterator[Tensor]], front_end: FrontEnd = PUBLISHED
+        self,
+        key: str,
+        blocks: Callable[["Frames"], Iterator[Tensor]],
+        front_end: FrontEnd = PUBLISHED,
+        *,
+        has_samples: bool = False,
     ) -> None:
-        self.key, self.front_end = key, front_end
+        self.key, self.front_end, self.has_samples = key, front_end, has_samples
+        self.further: dict[FrontEnd, Callable[[Tensor], None]] = {}
         self.duration_s = 0.0
         self.count = 0
         self._blocks = blocks
@@ -43,13 +50,16 @@ def of_samples(key: str, samples: Iterable[np.ndarray], front_end: FrontEnd = PU
     """Frames of a signal that comes in pieces, 16 kHz on the int16 scale."""
 
     def counted(frames: Frames) -> Iterator[np.ndarray]:
+        further = [(Fbank(other), take) for other, take in frames.further.items()]
         total = 0
         for piece in samples:
             total += len(piece)
             frames.duration_s = total / SAMPLE_RATE
+            for bank, take in further:
+                take(bank.accept(piece))
             yield piece
 
-    return Frames(key, lambda frames: fbank_blocks(counted(frames), front_end), front_end)
+    return Frames(key, lambda frames: fbank_blocks(counted(frames), front_end), front_end, has_samples=True)
 
 
 def of_utterance(utterance: Utterance, config: AudioConfig, front_end: FrontEnd = PUBLISHED) -> Frames:

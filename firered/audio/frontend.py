@@ -2,14 +2,14 @@
 
 import functools
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from firered.audio.framing import FRAME_LENGTH, FRAME_SHIFT, FRAME_SHIFT_S, SAMPLE_RATE, num_frames
+from firered.audio.framing import FRAME_LENGTH, FRAME_SHIFT, SAMPLE_RATE
 from firered.data.archives import read_matrix, write_matrix
 from firered.errors import DataError, ModelError
 
@@ -40,6 +40,11 @@ class FrontEnd:
     stack: int = 1
     skip: int = 1
     cmvn: bool = True
+
+    @property
+    def filterbank(self) -> "FrontEnd":
+        """The part that is computed of samples: one for all that differ only in what a model does to frames."""
+        return replace(self, stack=1, skip=1, cmvn=True)
 
     @property
     def frame_length(self) -> int:
@@ -86,13 +91,14 @@ _LOW_FREQ, _HIGH_FREQ = 20.0, SAMPLE_RATE / 2
 _VARIANCE_FLOOR = 1e-20
 
 
-def frame_range(start_s: float, end_s: float, total: int) -> tuple[int, int]:
+def frame_range(start_s: float, end_s: float, total: int, front_end: FrontEnd = PUBLISHED) -> tuple[int, int]:
     """First frame and number of frames, of a recording's `total`, of a stretch that is cut out on its own.
 
     Analysis windows are independent: for a start that is a whole number of frames these are the same frames.
+    From any other start they are those of a stretch that begins up to half a frame shift away.
     """
-    first = round(start_s / FRAME_SHIFT_S)
-    return first, min(num_frames(round((end_s - start_s) * SAMPLE_RATE)), total - first)
+    first = round(start_s / front_end.frame_shift_s)
+    return first, min(front_end.num_frames(round((end_s - start_s) * SAMPLE_RATE)), total - first)
 
 
 @functools.cache

@@ -14,7 +14,8 @@ from torch import Tensor
 
 from firered.audio.config import AudioConfig
 from firered.audio.frames import Frames, of_samples
-from firered.audio.frontend import SAMPLE_RATE
+from firered.audio.framing import SAMPLE_RATE
+from firered.audio.frontend import PUBLISHED, FrontEnd
 from firered.audio.load import array_blocks, read_blocks
 from firered.errors import AudioError, OptionError
 
@@ -48,28 +49,31 @@ ACCEPTED = (
 )
 
 
-def as_frames(audio: AudioLike, uttid: str = "", config: AudioConfig | None = None) -> Frames:
+def as_frames(
+    audio: AudioLike, uttid: str = "", config: AudioConfig | None = None, front_end: FrontEnd = PUBLISHED
+) -> Frames:
     """Filterbank frames of a recording in any form; it is opened and read when they are taken.
 
     Args:
         audio: see `AudioLike`.
         uttid: id of the frames; if not given, a path's name without suffix, else the empty string.
         config: what to do with channels, pipes and truncated files.
+        front_end: of the frames.
 
     Raises:
         AudioError: this is not audio in a form that is accepted.
     """
     config = config or AudioConfig()
     if isinstance(audio, Rxfilename):
-        return of_samples(uttid or Path(audio.name).stem, read_blocks(audio.name, config))
+        return of_samples(uttid or Path(audio.name).stem, read_blocks(audio.name, config), front_end)
     if isinstance(audio, str | Path):
-        return of_samples(uttid or Path(audio).stem, read_blocks(Path(audio), config))
+        return of_samples(uttid or Path(audio).stem, read_blocks(Path(audio), config), front_end)
     if isinstance(audio, bytes | bytearray | memoryview):
-        return of_samples(uttid, read_blocks(BytesIO(audio), config))
+        return of_samples(uttid, read_blocks(BytesIO(audio), config), front_end)
     if _is_file(audio):
-        return of_samples(uttid, read_blocks(cast(BinaryIO, audio), config))
+        return of_samples(uttid, read_blocks(cast(BinaryIO, audio), config), front_end)
     samples, rate = _with_rate(audio)
-    return of_samples(uttid, array_blocks(_as_array(samples), rate, config))
+    return of_samples(uttid, array_blocks(_as_array(samples), rate, config), front_end)
 
 
 def path_of(audio: AudioLike) -> str:
@@ -85,12 +89,14 @@ def is_one(audio: object) -> bool:
     return isinstance(audio, kinds) or hasattr(audio, "read")
 
 
-def frames_of_all(audios: Iterable[AudioLike], uttids: Sequence[str] | None = None) -> Iterator[Frames]:
-    """Frames of each recording, as `as_frames` gives them; its error is raised when that recording is read."""
+def frames_of_all(
+    audios: Iterable[AudioLike], uttids: Sequence[str] | None = None, front_end: FrontEnd = PUBLISHED
+) -> Iterator[Frames]:
+    """Frames of each recording, as `as_frames` gives them; where it refuses one, reading that one's raises it."""
     for number, audio in enumerate(audios):
         uttid = uttids[number] if uttids is not None else ""
         try:
-            yield as_frames(audio, uttid)
+            yield as_frames(audio, uttid, front_end=front_end)
         except AudioError as error:
             yield _refused(uttid, error)
 

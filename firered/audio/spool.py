@@ -3,7 +3,7 @@
 import functools
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
 import numpy as np
@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from firered.audio.frames import Frames
-from firered.audio.frontend import frame_range
+from firered.audio.frontend import FrontEnd, frame_range
 from firered.data.write import segment_id
 from firered.errors import DataError
 
@@ -24,20 +24,56 @@ class Cut(NamedTuple):
     duration_s: float
 
 
+class _Store:
+    """A recording's frames of one front end in a temporary file."""
+
+    def __init__(self, front_end: FrontEnd) -> None:
+        self.front_end = front_end
+        self.written = 0  # frames in the file
+        self.file = tempfile.TemporaryFile(prefix="firered-")  # noqa: SIM115 - lives as long as the spool
+
+    def append(self, feats: Tensor) -> None:
+        self.file.write(feats.numpy().tobytes())
+        self.written += len(feats)
+
+    @functools.cached_property
+    def matrix(self) -> Tensor:
+        """(T, bins) once all is written, on disk until it is used; one mapping, so that no page counts twice."""
+        return self.mapped(0, self.written)
+
+    def mapped(self, first: int, count: int) -> Tensor:
+        """(count, bins) frames from `first` on, on disk until they are used."""
+        bins = self.front_end.bins
+        if count == 0:  # which cannot be mapped
+            return torch.empty(0, bins)
+        shape, offset = (count, bins), first * bins * np.dtype(np.float32).itemsize
+        return torch.from_numpy(np.memmap(self.file, np.float32, "c", offset=offset, shape=shape))
+
+
 class Spool(Frames):
     """A recording's frames, written to a temporary file while they are iterated over; `close` removes the file.
 
     Segments can be cut out of it while it grows, as soon as their frames are available. Frames of a live source are
     added with `append`; `finish` marks the end.
+
+    Args:
+        source: the frames.
+        wav_path: where the recording lies.
+        front_ends: that stretches are to be cut in as well. Those whose filterbank is not the source's are computed as
+            its samples pass, each once and into a file of its own; without samples, cutting in them is an error.
     """
 
-    def __init__(self, source: Frames, wav_path: str = "") -> None:
+    def __init__(self, source: Frames, wav_path: str = "", front_ends: Iterable[FrontEnd] = ()) -> None:
         super().__init__(source.key, lambda _: self._kept(), source.front_end)
         self.wav_path = wav_path
         self._source = source
-        self._written = 0  # frames in the file
         self._complete = False
-        self._file = tempfile.TemporaryFile(prefix="firered-")  # noqa: SIM115 - lives as long as the spool
+        self._own = _Store(self.front_end)
+        self._stores = {self.front_end.filterbank: self._own}
+        for filterbank in [front_end.filterbank for front_end in front_ends] if source.has_samples else []:
+            if filterbank not in self._stores:
+                self._stores[filterbank] = _Store(filterbank)
+                source.further[filterbank] = self._stores[filterbank].append
 
     @classmethod
     def growing(cls, key: str) -> "Spool":
@@ -46,14 +82,17 @@ class Spool(Frames):
 
     def append(self, feats: Tensor) -> None:
         """Put in the next frames (T, bins)."""
-        self._file.write(feats.numpy().tobytes())
-        self._written += len(feats)
+        self._own.append(feats)
 
     def finish(self, duration_s: float) -> None:
         """All frames are there, of a recording that lasts so long."""
-        self._file.flush()
+        self._flush()
         self.duration_s, self._complete = duration_s, True
-        self.count = self._written
+        self.count = self._own.written
+
+    def _flush(self) -> None:
+        for store in self._stores.values():
+            store.file.flush()
 
     def _kept(self) -> Iterator[Tensor]:
         for block in self._source:
@@ -61,42 +100,48 @@ class Spool(Frames):
             yield block
         self.finish(self._source.duration_s)
 
-    @functools.cached_property
-    def _matrix(self) -> Tensor:
-        """(T, bins) once all is written, on disk until it is used; one mapping, so that no page counts twice."""
-        return self._mapped(0, self._written)
-
-    def _mapped(self, first: int, count: int) -> Tensor:
-        """(count, bins) frames from `first` on, on disk until they are used."""
-        bins = self.front_end.bins
-        shape, offset = (count, bins), first * bins * np.dtype(np.float32).itemsize
-        return torch.from_numpy(np.memmap(self._file, np.float32, "c", offset=offset, shape=shape))
-
     def again(self) -> Frames:
         """The frames once more, from the file."""
 
         def stored(frames: Frames) -> Iterator[Tensor]:
             frames.duration_s = self.duration_s
-            yield self._matrix
+            yield self._own.matrix
 
         return Frames(self.key, stored, self.front_end)
 
-    def cut(self, start_s: float, end_s: float) -> Cut:
+    def cut(self, start_s: float, end_s: float, front_end: FrontEnd | None = None) -> Cut:
         """A stretch of the recording; its features stay on disk until they are used.
 
+        Args:
+            start_s: where it begins, in seconds.
+            end_s: where it ends.
+            front_end: of its features; None: that of the frames.
+
         Raises:
-            DataError: the recording is still growing, and frames of the stretch are not there yet.
+            DataError: the recording is still growing, and frames of the stretch are not there yet; or there are no
+                features of this front end.
         """
         key, duration_s = segment_id(self.key, start_s, end_s), round(end_s - start_s, 7)
+        store = self._store(front_end)
         if self._complete:
-            first, count = frame_range(start_s, end_s, self._written)
-            return Cut(key, self._matrix[first : first + count], duration_s)
-        first, count = frame_range(start_s, end_s, sys.maxsize)
-        if first + count > self._written:
-            raise DataError(f"{key}: ends at frame {first + count}, there are {self._written} so far")
-        self._file.flush()
-        return Cut(key, self._mapped(first, count), duration_s)
+            first, count = frame_range(start_s, end_s, store.written, store.front_end)
+            return Cut(key, store.matrix[first : first + count], duration_s)
+        first, count = frame_range(start_s, end_s, sys.maxsize, store.front_end)
+        if first + count > store.written:
+            raise DataError(f"{key}: ends at frame {first + count}, there are {store.written} so far")
+        store.file.flush()
+        return Cut(key, store.mapped(first, count), duration_s)
+
+    def _store(self, front_end: FrontEnd | None) -> _Store:
+        if front_end is None:
+            return self._own
+        if front_end.filterbank not in self._stores:
+            raise DataError(
+                f"{self.key}: there are features of {self.front_end} alone; those of {front_end} need the audio itself"
+            )
+        return self._stores[front_end.filterbank]
 
     def close(self) -> None:
-        """Remove the file."""
-        self._file.close()
+        """Remove the files."""
+        for store in self._stores.values():
+            store.file.close()

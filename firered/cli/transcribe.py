@@ -4,8 +4,9 @@ import functools
 import glob
 import logging
 import os
+import pickle
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -13,7 +14,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from firered.asr.config import RecogniserConfig
-from firered.asr.families import options_of
+from firered.asr.families import FAMILIES, Family, options_of, register
 from firered.audio.config import AudioConfig
 from firered.cli.flags import Kinds, script, use_threads
 from firered.errors import OptionError
@@ -83,9 +84,10 @@ def transcribe_command(
         system = replace(system, asr_type=recogniser_of(models, system)[1].name)
     places = model_dirs(models, system)
     devices = _devices(compute, nj)
+    families = _passed_on() if len(devices) > 1 else []
     options = {"vad": vad, "mvad": mvad, "lid": lid, "asr": asr, "punc": punc}
     build = functools.partial(
-        _build, places, system, options, context.context(), compute.num_threads or _threads(len(devices))
+        _build, places, system, options, context.context(), compute.num_threads or _threads(len(devices)), families
     )
     files = [path for place in places.values() for path in sorted(place.glob("*")) if path.is_file()]
     identity = fingerprint("firered transcribe", system, *options.values(), context, subtitles, audio, *files)
@@ -108,13 +110,38 @@ def transcribe_command(
 
 
 def _build(
-    places: dict[str, Path], system: SystemConfig, options: dict[str, Any], context: Context, threads: int, device: str
+    places: dict[str, Path],
+    system: SystemConfig,
+    options: dict[str, Any],
+    context: Context,
+    threads: int,
+    families: Sequence[Family],
+    device: str,
 ) -> "System":
-    """The system on a device; runs in each process."""
+    """The system on a device; runs in each process, where of the families only the package's own are known."""
     from firered.system.system import System
 
+    for family in families:
+        register(family)
     use_threads(ComputeConfig(num_threads=threads))
     return System.from_pretrained(places, system, device=device, context=context, **options)
+
+
+def _passed_on() -> list[Family]:
+    """All families, for other processes.
+
+    Raises:
+        OptionError: one has a function that another process cannot find by its module and name.
+    """
+    for family in FAMILIES.values():
+        try:
+            pickle.dumps(family)
+        except (pickle.PicklingError, AttributeError, TypeError) as error:
+            raise OptionError(
+                f"nj: the family {family.name} cannot be passed on to other processes ({error}); define its functions "
+                "at the top of a module, or take one process"
+            ) from error
+    return list(FAMILIES.values())
 
 
 def _devices(compute: ComputeConfig, nj: int) -> tuple[str, ...]:

@@ -7,7 +7,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from firered.audio.frontend import FRAME_SHIFT_S
+from firered.audio.framing import FRAME_SHIFT_S
 from firered.audio.like import AudioLike, as_frames
 from firered.errors import Outcome, result_of
 from firered.hub.find import find_model

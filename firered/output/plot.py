@@ -6,7 +6,7 @@ from pathlib import Path
 import matplotlib
 import numpy as np
 
-from firered.audio.frontend import FRAME_SHIFT_S
+from firered.audio.framing import FRAME_SHIFT_S
 from firered.data.write import Labelled
 from firered.output.envelope import Envelope
 

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterable, Sequence
 from typing import Generic, TypeVar
 
+from firered.audio.frontend import PUBLISHED, FrontEnd
 from firered.audio.like import AudioLike, frames_of_all, listed
 from firered.errors import FireRedError, Outcome
 from firered.runtime.batches import run_batch
@@ -54,6 +55,7 @@ def over_audio(
     batch_seconds: float,
     progress: Progress | None,
     item_of: Callable[[int, Speech], In],
+    front_end: FrontEnd = PUBLISHED,
 ) -> list[Outcome[Out]]:
     """The outcome of each recording, in input order; a failure affects no other recording.
 
@@ -64,6 +66,7 @@ def over_audio(
         batch_seconds: of a batch of the module.
         progress: called with the number of recordings that are done, and of all.
         item_of: what `process` takes for a recording, by its number and features.
+        front_end: of the features.
 
     Raises:
         OptionError: this is no list of recordings, or there are not as many ids.
@@ -72,7 +75,7 @@ def over_audio(
     outcomes = InOrder[Out](len(recordings), progress)
     group: dict[int, In] = {}
     group_s = 0.0
-    for number, frames in enumerate(frames_of_all(recordings, uttids)):
+    for number, frames in enumerate(frames_of_all(recordings, uttids, front_end)):
         try:
             speech = Speech.of(frames)
         except Exception as error:  # any failure is the outcome of this recording alone

@@ -1,10 +1,10 @@
 """The whole system in memory: recordings in, transcripts out (FireRedASR2S paper, section 2)."""
 
 import contextlib
-from collections.abc import Callable, Iterable, Iterator, Mapping, MutableMapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TypeVar, cast
+from typing import cast
 
 from firered.asr.config import RecogniserConfig
 from firered.asr.families import AED, FAMILIES, Family, find, named
@@ -19,13 +19,13 @@ from firered.lid.config import LidConfig
 from firered.lid.identify import Lid
 from firered.punc.config import PuncConfig
 from firered.punc.punctuate import Punc
-from firered.results import AsrResult, Event, LidResult, PuncResult, Result, Seconds, Transcript
-from firered.runtime.batches import plan, run_batch, shares
+from firered.results import AsrResult, Event, LidResult, PuncResult, Seconds, Transcript
+from firered.runtime.batches import run_batch, shares
 from firered.runtime.context import Context
 from firered.runtime.entry import as_firered
-from firered.runtime.speech import Speech
 from firered.system.assemble import Segment, transcript
 from firered.system.config import SystemConfig
+from firered.system.stretches import Memo, Stretch, results
 from firered.vad.config import MvadConfig, VadConfig
 from firered.vad.detect import Mvad, Vad
 
@@ -33,11 +33,6 @@ VAD, EVENTS, LID, PUNC = "FireRedVAD/VAD", "FireRedVAD/AED", "FireRedLID", "Fire
 _ALIGNER = AED.published[0]  # whose CTC head gives word times to recognisers that have none of their own
 
 Models = str | Path | Mapping[str, str | Path]
-
-R = TypeVar("R", bound=Result)
-
-Memo = MutableMapping[tuple[str, str], Result]  # (module, segment) -> its result
-Process = Callable[[list[Speech]], Sequence[Outcome[R]]]
 
 
 def recogniser_of(models: Models, config: SystemConfig) -> tuple[Path, Family]:
@@ -101,10 +96,10 @@ class _Recording:
     spans: list[Seconds]
     events: list[Event]
     context: Context
-    segments: list[Speech] = field(init=False)
+    segments: list[Stretch] = field(init=False)
 
     def __post_init__(self) -> None:
-        self.segments = [Speech(*self.spool.cut(start, end), context=self.context) for start, end in self.spans]
+        self.segments = [Stretch.cut(self.spool, span, self.context) for span in self.spans]
 
 
 class System:
@@ -206,8 +201,10 @@ class System:
         yield from self._transcribe_group(list(self._segmented(recordings)), memo)
 
     def _segmented(self, recordings: Iterable[tuple[Frames, str]]) -> Iterator[Outcome[_Recording]]:
-        """The recordings with their segments; features are computed here, once."""
-        for spool, spans in self._spans(Spool(frames, path) for frames, path in recordings):
+        """The recordings with their segments; features are computed here, once for each front end."""
+        main, routes = self.modules.asr, self.modules.routes
+        front_ends = [recogniser.front_end for recogniser in [main, *routes.values()]] if main is not None else []
+        for spool, spans in self._spans(Spool(frames, path, front_ends) for frames, path in recordings):
             if isinstance(spans, Exception):
                 spool.close()
                 yield spans
@@ -243,7 +240,7 @@ class System:
         self, group: Sequence[Outcome[_Recording]], memo: Memo | None
     ) -> Iterator[Outcome[Transcript]]:
         recordings = [recording for recording in group if isinstance(recording, _Recording)]
-        found = iter(self._recognised([speech for recording in recordings for speech in recording.segments], memo))
+        found = iter(self._recognised([stretch for recording in recordings for stretch in recording.segments], memo))
         for recording in group:
             if isinstance(recording, Exception):
                 yield recording
@@ -252,17 +249,20 @@ class System:
             yield transcript(recording.spool, segments, recording.events)
             recording.spool.close()
 
-    def _recognised(self, speech: list[Speech], memo: Memo | None) -> list[Segment]:
-        """The outcomes of all modules for each segment, in order; places in the recordings are not yet filled in."""
-        segments = [Segment((0.0, 0.0)) for _ in speech]
+    def _recognised(self, stretches: list[Stretch], memo: Memo | None) -> list[Segment]:
+        """What all modules make of each segment, in order; their places in their recordings are left open."""
+        segments = [Segment((0.0, 0.0)) for _ in stretches]
         lid = self.modules.lid
         if lid is not None:
-            languages: list[Outcome[LidResult]] = _results("lid", lid.identify, lid.config.batch_seconds, speech, memo)
+            languages: list[Outcome[LidResult]] = results(
+                "lid", lid.identify, lid.config.batch_seconds, stretches, memo
+            )
             for segment, outcome in zip(segments, languages, strict=True):
                 segment.lid = outcome
         for name, recogniser, own in self._routed(segments):
-            texts: list[Outcome[AsrResult]] = _results(
-                f"asr {name}", recogniser.recognise, recogniser.config.batch_seconds, [speech[n] for n in own], memo
+            seconds, routed = recogniser.config.batch_seconds, [stretches[number] for number in own]
+            texts: list[Outcome[AsrResult]] = results(
+                f"asr {name}", recogniser.recognise, seconds, routed, memo, recogniser.front_end
             )
             for number, text in zip(own, texts, strict=True):
                 segments[number].asr = text
@@ -300,7 +300,7 @@ class System:
 
 
 def _voiced_s(recording: Outcome[_Recording]) -> float:
-    return 0.0 if isinstance(recording, Exception) else sum(speech.duration_s for speech in recording.segments)
+    return 0.0 if isinstance(recording, Exception) else sum(stretch.duration_s for stretch in recording.segments)
 
 
 def _with_times(family: Family, options: RecogniserConfig | None, places: Mapping[str, Path]) -> RecogniserConfig:
@@ -323,24 +323,3 @@ def _route(
     """The recogniser of a route; it has the options of the main one where it is of the same family."""
     directory, family = find(path)
     return family.load(directory, _with_times(family, options if family is main else None, places), device)
-
-
-def _results(
-    module: str, process: Process[R], batch_seconds: float, segments: Sequence[Speech], memo: Memo | None
-) -> list[Outcome[R]]:
-    """A module's outcome for each segment, in order.
-
-    Batches depend on the segments alone, not on the memo, so that a resumed run gives the same results.
-    """
-    found: dict[int, Outcome[R]] = {}
-    for batch in plan([(number, speech.duration_s) for number, speech in enumerate(segments)], batch_seconds):
-        keys = [(module, segments[number].key) for number in batch]
-        if memo is not None and all(key in memo for key in keys):
-            found.update((number, cast(R, memo[key])) for number, key in zip(batch, keys, strict=True))
-            continue
-        outcomes = run_batch([segments[number] for number in batch], process)
-        for number, key, outcome in zip(batch, keys, outcomes, strict=True):
-            found[number] = outcome
-            if memo is not None and not isinstance(outcome, Exception):
-                memo[key] = outcome
-    return [found[number] for number in range(len(segments))]

@@ -6,6 +6,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import soundfile
+import torch
+from support.made_up_family import HammingLoudness, LoudnessConfig, write_model
 from support.paths import EGS, GOLDENS
 
 from firered.asr.config import AsrConfig
@@ -13,9 +15,10 @@ from firered.asr.families.aed import Asr
 from firered.asr.families.speech_llm import LlmAsr
 from firered.audio.config import AudioConfig
 from firered.audio.frames import Frames, of_samples
+from firered.audio.frontend import PUBLISHED, FrontEnd
 from firered.audio.load import read_blocks
 from firered.audio.spool import Spool
-from firered.errors import AudioError
+from firered.errors import AudioError, DataError
 from firered.output.published import published, read_transcript
 from firered.punc.config import PuncConfig
 from firered.system.config import SystemConfig
@@ -135,6 +138,7 @@ def test_events(released, shared):
 def test_a_language_may_have_a_recogniser_of_its_own(system):
     class Other:
         config = system.modules.asr.config
+        front_end = system.modules.asr.front_end
 
         def recognise(self, batch):
             return [replace(result, text="其他", words=[]) for result in system.modules.asr.recognise(batch)]
@@ -198,18 +202,82 @@ def test_what_goes_wrong_with_a_segment_stays_with_it(system, monkeypatch):
     assert result.segments == whole.segments
 
 
-def test_spooled_segments_are_those_cut_from_the_audio(shared):
+OTHERS = (FrontEnd(window="hamming", bins=40), FrontEnd(frame_length_ms=32, frame_shift_ms=5, stack=4, skip=3))
+
+
+def cut_out(path, start_s, end_s, front_end):
+    """The features (T, bins) of a stretch of audio by itself."""
+    samples = read_blocks(str(path), AudioConfig(), start_s=start_s, end_s=end_s)
+    return np.concatenate([block.numpy() for block in of_samples("x", samples, front_end)])
+
+
+@pytest.mark.parametrize("front_end", [PUBLISHED, *OTHERS])
+def test_spooled_segments_are_those_cut_from_the_audio(shared, front_end):
     path = shared("audio/firered/event.wav")
-    spool = Spool(frames_of(path))
+    spool = Spool(frames_of(path), front_ends=OTHERS)
     assert sum(len(block) for block in spool) == spool.count
     for start, end in ((0.0, 2.0), (1.79, 9.96), (19.0, 22.016)):
-        cut = spool.cut(start, end)
-        samples = read_blocks(str(path), AudioConfig(), start_s=start, end_s=end)
-        (whole,) = [np.concatenate([block.numpy() for block in of_samples("x", samples)])]
-        np.testing.assert_array_equal(cut.feats.numpy(), whole)
+        cut = spool.cut(start, end, front_end)
+        np.testing.assert_array_equal(cut.feats.numpy(), cut_out(path, start, end, front_end))
         assert cut.duration_s == pytest.approx(end - start)
     np.testing.assert_array_equal(np.concatenate(list(spool.again())).shape, (spool.count, 80))
     spool.close()
+
+
+def test_only_filterbanks_that_differ_are_computed():
+    source = frames_of(GOLDENS / "tiny/wav/utt00.wav")
+    stacked = FrontEnd(stack=7, skip=6, cmvn=False)
+    spool = Spool(source, front_ends=[PUBLISHED, stacked, OTHERS[0], replace(OTHERS[0], stack=3)])
+    assert list(source.further) == [OTHERS[0]]
+    assert sum(len(block) for block in spool) == spool.count
+    np.testing.assert_array_equal(spool.cut(0.5, 1.0, stacked).feats, spool.cut(0.5, 1.0).feats)
+    with pytest.raises(DataError, match=r"utt00: there are features of .* need the audio itself"):
+        spool.cut(0.5, 1.0, OTHERS[1])
+    spool.close()
+
+
+def test_a_recording_that_is_too_short_for_another_front_end_has_no_frames_of_it():
+    spool = Spool(of_samples("short", [np.ones(480, np.float32)]), front_ends=[FrontEnd(frame_length_ms=64)])
+    assert sum(len(block) for block in spool) == 1
+    assert spool.cut(0.0, 0.03).feats.shape == (1, 80)
+    assert spool.cut(0.0, 0.03, FrontEnd(frame_length_ms=64)).feats.shape == (0, 80)
+    spool.close()
+
+
+def test_a_live_spool_has_the_published_front_end_alone():
+    spool = Spool.growing("live")
+    spool.append(torch.zeros(200, 80))
+    assert spool.cut(0.5, 1.0).feats.shape == (48, 80)
+    for _ in range(2):  # while it grows, and when it is complete
+        with pytest.raises(DataError, match=r"live: there are features of .* need the audio itself"):
+            spool.cut(0.5, 1.0, OTHERS[0])
+        spool.finish(2.015)
+    spool.close()
+
+
+def test_a_route_of_another_front_end_is_given_its_own_features(system, tmp_path, monkeypatch):
+    model = write_model(tmp_path / "hamming", HammingLoudness.front_end.bins)
+    hamming, main, path = HammingLoudness(model, LoudnessConfig()), system.modules.asr, GOLDENS / "tiny/wav/long.wav"
+    given, before = {hamming: [], main: []}, system(path)
+    for recogniser in given:
+        monkeypatch.setattr(recogniser, "recognise", noted(recogniser.recognise, given[recogniser]))
+    after = System(replace(system.modules, routes={"en": hamming}), system.config)(path)
+    assert len(given[hamming]) > 0 < len(given[main])
+    for recogniser, segments in given.items():
+        for speech in segments:
+            start_s, end_s = (int(part) / 1000 for part in speech.key.split("-")[1:])
+            assert speech.front_end == recogniser.front_end
+            np.testing.assert_array_equal(speech.feats, cut_out(path, start_s, end_s, recogniser.front_end))
+    kept = [[one for one in result.sentences if one.lang != "en"] for result in (before, after)]
+    assert kept[0] == kept[1]
+    english = "".join(one.text.lower() for one in after.sentences if one.lang == "en")
+    assert set(english) <= set("ab ,.?!，。？！")
+    assert set(english) & set("ab")
+
+
+def noted(recognise, given):
+    """The same function, which keeps what it is given."""
+    return lambda batch: given.extend(batch) or recognise(batch)
 
 
 def test_a_route_may_lead_to_another_family_and_every_module_has_options(models, shared):

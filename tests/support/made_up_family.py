@@ -1,6 +1,6 @@
 """A family of recognisers that the package does not know: what someone else would write in a package of their own."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import torch
@@ -10,6 +10,7 @@ from firered.asr.config import RecogniserConfig
 from firered.asr.families import Family
 from firered.asr.guard import Guard
 from firered.asr.windowed import WindowedRecogniser
+from firered.audio.frontend import FrontEnd
 from firered.errors import Outcome
 from firered.options import option
 from firered.results import AsrResult
@@ -62,8 +63,18 @@ class Loudness(WindowedRecogniser[LoudnessConfig, tuple[str, Tensor]]):
         return AsrResult(speech.key, text, 1.0, speech.duration_s, tokens, [1.0] * len(tokens), context_used=used)
 
 
+class HammingLoudness(Loudness):
+    """The same of another front end."""
+
+    front_end = FrontEnd(window="hamming", bins=40)
+
+
 def load(directory: Path, config: LoudnessConfig, device: str) -> Loudness:
     return Loudness(directory, config)
+
+
+def load_hamming(directory: Path, config: LoudnessConfig, device: str) -> HammingLoudness:
+    return HammingLoudness(directory, config)
 
 
 LOUDNESS = Family(
@@ -74,12 +85,19 @@ LOUDNESS = Family(
     load=load,
     published=("Loudness-XS",),
 )
+HAMMING_LOUDNESS = replace(
+    LOUDNESS,
+    name="hamming",
+    files=("loudness.pt", "hamming.txt"),
+    load=load_hamming,
+    published=("Loudness-Hamming",),
+)
 
 
-def write_model(directory: Path) -> Path:
+def write_model(directory: Path, bins: int = 80, about: str = "loudness.txt") -> Path:
     """A model that writes `b` where the mean log energy is above 10."""
     directory.mkdir(parents=True)
-    weight = torch.stack([torch.zeros(80), torch.full((80,), 1 / 80)])
+    weight = torch.stack([torch.zeros(bins), torch.full((bins,), 1 / bins)])
     torch.save({"weight": weight, "bias": torch.tensor([10.0, 0.0])}, directory / "loudness.pt")
-    (directory / "loudness.txt").write_text("quiet and loud\n")
+    (directory / about).write_text("quiet and loud\n")
     return directory

@@ -1,20 +1,31 @@
 """The table of recogniser families: what a directory is, and a family that is added from outside the package."""
 
+import json
 import sys
+from dataclasses import replace
 
 import numpy as np
 import pytest
-from support.made_up_family import LOUDNESS, LoudnessConfig, write_model
+from support.made_up_family import HAMMING_LOUDNESS, LOUDNESS, HammingLoudness, LoudnessConfig, write_model
+from support.paths import EGS
 from support.signals import write_wav
 
 from firered.asr.config import AsrConfig, LlmConfig
 from firered.asr.families import AED, FAMILIES, SPEECH_LLM, family_of, find, options_of, register
-from firered.audio.frontend import FrontEnd
+from firered.asr.guard import Guard
+from firered.audio.config import AudioConfig
+from firered.audio.frames import of_utterance
+from firered.audio.frontend import FrontEnd, fbank
+from firered.audio.like import as_frames
 from firered.cli.asr import asr as firered_asr
+from firered.cli.main import main
+from firered.data.archives import write_matrix
+from firered.data.utterance import Utterance
 from firered.errors import ModelError, OptionError
 from firered.runtime.speech import Speech
 from firered.system.config import SystemConfig
 from firered.system.system import Modules, System
+from firered.vad.detect import Vad
 
 
 @pytest.fixture
@@ -23,6 +34,13 @@ def loudness(monkeypatch, tmp_path):
     monkeypatch.setitem(FAMILIES, LOUDNESS.name, LOUDNESS)  # so that it is taken out again
     register(LOUDNESS)
     return write_model(tmp_path / "models" / "Loudness-XS")
+
+
+@pytest.fixture
+def hamming(monkeypatch, tmp_path):
+    """A model of the same of another front end, and its family."""
+    monkeypatch.setitem(FAMILIES, HAMMING_LOUDNESS.name, HAMMING_LOUDNESS)
+    return write_model(tmp_path / "hamming/Loudness-Hamming", HammingLoudness.front_end.bins, "hamming.txt")
 
 
 @pytest.fixture
@@ -149,3 +167,66 @@ def test_features_of_another_front_end_are_refused(loudness):
     speech = Speech("u", torch.zeros(100, 80), 1.015, front_end=FrontEnd(window="hamming"))
     with pytest.raises(ModelError, match="u: its features are FrontEnd"):
         asr.recognise([speech])
+
+
+def test_another_front_end_gives_the_same_text_through_every_door(hamming, recording, tmp_path, monkeypatch):
+    import firered
+
+    text = "aaaaabbbbb"
+    asr = firered.load(hamming)
+    assert asr(recording).text == text
+    assert [result.text for result in asr.batch([recording, recording])] == [text] * 2
+    only_asr = SystemConfig(vad=False, lid=False, punc=False)
+    assert System.from_pretrained(hamming.parent, only_asr, device="cpu")(recording).text == text
+    status = called(monkeypatch, firered_asr, "firered-asr", recording.parent, tmp_path / "out", "--model", hamming)
+    assert not status
+    assert (tmp_path / "out/text").read_text() == f"steps {text}\n"
+
+
+@pytest.mark.parametrize("processes", [1, 2])
+def test_firered_transcribe_decodes_with_another_front_end(hamming, recording, tmp_path, monkeypatch, processes):
+    (recording.parent / "again.wav").write_bytes(recording.read_bytes())
+    switched_off = ["--no-vad", "--no-lid", "--no-punc"]
+    places = [recording.parent, "-o", tmp_path / "out", "--models", hamming.parent]
+    status = called(monkeypatch, main, "firered", "transcribe", *places, *switched_off, "--nj", processes)
+    assert not status
+    lines = (tmp_path / "out/result.jsonl").read_text().splitlines()
+    assert [json.loads(line)["text"] for line in lines] == ["aaaaabbbbb"] * 2
+
+
+def test_what_cannot_be_passed_on_to_other_processes_is_named(
+    hamming, recording, tmp_path, monkeypatch, capsys, caplog
+):
+    monkeypatch.setitem(FAMILIES, "hamming", replace(HAMMING_LOUDNESS, contents=lambda directory: True))
+    places = [recording.parent, "-o", tmp_path / "out", "--models", hamming.parent]
+    assert called(monkeypatch, main, "firered", "transcribe", *places, "--no-vad", "--no-lid", "--no-punc", "--nj", 2)
+    assert "nj: the family hamming cannot be passed on" in caplog.text + capsys.readouterr().err
+
+
+def called(monkeypatch, command, *arguments):
+    """The exit status of a command in this process."""
+    monkeypatch.setattr(sys, "argv", [str(argument) for argument in arguments])
+    with pytest.raises(SystemExit) as done:
+        command()
+    return done.value.code
+
+
+def test_the_guards_detector_takes_no_other_front_end(hamming, recording):
+    config = LoudnessConfig(guard="flag")
+    asr = HAMMING_LOUDNESS.load(hamming, config, "cpu")
+    assert asr(recording).text == "aaaaabbbbb"  # the other rules need no features
+    asr.guard = Guard(config, Vad.from_pretrained(EGS / "mini/models/FireRedVAD/VAD", device="cpu"))
+    with pytest.raises(ModelError, match="steps: guard_vad needs features of FrontEnd"):
+        asr(recording)
+
+
+def test_stored_features_cannot_be_those_of_another_front_end(hamming, recording, tmp_path):
+    write_matrix(tmp_path / "feats.ark", fbank(np.zeros(16000, np.float32)).numpy())
+    stored = of_utterance(Utterance("meeting", "meeting", feats=str(tmp_path / "feats.ark")), AudioConfig())
+    asr = HAMMING_LOUDNESS.load(hamming, LoudnessConfig(), "cpu")
+    refused, read = System(Modules(asr=asr)).transcribe_frames([(stored, ""), (as_frames(recording), "")])
+    assert read.text == "aaaaabbbbb"
+    (trouble,) = refused.troubles
+    assert trouble.kind == "failed"
+    for words in ("meeting: there are features of", "window='hamming', bins=40", "need the audio itself"):
+        assert words in trouble.reason

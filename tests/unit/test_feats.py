@@ -8,7 +8,8 @@ import torch
 from support.paths import TESTS
 from support.signals import noise, sine
 
-from firered.audio.frontend import NUM_BINS, Cmvn, CmvnStats, Fbank, fbank, fbank_blocks, num_frames
+from firered.audio.framing import num_frames
+from firered.audio.frontend import NUM_BINS, Cmvn, CmvnStats, Fbank, fbank, fbank_blocks
 from firered.audio.load import read
 from firered.data.archives import write_matrix
 from firered.errors import ModelError

@@ -6,7 +6,8 @@ import soundfile
 import torch
 from support.paths import GOLDENS
 
-from firered.audio.frontend import PUBLISHED, Fbank, FrontEnd, fbank, fbank_blocks, num_frames
+from firered.audio.framing import num_frames
+from firered.audio.frontend import PUBLISHED, Fbank, FrontEnd, fbank, fbank_blocks
 from firered.errors import ModelError
 
 LOW_FRAME_RATE = FrontEnd(window="hamming", stack=7, skip=6, cmvn=False)
