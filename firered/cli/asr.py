@@ -14,7 +14,7 @@ from firered.audio.config import AudioConfig
 from firered.cli.flags import Kinds, Paths, script, split_paths, use_threads
 from firered.hub.catalogue import MODELS
 from firered.hub.find import find_model
-from firered.runs.config import JobConfig
+from firered.runs.config import RunConfig
 from firered.runtime.config import ComputeConfig, ContextConfig
 
 _AED = "FireRedASR2-AED"
@@ -37,7 +37,7 @@ def asr_command(
     context: ContextConfig,
     audio: AudioConfig,
     compute: ComputeConfig,
-    job: JobConfig,
+    job: RunConfig,
     model: Model = MODELS,
     kind: Kind = None,
 ) -> None:
@@ -66,7 +66,7 @@ def align_command(
     config: AlignConfig,
     audio: AudioConfig,
     compute: ComputeConfig,
-    job: JobConfig,
+    job: RunConfig,
     model: Annotated[Path, typer.Option("--model", help=f"model directory, or one that holds {_AED}")] = MODELS,
 ) -> None:
     """Align any given text (references, or another recogniser's output) to its audio with the CTC head."""

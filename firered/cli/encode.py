@@ -8,7 +8,7 @@ from firered.audio.config import AudioConfig
 from firered.cli.asr import Kind, Model, kinds_of_model
 from firered.cli.flags import Paths, script, split_paths, use_threads
 from firered.hub.catalogue import MODELS
-from firered.runs.config import EncodeConfig, JobConfig
+from firered.runs.config import EncodeConfig, RunConfig
 from firered.runtime.config import ComputeConfig
 
 
@@ -18,7 +18,7 @@ def encode_command(
     config: RecogniserConfig,
     audio: AudioConfig,
     compute: ComputeConfig,
-    job: JobConfig,
+    job: RunConfig,
     model: Model = MODELS,
     kind: Kind = None,
 ) -> None:

@@ -8,10 +8,10 @@ import typer
 
 from firered.audio.config import AudioConfig
 from firered.cli.flags import Paths, script, split_paths
-from firered.runs.config import FbankConfig, JobConfig
+from firered.runs.config import FbankConfig, RunConfig
 
 
-def prepare_command(paths: Paths, audio: AudioConfig, job: JobConfig) -> None:
+def prepare_command(paths: Paths, audio: AudioConfig, job: RunConfig) -> None:
     """Make a Kaldi data directory of recordings: wav.scp, speakers, durations; what cannot be opened is listed."""
     from firered.runs.prepare import prepare
 
@@ -19,7 +19,7 @@ def prepare_command(paths: Paths, audio: AudioConfig, job: JobConfig) -> None:
     sys.exit(prepare(inputs, out, audio, job))
 
 
-def fbank_command(paths: Paths, fbank: FbankConfig, audio: AudioConfig, job: JobConfig) -> None:
+def fbank_command(paths: Paths, fbank: FbankConfig, audio: AudioConfig, job: RunConfig) -> None:
     """Write 80-bin log mel filterbanks of a data directory (of its segments where it has any) as a Kaldi archive."""
     import torch
 

@@ -11,7 +11,7 @@ from firered.cli.flags import Paths, script, split_paths, use_threads
 from firered.hub.catalogue import MODELS
 from firered.hub.find import find_model
 from firered.lid.config import LidConfig
-from firered.runs.config import JobConfig
+from firered.runs.config import RunConfig
 from firered.runtime.config import ComputeConfig
 
 _LID = "FireRedLID"
@@ -32,7 +32,7 @@ def lid_command(
     config: LidConfig,
     audio: AudioConfig,
     compute: ComputeConfig,
-    job: JobConfig,
+    job: RunConfig,
     model: Annotated[Path, typer.Option("--model", help=f"model directory, or one that holds {_LID}")] = MODELS,
     show: Annotated[
         bool,

@@ -11,7 +11,7 @@ from firered.errors import OptionError
 from firered.hub.catalogue import MODELS
 from firered.hub.find import find_model
 from firered.punc.config import PuncConfig
-from firered.runs.config import JobConfig
+from firered.runs.config import RunConfig
 from firered.runtime.config import ComputeConfig
 
 _FORMATS = ("auto", "kaldi", "plain")
@@ -25,7 +25,7 @@ def punc_command(
     out: Annotated[Path, typer.Argument(metavar="OUT", help="directory to write", show_default=False)],
     config: PuncConfig,
     compute: ComputeConfig,
-    job: JobConfig,
+    job: RunConfig,
     model: Annotated[Path, typer.Option(help="model directory, or one that holds FireRedPunc")] = MODELS,
     ctm: Annotated[
         Path | None,

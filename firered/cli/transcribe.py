@@ -23,7 +23,7 @@ from firered.lid.config import LidConfig
 from firered.options import read_yaml, write_sections
 from firered.output.config import SubtitleConfig
 from firered.punc.config import PuncConfig
-from firered.runs.config import JobConfig
+from firered.runs.config import RunConfig
 from firered.runtime.config import ComputeConfig, ContextConfig
 from firered.runtime.context import Context
 from firered.system.config import SystemConfig
@@ -57,7 +57,7 @@ def transcribe_command(
     subtitles: SubtitleConfig,
     audio: AudioConfig,
     compute: ComputeConfig,
-    job: JobConfig,
+    job: RunConfig,
     out: Annotated[Path, typer.Option("-o", "--output-dir", help="where everything is written")] = Path("transcripts"),
     models: Annotated[Path, typer.Option(help="directory that holds the models under their published names")] = MODELS,
     formats: Annotated[

@@ -10,7 +10,7 @@ from firered.audio.config import AudioConfig
 from firered.cli.flags import Paths, script, split_paths, use_threads
 from firered.hub.catalogue import MODELS
 from firered.hub.find import find_model
-from firered.runs.config import JobConfig, VadOutputConfig
+from firered.runs.config import RunConfig, VadOutputConfig
 from firered.runtime.config import ComputeConfig
 from firered.vad.config import STREAM_MODES, MvadConfig, StreamVadConfig, VadConfig
 
@@ -21,7 +21,7 @@ def vad_command(
     output: VadOutputConfig,
     audio: AudioConfig,
     compute: ComputeConfig,
-    job: JobConfig,
+    job: RunConfig,
     model: Annotated[Path, typer.Option(help="model directory, or one that holds FireRedVAD/VAD")] = MODELS,
 ) -> None:
     """Find voice (speech or singing) in recordings and write it as segments of a Kaldi data directory."""
@@ -42,7 +42,7 @@ def mvad_command(
     output: VadOutputConfig,
     audio: AudioConfig,
     compute: ComputeConfig,
-    job: JobConfig,
+    job: RunConfig,
     model: Annotated[Path, typer.Option(help="model directory, or one that holds FireRedVAD/AED")] = MODELS,
 ) -> None:
     """Find speech, singing and music in recordings, each independently, and write them as segments."""
@@ -63,7 +63,7 @@ def stream_vad_command(
     output: VadOutputConfig,
     audio: AudioConfig,
     compute: ComputeConfig,
-    job: JobConfig,
+    job: RunConfig,
     model: Annotated[Path, typer.Option(help="model directory, or one that holds FireRedVAD/Stream-VAD")] = MODELS,
     mode: Annotated[
         int | None, typer.Option(help="preset: 0 finds most speech ... 3 raises fewest false alarms", min=0, max=3)

@@ -12,14 +12,14 @@ from firered.data.datadir import read_table, write_lines, write_table
 from firered.errors import Problem
 from firered.results import AlignResult
 from firered.runs.asr import ctm_lines
-from firered.runs.config import JobConfig
+from firered.runs.config import RunConfig
 from firered.runs.inputs import resolve
 from firered.runs.over_utterances import ModelRun
 from firered.runtime.loaded import AED_FILES
 
 
 def run_align(
-    data: str, text: Path, out: Path, model: Path, aligner: Aligner, audio: AudioConfig, config: JobConfig
+    data: str, text: Path, out: Path, model: Path, aligner: Aligner, audio: AudioConfig, config: RunConfig
 ) -> int:
     """Exit status of aligning the lines of `text` to the utterances of `data`, with ctm, ali.ark and utt2score.
 

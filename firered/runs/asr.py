@@ -11,7 +11,7 @@ from firered.data.datadir import write_lines, write_table
 from firered.data.write import json_line
 from firered.output.published import published
 from firered.results import AsrResult, Word
-from firered.runs.config import JobConfig
+from firered.runs.config import RunConfig
 from firered.runs.inputs import Inputs, channel_name, resolve
 from firered.runs.over_utterances import ModelRun
 from firered.runtime.config import ContextConfig
@@ -28,7 +28,7 @@ def run_asr(
     model: Path,
     asr: Recogniser,
     audio: AudioConfig,
-    config: JobConfig,
+    config: RunConfig,
     context: Context | None = None,
 ) -> int:
     """Exit status of a run over all utterances of `paths`, with everything firered-asr promises written to `out`.

@@ -6,7 +6,7 @@ from firered.options import Options, option
 
 
 @dataclass(frozen=True)
-class JobConfig(Options):
+class RunConfig(Options):
     """How a command processes its recordings or utterances."""
 
     resume: bool = option(True, "resume an interrupted run that had the same settings")

@@ -12,7 +12,7 @@ from firered.data.write import seconds
 from firered.errors import Outcome
 from firered.options import write_settings
 from firered.results import Result
-from firered.runs.config import EncodeConfig, JobConfig
+from firered.runs.config import EncodeConfig, RunConfig
 from firered.runs.inputs import resolve
 from firered.runs.journal import Run, fingerprint
 from firered.runs.over_utterances import Loader, run_utterances
@@ -36,7 +36,7 @@ def run_encode(
     encoder: Encoder,
     encode: EncodeConfig,
     audio: AudioConfig,
-    config: JobConfig,
+    config: RunConfig,
 ) -> int:
     """Exit status of writing feats.scp, feats.ark, utt2num_frames, utt2dur and frame_shift, with the inputs' tables.
 

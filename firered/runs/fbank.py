@@ -14,7 +14,7 @@ from firered.data.utterance import Utterance
 from firered.data.write import seconds
 from firered.options import write_settings
 from firered.results import Result
-from firered.runs.config import FbankConfig, JobConfig
+from firered.runs.config import FbankConfig, RunConfig
 from firered.runs.inputs import resolve
 from firered.runs.journal import Run, fingerprint
 
@@ -28,7 +28,7 @@ class _Features(Result):
     offset: str  # without the archive's path, which may change between two runs
 
 
-def make_fbank(paths: Sequence[str], out: Path, audio: AudioConfig, fbank: FbankConfig, config: JobConfig) -> int:
+def make_fbank(paths: Sequence[str], out: Path, audio: AudioConfig, fbank: FbankConfig, config: RunConfig) -> int:
     """Exit status of writing feats.scp, utt2num_frames and utt2dur of all utterances, with their tables."""
     inputs = resolve(paths, audio, by_segment=True, durations=False)
     identity = fingerprint("firered-fbank", audio, fbank)

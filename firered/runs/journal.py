@@ -14,7 +14,7 @@ from firered.data.write import json_line
 from firered.errors import FireRedError, Problem
 from firered.options import Options
 from firered.results import Result
-from firered.runs.config import JobConfig
+from firered.runs.config import RunConfig
 from firered.runs.inputs import Inputs
 from firered.version import __version__
 
@@ -116,7 +116,7 @@ class Run(Generic[R]):
         self,
         out: Path,
         identity: str,
-        config: JobConfig,
+        config: RunConfig,
         unit: str = "recordings",
         read: Callable[[Any], R] = _unchanged,
     ) -> None:

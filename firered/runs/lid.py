@@ -9,13 +9,13 @@ from firered.data.write import json_line
 from firered.lid.identify import Lid
 from firered.output.published import published
 from firered.results import LidResult
-from firered.runs.config import JobConfig
+from firered.runs.config import RunConfig
 from firered.runs.inputs import resolve
 from firered.runs.over_utterances import ModelRun
 from firered.runtime.loaded import AED_FILES
 
 
-def run_lid(paths: Sequence[str], out: Path, model: Path, lid: Lid, audio: AudioConfig, config: JobConfig) -> int:
+def run_lid(paths: Sequence[str], out: Path, model: Path, lid: Lid, audio: AudioConfig, config: RunConfig) -> int:
     """Exit status of a run over all utterances of `paths`, with utt2lang, utt2lang_conf and lid.jsonl in `out`.
 
     Raises:

@@ -14,7 +14,7 @@ from firered.data.utterance import Utterance
 from firered.errors import Outcome
 from firered.options import Options, write_settings
 from firered.results import Result
-from firered.runs.config import JobConfig
+from firered.runs.config import RunConfig
 from firered.runs.inputs import Inputs
 from firered.runs.journal import Run, fingerprint
 from firered.runtime.batches import plan, run_batch
@@ -40,7 +40,7 @@ class ModelRun(Generic[R]):
     options: Options
     batch_seconds: float
     audio: AudioConfig
-    config: JobConfig
+    config: RunConfig
     kind: type[R]  # of the results
     front_end: FrontEnd = PUBLISHED  # of the model
     context: Context = field(default_factory=Context)  # of the utterances, where the data directory says nothing else

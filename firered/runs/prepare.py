@@ -8,12 +8,12 @@ from firered.audio.config import AudioConfig
 from firered.audio.probe import probe_all
 from firered.data.datadir import write_table
 from firered.data.write import seconds
-from firered.runs.config import JobConfig
+from firered.runs.config import RunConfig
 from firered.runs.inputs import resolve
 from firered.runs.journal import Run, fingerprint
 
 
-def prepare(paths: Sequence[str], out: Path, audio: AudioConfig, config: JobConfig) -> int:
+def prepare(paths: Sequence[str], out: Path, audio: AudioConfig, config: RunConfig) -> int:
     """Exit status of making a data directory of `paths`: recordings that cannot be opened are listed and left out."""
     inputs = resolve(paths, audio, by_segment=True, durations=False)
     with Run[None](out, fingerprint("firered-prepare-data", audio), replace(config, resume=False)) as run:

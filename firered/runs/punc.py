@@ -15,7 +15,7 @@ from firered.options import write_settings
 from firered.punc.punctuate import TAGS, Punc
 from firered.punc.tokens import VOCABULARY
 from firered.results import PuncResult, Sentence, Word
-from firered.runs.config import JobConfig
+from firered.runs.config import RunConfig
 from firered.runs.ctm import TimedTexts, utterance_words
 from firered.runs.inputs import Inputs
 from firered.runs.journal import Run, fingerprint
@@ -30,7 +30,7 @@ Given = TypeVar("Given", str, Sequence[Word])
 
 
 def run_punc(
-    source: str, out: Path, model: Path, punc: Punc, config: JobConfig, kind: str = "auto", ctm: Path | None = None
+    source: str, out: Path, model: Path, punc: Punc, config: RunConfig, kind: str = "auto", ctm: Path | None = None
 ) -> int:
     """Exit status of punctuating all texts of `source` (see `read_texts`) into `out`.
 

@@ -22,7 +22,7 @@ from firered.output.config import SubtitleConfig
 from firered.output.formats import FORMATS, SUFFIXES
 from firered.output.published import milliseconds, published
 from firered.results import AsrResult, LidResult, Result, Transcript
-from firered.runs.config import JobConfig
+from firered.runs.config import RunConfig
 from firered.runs.inputs import Inputs
 from firered.runs.journal import Journal, Run
 from firered.runtime.batches import shares
@@ -46,7 +46,7 @@ class Transcription:
     formats: tuple[str, ...]
     subtitles: SubtitleConfig
     audio: AudioConfig
-    job: JobConfig
+    job: RunConfig
     share_seconds: float
     report: bool = False
 

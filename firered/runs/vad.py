@@ -21,7 +21,7 @@ from firered.hub.catalogue import CHECKPOINT
 from firered.options import write_settings
 from firered.output.published import published
 from firered.results import MvadResult, Result, StreamVadResult, VadResult
-from firered.runs.config import JobConfig, VadOutputConfig
+from firered.runs.config import RunConfig, VadOutputConfig
 from firered.runs.inputs import Inputs, resolve, write_channels
 from firered.runs.journal import Run, fingerprint
 from firered.vad.detect import EVENTS, Detector, Mvad
@@ -51,7 +51,7 @@ def run_detector(
     detector: Detector,
     output: VadOutputConfig,
     audio: AudioConfig,
-    config: JobConfig,
+    config: RunConfig,
 ) -> int:
     """Exit status of a run over all recordings of `paths`, with everything the commands promise written to `out`.
 

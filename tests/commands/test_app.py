@@ -25,7 +25,7 @@ from firered.errors import OptionError
 from firered.options import Options, by_section, option, read_yaml, write_sections
 from firered.results import AsrResult
 from firered.runs.asr import run_asr
-from firered.runs.config import JobConfig
+from firered.runs.config import RunConfig
 from firered.runtime.config import ComputeConfig, ContextConfig
 from firered.runtime.context import Context
 from firered.system.system import Modules, System
@@ -317,7 +317,7 @@ def test_context_reaches_the_recogniser(tmp_path):
     assert known == Context(language="yue", prompt="a")
     wav, recorder = write_wav(tmp_path / "u.wav", noise(16000)), Recorder()
     for context in (known, Context()):
-        assert run_asr([str(wav)], tmp_path / "out", tmp_path, recorder, AudioConfig(), JobConfig(), context) == 0
+        assert run_asr([str(wav)], tmp_path / "out", tmp_path, recorder, AudioConfig(), RunConfig(), context) == 0
     assert recorder.contexts == [known, Context()]
     assert {"language", "prompt"} <= read_yaml(tmp_path / "out/config.yaml").keys()
 

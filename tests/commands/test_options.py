@@ -16,7 +16,7 @@ from firered.asr.config import AsrConfig
 from firered.audio.config import AudioConfig
 from firered.lid.config import LidConfig
 from firered.punc.config import PuncConfig
-from firered.runs.config import EncodeConfig, FbankConfig, JobConfig, VadOutputConfig
+from firered.runs.config import EncodeConfig, FbankConfig, RunConfig, VadOutputConfig
 from firered.runtime.config import ComputeConfig
 from firered.scoring.config import ErrorRateConfig, NormalizerConfig, SampleConfig, SourceConfig, TableConfig
 from firered.train.data.config import TokensConfig
@@ -24,22 +24,22 @@ from firered.vad.config import MvadConfig, StreamVadConfig, VadConfig
 
 BIN = Path(sys.executable).parent
 COMMANDS = {
-    "firered-prepare-data": [AudioConfig, JobConfig],
-    "firered-fbank": [FbankConfig, AudioConfig, JobConfig],
+    "firered-prepare-data": [AudioConfig, RunConfig],
+    "firered-fbank": [FbankConfig, AudioConfig, RunConfig],
     "firered-cmvn": [],
-    "firered-vad": [VadConfig, VadOutputConfig, AudioConfig, ComputeConfig, JobConfig],
-    "firered-mvad": [MvadConfig, VadOutputConfig, AudioConfig, ComputeConfig, JobConfig],
-    "firered-stream-vad": [StreamVadConfig, VadOutputConfig, AudioConfig, ComputeConfig, JobConfig],
-    "firered-asr": [AsrConfig, AudioConfig, ComputeConfig, JobConfig],
-    "firered-lid": [LidConfig, AudioConfig, ComputeConfig, JobConfig],
-    "firered-punc": [PuncConfig, ComputeConfig, JobConfig],
+    "firered-vad": [VadConfig, VadOutputConfig, AudioConfig, ComputeConfig, RunConfig],
+    "firered-mvad": [MvadConfig, VadOutputConfig, AudioConfig, ComputeConfig, RunConfig],
+    "firered-stream-vad": [StreamVadConfig, VadOutputConfig, AudioConfig, ComputeConfig, RunConfig],
+    "firered-asr": [AsrConfig, AudioConfig, ComputeConfig, RunConfig],
+    "firered-lid": [LidConfig, AudioConfig, ComputeConfig, RunConfig],
+    "firered-punc": [PuncConfig, ComputeConfig, RunConfig],
     "firered-download": [],
     "firered-score": [NormalizerConfig, ErrorRateConfig, SampleConfig, SourceConfig],
     "firered-table": [TableConfig],
     "firered-train": [],
     "firered-tokens": [TokensConfig],
-    "firered-encode": [EncodeConfig, AudioConfig, ComputeConfig, JobConfig],
-    "firered-align": [AlignConfig, AudioConfig, ComputeConfig, JobConfig],
+    "firered-encode": [EncodeConfig, AudioConfig, ComputeConfig, RunConfig],
+    "firered-align": [AlignConfig, AudioConfig, ComputeConfig, RunConfig],
 }
 
 

@@ -9,17 +9,17 @@ from firered.audio.config import AudioConfig
 from firered.data.utterance import Utterance
 from firered.errors import AudioError, DataError, FireRedError, Problem
 from firered.runs import journal as batch
-from firered.runs.config import FbankConfig, JobConfig
+from firered.runs.config import FbankConfig, RunConfig
 from firered.runs.fbank import make_fbank
 from firered.runs.inputs import Inputs
 from firered.runs.journal import Run, fingerprint
 
-RESUME, AFRESH = JobConfig(), JobConfig(resume=False)
+RESUME, AFRESH = RunConfig(), RunConfig(resume=False)
 
 
 def killed(out, keys, identity="x", **config):
     """A run that notes these keys as done and is then no more."""
-    run = Run(out, identity, JobConfig(**config))
+    run = Run(out, identity, RunConfig(**config))
     for number, key in enumerate(keys):
         run.done(key, {"n": number}, 1.0, 100 * (number + 1))
     run._journal.close()
@@ -171,7 +171,7 @@ def test_what_nobody_foresaw_is_a_failure_with_its_traceback_logged(tmp_path, ca
     ("failures", "keep_going", "status"), [(0, False, 0), (1, False, 1), (0, True, 0), (1, True, 0)]
 )
 def test_exit_status(tmp_path, failures, keep_going, status):
-    with Run(tmp_path, "x", JobConfig(keep_going=keep_going)) as run:
+    with Run(tmp_path, "x", RunConfig(keep_going=keep_going)) as run:
         run.done("a", 1, 1.0)
         for number in range(failures):
             run.fail(f"b{number}", "broken")

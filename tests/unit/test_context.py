@@ -8,7 +8,7 @@ from support.signals import write_wav
 from firered.audio.config import AudioConfig
 from firered.data.datadir import read_table
 from firered.runs.asr import run_asr
-from firered.runs.config import JobConfig
+from firered.runs.config import RunConfig
 from firered.runs.inputs import resolve
 from firered.runs.over_utterances import Loader, contexts_of
 from firered.runtime.context import Context
@@ -48,7 +48,7 @@ def test_tables_of_a_data_directory_become_contexts(data):
 def test_a_bad_line_of_a_table_is_reported(asr, data, tmp_path):
     (data / "utt2lang").write_text("one loud\ntwo\n")
     out = tmp_path / "out"
-    assert run_asr([str(data)], out, tmp_path / "model", asr, AudioConfig(), JobConfig()) == 1
+    assert run_asr([str(data)], out, tmp_path / "model", asr, AudioConfig(), RunConfig()) == 1
     assert "utt2lang" in (out / "failed").read_text()
     assert read_table(out / "text") == {"one": "AAAAA", "two": "aaaaa"}
 
@@ -60,10 +60,10 @@ def test_other_inputs_have_the_default(data, tmp_path):
 
 def test_it_reaches_the_recogniser_and_the_tables_stay_with_the_data(asr, data, tmp_path):
     out = tmp_path / "out"
-    assert run_asr([str(data)], out, tmp_path / "model", asr, AudioConfig(), JobConfig()) == 0
+    assert run_asr([str(data)], out, tmp_path / "model", asr, AudioConfig(), RunConfig()) == 0
     assert read_table(out / "text") == {"one": "AAAAA", "two": "aaaaa"}
     assert read_table(out / "utt2prompt") == {"two": "Names of stations follow."}
-    assert run_asr([str(data)], out, tmp_path / "model", asr, AudioConfig(), JobConfig(), Context(language="loud")) == 0
+    assert run_asr([str(data)], out, tmp_path / "model", asr, AudioConfig(), RunConfig(), Context(language="loud")) == 0
     assert read_table(out / "text") == {"one": "AAAAA", "two": "AAAAA"}
 
 

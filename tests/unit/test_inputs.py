@@ -15,7 +15,7 @@ from firered.data.archives import MatrixWriter
 from firered.data.utterance import Utterance, make_id
 from firered.data.validate import validate
 from firered.errors import AudioError, DataError
-from firered.runs.config import JobConfig
+from firered.runs.config import RunConfig
 from firered.runs.inputs import Inputs, audio_files, channel_name, resolve, unique_ids
 from firered.runs.prepare import prepare
 
@@ -543,7 +543,7 @@ def test_tables_of_nothing(tmp_path):
 def test_prepared_channels_of_segments_can_be_worked_on(tmp_path):
     write_wav(tmp_path / "call.wav", noise((8000, 2)))
     data_dir(tmp_path / "in", wav_scp=f"call {tmp_path}/call.wav\n", segments="u1 call 0 0.2\nu2 call 0.2 0.5\n")
-    assert prepare([str(tmp_path / "in")], tmp_path / "out", EACH, JobConfig()) == 0
+    assert prepare([str(tmp_path / "in")], tmp_path / "out", EACH, RunConfig()) == 0
     assert validate(tmp_path / "out", text=False, feats=False) == []
     assert (tmp_path / "out/reco2dur").read_text() == "call-A 0.5\ncall-B 0.5\n"
     assert names(found_in(tmp_path / "out")) == ["u1-A", "u1-B", "u2-A", "u2-B"]

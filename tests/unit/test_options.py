@@ -17,7 +17,7 @@ from firered.audio.config import AudioConfig
 from firered.cli import flags
 from firered.errors import FireRedError, OptionError
 from firered.options import Options, option, read_yaml, write_settings
-from firered.runs.config import JobConfig, VadOutputConfig
+from firered.runs.config import RunConfig, VadOutputConfig
 from firered.runtime.config import ComputeConfig
 from firered.vad.config import STREAM_MODES, StreamVadConfig, VadConfig
 
@@ -312,7 +312,7 @@ def test_what_nobody_foresaw_keeps_its_traceback(monkeypatch):
 
 def test_conf_files_fit_their_commands():
     conf = Path(__file__).resolve().parents[2] / "conf"
-    groups = (VadConfig, VadOutputConfig, AudioConfig, ComputeConfig, JobConfig)
+    groups = (VadConfig, VadOutputConfig, AudioConfig, ComputeConfig, RunConfig)
     assert list(conf.glob("*.yaml"))
     for path in conf.glob("vad*.yaml"):
         values = read_yaml(path)
