@@ -5,9 +5,9 @@ PYTHON ?= .venv/bin/python# of an environment of one's own, if need be
 .PHONY: setup test test-quick test-nightly coverage format bench clean
 
 setup:   ## environment with everything for development
-	utils/setup.sh test dev bench
+	utils/setup.sh dev bench
 
-test:    ## style, shell scripts, tests
+test:    ## style, types, shell scripts, tests
 	bash tests/run.sh
 
 test-quick: ## the unit tests alone, in a minute or so

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Runs all checks: style, shell scripts, tests.
+# Runs all checks: style, types, shell scripts, tests.
 #
 #     bash tests/run.sh [--python /path/to/bin/python] [--coverage] [pytest arguments]
 #
@@ -9,7 +9,7 @@
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 TOP=$PWD
-firered_extras="test"
+firered_extras="dev"
 python=
 if [[ "${1:-}" == --python ]]; then
   python=${2:?tests/run.sh: --python needs a path}
@@ -26,6 +26,7 @@ fi
 
 ruff check .
 ruff format --check .
+mypy
 if command -v shellcheck >/dev/null; then
   git ls-files -z '*.sh' .ci/run | xargs -0 shellcheck -x
 else
