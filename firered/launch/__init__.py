@@ -1,1 +1,1 @@
-"""Work on many utterances: batches, journals and resuming, parts side by side on one machine or a cluster."""
+"""Jobs side by side on this machine or a cluster, called as Kaldi calls run.pl; standard library only."""
