@@ -2,10 +2,10 @@
 
 import os
 import re
+import select
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
@@ -42,13 +42,6 @@ def script(text):
     """A command of one word that runs the text as the job $1."""
     Path("job.sh").write_text(text)
     return "bash", "job.sh", "JOB"
-
-
-def wait_for(condition, seconds=10):
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, "waited in vain"
-        time.sleep(0.01)
 
 
 def test_log_has_the_lines_of_run_pl():
@@ -281,6 +274,8 @@ def test_only_the_end_of_a_long_log_is_read():
 @pytest.mark.parametrize(("number", "trap"), [(signal.SIGINT, "-"), (signal.SIGTERM, "''")])
 def test_a_signal_kills_the_process_groups_of_the_jobs(number, trap):
     # The process to kill is a child of the job's leader, and once one that does not mind being asked to end.
+    for job in (1, 2):
+        os.mkfifo(f"pid.{job}")  # a reader waits for its writer
     job = script(f"(trap {trap} TERM; echo $BASHPID > pid.$1; for try in $(seq 300); do sleep 0.1; done) & wait")
     words = ["--max-jobs-run", "2", "JOB=1:3", "t.JOB.log", *job]
     launcher = subprocess.Popen(
@@ -289,26 +284,22 @@ def test_a_signal_kills_the_process_groups_of_the_jobs(number, trap):
         text=True,
         preexec_fn=lambda: signal.signal(number, signal.SIG_DFL),  # a test run in the background ignores SIGINT
     )
-    wait_for(lambda: all(Path(f"pid.{job}").exists() and Path(f"pid.{job}").read_text() for job in (1, 2)))
-    assert all(is_running(int(Path(f"pid.{job}").read_text())) for job in (1, 2))
+    running = [os.pidfd_open(int(Path(f"pid.{job}").read_text())) for job in (1, 2)]
+    assert not ended(running, 0)
     launcher.send_signal(number)
     _, errors = launcher.communicate(timeout=20)
     assert launcher.returncode == 128 + number
     assert errors == f"run.py: stopped by signal {number}; --pick incomplete runs what is left\n"
+    assert ended(running, 20)
     for job in (1, 2):
-        wait_for(lambda job=job: not is_running(int(Path(f"pid.{job}").read_text())))
         assert Path(f"t.{job}.log").read_text().splitlines()[-1].startswith("# Killed at ")
     assert not Path("t.3.log").exists()
     assert pick_jobs(parse_call(["--pick", "incomplete", *words])) == [1, 2, 3]
 
 
-def is_running(pid):
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    status = Path(f"/proc/{pid}/stat")  # where nobody collects orphans, they stay as zombies
-    return not (status.exists() and status.read_text().rpartition(")")[2].split()[0] == "Z")
+def ended(processes, seconds):
+    """Whether all processes, given by their descriptors, end within so many seconds."""
+    return all(select.select([process], [], [], seconds)[0] for process in processes)
 
 
 def test_ignored_hangup_stays_ignored():

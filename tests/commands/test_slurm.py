@@ -6,7 +6,6 @@ import re
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
@@ -99,13 +98,6 @@ def output(log):
 def script(text):
     Path("job.sh").write_text(text)
     return "bash", "job.sh", "JOB"
-
-
-def wait_for(condition, seconds=20):
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, "waited in vain"
-        time.sleep(0.01)
 
 
 # ---- jobs and logs
@@ -355,14 +347,16 @@ def test_silence_of_squeue_is_told_once_and_endured():
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_signals_cancel_the_jobs(number):
-    words = ["JOB=1:2", "log/t.JOB.log", *script("touch started.$1; until [ -e end ]; do sleep 0.05; done")]
+    for job in (1, 2):
+        os.mkfifo(f"started.{job}")  # a reader waits for its writer
+    words = ["JOB=1:2", "log/t.JOB.log", *script("echo > started.$1; until [ -e end ]; do sleep 0.05; done")]
     launcher = subprocess.Popen(
         [sys.executable, LAUNCHER, *words],
         stderr=subprocess.PIPE,
         text=True,
         preexec_fn=lambda: signal.signal(number, signal.SIG_DFL),  # a test run in the background ignores SIGINT
     )
-    wait_for(lambda: all(Path(f"started.{job}").exists() for job in (1, 2)))
+    assert [Path(f"started.{job}").read_text() for job in (1, 2)] == ["\n", "\n"]
     launcher.send_signal(number)
     _, errors = launcher.communicate(timeout=30)
     Path("end").touch()

@@ -8,7 +8,6 @@ import socket
 import subprocess
 import sys
 import threading
-import time
 from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -391,14 +390,53 @@ def test_a_stalled_connection_is_given_up(fake, monkeypatch):
     assert content() == FILES
 
 
+# Runs firered-download, and prints a line when more than so many bytes of a file are on disk.
+SAYS_WHEN = """
+import builtins, io, sys
+from importlib.metadata import entry_points
+from pathlib import Path
+
+watched, most = Path(sys.argv[1]).absolute(), int(sys.argv[2])
+really_open = io.open
+
+class Watched:
+    def __init__(self, file):
+        self._file = file
+    def __getattr__(self, name):
+        return getattr(self._file, name)
+    def __enter__(self):
+        return self
+    def __exit__(self, *_):
+        self._file.close()
+    def write(self, block):
+        self._file.write(block)
+        self._file.flush()
+        if self._file.tell() > most:
+            print("there", flush=True)
+
+def watching_open(file, mode="r", *arguments, **options):
+    opened = really_open(file, mode, *arguments, **options)
+    named = isinstance(file, (str, Path)) and Path(file).absolute() == watched
+    return Watched(opened) if named and set(mode) & set("wa") else opened
+
+io.open = builtins.open = watching_open
+sys.argv = ["firered-download", *sys.argv[3:]]
+(script,) = (script for script in entry_points(group="console_scripts") if script.name == "firered-download")
+script.load()()
+"""
+
+
 @pytest.mark.parametrize("ending", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
 def test_an_interrupted_command_resumes(fake, ending):
     fake.stalls = {"VAD/model.pth.tar": 200_000}
-    words = [Path(sys.executable).parent / "firered-download", "FireRedVAD", "--to", "to"]
-    running = subprocess.Popen(words, stderr=subprocess.PIPE)
-    until = time.monotonic() + 60
-    while not (STAGED.exists() and STAGED.stat().st_size > 100_000) and time.monotonic() < until:
-        time.sleep(0.01)
+    words = [sys.executable, "-c", SAYS_WHEN, STAGED, "100000", "FireRedVAD", "--to", "to"]
+    running = subprocess.Popen(
+        list(map(str, words)),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # which a test run in the background ignores
+    )
+    assert running.stdout.readline() == b"there\n"
     running.send_signal(ending)
     fake.closing.set()  # the stalled answers end
     _, errors = running.communicate(timeout=60)
