@@ -18,8 +18,7 @@ Out = TypeVar("Out")
 def plan(lengths: Sequence[tuple[In, float]], cap: float) -> list[list[In]]:
     """Batches, longest first, of which none is more than `cap` when all are padded to the longest.
 
-    One that is longer than `cap`, or of unknown length (NaN), is a batch of its own. A batch that was planned stays as
-    it is when it is planned again, so callers who load what a batch needs may plan before a module does.
+    One that is longer than `cap`, or of unknown length (NaN), is a batch of its own.
     """
     unknown = [[item] for item, length in lengths if math.isnan(length)]
     known = sorted((pair for pair in lengths if not math.isnan(pair[1])), key=lambda pair: -pair[1])
@@ -65,11 +64,15 @@ def by_parts(
     batch_seconds: float,
     process: Callable[[list[Speech]], Sequence[Out]],
 ) -> list[list[tuple[Speech, Outcome[Out]]]]:
-    """For each utterance its parts, each with its outcome of `process`; parts of all utterances share batches."""
+    """For each utterance its parts, each with its outcome of `process`; parts of all utterances share batches.
+
+    Utterances that fit one batch are one: callers who plan batches themselves, to load or to resume, have planned them.
+    """
     owned = [(number, part) for number, speech in enumerate(utterances) for part in parts_of(speech)]
     found: dict[int, Outcome[Out]] = {}
     lengths = [(index, len(part.feats) * part.front_end.frame_shift_s) for index, (_, part) in enumerate(owned)]
-    for batch in plan(lengths, batch_seconds):
+    fits = len(lengths) * max((length for _, length in lengths), default=0.0) <= batch_seconds
+    for batch in [list(range(len(owned)))] if fits else plan(lengths, batch_seconds):
         outcomes: list[Outcome[Out]] = run_batch([owned[index][1] for index in batch], process)
         found.update(zip(batch, outcomes, strict=True))
     grouped: list[list[tuple[Speech, Outcome[Out]]]] = [[] for _ in utterances]
