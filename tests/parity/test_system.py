@@ -88,9 +88,9 @@ def test_recordings_share_batches_and_give_what_each_gives_alone(system, monkeyp
     assert len(calls) == 6
 
 
-def test_recordings_in_memory_need_no_names(system, shared):
+def test_recordings_in_memory_need_no_names(system):
     """Two arrays without an id, of equal length, share batches and are not mixed up."""
-    paths = [shared(f"goldens/tiny/wav/utt0{number}.wav") for number in (0, 1)]
+    paths = [GOLDENS / f"tiny/wav/utt0{number}.wav" for number in (0, 1)]
     samples = [soundfile.read(path, dtype="int16")[0] for path in paths]
     length = min(map(len, samples))
     cut = [signal[:length] for signal in samples]
@@ -280,8 +280,8 @@ def noted(recognise, given):
     return lambda batch: given.extend(batch) or recognise(batch)
 
 
-def test_a_route_may_lead_to_another_family_and_every_module_has_options(models, shared):
-    config = SystemConfig(events=True, lid=False, route=f"en={shared('goldens/tiny/FireRedASR2-LLM')}")
+def test_a_route_may_lead_to_another_family_and_every_module_has_options(models):
+    config = SystemConfig(events=True, lid=False, route=f"en={GOLDENS / 'tiny/FireRedASR2-LLM'}")
     system = System.from_pretrained(
         models, config, device="cpu", mvad=MvadConfig(music_threshold=0.7), punc=PuncConfig(sentence_max_length=9)
     )

@@ -54,7 +54,7 @@ def counting_open(file, mode="r", *arguments, **options):
 
 
 if __name__ == "__main__":
-    io.open = builtins.open = counting_open
+    io.open = builtins.open = Path.open = counting_open  # Python 3.10's paths keep the io.open of their start
     if sys.argv[3] == "-m":
         sys.argv = sys.argv[4:]
         runpy.run_module(sys.argv[0], run_name="__main__", alter_sys=True)

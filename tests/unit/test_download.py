@@ -419,7 +419,7 @@ def watching_open(file, mode="r", *arguments, **options):
     named = isinstance(file, (str, Path)) and Path(file).absolute() == watched
     return Watched(opened) if named and set(mode) & set("wa") else opened
 
-io.open = builtins.open = watching_open
+io.open = builtins.open = Path.open = watching_open  # Python 3.10's paths keep the io.open of their start
 sys.argv = ["firered-download", *sys.argv[3:]]
 (script,) = (script for script in entry_points(group="console_scripts") if script.name == "firered-download")
 script.load()()
