@@ -143,3 +143,48 @@ class LlmConfig(RecogniserConfig):
             length_penalty=self.llm_length_penalty,
             temperature=self.temperature,
         )
+
+
+@dataclass(frozen=True)
+class FunAsrConfig(RecogniserConfig):
+    """Recognition with Fun-ASR-Nano."""
+
+    itn: bool = option(
+        True, "numbers and marks as usual in writing; --no-itn: as spoken, without punctuation (the model's own doing)"
+    )
+    hotwords_in_prompt: bool = option(True, "put the hotwords into the prompt, all of them, as published")
+    max_length: int = option(512, "tokens of a window at most", low=1)
+    beam_size: int = option(1, "hypotheses kept an utterance; 1 is greedy, as published", low=1)
+    repetition_penalty: float = option(1.0, "above 1, tokens that the text has already are less likely", low=0.01)
+    llm_length_penalty: float = option(
+        1.0, "scores of several hypotheses are divided by the length to this power: above 0 favours long texts"
+    )
+    temperature: float = option(1.0, "logits are divided by this: above 1 is less sure", low=0.01)
+    window_seconds: float = option(30.0, "longer utterances are decoded in windows cut at quiet places", low=2)
+    timestamps: str = option("pauses", "word times from the CTC head, if the checkpoint has one", choices=("none", "pauses"))
+    dtype: str = option(
+        "auto",
+        "number format of the language model; auto: bfloat16 on CUDA and processors that compute in it, else float32; "
+        "float16 overflows in it and gives bfloat16 instead",
+        choices=("auto", "bfloat16", "float16", "float32"),
+    )
+    encoder_dtype: str = option(
+        "float32",
+        "number format of encoder, adaptor and CTC head; float16 is for CUDA",
+        choices=("float32", "bfloat16", "float16"),
+    )
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        self.search  # noqa: B018 - it checks what belongs together
+
+    @property
+    def search(self) -> GenerateConfig:
+        """Those of the options that configure the search."""
+        return GenerateConfig(
+            beam_size=self.beam_size,
+            nbest=self.nbest,
+            repetition_penalty=self.repetition_penalty,
+            length_penalty=self.llm_length_penalty,
+            temperature=self.temperature,
+        )

@@ -58,6 +58,8 @@ def of_samples(key: str, samples: Iterable[np.ndarray], front_end: FrontEnd = PU
             for bank, take in further:
                 take(bank.accept(piece))
             yield piece
+        for bank, take in further:
+            take(bank.finish())
 
     return Frames(key, lambda frames: fbank_blocks(counted(frames), front_end), front_end, has_samples=True)
 

@@ -31,6 +31,7 @@ class FrontEnd:
         stack: frames side by side in a row ("low frame rate"); 1: as they are.
         skip: frames from one row to the next.
         cmvn: whether the model comes with mean and variance statistics for its rows.
+        shrinks: a signal that is shorter than a window is one frame of its own length; else it has no frame.
     """
 
     window: str = "povey"
@@ -40,6 +41,7 @@ class FrontEnd:
     stack: int = 1
     skip: int = 1
     cmvn: bool = True
+    shrinks: bool = False
 
     @property
     def filterbank(self) -> "FrontEnd":
@@ -63,7 +65,9 @@ class FrontEnd:
 
     def num_frames(self, num_samples: int) -> int:
         """Frames of a signal at 16 kHz (Kaldi's snip-edges=true: only whole windows)."""
-        return 0 if num_samples < self.frame_length else (num_samples - self.frame_length) // self.frame_shift + 1
+        if num_samples < self.frame_length:
+            return int(self.shrinks and num_samples >= _LEAST_SAMPLES)
+        return (num_samples - self.frame_length) // self.frame_shift + 1
 
     def duration_s(self, frames: int) -> float:
         """Seconds of the shortest signal that has so many frames."""
@@ -89,6 +93,7 @@ PUBLISHED = FrontEnd()  # of every model of FireRedASR2S
 _PREEMPHASIS = 0.97
 _LOW_FREQ, _HIGH_FREQ = 20.0, SAMPLE_RATE / 2
 _VARIANCE_FLOOR = 1e-20
+_LEAST_SAMPLES = 2  # of one there is no symmetric window
 
 
 def frame_range(start_s: float, end_s: float, total: int, front_end: FrontEnd = PUBLISHED) -> tuple[int, int]:
@@ -144,21 +149,34 @@ class Fbank:
 
     def __init__(self, front_end: FrontEnd = PUBLISHED) -> None:
         self.front_end = front_end
-        self._fft_length = 1 << (front_end.frame_length - 1).bit_length()
-        self._window = _window(front_end.window, front_end.frame_length)
-        self._mel = _mel_bank(front_end.bins, self._fft_length)
+        self._tables(front_end.frame_length)
         self._rest = np.zeros(0, np.float32)
+        self._frames = 0
+
+    def _tables(self, frame_length: int) -> None:
+        self._length = frame_length
+        self._fft_length = 1 << (frame_length - 1).bit_length()
+        self._window = _window(self.front_end.window, frame_length)
+        self._mel = _mel_bank(self.front_end.bins, self._fft_length)
 
     def accept(self, samples: np.ndarray) -> Tensor:
         """(T, bins) frames that this piece completes; what is left of it is kept for the next."""
         signal = np.concatenate([self._rest, samples]) if len(self._rest) else samples
-        frames = self.front_end.num_frames(len(signal))
+        frames = self.front_end.num_frames(len(signal)) if len(signal) >= self.front_end.frame_length else 0
+        self._frames += frames
         self._rest = np.array(signal[frames * self.front_end.frame_shift :], dtype=np.float32)
         return self._compute(torch.from_numpy(np.ascontiguousarray(signal, dtype=np.float32)), frames)
 
+    def finish(self) -> Tensor:
+        """(0 or 1, bins) at the signal's end: a signal shorter than a window, where the front end shrinks that."""
+        if self._frames or not self.front_end.num_frames(len(self._rest)):
+            return torch.empty(0, self.front_end.bins)
+        self._tables(len(self._rest))
+        return self._compute(torch.from_numpy(self._rest), 1)
+
     @torch.inference_mode()
     def _compute(self, signal: Tensor, frames: int) -> Tensor:
-        length, shift = self.front_end.frame_length, self.front_end.frame_shift
+        length, shift = self._length, self.front_end.frame_shift
         out = torch.empty(frames, self.front_end.bins)
         block = min(frames, self._BLOCK)
         # The transform is done in double: a bin may lie 100 dB below the strongest one of its frame, where the rounding
@@ -188,7 +206,8 @@ class Fbank:
 
 def fbank(samples: np.ndarray, front_end: FrontEnd = PUBLISHED) -> Tensor:
     """(T, bins) filterbank of a whole signal: float or int16 samples on the int16 scale, 16 kHz."""
-    return Fbank(front_end).accept(samples)
+    bank = Fbank(front_end)
+    return torch.cat([bank.accept(samples), bank.finish()])
 
 
 def fbank_blocks(samples: Iterable[np.ndarray], front_end: FrontEnd = PUBLISHED) -> Iterator[Tensor]:
@@ -196,6 +215,9 @@ def fbank_blocks(samples: Iterable[np.ndarray], front_end: FrontEnd = PUBLISHED)
     bank = Fbank(front_end)
     for piece in samples:
         yield bank.accept(piece)
+    last = bank.finish()
+    if len(last):
+        yield last
 
 
 class Cmvn:

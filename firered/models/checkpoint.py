@@ -4,7 +4,7 @@ import pickle
 import struct
 import zipfile
 from argparse import Namespace
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import MISSING, fields
 from pathlib import Path
 from typing import Any, ClassVar, Protocol, TypeVar
@@ -27,6 +27,8 @@ _DAMAGE = (
     struct.error,
     zipfile.BadZipFile,
 )
+
+_WRAPPERS = ("state_dict", "model_state_dict", "model")
 
 
 class _Dataclass(Protocol):
@@ -56,14 +58,32 @@ def load_checkpoint(path: Path) -> tuple[Namespace, dict[str, Tensor]]:
     Raises:
         ModelError: not a checkpoint, not of this layout, or one whose pickle asks for anything else.
     """
+    return _parts(path, _read(path))
+
+
+def load_tensors(path: Path) -> dict[str, Tensor]:
+    """The tensors of a checkpoint by name: a mapping of them, alone or as `state_dict`, `model_state_dict` or `model`.
+
+    Raises:
+        ModelError: not a checkpoint, not of this layout, or one whose pickle asks for more than tensors.
+    """
+    package = _read(path)
+    if isinstance(package, dict):
+        inner = next((package[name] for name in _WRAPPERS if isinstance(package.get(name), dict)), package)
+        if inner and all(isinstance(value, Tensor) for value in inner.values()):
+            return inner
+    raise ModelError(f"{path}: not a checkpoint of this layout (tensors by name expected)")
+
+
+def _read(path: Path) -> object:
+    """What a checkpoint holds."""
     try:
         with torch.serialization.safe_globals([Namespace]):
-            package = torch.load(path, map_location="cpu", weights_only=True, mmap=zipfile.is_zipfile(path))
+            return torch.load(path, map_location="cpu", weights_only=True, mmap=zipfile.is_zipfile(path))
     except pickle.UnpicklingError as error:
         raise ModelError(f"{path}: refused, it is damaged or holds more than tensors ({first_line(error)})") from error
     except _DAMAGE as error:
         raise ModelError(f"{path}: not a readable checkpoint ({first_line(error)})") from error
-    return _parts(path, package)
 
 
 def _parts(path: Path, package: object) -> tuple[Namespace, dict[str, Tensor]]:
@@ -113,18 +133,32 @@ def load_weights(model: nn.Module, state: dict[str, Tensor], path: Path, *, may_
         ModelError: a name or shape differs; the message lists the first few.
     """
     wanted = model.state_dict()
+    check_tensors({name: tensor.shape for name, tensor in wanted.items()}, state, path, may_lack=may_lack)
+    model.load_state_dict({name: tensor for name, tensor in state.items() if name in wanted}, strict=False)
+
+
+def check_tensors(
+    wanted: Mapping[str, torch.Size], state: Mapping[str, Tensor], path: Path, *, may_lack: tuple[str, ...] = ()
+) -> None:
+    """Raise ModelError where tensors of a file are missing, unknown or misshapen; the message lists the first few.
+
+    Args:
+        wanted: the shape of each.
+        state: those that there are.
+        path: of the file, for messages.
+        may_lack: names that may be on one side only.
+    """
     missing = [name for name in wanted if name not in state and name not in may_lack]
     unknown = [name for name in state if name not in wanted and name not in may_lack]
     shapes = [
-        f"{name} is {tuple(state[name].shape)}, expected {tuple(wanted[name].shape)}"
+        f"{name} is {tuple(state[name].shape)}, expected {tuple(wanted[name])}"
         for name in wanted
-        if name in state and state[name].shape != wanted[name].shape
+        if name in state and state[name].shape != wanted[name]
     ]
     faults = [f"missing: {name}" for name in missing] + [f"unknown: {name}" for name in unknown] + shapes
     if faults:
         more = f" and {len(faults) - 5} more" if len(faults) > 5 else ""
         raise ModelError(f"{path}: weights of another model ({'; '.join(faults[:5])}{more})")
-    model.load_state_dict({name: tensor for name, tensor in state.items() if name in wanted}, strict=False)
 
 
 def pick_device(name: str) -> torch.device:

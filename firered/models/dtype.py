@@ -5,6 +5,7 @@ from torch import nn
 
 from firered.errors import OptionError
 from firered.models.aed import EncoderDecoder
+from firered.models.bfloat16 import cpu_has_bfloat16
 from firered.models.fused import FusedAttention, Network
 from firered.models.int8 import Int8Linear, Int8Weight
 
@@ -15,16 +16,32 @@ def cast(model: Network, dtype: str, device: torch.device) -> Network:
     Raises:
         OptionError: the device does not compute in this format.
     """
-    if dtype == "int8" and device.type != "cpu":
-        raise OptionError(f"dtype: int8 is for the processor, not for {device}; use bfloat16 or float16 there")
-    if dtype == "float16" and device.type == "cpu":
-        raise OptionError("dtype: float16 is for CUDA; use float32, bfloat16 or int8 on the processor")
+    check_dtype(dtype, device)
     if dtype != "int8":
         return model.to(device, getattr(torch, dtype))
     if not isinstance(model, EncoderDecoder):
         raise OptionError("dtype: int8 is for models of encoder and decoder")
     _quantise(model)
     return model
+
+
+def check_dtype(dtype: str, device: torch.device) -> None:
+    """Raise OptionError where a device does not compute in a number format."""
+    if dtype == "int8" and device.type != "cpu":
+        raise OptionError(f"dtype: int8 is for the processor, not for {device}; use bfloat16 or float16 there")
+    if dtype == "float16" and device.type == "cpu":
+        raise OptionError("dtype: float16 is for CUDA; use float32, bfloat16 or int8 on the processor")
+
+
+def llm_dtype(name: str, device: torch.device) -> torch.dtype:
+    """The number format of a language model: `auto`, and float16, in which they overflow, is bfloat16 where it is native.
+
+    On a device without bfloat16 it is float32.
+    """
+    if name not in ("auto", "float16"):
+        return getattr(torch, name)
+    native = torch.cuda.is_bf16_supported(including_emulation=False) if device.type == "cuda" else cpu_has_bfloat16()
+    return torch.bfloat16 if native else torch.float32
 
 
 @torch.inference_mode()

@@ -34,7 +34,7 @@ def weight_files(folder: Path) -> list[Path]:
     """
     files = [folder / _WEIGHTS]
     if (folder / _INDEX).is_file():
-        names = _json(folder / _INDEX).get("weight_map", {}).values()
+        names = read_json(folder / _INDEX).get("weight_map", {}).values()
         files = sorted(folder / name for name in set(names))
     missing = [path for path in files if not path.is_file()]
     if missing or not files:
@@ -115,7 +115,7 @@ def lora_shape(state: dict[str, Tensor]) -> tuple[int, list[str]] | None:
 def _check_config(path: Path) -> None:
     if not path.is_file():
         raise ModelError(f"{path}: missing; a Hugging Face folder of a Qwen2 model belongs here")
-    config = _json(path)
+    config = read_json(path)
     if config.get("model_type") != "qwen2":
         raise ModelError(f"{path}: model_type is {config.get('model_type')!r}, not 'qwen2'")
     if config.get("use_sliding_window"):
@@ -124,7 +124,8 @@ def _check_config(path: Path) -> None:
         raise ModelError(f"{path}: quantised weights, which LoRA cannot be merged into; take the model itself")
 
 
-def _json(path: Path) -> dict:
+def read_json(path: Path) -> dict:
+    """A JSON object of a file; ModelError where there is none."""
     try:
         value = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:

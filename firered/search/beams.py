@@ -79,14 +79,15 @@ class Beams:
     Args:
         limits: (N,) tokens of each utterance at most.
         size: B.
-        first: the token that every hypothesis begins with.
+        first: the token that every hypothesis begins with, or (N,) that of each utterance's.
     """
 
-    def __init__(self, limits: Tensor, size: int, first: int) -> None:
+    def __init__(self, limits: Tensor, size: int, first: int | Tensor) -> None:
         shape, device = (len(limits), size), limits.device
         room = max(1, int(limits.max())) if len(limits) else 1
         self.limits, self.size = limits, size
-        self.tokens = torch.full((*shape, room + 1), first, device=device)  # with the first
+        self.tokens = torch.zeros((*shape, room + 1), dtype=torch.long, device=device)  # with the first
+        self.tokens[:] = torch.as_tensor(first, device=device).view(-1, 1, 1)
         self.log_probs = torch.zeros((*shape, room + 1), device=device)
         self.sums = torch.full(shape, -torch.inf, device=device)
         self.sums[:, 0] = 0.0  # all begin alike: only one of them counts

@@ -15,7 +15,13 @@ from firered.search.scorers import Scorer, Stepper, Sum, forbid_end, penalise_re
 
 @torch.inference_mode()
 def search(
-    model: Stepper, limits: Tensor, config: GenerateConfig, *, first: int, eos: int, scorers: Sequence[Scorer] = ()
+    model: Stepper,
+    limits: Tensor,
+    config: GenerateConfig,
+    *,
+    first: int | Tensor,
+    eos: int,
+    scorers: Sequence[Scorer] = (),
 ) -> list[list[Hypothesis]]:
     """The best hypotheses of each utterance, best first, `config.nbest` of them where the search found so many.
 
@@ -26,7 +32,7 @@ def search(
         model: started for these utterances with `config.beam_size` hypotheses each.
         limits: (N,) tokens of each utterance at most, from 1, on the model's device.
         config: how to search.
-        first: the token fed in first.
+        first: the token fed in first, or (N,) that of each utterance.
         eos: the token that ends a hypothesis; it is no part of the result.
         scorers: what is added to the model's log-probabilities; started likewise.
     """
@@ -50,7 +56,7 @@ def search(
 class _Beams(Beams):
     """The running hypotheses of all utterances in the batch, and separately those that have ended."""
 
-    def __init__(self, limits: Tensor, config: GenerateConfig, first: int, eos: int) -> None:
+    def __init__(self, limits: Tensor, config: GenerateConfig, first: int | Tensor, eos: int) -> None:
         super().__init__(limits, config.beam_size, first)
         self.config, self.eos = config, eos
         self.ended: list[list[Hypothesis]] = [[] for _ in range(len(limits))]  # best first, at most B

@@ -3,7 +3,7 @@
 import codecs
 from collections.abc import Sequence
 from pathlib import Path
-from typing import cast
+from typing import TypeVar, cast
 
 from transformers import AddedToken, AutoTokenizer, PreTrainedTokenizerBase
 from transformers.convert_slow_tokenizer import bytes_to_unicode
@@ -15,11 +15,12 @@ SPEECH, BOS, EOS, PAD = "<speech>", "<|im_start|>", "<|im_end|>", "<|endoftext|>
 PROMPT = f"{BOS}user\n{SPEECH}请转写音频为文字{EOS}\n{BOS}assistant\n"
 
 _AS_BYTES = "firered-as-bytes"
+T = TypeVar("T", bound="ChatTokenizer")
 _BYTE_OF = {character: byte for byte, character in bytes_to_unicode().items()}
 
 
-class LlmTokenizer:
-    """A Qwen2 tokenizer with one more special token, which stands for speech and has no embedding.
+class ChatTokenizer:
+    """The tokenizer of a Qwen chat model.
 
     Raises:
         ModelError: the tokenizer lacks a token of the chat format.
@@ -28,16 +29,13 @@ class LlmTokenizer:
     def __init__(self, tokenizer: PreTrainedTokenizerBase, source: Path | str = "tokenizer") -> None:
         missing = [token for token in (BOS, EOS, PAD) if token not in tokenizer.get_vocab()]
         if missing:
-            raise ModelError(f"{source}: the tokenizer has no {', '.join(missing)}: not one of a Qwen2 chat model")
-        tokenizer.add_tokens([AddedToken(SPEECH, special=True)], special_tokens=True)
+            raise ModelError(f"{source}: the tokenizer has no {', '.join(missing)}: not one of a Qwen chat model")
         self._tokenizer = tokenizer
         vocabulary = tokenizer.get_vocab()
-        self.speech_id, self.eos_id, self.pad_id = (vocabulary[token] for token in (SPEECH, EOS, PAD))
-        self._prompt: list[int] = tokenizer.encode(PROMPT, add_special_tokens=False)
-        self.last_id = self._prompt[-1]  # of every prompt
+        self.eos_id, self.pad_id = (vocabulary[token] for token in (EOS, PAD))
 
     @classmethod
-    def from_dir(cls, folder: Path) -> "LlmTokenizer":
+    def from_dir(cls: type[T], folder: Path) -> T:
         """The tokenizer of a Hugging Face folder.
 
         Raises:
@@ -49,15 +47,17 @@ class LlmTokenizer:
             raise ModelError(f"{folder}: no tokenizer that can be loaded ({error})") from error
         return cls(tokenizer, folder)
 
-    def prompt(self, speech: int) -> list[int]:
-        """Ids of the prompt with room for so many speech embeddings; what is generated follows it."""
-        at = self._prompt.index(self.speech_id)
-        return [*self._prompt[:at], *[self.speech_id] * speech, *self._prompt[at + 1 :]]
+    def ids_of(self, text: str) -> list[int]:
+        """Ids of a text, in which special tokens are recognised."""
+        return self._tokenizer.encode(text, add_special_tokens=False)
+
+    def decode(self, ids: Sequence[int]) -> str:
+        """The text of ids as it is, without special tokens."""
+        return cast("str", self._tokenizer.decode(list(ids), skip_special_tokens=True))  # of one sequence: one text
 
     def text_of(self, ids: Sequence[int]) -> str:
         """Plain decoding without special tokens; white space of any kind and length is one space."""
-        text = cast("str", self._tokenizer.decode(list(ids), skip_special_tokens=True))  # of one sequence: one text
-        return " ".join(text.split())
+        return " ".join(self.decode(ids).split())
 
     def tokens_of(self, ids: Sequence[int]) -> list[str]:
         """Tokens to look at: `▁` for a space, and SentencePiece's `<0xE4>` for each byte of less than a character."""
@@ -73,6 +73,22 @@ class LlmTokenizer:
         raw = bytes(_BYTE_OF[character] for character in token)
         text = raw.decode(errors=_AS_BYTES).replace(" ", WORD_START)
         return "".join(_spelt(character.encode()) if character.isspace() else character for character in text)
+
+
+class LlmTokenizer(ChatTokenizer):
+    """A Qwen2 tokenizer with one more special token, which stands for speech and has no embedding."""
+
+    def __init__(self, tokenizer: PreTrainedTokenizerBase, source: Path | str = "tokenizer") -> None:
+        super().__init__(tokenizer, source)
+        tokenizer.add_tokens([AddedToken(SPEECH, special=True)], special_tokens=True)
+        self.speech_id: int = tokenizer.get_vocab()[SPEECH]
+        self._prompt = self.ids_of(PROMPT)
+        self.last_id = self._prompt[-1]  # of every prompt
+
+    def prompt(self, speech: int) -> list[int]:
+        """Ids of the prompt with room for so many speech embeddings; what is generated follows it."""
+        at = self._prompt.index(self.speech_id)
+        return [*self._prompt[:at], *[self.speech_id] * speech, *self._prompt[at + 1 :]]
 
 
 def _spelt(raw: bytes) -> str:

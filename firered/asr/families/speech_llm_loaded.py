@@ -18,7 +18,7 @@ from firered.models.adapters import Adapter
 from firered.models.bfloat16 import cpu_has_bfloat16, widen
 from firered.models.checkpoint import model_files, pick_device
 from firered.models.conformer import SUBSAMPLING, ConformerEncoder
-from firered.models.dtype import cast
+from firered.models.dtype import cast, llm_dtype
 from firered.models.fused import prepare
 from firered.models.qwen import weight_files
 from firered.models.speech_llm import SpeechLlm, load_encoder
@@ -172,10 +172,3 @@ def llm_folder(directory: Path) -> Path:
         names = ", ".join(path.name for path in found) or "none"
         raise ModelError(f"{directory}: one folder of a language model is needed, such as {_LLM}; there is {names}")
     return found[0]
-
-
-def llm_dtype(name: str, device: torch.device) -> torch.dtype:
-    """The number format of the language model; `auto` is bfloat16 wherever that is not emulated."""
-    if name != "auto":
-        return getattr(torch, name)
-    return torch.bfloat16 if device.type == "cuda" or cpu_has_bfloat16() else torch.float32

@@ -1,0 +1,49 @@
+"""The text of Fun-ASR-Nano: prompts, languages, and what is made of the language model's answer."""
+
+import re
+from collections.abc import Sequence
+from typing import Final
+
+SYSTEM: Final = "<|im_start|>system\nYou are a helpful assistant.<|im_end|>\n"
+_NO_THINKING: Final = "<think>\n\n</think>\n\n"
+_CONTEXT: Final = (
+    "请结合上下文信息，更加准确地完成语音转写任务。如果没有相关信息，我们会留空。\n\n\n**上下文信息：**\n\n\n"
+)
+_SILENCE = re.compile("/sil")
+_SPACES = re.compile(r"\s+")
+_MARKS = re.compile(r"[^\w\s\u3000\u4e00-\u9fff]+")
+
+
+def instruction(language: str | None = None, itn: bool = True, hotwords: Sequence[str] = ()) -> str:
+    """What the model is asked for, as published.
+
+    Args:
+        language: its Chinese name, as `LANGUAGES` has it; None: the model finds out.
+        itn: numbers and the like written as usual, with punctuation; else as spoken, without any.
+        hotwords: words that may come, all of them put into the prompt.
+    """
+    context = f"{_CONTEXT}热词列表：[{', '.join(hotwords)}]\n" if hotwords else ""
+    return f"{context}语音转写{'成' + language if language else ''}{'' if itn else '，不进行文本规整'}："
+
+
+def around_speech(request: str, beginning: str = "", *, system: bool = True, thinks: bool = True) -> tuple[str, str]:
+    """The text before and after the speech.
+
+    Args:
+        request: the instruction.
+        beginning: how the answer is to begin.
+        system: whether the prompt has the system turn.
+        thinks: False: an empty thought comes before the answer.
+    """
+    before = f"{SYSTEM if system else ''}<|im_start|>user\n{request}"
+    return before, f"<|im_end|>\n<|im_start|>assistant\n{'' if thinks else _NO_THINKING}{beginning}"
+
+
+def clean(answer: str) -> str:
+    """The transcript in an answer: `/sil` and white space of any kind and length are one space each."""
+    return _SPACES.sub(" ", _SILENCE.sub(" ", answer))
+
+
+def without_marks(answer: str) -> str:
+    """The published `text_tn`: the answer without all that is neither a word's character nor white space."""
+    return _MARKS.sub("", answer)
