@@ -161,7 +161,9 @@ class FunAsrConfig(RecogniserConfig):
     )
     temperature: float = option(1.0, "logits are divided by this: above 1 is less sure", low=0.01)
     window_seconds: float = option(30.0, "longer utterances are decoded in windows cut at quiet places", low=2)
-    timestamps: str = option("pauses", "word times from the CTC head, if the checkpoint has one", choices=("none", "pauses"))
+    timestamps: str = option(
+        "pauses", "word times from the CTC head, if the checkpoint has one", choices=("none", "pauses")
+    )
     dtype: str = option(
         "auto",
         "number format of the language model; auto: bfloat16 on CUDA and processors that compute in it, else float32; "

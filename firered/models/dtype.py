@@ -34,9 +34,9 @@ def check_dtype(dtype: str, device: torch.device) -> None:
 
 
 def llm_dtype(name: str, device: torch.device) -> torch.dtype:
-    """The number format of a language model: `auto`, and float16, in which they overflow, is bfloat16 where it is native.
+    """The number format of a language model; `auto` is bfloat16, or float32 where that is emulated.
 
-    On a device without bfloat16 it is float32.
+    So is float16, in which language models overflow.
     """
     if name not in ("auto", "float16"):
         return getattr(torch, name)

@@ -1,13 +1,14 @@
 """The networks of Fun-ASR-Nano (FunAudio-ASR report, section 3): SANM encoder, adaptor, Qwen3 and a CTC head.
 
 Encoder and adaptor are the classes of transformers, which compute what the published code does. Published checkpoints
-name and stack tensors otherwise: `released_name` is the table. Two things differ by checkpoint. The published code gives
-the language model the first eighth of the adaptor's rows (`heard_rows`), transformers all of them; and the rotary
-frequencies of the published model have been through bfloat16.
+name and stack tensors otherwise: see `released_encoder_name`. Two things differ by the form of a checkpoint. The
+published code gives the language model the first eighth of the adaptor's rows (`heard_rows`), transformers all of them;
+and the rotary frequencies of the published model have been through bfloat16.
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from types import SimpleNamespace
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -85,8 +86,8 @@ class Adaptor(nn.Module):
             num_hidden_layers=sizes.n_layer,
             layer_norm_eps=sizes.eps,
             projector_hidden_size=sizes.ffn_dim,
-            attn_implementation=_ATTENTION,
         )
+        config._attn_implementation = _ATTENTION  # without it transformers takes no notice of the mask
         encoder = SimpleNamespace(hidden_size=sizes.encoder_dim * self.rate)
         self.net = FunAsrNanoMultiModalProjector(SimpleNamespace(audio_config=encoder, adaptor_config=config))  # type: ignore[arg-type]
 
@@ -135,9 +136,9 @@ def sanm_encoder(sizes: SanmSizes, bins: int, stack: int) -> FunAsrNanoEncoder:
         num_timestamp_prediction_layers=sizes.tp_blocks,
         fsmn_kernel_size=sizes.kernel_size,
         max_position_embeddings=1,
-        attn_implementation=_ATTENTION,
     )
-    encoder = FunAsrNanoEncoder(config)
+    config._attn_implementation = _ATTENTION
+    encoder: Any = FunAsrNanoEncoder(config)  # its layers' types are not told
     shift = sizes.sanm_shfit if sizes.sanm_shfit > 0 else 0
     left = (sizes.kernel_size - 1) // 2 + shift
     for layer in encoder.layers:
@@ -148,17 +149,18 @@ def sanm_encoder(sizes: SanmSizes, bins: int, stack: int) -> FunAsrNanoEncoder:
 
 def qwen3(config: Qwen3Config) -> Qwen3ForCausalLM:
     """A language model with attention as `firered.models.llm_stepper` needs it."""
-    config._attn_implementation = _ATTENTION  # noqa: SLF001 - the constructor of the class has no argument for it
+    config._attn_implementation = _ATTENTION
     return Qwen3ForCausalLM(config)
 
 
-def restore_rotary(llm: Qwen3ForCausalLM) -> None:
-    """Compute the rotary frequencies of a model that was made without memory, rounded to bfloat16.
+def restore_rotary(llm: Qwen3ForCausalLM, *, rounded: bool = True) -> None:
+    """Compute the rotary frequencies of a model that was made without memory.
 
-    So they are in the published code, which casts the model to bfloat16 and back.
+    Rounded to bfloat16 they are those of the published code, which casts the model to bfloat16 and back.
     """
     rotary = type(llm.model.rotary_emb)(llm.config)
-    rotary.inv_freq = rotary.inv_freq.bfloat16().float()
+    if rounded:
+        rotary.inv_freq = rotary.inv_freq.bfloat16().float()
     llm.model.rotary_emb = rotary
 
 
@@ -205,13 +207,12 @@ def released_encoder_name(name: str, sizes: SanmSizes) -> tuple[str, int | None]
     return f"{stack}.{_LAYER[module]}.{kind}", None
 
 
-def released_adaptor_name(name: str) -> str:
-    """The published name of one of an adaptor's parameters."""
+def released_adaptor_name(name: str) -> tuple[str, int | None]:
+    """The published name of one of an adaptor's parameters, which is the whole tensor."""
     name = name.removeprefix("net.")
     if not name.startswith("layers."):
-        return name.replace("linear_", "linear")
+        return name.replace("linear_", "linear"), None
     _, number, rest = name.split(".", 2)
     module, _, kind = rest.rpartition(".")
-    if module in _QKV:
-        return f"blocks.{number}.self_attn.linear_{'qkv'[_QKV.index(module)]}.{kind}"
-    return f"blocks.{number}.{_LAYER[module]}.{kind}"
+    released = f"self_attn.linear_{'qkv'[_QKV.index(module)]}" if module in _QKV else _LAYER[module]
+    return f"blocks.{number}.{released}.{kind}", None

@@ -8,7 +8,9 @@ from torch import Tensor
 from firered.text.tokenizer import BLANK_ID
 
 
-def ctc_texts(log_probs: Tensor, lengths: Tensor, text_of: Callable[[list[int]], str], blank: int = BLANK_ID) -> list[str]:
+def ctc_texts(
+    log_probs: Tensor, lengths: Tensor, text_of: Callable[[list[int]], str], blank: int = BLANK_ID
+) -> list[str]:
     """The greedily decoded text of a CTC head for each utterance of a batch.
 
     Args:

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Final
 
 SYSTEM: Final = "<|im_start|>system\nYou are a helpful assistant.<|im_end|>\n"
@@ -14,16 +15,28 @@ _SPACES = re.compile(r"\s+")
 _MARKS = re.compile(r"[^\w\s\u3000\u4e00-\u9fff]+")
 
 
-def instruction(language: str | None = None, itn: bool = True, hotwords: Sequence[str] = ()) -> str:
-    """What the model is asked for, as published.
+@dataclass(frozen=True)
+class Request:
+    """What the model is asked for.
 
-    Args:
-        language: its Chinese name, as `LANGUAGES` has it; None: the model finds out.
+    Attributes:
+        language: its Chinese name, as `NAMES` has it; None: the model finds out.
         itn: numbers and the like written as usual, with punctuation; else as spoken, without any.
-        hotwords: words that may come, all of them put into the prompt.
+        hotwords: words that may come, all of them put into the prompt, as published.
+        prompt: a text that may help, put before them.
     """
-    context = f"{_CONTEXT}热词列表：[{', '.join(hotwords)}]\n" if hotwords else ""
-    return f"{context}语音转写{'成' + language if language else ''}{'' if itn else '，不进行文本规整'}："
+
+    language: str | None = None
+    itn: bool = True
+    hotwords: Sequence[str] = ()
+    prompt: str = ""
+
+    def __str__(self) -> str:
+        """The instruction as published."""
+        known = [self.prompt] * bool(self.prompt) + [f"热词列表：[{', '.join(self.hotwords)}]"] * bool(self.hotwords)
+        context = _CONTEXT + "".join(f"{line}\n" for line in known) if known else ""
+        language = f"成{self.language}" if self.language else ""
+        return f"{context}语音转写{language}{'' if self.itn else '，不进行文本规整'}："
 
 
 def around_speech(request: str, beginning: str = "", *, system: bool = True, thinks: bool = True) -> tuple[str, str]:

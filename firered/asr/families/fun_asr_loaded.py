@@ -1,25 +1,32 @@
-"""A loaded Fun-ASR-Nano with everything around it: tokenizers, devices and number formats."""
+"""A loaded Fun-ASR-Nano with everything around it: tokenizers, prompts, devices and number formats."""
 
 import logging
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any, cast
 
+import numpy as np
 import torch
 from torch import Tensor
 from torch.nn.utils.rnn import pad_sequence
-from transformers import Qwen3ForCausalLM
+from transformers import FunAsrNanoProcessor, Qwen3ForCausalLM
 
 from firered.asr.config import FunAsrConfig
 from firered.audio.frontend import FrontEnd
+from firered.errors import ModelError, OptionError
 from firered.models.bfloat16 import cpu_has_bfloat16, widen
-from firered.models.checkpoint import model_files, pick_device
+from firered.models.checkpoint import first_line, model_files, pick_device
 from firered.models.dtype import check_dtype, llm_dtype
 from firered.models.fun_asr import FunAsrEncoder, heard_rows, row_mask
-from firered.models.fun_asr_checkpoint import CONFIG, CTC_VOCABULARY, WEIGHTS, CheckpointConfig, load_published
+from firered.models.fun_asr_checkpoint import CTC_VOCABULARY, WEIGHTS, load_published, load_transformers
+from firered.models.fun_asr_config import CONFIG, TRANSFORMERS_CONFIG, CheckpointConfig
+from firered.models.qwen import weight_files
+from firered.runtime.context import Context
 from firered.runtime.speech import Speech
 from firered.text.bpe_tokenizer import BpeTokenizer
-from firered.text.fun_asr import around_speech
+from firered.text.fun_asr import Request, around_speech
 from firered.text.llm_tokenizer import ChatTokenizer
 
 log = logging.getLogger(__name__)
@@ -36,36 +43,50 @@ class LoadedFunAsr:
     ctc_tokenizer: BpeTokenizer | None  # None: the checkpoint has no CTC head
     device: torch.device
     directory: Path
+    processor: FunAsrNanoProcessor | None = None  # of the form of transformers, whose prompts are in its template
 
     @classmethod
     def load(cls, directory: Path, options: FunAsrConfig, device: str) -> "LoadedFunAsr":
-        """What a directory with config.yaml, model.pt and the language model's folder holds.
+        """What a directory of either form holds.
 
         Raises:
             ModelError: files are missing, damaged or do not fit together, or there is no such device.
             OptionError: a number format is not available there.
         """
-        (path, _) = model_files(directory, CONFIG, WEIGHTS)
-        config = CheckpointConfig.read(path)
         place = pick_device(device)
         check_dtype(options.encoder_dtype, place)
         dtype = llm_dtype(options.dtype, place)
         if options.dtype == "float16":
-            log.warning("float16 overflows in the language model, which computes in %s", str(dtype).removeprefix("torch."))
-        parts = load_published(directory, config, dtype)
+            name = str(dtype).removeprefix("torch.")
+            log.warning("dtype: the language model overflows in float16 and computes in %s instead", name)
+        processor = None
+        if (directory / WEIGHTS).exists() or not (directory / TRANSFORMERS_CONFIG).exists():
+            config = CheckpointConfig.read(model_files(directory, CONFIG, WEIGHTS)[0])
+            parts = load_published(directory, config, dtype)
+        else:
+            config = CheckpointConfig.read_transformers(directory / TRANSFORMERS_CONFIG)
+            parts, processor = load_transformers(directory, config, dtype), _processor(directory)
         tokenizer = ChatTokenizer.from_dir(directory / config.llm)
         if dtype == torch.bfloat16 and place.type == "cpu" and not cpu_has_bfloat16():
             widen(parts.llm)
-        ctc_tokenizer = None
-        if parts.encoder.ctc is not None:
-            ctc_tokenizer = BpeTokenizer.from_file(directory / CTC_VOCABULARY)
+        has_ctc = parts.encoder.ctc is not None
+        ctc_tokenizer = BpeTokenizer.from_file(directory / CTC_VOCABULARY) if has_ctc else None
+        if ctc_tokenizer is not None and len(ctc_tokenizer) != config.ctc_words:
+            raise ModelError(
+                f"{directory / CTC_VOCABULARY}: {len(ctc_tokenizer)} tokens with the special ones, the CTC head has "
+                f"{config.ctc_words}"
+            )
         encoder = parts.encoder.to(place, getattr(torch, options.encoder_dtype))
-        return cls(config, encoder, parts.llm.to(place), tokenizer, ctc_tokenizer, place, directory)
+        llm = cast(Any, parts.llm).to(place)  # transformers' type of `to` is wrong
+        return cls(config, encoder, llm, tokenizer, ctc_tokenizer, place, directory, processor)
 
     @property
     def sources(self) -> list[Path]:
         """The files that it was loaded from."""
-        of_llm = sorted(path for path in (self.directory / self.config.llm).iterdir() if path.suffix in (".json", ".txt"))
+        folder = self.directory / self.config.llm
+        of_llm = sorted(path for path in folder.iterdir() if path.suffix in (".json", ".txt", ".jinja"))
+        if self.processor is not None:
+            return [*weight_files(self.directory), *of_llm]
         ctc = [CTC_VOCABULARY] if self.ctc_tokenizer else []
         return [*model_files(self.directory, CONFIG, WEIGHTS, *ctc), *of_llm]
 
@@ -76,7 +97,8 @@ class LoadedFunAsr:
 
     def rows(self, batch: Sequence[Speech]) -> tuple[Tensor, Tensor]:
         """What the encoder takes: rows (N, L, 560) of stacked features, padded with zeros, and lengths (N,)."""
-        stacked = [self.front_end.stacked(speech.feats) for speech in batch]
+        scale = _unscaled if self.processor else (lambda feats: feats)
+        stacked = [self.front_end.stacked(scale(speech.feats)) for speech in batch]
         lengths = torch.tensor([len(rows) for rows in stacked], device=self.device)
         feats = pad_sequence(stacked, batch_first=True)
         return feats.to(self.device, next(self.encoder.parameters()).dtype), lengths
@@ -87,15 +109,15 @@ class LoadedFunAsr:
         return heard_rows(rows, self.config.adaptor.use_low_frame_rate)
 
     def prompts(
-        self, encoded: Tensor, lengths: Tensor, requests: Sequence[str], beginnings: Sequence[str]
+        self, encoded: Tensor, lengths: Tensor, contexts: Sequence[Context], itn: bool
     ) -> tuple[Tensor, Tensor, Tensor]:
         """What the language model is given.
 
         Args:
             encoded: (N, L, d) encoder rows.
             lengths: (N,) rows of each utterance.
-            requests: the instruction of each.
-            beginnings: how each answer begins.
+            contexts: of each; the language is one that `Request` takes.
+            itn: see `Request`.
 
         Returns:
             Embeddings (N, S, d), padded on the left with zeros; mask (N, S); the last token of each (N,).
@@ -103,18 +125,51 @@ class LoadedFunAsr:
         adapted = self.encoder.adaptor(encoded, lengths)[0]
         embed = self.llm.get_input_embeddings()
         prompts, last = [], []
-        for rows, length, request, beginning in zip(adapted, lengths.tolist(), requests, beginnings, strict=True):
-            before, after = self.prompt_ids(request, beginning)
-            heard = rows[: self.heard(length)]
+        for rows, length, context in zip(adapted, lengths.tolist(), contexts, strict=True):
+            before, after = (self.tokenizer.ids_of(text) for text in self.prompt(context, itn))
             parts = [embed(torch.tensor(ids, device=self.device)) for ids in (before, after)]
-            prompts.append(torch.cat([parts[0], heard.to(parts[0]), parts[1]]))
+            prompts.append(torch.cat([parts[0], rows[: self.heard(length)].to(parts[0]), parts[1]]))
             last.append(after[-1])
         counts = torch.tensor([len(prompt) for prompt in prompts], device=self.device)
         padded = pad_sequence(prompts, batch_first=True, padding_side="left")
         return padded, row_mask(padded, counts).flip(1), torch.tensor(last, device=self.device)
 
-    def prompt_ids(self, request: str, beginning: str) -> tuple[list[int], list[int]]:
-        """Ids of the text before and after the speech, each a text of its own to the tokenizer."""
-        config = self.config
-        before, after = around_speech(request, beginning, system=config.system_prompt, thinks=config.thinks)
-        return self.tokenizer.ids_of(before), self.tokenizer.ids_of(after)
+    def prompt(self, context: Context, itn: bool) -> tuple[str, str]:
+        """The text before and after the speech; to the tokenizer each is a text of its own."""
+        request = Request(context.language, itn, context.hotwords, context.prompt)
+        if self.processor is None:
+            config = self.config
+            return around_speech(str(request), context.prefix, system=config.system_prompt, thinks=config.thinks)
+        before, after = _from_template(self.processor, request)
+        return before, after + context.prefix
+
+
+def _unscaled(feats: Tensor) -> Tensor:
+    """The filterbank of samples within 1, from that of the int16 scale: transformers takes the floor there."""
+    return (feats - 30 * math.log(2)).clamp(min=math.log(torch.finfo(torch.float32).eps))
+
+
+def _processor(directory: Path) -> FunAsrNanoProcessor:
+    try:
+        return FunAsrNanoProcessor.from_pretrained(directory, local_files_only=True)
+    except Exception as error:  # the libraries below raise anything
+        raise ModelError(f"{directory}: no processor that can be loaded ({first_line(error)})") from error
+
+
+def _from_template(processor: FunAsrNanoProcessor, request: Request) -> tuple[str, str]:
+    """The text before and after the speech by the checkpoint's own template.
+
+    Raises:
+        OptionError: something is wanted that the template has no place for.
+    """
+    if not request.itn:
+        raise OptionError("itn: this form of the model always writes numbers as usual; the published form can do both")
+    (text,) = processor.apply_transcription_request(
+        [np.zeros(1, np.float32)],
+        language=request.language or None,
+        prompt=request.prompt or None,
+        keywords=list(request.hotwords) or None,
+        tokenize=False,
+    )
+    before, _, after = text.partition(processor.audio_token)
+    return before, after
