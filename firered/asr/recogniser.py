@@ -11,6 +11,7 @@ from firered.asr.config import RecogniserConfig
 from firered.audio.frontend import FrontEnd
 from firered.errors import Outcome
 from firered.results import AsrResult
+from firered.runtime.context import Context
 from firered.runtime.speech import Speech
 
 
@@ -54,6 +55,9 @@ class Recogniser(Encoder, Protocol):
     @property
     def times_words(self) -> bool:
         """Whether its results have word times."""
+
+    def check(self, context: Context) -> None:
+        """Raise OptionError where the model cannot do what a context asks for, such as a language it does not know."""
 
     def recognise(self, utterances: Sequence[Speech]) -> list[Outcome[AsrResult]]:
         """A result, or what went wrong, for each utterance, in their order."""

@@ -80,8 +80,16 @@ class WindowedRecogniser(WindowedEncoder[Config], Generic[Config, Decoded]):
     def recognise(self, utterances: Sequence[Speech]) -> list[Outcome[AsrResult]]:
         """A result, or what went wrong, for each utterance, in their order; the same in any batch."""
         decoded = self._by_windows(utterances, self._decode, self.subsampling)
+        decoded = [self._settled(parts) for parts in decoded]
         results = [self._joined(speech, parts) for speech, parts in zip(utterances, decoded, strict=True)]
         return self.guard(utterances, self._timed(utterances, results))
+
+    def check(self, context: Context) -> None:
+        """Raise OptionError where the model cannot do what a context asks for."""
+
+    def _settled(self, parts: list[tuple[Speech, Outcome[Decoded]]]) -> list[tuple[Speech, Outcome[Decoded]]]:
+        """An utterance's windows and what they decoded to, with those replaced that are to be decoded otherwise."""
+        return parts
 
     def _joined(self, speech: Speech, parts: list[tuple[Speech, Outcome[Decoded]]]) -> Outcome[AsrResult]:
         decoded: list[tuple[Speech, Decoded]] = []

@@ -5,7 +5,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 MODELS = Path("pretrained_models")
-CHECKPOINT = "model.pth.tar"  # here, so that looking for models does not import torch
+# Here, so that looking for models does not import torch.
+CHECKPOINT = "model.pth.tar"
+FUN_ASR_WEIGHTS = "model.pt"
 
 
 @dataclass(frozen=True)
@@ -24,11 +26,15 @@ class Published:
     hashes: Mapping[str, Mapping[str, tuple[int, str]]] = field(default_factory=dict)
 
 
+FUN_ASR_MLT = "Fun-ASR-MLT-Nano-2512"
+MLT_WEIGHTS = (1971162898, "f7ddbef5ff8c57254e6a045f0b316501b704fe2b774f962efc6e402364e8fe37")
 _QWEN = "Qwen2-7B-Instruct"
 _VAD = tuple(f"{part}/{file}" for part in ("VAD", "Stream-VAD", "AED") for file in (CHECKPOINT, "cmvn.ark"))
 _LID = (CHECKPOINT, "cmvn.ark", "dict.txt")
 _AED = (*_LID, "train_bpe1000.model")
 _LLM = (CHECKPOINT, "asr_encoder.pth.tar", "cmvn.ark", _QWEN)
+_FUN_ASR = ("config.yaml", FUN_ASR_WEIGHTS, "multilingual.tiktoken", "Qwen3-0.6B")
+_FUN_ASR_HF = ("config.json", "model.safetensors", "tokenizer.json", "processor_config.json")
 _PUNC = (CHECKPOINT, "chinese-lert-base", "chinese-bert-wwm-ext_vocab.txt", "out_dict")
 
 PUBLISHED = {
@@ -39,5 +45,23 @@ PUBLISHED = {
     "FireRedPunc": Published("FireRedTeam/FireRedPunc", "xukaituo/FireRedPunc", _PUNC),
     "FireRedASR-AED-L": Published("FireRedTeam/FireRedASR-AED-L", None, _AED),
     "FireRedASR-LLM-L": Published("FireRedTeam/FireRedASR-LLM-L", None, _LLM, base=_QWEN),
+    "Fun-ASR-Nano-2512": Published(
+        "FunAudioLLM/Fun-ASR-Nano-2512",
+        "FunAudioLLM/Fun-ASR-Nano-2512",
+        _FUN_ASR,
+        hashes={  # two files carry this name: only ModelScope's has the CTC head
+            "hf": {FUN_ASR_WEIGHTS: (1971149431, "55ae0d2fee369f0f11cce0795f6927934ad17cf11b278a7e56a51272074160bb")},
+            "modelscope": {
+                FUN_ASR_WEIGHTS: (2127426538, "81fec8616083c69377f3ceef36aba3655660ee0ca69a5d4a1e9810cd340ca499")
+            },
+        },
+    ),
+    FUN_ASR_MLT: Published(
+        f"FunAudioLLM/{FUN_ASR_MLT}",
+        f"FunAudioLLM/{FUN_ASR_MLT}",
+        _FUN_ASR,
+        hashes={"hf": {FUN_ASR_WEIGHTS: MLT_WEIGHTS}},
+    ),
+    "Fun-ASR-Nano-2512-hf": Published("FunAudioLLM/Fun-ASR-Nano-2512-hf", None, _FUN_ASR_HF),
     _QWEN: Published("Qwen/Qwen2-7B-Instruct", "Qwen/Qwen2-7B-Instruct", ("config.json", "*.safetensors")),
 }

@@ -3,7 +3,9 @@
 from pathlib import Path
 
 from firered.errors import ModelError
-from firered.hub.catalogue import CHECKPOINT, MODELS, PUBLISHED
+from firered.hub.catalogue import CHECKPOINT, FUN_ASR_WEIGHTS, MODELS, PUBLISHED
+
+_WEIGHTS = (CHECKPOINT, FUN_ASR_WEIGHTS, "model.safetensors")  # one of them is in every model's directory
 
 
 def find_model(given: str | Path, name: str | None = None) -> Path:
@@ -23,7 +25,7 @@ def find_model(given: str | Path, name: str | None = None) -> Path:
         place = MODELS / place
     inside = () if name is None else (place / name.partition("/")[2], place / name)
     for path in (place, *inside):
-        if (path / CHECKPOINT).exists():
+        if any((path / weights).exists() for weights in _WEIGHTS):
             return path
     if place.is_dir() and (name is None or place.name == Path(name).name):
         return place  # incomplete: loading it names what is missing

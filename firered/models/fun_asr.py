@@ -113,9 +113,16 @@ class FunAsrEncoder(nn.Module):
         self.encoder, self.adaptor = encoder, adaptor
         self.ctc_decoder, self.ctc = ctc_decoder, ctc
 
-    def encode(self, rows: Tensor, lengths: Tensor) -> Tensor:
-        """(N, L, d) of stacked filterbank rows (N, L, 560); what lies behind an utterance's length means nothing."""
-        return self.encoder(rows, row_mask(rows, lengths)).last_hidden_state
+    def encode(self, rows: Tensor, lengths: Tensor, layers: int | None = None) -> Tensor:
+        """(N, L, d) of stacked filterbank rows (N, L, 560); what lies behind an utterance's length means nothing.
+
+        Args:
+            rows: padded.
+            lengths: (N,) rows of each utterance.
+            layers: after so many of them; 0: what the first is given.
+        """
+        found = self.encoder(rows, row_mask(rows, lengths), output_hidden_states=layers is not None)
+        return found.last_hidden_state if layers is None else found.hidden_states[layers]
 
     def ctc_log_probs(self, encoded: Tensor, lengths: Tensor) -> Tensor:
         """(N, L, V) log-softmax of the CTC head."""

@@ -45,4 +45,5 @@ def part_of(speech: Speech, window: tuple[int, int]) -> Speech:
         return speech
     shift_s = speech.front_end.frame_shift_s
     rest = speech.duration_s - start * shift_s if end == len(speech.feats) else (end - start) * shift_s
-    return replace(speech, feats=speech.feats[start:end], duration_s=rest)
+    context = replace(speech.context, prefix="") if start else speech.context  # which only begins the first window
+    return replace(speech, feats=speech.feats[start:end], duration_s=rest, context=context)

@@ -5,20 +5,22 @@ Commands, the system and recipes ask this table. A kind of one's own is added wi
 them is called. Nothing here imports torch before a model is loaded.
 """
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-from firered.asr.config import AsrConfig, LlmConfig, RecogniserConfig
+from firered.asr.config import AsrConfig, FunAsrConfig, LlmConfig, RecogniserConfig
 from firered.errors import ModelError, OptionError
-from firered.hub.catalogue import MODELS
+from firered.hub.catalogue import FUN_ASR_MLT, FUN_ASR_WEIGHTS, MODELS
 from firered.hub.find import find_model
 from firered.text.units import IDEOGRAPH
 
 if TYPE_CHECKING:
     from firered.asr.recogniser import Encoder, Recogniser
 
+_WEIGHTS = ("*.pth.tar", FUN_ASR_WEIGHTS, "*.safetensors")
 DICT, PIECES_MODEL = "dict.txt", "train_bpe1000.model"
 
 Loader: TypeAlias = Callable[[Path, Any, str], "Recogniser"]  # directory, options of the family's class, device
@@ -85,6 +87,23 @@ def _load_speech_llm(directory: Path, config: LlmConfig, device: str) -> "Recogn
     return LlmAsr.from_pretrained(directory, config, device)
 
 
+def _holds_fun_asr(directory: Path) -> bool:
+    """Whether this is a Fun-ASR-Nano: as published, or in the form of transformers; asked of files, not of a name."""
+    published = directory / "config.yaml"
+    if published.is_file() and (directory / FUN_ASR_WEIGHTS).is_file():
+        return re.search(rb"(?m)^model: *[\"']?FunASRNano\b", published.read_bytes()) is not None
+    form = directory / "config.json"
+    if form.is_file() and any(directory.glob("*.safetensors")):
+        return re.search(rb'"model_type": *"fun_asr_nano"', form.read_bytes()) is not None
+    return False
+
+
+def _load_fun_asr(directory: Path, config: FunAsrConfig, device: str) -> "Recogniser":
+    from firered.asr.families.fun_asr import FunAsr
+
+    return FunAsr.from_pretrained(directory, config, device)
+
+
 def _load_speech_llm_encoder(directory: Path, config: LlmConfig, device: str) -> "Encoder":
     from firered.asr.families.speech_llm import LlmEncoder
 
@@ -115,8 +134,21 @@ SPEECH_LLM = Family(
     adapter=True,
     load_encoder=_load_speech_llm_encoder,
 )
+FUN_ASR = Family(
+    name="fun-asr",
+    about="Fun-ASR-Nano, as published or in the form of transformers",
+    files=("config.*",),
+    contents=_holds_fun_asr,
+    needs="config.yaml, model.pt, multilingual.tiktoken and the folder Qwen3-0.6B, or config.json and *.safetensors",
+    config=FunAsrConfig,
+    load=_load_fun_asr,
+    published=("Fun-ASR-Nano-2512", FUN_ASR_MLT, "Fun-ASR-Nano-2512-hf"),
+    times="timestamps",
+    nbest=True,
+    adapter=True,
+)
 
-FAMILIES: dict[str, Family] = {family.name: family for family in (AED, SPEECH_LLM)}
+FAMILIES: dict[str, Family] = {family.name: family for family in (AED, SPEECH_LLM, FUN_ASR)}
 
 
 def register(family: Family) -> None:
@@ -180,7 +212,7 @@ def find(given: str | Path, wanted: str | None = None) -> tuple[Path, Family]:
                 return place / name, candidate
     # None is complete. The directory's name is the best evidence of what it was to be.
     by_name = [candidate for candidate in known if place.name in candidate.published]
-    if family is None and place.is_dir() and any(place.glob("*.pth.tar")):
+    if family is None and place.is_dir() and any(any(place.glob(kind)) for kind in _WEIGHTS):
         return place, by_name[0] if by_name else family_of(place)
     family = family or (by_name[0] if by_name else next(iter(FAMILIES.values())))
     if not family.published:

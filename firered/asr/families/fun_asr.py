@@ -1,5 +1,7 @@
 """Speech recognition with Fun-ASR-Nano: `FunAsr` (FunAudio-ASR report; published inference code)."""
 
+import logging
+import math
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -11,21 +13,28 @@ from firered.asr.config import FunAsrConfig
 from firered.asr.families.fun_asr_loaded import LoadedFunAsr
 from firered.asr.guard import Guard
 from firered.asr.windowed import WindowedRecogniser
-from firered.errors import Outcome
+from firered.errors import OptionError, Outcome
 from firered.hub.find import find_model
 from firered.models.fun_asr import ROW_FRAMES
 from firered.models.llm_stepper import LlmSteps
 from firered.results import AsrResult
+from firered.runtime.batches import run_batch
 from firered.runtime.context import Context
 from firered.runtime.speech import Speech
+from firered.runtime.windows import window_parts
 from firered.search.beams import Hypothesis
 from firered.search.ctc import ctc_texts
 from firered.search.generate import search
 from firered.text.bpe_tokenizer import NO_SPEECH
 from firered.text.fun_asr import clean
 from firered.text.joining import join_texts
+from firered.text.languages import AUTO, code_of, listed
 
 PUBLISHED = "Fun-ASR-Nano-2512"
+_TOKENS, _TOKENS_A_SECOND = 32, 40  # more than anyone says: Thai takes some three tokens a character
+_SPLIT_S = 2.0  # shorter windows are not cut again
+_SHARE = 0.67  # the longest part of one that is cut in two
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -34,6 +43,11 @@ class _Decoded:
 
     hypotheses: list[Hypothesis]
     ctc_text: str | None = None
+
+    @property
+    def truncated(self) -> bool:
+        """Whether the text ends because of the limit on its length."""
+        return not self.hypotheses[0].finished
 
 
 class FunAsr(WindowedRecogniser[FunAsrConfig, _Decoded]):
@@ -70,49 +84,123 @@ class FunAsr(WindowedRecogniser[FunAsrConfig, _Decoded]):
         """Whether its results have word times."""
         return self.config.timestamps != "none" and self.loaded.ctc_tokenizer is not None
 
+    @property
+    def languages(self) -> tuple[str, ...]:
+        """Codes of the languages that it can be told."""
+        return self.loaded.languages
+
+    def check(self, context: Context) -> None:
+        """Raise OptionError for a language that the model does not know; those that it knows are listed."""
+        self._candidates(context)
+
+    def _candidates(self, context: Context) -> list[str | None]:
+        """Codes of the languages that an utterance may be in; None alone: the model finds out."""
+        names = [name.strip() for name in (context.language or "").split(",")]
+        codes = [code_of(name) or name for name in names if name and name.lower() != AUTO]
+        unknown = [code for code in codes if code not in self.languages]
+        if unknown:
+            raise OptionError(
+                f"language: {', '.join(unknown)} is not known to {self.loaded.directory}; it knows "
+                f"{listed(self.languages)}, and auto"
+            )
+        return [*codes] or [None]
+
     @torch.inference_mode()
     def _decode(self, batch: list[Speech]) -> list[_Decoded]:
         rows, lengths = self.loaded.rows(batch)
         encoded = self.loaded.encoder.encode(rows, lengths)
-        found = self._search(encoded, lengths, [self._context(speech) for speech in batch])
+        found = self._in_their_languages(batch, encoded, lengths)
         texts: list[str | None] = [None] * len(batch)
         if self.loaded.ctc_tokenizer is not None:
             log_probs = self.loaded.encoder.ctc_log_probs(encoded, lengths)
             texts = [*ctc_texts(log_probs, lengths, self._ctc_text, self.loaded.config.blank)]
         return [_Decoded(*parts) for parts in zip(found, texts, strict=True)]
 
-    def _context(self, speech: Speech) -> Context:
-        """What the prompt has of an utterance's context."""
-        hotwords = speech.context.hotwords if self.config.hotwords_in_prompt else ()
-        return replace(speech.context, hotwords=hotwords)
+    def _in_their_languages(self, batch: list[Speech], encoded: Tensor, lengths: Tensor) -> list[list[Hypothesis]]:
+        """Hypotheses of each window; of several languages that one may be in, those of the likeliest answer."""
+        asked = [
+            (number, replace(speech.context, language=language, hotwords=self._hotwords(speech)))
+            for number, speech in enumerate(batch)
+            for language in self._candidates(speech.context)
+        ]
+        rows = [number for number, _ in asked]
+        limits = [self._limit(batch[number]) for number in rows]
+        answers = self._search(encoded[rows], lengths[rows], [context for _, context in asked], limits)
+        best: dict[int, list[Hypothesis]] = {}
+        for number, hypotheses in zip(rows, answers, strict=True):
+            if number not in best or _mean(hypotheses[0]) > _mean(best[number][0]):
+                best[number] = hypotheses
+        return [best[number] for number in range(len(batch))]
 
-    def _search(self, encoded: Tensor, lengths: Tensor, contexts: list[Context]) -> list[list[Hypothesis]]:
+    def _hotwords(self, speech: Speech) -> tuple[str, ...]:
+        return speech.context.hotwords if self.config.hotwords_in_prompt else ()
+
+    def _limit(self, speech: Speech) -> int:
+        """Tokens of a window at most."""
+        return min(self.config.max_length, _TOKENS + math.ceil(_TOKENS_A_SECOND * speech.duration_s))
+
+    def _search(
+        self, encoded: Tensor, lengths: Tensor, contexts: list[Context], limits: list[int]
+    ) -> list[list[Hypothesis]]:
         config, loaded = self.config, self.loaded
         embeds, mask, last = loaded.prompts(encoded, lengths, contexts, config.itn)
-        steps = LlmSteps(loaded.llm, embeds, mask, config.beam_size, config.max_length)
-        limits = torch.full((len(contexts),), config.max_length, device=loaded.device)
-        return search(steps, limits, config.search, first=last, eos=loaded.tokenizer.eos_id)
+        steps = LlmSteps(loaded.llm, embeds, mask, config.beam_size, max(limits))
+        room = torch.tensor(limits, device=embeds.device)
+        return search(steps, room, config.search, first=last, eos=loaded.tokenizer.eos_id)
 
     def _ctc_text(self, ids: list[int]) -> str:
         assert self.loaded.ctc_tokenizer is not None
         return self.loaded.ctc_tokenizer.decode(ids).replace(NO_SPEECH, "")
 
-    def _answer(self, speech: Speech, decoded: _Decoded) -> str:
-        return speech.context.prefix + self.loaded.tokenizer.decode(decoded.hypotheses[0].tokens)
+    @torch.inference_mode()
+    def _encode(self, batch: list[Speech], layer: int | None, adapter: bool) -> list[Tensor]:
+        rows, lengths = self.loaded.rows(batch)
+        encoded = self.loaded.encoder.encode(rows, lengths, layer)
+        counts = lengths.tolist()
+        if adapter:
+            encoded = self.loaded.encoder.adaptor(encoded, lengths)[0]
+            counts = [self.loaded.heard(count) for count in counts]
+        return [rows[:count].float().cpu() for rows, count in zip(encoded, counts, strict=True)]
+
+    def _settled(self, parts: list[tuple[Speech, Outcome[_Decoded]]]) -> list[tuple[Speech, Outcome[_Decoded]]]:
+        """The windows; one whose text ends at the limit is decoded again in two parts."""
+        settled: list[tuple[Speech, Outcome[_Decoded]]] = []
+        for part, outcome in parts:
+            cut = isinstance(outcome, _Decoded) and outcome.truncated and part.duration_s > _SPLIT_S
+            if not (cut and self.config.split_truncated):
+                settled.append((part, outcome))
+                continue
+            log.warning("%s: the text ends at the limit of its length; decoding in two parts", part.key)
+            halves = window_parts(part, _SHARE * part.duration_s, self.subsampling)
+            settled += zip(halves, run_batch(halves, self._decode), strict=True)
+        return settled
 
     def _join(self, speech: Speech, parts: list[tuple[Speech, _Decoded]]) -> Outcome[AsrResult]:
         decoded = [outcome for _, outcome in parts]
-        answers = [self._answer(part, outcome) for part, outcome in parts]
         best = [outcome.hypotheses[0] for outcome in decoded]
         probs = [prob for hypothesis in best for prob in hypothesis.probs]
         ids = [token for hypothesis in best for token in hypothesis.tokens]
         ctc_texts = [outcome.ctc_text for outcome in decoded]
+        context = speech.context
         return AsrResult(
             uttid=speech.key,
-            text=join_texts([clean(answer) for answer in answers]),
+            text=join_texts([clean(self._answer(part, outcome)) for part, outcome in parts]),
             confidence=float(np.mean(probs)) if probs else 0.0,
             dur_s=speech.duration_s,
             tokens=self.loaded.tokenizer.tokens_of(ids),
             token_confidence=probs,
+            flags=[_TRUNCATED] * any(outcome.truncated for outcome in decoded),
             ctc_text=None if None in ctc_texts else join_texts(text for text in ctc_texts if text),
+            context_used=[name for name in ("hotwords", "language", "prefix", "prompt") if getattr(context, name)],
         )
+
+    def _answer(self, speech: Speech, decoded: _Decoded) -> str:
+        return speech.context.prefix + self.loaded.tokenizer.decode(decoded.hypotheses[0].tokens)
+
+
+_TRUNCATED = "truncated: the text ends at the limit of its length (max_length)"
+
+
+def _mean(hypothesis: Hypothesis) -> float:
+    """Log-probability a token."""
+    return sum(hypothesis.log_probs) / max(1, len(hypothesis.log_probs))

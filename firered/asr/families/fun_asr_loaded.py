@@ -16,6 +16,7 @@ from transformers import FunAsrNanoProcessor, Qwen3ForCausalLM
 from firered.asr.config import FunAsrConfig
 from firered.audio.frontend import FrontEnd
 from firered.errors import ModelError, OptionError
+from firered.hub.catalogue import MLT_WEIGHTS
 from firered.models.bfloat16 import cpu_has_bfloat16, widen
 from firered.models.checkpoint import first_line, model_files, pick_device
 from firered.models.dtype import check_dtype, llm_dtype
@@ -27,7 +28,10 @@ from firered.runtime.context import Context
 from firered.runtime.speech import Speech
 from firered.text.bpe_tokenizer import BpeTokenizer
 from firered.text.fun_asr import Request, around_speech
+from firered.text.languages import CHINESE_NAME
 from firered.text.llm_tokenizer import ChatTokenizer
+
+_NANO_LANGUAGES = ("zh", "en", "ja")
 
 log = logging.getLogger(__name__)
 
@@ -91,6 +95,18 @@ class LoadedFunAsr:
         return [*model_files(self.directory, CONFIG, WEIGHTS, *ctc), *of_llm]
 
     @property
+    def languages(self) -> tuple[str, ...]:
+        """Codes of the languages that may be named in the prompt: those of config.yaml's `languages`, if it has any.
+
+        The multilingual checkpoint is known by its size, all others know what Fun-ASR-Nano does.
+        """
+        if self.config.languages:
+            return self.config.languages
+        path = self.directory / WEIGHTS
+        many = path.exists() and path.stat().st_size == MLT_WEIGHTS[0]
+        return tuple(CHINESE_NAME) if many else _NANO_LANGUAGES
+
+    @property
     def front_end(self) -> FrontEnd:
         """The features that it takes."""
         return self.config.front_end
@@ -116,7 +132,7 @@ class LoadedFunAsr:
         Args:
             encoded: (N, L, d) encoder rows.
             lengths: (N,) rows of each utterance.
-            contexts: of each; the language is one that `Request` takes.
+            contexts: of each; the language is None or one code of `languages`.
             itn: see `Request`.
 
         Returns:
@@ -136,7 +152,8 @@ class LoadedFunAsr:
 
     def prompt(self, context: Context, itn: bool) -> tuple[str, str]:
         """The text before and after the speech; to the tokenizer each is a text of its own."""
-        request = Request(context.language, itn, context.hotwords, context.prompt)
+        language = CHINESE_NAME.get(context.language, context.language) if context.language else None
+        request = Request(language, itn, context.hotwords, context.prompt)
         if self.processor is None:
             config = self.config
             return around_speech(str(request), context.prefix, system=config.system_prompt, thinks=config.thinks)
