@@ -67,6 +67,11 @@ def _checked_type(name: str, value: object, annotation: object) -> object:
     kind, optional = plain_type(annotation)
     if value is None and optional:
         return None
+    if typing.get_origin(kind) is tuple:  # of strings; one of them alone is a list of one
+        items = [value] if isinstance(value, str) else value
+        if not isinstance(items, list | tuple) or not all(isinstance(item, str) for item in items):
+            raise OptionError(f"{name}: {value!r} is not a list of texts")
+        return tuple(items)
     if kind is float and isinstance(value, int) and not isinstance(value, bool):
         return float(value)
     if kind is str and type(value) is int:

@@ -205,7 +205,8 @@ class AsrResult(Result):
     `words` are in seconds from its start, None where no time stamps were requested; `nbest` is empty for an utterance
     that was decoded in windows. `flags` are reasons to doubt the text (see `firered.asr.guard`); `dropped` is the text
     itself where it was removed for them; `ctc_text` what a CTC head decodes in the utterance, where one was used.
-    `context_used` names the fields of the utterance's context that the recogniser made use of.
+    `context_used` names the fields of the utterance's context that the recogniser made use of. `plain_text` is the text
+    without marks where the recogniser writes marks itself.
     """
 
     uttid: str
@@ -220,6 +221,7 @@ class AsrResult(Result):
     dropped: str = ""
     ctc_text: str | None = None
     context_used: Sequence[str] = ()
+    plain_text: str | None = None
 
 
 @dataclass(frozen=True)

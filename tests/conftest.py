@@ -37,6 +37,7 @@ SOURCES = {
     "audio/ami": "fetch meetings of the AMI corpus, as wav with RTTM, to {folder}/audio/ami",
     "data/fsdd": "fetch the Free Spoken Digit Dataset's recordings to {folder}/data/fsdd",
     "data/aishell_sample": "put a part of AISHELL-1, in that corpus' own layout, into {folder}/data/aishell_sample",
+    "goldens/FunASRNano": "put what the published Fun-ASR code gives into {folder}/goldens/FunASRNano",
     "spec": "put a table of the figures in the papers into {folder}/spec",
 }
 

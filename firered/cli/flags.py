@@ -5,7 +5,7 @@ import inspect
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import Field, dataclass, fields
 from pathlib import Path
-from typing import Annotated, Any, get_type_hints
+from typing import Annotated, Any, get_origin, get_type_hints
 
 import typer
 from typer.core import TyperCommand
@@ -113,10 +113,12 @@ def _flag(f: Field, name: str, default: Any, heading: str = "", *, hidden: bool 
     kind, _ = plain_type(f.type)
     flag = name.replace("_", "-")
     names, shown = [f"--{flag}"], default
+    if get_origin(kind) is tuple:  # given several times
+        kind, shown = list[str], ", ".join(default)
     if kind is bool:
         names, shown = [f"--{flag}/--no-{flag}"], flag if default else f"no-{flag}"
     choices = f" ({', '.join(f.metadata['choices'])})" if f.metadata["choices"] else ""
-    text = f.metadata["help"] + choices + ("" if default in (None, "") else f" [default: {shown}]")
+    text = f.metadata["help"] + choices + ("" if default in (None, "", ()) else f" [default: {shown}]")
     info = typer.Option(*names, help=text, show_default=False, rich_help_panel=heading or None, hidden=hidden)
     return _keyword(name, Annotated[kind | None, info])
 

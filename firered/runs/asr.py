@@ -41,10 +41,10 @@ def run_asr(
     """
     inputs = resolve(paths, audio, by_segment=True)
     options, known = asr.config, context or Context()
-    default = ContextConfig(language=known.language, prompt=known.prompt)
+    default = ContextConfig(language=known.language, prompt=known.prompt, hotword=known.hotwords)
     seconds, kind, front_end = options.batch_seconds, AsrResult, asr.front_end
     run = ModelRun(
-        "firered-asr", model, asr.sources, options, seconds, audio, config, kind, front_end, known, (default,)
+        "firered-asr", model, asr.sources, options, seconds, audio, config, kind, front_end, known, (default,), asr.check
     )
 
     def write(results: Mapping[str, AsrResult]) -> None:

@@ -1,5 +1,6 @@
 """A model over the utterances of a data directory, with resume and a list of failures."""
 
+import logging
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
@@ -11,7 +12,7 @@ from firered.audio.frames import of_utterance
 from firered.audio.frontend import PUBLISHED, FrontEnd
 from firered.data.datadir import read_table
 from firered.data.utterance import Utterance
-from firered.errors import Outcome
+from firered.errors import OptionError, Outcome
 from firered.options import Options, write_settings
 from firered.results import Result
 from firered.runs.config import RunConfig
@@ -23,6 +24,7 @@ from firered.runtime.speech import Speech
 
 CONTEXT_TABLES = {"utt2lang": "language", "utt2prompt": "prompt"}  # fields of Context by the tables that hold them
 
+log = logging.getLogger(__name__)
 In = TypeVar("In")
 Out = TypeVar("Out")
 R = TypeVar("R", bound=Result)
@@ -45,6 +47,7 @@ class ModelRun(Generic[R]):
     front_end: FrontEnd = PUBLISHED  # of the model
     context: Context = field(default_factory=Context)  # of the utterances, where the data directory says nothing else
     more_options: tuple[Options, ...] = ()  # that decide the results as well
+    check: Callable[[Context], None] | None = None  # raises OptionError for a context that the model has no use for
 
     def over(self, inputs: Inputs, out: Path, process: Process[R], write: Callable[[Mapping[str, R]], None]) -> int:
         """Exit status; `out` gets the tables of the inputs, what `write` makes of the results by id, and settings.
@@ -54,7 +57,7 @@ class ModelRun(Generic[R]):
         """
         files = (*self.files, *context_tables(inputs))
         identity = fingerprint(self.command, self.options, self.audio, *self.more_options, *files)
-        loader = Loader(self.audio, self.front_end, contexts_of(inputs, self.context))
+        loader = Loader(self.audio, self.front_end, contexts_of(inputs, self.context, self.check))
         with Run(out, identity, self.config, "utterances", self.kind.from_dict) as run:
             run.take(inputs)
             run_utterances(inputs.utterances, loader, run, self.batch_seconds, process)
@@ -73,15 +76,45 @@ def context_tables(inputs: Inputs) -> list[Path]:
     return [path for path in places if path.exists()]
 
 
-def contexts_of(inputs: Inputs, default: Context) -> dict[str, Context]:
-    """The context of each utterance: the language of utt2lang and the prompt of utt2prompt, where there are any."""
+def contexts_of(
+    inputs: Inputs, default: Context, check: Callable[[Context], None] | None = None
+) -> dict[str, Context]:
+    """The context of each utterance: the language of utt2lang and the prompt of utt2prompt, where there are any.
+
+    Args:
+        inputs: the utterances.
+        default: what is known of all of them.
+        check: raises OptionError for a language that the model cannot be told; then it gets the default one.
+
+    Raises:
+        OptionError: the default is not accepted.
+    """
     contexts = {utterance.id: default for utterance in inputs.utterances}
     for path in context_tables(inputs):
         for key, value in read_table(path, inputs.problems).items():
             if key in contexts:
                 known: dict[str, Any] = {CONTEXT_TABLES[path.name]: value}
                 contexts[key] = replace(contexts[key], **known)
-    return contexts
+    return contexts if check is None else _accepted(contexts, default, check)
+
+
+def _accepted(
+    contexts: Mapping[str, Context], default: Context, check: Callable[[Context], None]
+) -> dict[str, Context]:
+    """The contexts, with the default's language for one that the model cannot be told."""
+    check(default)
+    accepted: dict[str, Context] = {}
+    refused: list[str] = []
+    for key, context in contexts.items():
+        try:
+            check(context)
+        except OptionError as error:
+            refused.append(f"{key}: {error}")
+            context = replace(context, language=default.language)
+        accepted[key] = context
+    if refused:
+        log.warning("utt2lang: %d utterances get no language of their own (%s)", len(refused), refused[0])
+    return accepted
 
 
 @dataclass(frozen=True)

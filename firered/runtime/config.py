@@ -2,6 +2,7 @@
 
 import re
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from firered.errors import OptionError
@@ -41,9 +42,32 @@ class ComputeConfig(Options):
 class ContextConfig(Options):
     """Context that the recogniser is given with every utterance."""
 
-    language: str | None = option(None, "code of the spoken language, such as en; for models that take one")
-    prompt: str = option("", "prompt for the language model; for models that take one")
+    language: str | None = option(
+        None, "spoken language by code or name (en, English, 英文), several it may be in (zh,en), or auto"
+    )
+    prompt: str = option("", "text for the language model's prompt; for models that take one")
+    hotword: tuple[str, ...] = option((), "word or phrase that is likely to come; may be given several times")
+    hotwords: str | None = option(None, "file of such words and phrases, one a line")
 
     def context(self) -> Context:
-        """The same for models."""
-        return Context(language=self.language, prompt=self.prompt)
+        """The same for models.
+
+        Raises:
+            OptionError: the file of hotwords cannot be read.
+        """
+        hotwords = [*self.hotword, *(_lines(Path(self.hotwords)) if self.hotwords else ())]
+        return Context(
+            hotwords=tuple(dict.fromkeys(word for text in hotwords if (word := " ".join(text.split())))),
+            language=self.language,
+            prompt=self.prompt,
+        )
+
+
+def _lines(path: Path) -> list[str]:
+    try:
+        return path.read_text(encoding="utf-8-sig").splitlines()
+    except OSError as error:
+        raise OptionError(f"hotwords: {path}: {error.strerror}") from error
+    except UnicodeDecodeError as error:
+        line = path.read_bytes()[: error.start].count(b"\n") + 1
+        raise OptionError(f"hotwords: {path}:{line}: not UTF-8") from error

@@ -52,9 +52,15 @@ AUTO = "auto"
 
 
 def code_of(name: str) -> str | None:
-    """The code of a language by its code, such as `zh` or `zh-CN`, its English or its Chinese name; None: unknown."""
+    """The code of a language; None: unknown.
+
+    Args:
+        name: its code, such as `zh` or `zh-CN`, its English or its Chinese name, or what language identification
+            writes: `zh yue` is Cantonese, other dialects are Chinese.
+    """
     wanted = name.strip().lower()
-    return _CODE.get(wanted) or _CODE.get(wanted.partition("-")[0].partition("_")[0])
+    first, _, dialect = wanted.replace("_", " ").replace("-", " ").partition(" ")
+    return _CODE.get(wanted) or (_CODE.get(dialect) if dialect == "yue" else None) or _CODE.get(first)
 
 
 def listed(codes: Sequence[str]) -> str:

@@ -26,7 +26,7 @@ from firered.search.beams import Hypothesis
 from firered.search.ctc import ctc_texts
 from firered.search.generate import search
 from firered.text.bpe_tokenizer import NO_SPEECH
-from firered.text.fun_asr import clean
+from firered.text.fun_asr import clean, without_marks
 from firered.text.joining import join_texts
 from firered.text.languages import AUTO, code_of, listed
 
@@ -96,14 +96,19 @@ class FunAsr(WindowedRecogniser[FunAsrConfig, _Decoded]):
     def _candidates(self, context: Context) -> list[str | None]:
         """Codes of the languages that an utterance may be in; None alone: the model finds out."""
         names = [name.strip() for name in (context.language or "").split(",")]
-        codes = [code_of(name) or name for name in names if name and name.lower() != AUTO]
+        codes = [self._code(name) for name in names if name and name.lower() != AUTO]
         unknown = [code for code in codes if code not in self.languages]
         if unknown:
             raise OptionError(
                 f"language: {', '.join(unknown)} is not known to {self.loaded.directory}; it knows "
                 f"{listed(self.languages)}, and auto"
             )
-        return [*codes] or [None]
+        return [*dict.fromkeys(codes)] or [None]
+
+    def _code(self, name: str) -> str:
+        """The code of a language; Cantonese is Chinese to a model that does not tell them apart."""
+        code = code_of(name) or name
+        return "zh" if code == "yue" and code not in self.languages else code
 
     @torch.inference_mode()
     def _decode(self, batch: list[Speech]) -> list[_Decoded]:
@@ -181,10 +186,11 @@ class FunAsr(WindowedRecogniser[FunAsrConfig, _Decoded]):
         probs = [prob for hypothesis in best for prob in hypothesis.probs]
         ids = [token for hypothesis in best for token in hypothesis.tokens]
         ctc_texts = [outcome.ctc_text for outcome in decoded]
-        context = speech.context
+        context, answers = speech.context, [self._answer(part, outcome) for part, outcome in parts]
         return AsrResult(
             uttid=speech.key,
-            text=join_texts([clean(self._answer(part, outcome)) for part, outcome in parts]),
+            text=join_texts(clean(answer) for answer in answers),
+            plain_text=join_texts(without_marks(answer) for answer in answers),
             confidence=float(np.mean(probs)) if probs else 0.0,
             dur_s=speech.duration_s,
             tokens=self.loaded.tokenizer.tokens_of(ids),

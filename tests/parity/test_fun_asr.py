@@ -1,0 +1,262 @@
+"""Fun-ASR-Nano: what the published code gives for a tiny checkpoint of its format."""
+
+import json
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+from support.close import assert_same
+from support.paths import GOLDENS
+
+from firered.asr.config import FunAsrConfig
+from firered.asr.families.fun_asr import FunAsr
+from firered.audio.frontend import fbank
+from firered.audio.like import as_frames
+from firered.models.fun_asr import heard_rows
+from firered.runtime.context import Context
+from firered.runtime.speech import Speech
+from firered.text.bpe_tokenizer import SPECIAL, BpeTokenizer
+from firered.text.fun_asr import Request, clean, without_marks
+from firered.text.llm_tokenizer import ChatTokenizer
+
+TOLERANCE = 1e-5  # of a tensor's largest value
+CODES = {"中文": "zh", "英文": "en", None: None}
+
+
+@pytest.fixture(scope="module")
+def goldens(shared):
+    return shared("goldens/FunASRNano")
+
+
+@pytest.fixture(scope="module")
+def expected(goldens):
+    return json.loads((goldens / "funasr_expected.json").read_text())
+
+
+@pytest.fixture(scope="module")
+def tensors(goldens):
+    return np.load(goldens / "funasr_tensors.npz")
+
+
+@pytest.fixture(scope="module")
+def checkpoint(goldens):
+    return goldens / "Fun-ASR-Nano-2512"
+
+
+@pytest.fixture(scope="module")
+def default(checkpoint):
+    return recogniser(checkpoint)
+
+
+def recogniser(checkpoint, **options):
+    config = FunAsrConfig(**{"dtype": "float32", "max_length": 64, "split_truncated": False, **options})
+    return FunAsr.from_pretrained(checkpoint, config, "cpu")
+
+
+def speech_of(asr, wav, context=None):
+    frames = as_frames(str(GOLDENS / "tiny" / wav), front_end=asr.front_end)
+    return Speech.of(frames, context)
+
+
+def assert_close(got, wanted):
+    assert got.shape == wanted.shape
+    assert np.abs(np.asarray(got) - wanted).max() <= TOLERANCE * np.abs(wanted).max()
+
+
+def setting(expected, name):
+    """The options and the context of one of the settings."""
+    given = expected["settings"][name]
+    generate = given.get("llm_kwargs", {})
+    options = {
+        "itn": given.get("itn", True),
+        "max_length": given.get("max_length", expected["max_length"]),
+        "beam_size": generate.get("num_beams", 1),
+        "repetition_penalty": generate.get("repetition_penalty", 1.0),
+    }
+    return options, Context(tuple(given.get("hotwords", ())), CODES[given.get("language")])
+
+
+@pytest.mark.parametrize(
+    "name", ["default", "noitn", "hotwords", "language", "all", "maxlen3", "penalty", "keep_special", "beam2"]
+)
+def test_every_setting_single_and_in_one_batch(name, checkpoint, expected):
+    options, context = setting(expected, name)
+    asr = recogniser(checkpoint, **options)
+    cases = expected["results"][name]
+    speech = [speech_of(asr, case["wav"], context) for case in cases]
+    single = [asr.recognise([utterance])[0] for utterance in speech]
+    end = "<|im_end|>" if name == "keep_special" else ""  # which is how the answer is read there
+    assert [result.text + end for result in single] == [case["text"] for case in cases]
+    if name != "keep_special":
+        assert [result.plain_text for result in single] == [case["text_tn"] for case in cases]
+    if "ctc_text" in cases[0]:
+        assert [result.ctc_text for result in single] == [case["ctc_text"] for case in cases]
+    assert_same(asr.recognise(speech), single)
+
+
+def test_all_settings_are_covered(expected):
+    assert len(expected["settings"]) == 9
+
+
+@pytest.mark.parametrize("name", ["default", "noitn", "hotwords", "language", "all"])
+def test_what_the_language_model_is_given(name, checkpoint, expected):
+    options, context = setting(expected, name)
+    asr = recogniser(checkpoint, **options)
+    for case in expected["results"][name]:
+        rows, _ = asr.loaded.rows([speech_of(asr, case["wav"])])
+        before, after = (asr.loaded.tokenizer.ids_of(text) for text in asr.loaded.prompt(context, asr.config.itn))
+        heard = asr.loaded.heard(rows.shape[1])
+        assert [*before, *[0] * heard, *after] == case["source_ids"]
+        assert [len(before), heard] == [*case["fbank_beg"], *case["fake_token_len"]]
+
+
+def test_generated_ids(default, expected):
+    for case in expected["results"]["default"]:
+        (decoded,) = default._decode([speech_of(default, case["wav"])])
+        best = decoded.hypotheses[0]
+        assert [*best.tokens, *[default.loaded.tokenizer.eos_id] * best.finished] == case["generated_ids"]
+
+
+def test_encoder_adaptor_and_ctc_head(default, tensors, expected):
+    names = {name.partition(".")[0] for name in tensors if name.endswith(".encoder") and name.startswith("utt")}
+    assert len(names) == 18
+    with torch.inference_mode():
+        for name in names:
+            feats = tensors[f"{name}.feats"] if f"{name}.feats" in tensors else None
+            if feats is None:
+                continue
+            rows, lengths = torch.from_numpy(feats)[None], torch.tensor([len(feats)])
+            encoded = default.loaded.encoder.encode(rows, lengths)
+            assert_close(encoded[0], tensors[f"{name}.encoder"])
+            assert_close(default.loaded.encoder.adaptor(encoded, lengths)[0][0], tensors[f"{name}.adaptor"])
+            assert_close(default.loaded.encoder.ctc_log_probs(encoded, lengths)[0], tensors[f"{name}.ctc_logprobs"])
+            embeds = torch.from_numpy(tensors[f"{name}.inputs_embeds"])[None]
+            assert_close(default.loaded.llm(inputs_embeds=embeds).logits[0, -1], tensors[f"{name}.logits_last"])
+
+
+def test_whole_utterances_from_their_audio(default, tensors):
+    """The filterbank's own tolerance (see test_feats) comes on top."""
+    for name in [name for name in tensors if name.endswith(".encoder") and name.startswith("utt")]:
+        key = name.partition(".")[0]
+        speech = [speech_of(default, f"wav/{key}.wav")]
+        wanted = tensors[name]
+        got = default.encode(speech)[0].feats.numpy()
+        assert got.shape == wanted.shape
+        assert np.abs(got - wanted).max() <= 1e-3 * np.abs(wanted).max()
+
+
+def test_a_padded_batch(default, tensors, expected):
+    feats = [torch.from_numpy(tensors[f"{name}.feats"]) for name in expected["batch"]["utts"]]
+    lengths = torch.tensor(expected["batch"]["lens"])
+    rows = torch.nn.utils.rnn.pad_sequence(feats, batch_first=True)
+    with torch.inference_mode():
+        encoded = default.loaded.encoder.encode(rows, lengths)
+        adapted = default.loaded.encoder.adaptor(encoded, lengths)[0]
+    for number, length in enumerate(lengths.tolist()):
+        assert_close(encoded[number, :length], tensors["batch.encoder"][number, :length])
+        assert_close(adapted[number, :length], tensors["batch.adaptor"][number, :length])
+
+
+def test_without_ctc_tensors_text_stays_and_times_go(checkpoint, expected, tmp_path, default):
+    copy = tmp_path / "renamed"
+    copy.mkdir()
+    for path in checkpoint.iterdir():
+        if path.name not in ("model.pt", "multilingual.tiktoken"):
+            (copy / path.name).symlink_to(path)
+    state = torch.load(checkpoint / "model.pt", weights_only=True)["state_dict"]
+    torch.save({name: value for name, value in state.items() if not name.startswith("ctc")}, copy / "model.pt")
+    asr = recogniser(copy)
+    case = expected["batch_no_ctc"]
+    results = asr.recognise([speech_of(asr, f"wav/{key}.wav") for key in case["utts"]])
+    assert [result.text for result in results] == [wanted["text"] for wanted in case["results"]]
+    assert [result.ctc_text for result in results] == [None] * len(results)
+    assert not asr.times_words
+    assert default.times_words
+
+
+def test_short_and_stereo_audio(default, tensors, expected, goldens):
+    samples = np.concatenate([*(fbank_input("utt00"),)])
+    for number, case in enumerate(expected["short_samples_of_utt00"]):
+        piece = samples[case["start"] : case["start"] + case["samples"]]
+        rows = default.front_end.stacked(fbank(piece, default.front_end))
+        assert len(rows) == case["lfr_frames"]
+        assert default.loaded.heard(len(rows)) == case["audio_tokens"]
+        assert np.abs(rows.numpy() - tensors[f"short{number}.feats"]).max() < 2e-3
+    (frames,) = [as_frames(str(goldens / "stereo8k.wav"), front_end=default.front_end)]
+    Speech.of(frames)
+    assert round(frames.duration_s * 16000) == int(expected["stereo8k_samples"])
+
+
+def fbank_input(name):
+    import soundfile
+
+    samples, _ = soundfile.read(GOLDENS / "tiny" / "wav" / f"{name}.wav", dtype="int16")
+    return samples.astype(np.float32)
+
+
+def test_audio_tokens_of_rows(expected):
+    assert [[rows, heard_rows(rows, True)] for rows, _ in expected["audio_tokens_of_lfr_frames"]] == expected[
+        "audio_tokens_of_lfr_frames"
+    ]
+
+
+def test_tokenizers(checkpoint, expected):
+    ctc = BpeTokenizer.from_file(checkpoint / "multilingual.tiktoken")
+    assert len(ctc) == expected["ctc_vocab_size"]
+    for case in expected["ctc_tokenizer"]:
+        assert ctc.encode(case["text"]) == case["ids"]
+        assert [ctc.decode([number]) for number in case["ids"]] == case["each"]
+    first = len(ctc) - len(SPECIAL)
+    assert {name: first + SPECIAL.index(name) for name in expected["ctc_special"]} == expected["ctc_special"]
+    llm = ChatTokenizer.from_dir(checkpoint / "Qwen3-0.6B")
+    assert [llm.ids_of(case["text"]) for case in expected["llm_tokenizer"]] == [
+        case["ids"] for case in expected["llm_tokenizer"]
+    ]
+
+
+def test_prompts_and_cleaning(expected, default):
+    for case in expected["prompts"]:
+        assert str(Request(case["language"], case["itn"], case["hotwords"])) == case["prompt"]
+    for case in expected["clean"]:
+        assert (clean(case["response"]), without_marks(case["response"])) == (case["text"], case["text_tn"])
+    config = default.loaded.config
+    for case in expected["prompt_variants"]:
+        loaded = replace(
+            default.loaded, config=replace(config, system_prompt=case["sys_prompt"], thinks=case["do_think"])
+        )
+        context = Context(prefix=case["prev_text"] or "")
+        if case["prev_text"] is None:
+            continue
+        before, after = (loaded.tokenizer.ids_of(text) for text in loaded.prompt(context, True))
+        heard = case["source_ids"].count(0)
+        assert [*before, *[0] * heard, *after] == case["source_ids"]
+
+
+def test_streaming_by_prefix(default, expected):
+    """The recording so far from its start, with all but the last five tokens of the text so far as its beginning."""
+    tokenizer = default.loaded.tokenizer
+    for case in expected["streaming"]:
+        samples, prefix = fbank_input(case["wav"].removeprefix("wav/").removesuffix(".wav")), ""
+        for number, step in enumerate(case["steps"]):
+            piece = samples[: step["samples"]]
+            feats = fbank(piece, default.front_end)
+            speech = Speech("s", feats, len(piece) / 16000, Context(prefix=prefix), default.front_end)
+            (result,) = default.recognise([speech])
+            assert result.text == step["text"]
+            if number < len(case["steps"]) - 1:
+                prefix = tokenizer.decode(tokenizer.ids_of(result.text)[:-5]).replace("�", "")
+                assert prefix == step["kept"]
+
+
+def test_segments_of_a_long_recording(default, expected):
+    case = expected["long"]
+    samples = fbank_input("long")
+    pieces = [samples[16 * start : min(16 * end, len(samples))] for start, end in case["segments_ms"]]
+    speech = [
+        Speech(str(number), fbank(piece, default.front_end), len(piece) / 16000, Context(), default.front_end)
+        for number, piece in enumerate(pieces)
+    ]
+    results = default.recognise(speech)
+    assert " ".join(result.text for result in results) == case["result"]["text"]
+    assert " ".join(result.ctc_text for result in results) == case["result"]["ctc_text"]
