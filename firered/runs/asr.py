@@ -44,7 +44,18 @@ def run_asr(
     default = ContextConfig(language=known.language, prompt=known.prompt, hotword=known.hotwords)
     seconds, kind, front_end = options.batch_seconds, AsrResult, asr.front_end
     run = ModelRun(
-        "firered-asr", model, asr.sources, options, seconds, audio, config, kind, front_end, known, (default,), asr.check
+        "firered-asr",
+        model,
+        asr.sources,
+        options,
+        seconds,
+        audio,
+        config,
+        kind,
+        front_end,
+        known,
+        (default,),
+        asr.check,
     )
 
     def write(results: Mapping[str, AsrResult]) -> None:

@@ -76,9 +76,7 @@ def context_tables(inputs: Inputs) -> list[Path]:
     return [path for path in places if path.exists()]
 
 
-def contexts_of(
-    inputs: Inputs, default: Context, check: Callable[[Context], None] | None = None
-) -> dict[str, Context]:
+def contexts_of(inputs: Inputs, default: Context, check: Callable[[Context], None] | None = None) -> dict[str, Context]:
     """The context of each utterance: the language of utt2lang and the prompt of utt2prompt, where there are any.
 
     Args:

@@ -119,13 +119,11 @@ def test_generated_ids(default, expected):
 
 
 def test_encoder_adaptor_and_ctc_head(default, tensors, expected):
-    names = {name.partition(".")[0] for name in tensors if name.endswith(".encoder") and name.startswith("utt")}
-    assert len(names) == 18
+    names = [name.partition(".")[0] for name in tensors if name.endswith(".feats") and name.startswith("utt")]
+    assert len(names) == 2
     with torch.inference_mode():
         for name in names:
-            feats = tensors[f"{name}.feats"] if f"{name}.feats" in tensors else None
-            if feats is None:
-                continue
+            feats = tensors[f"{name}.feats"]
             rows, lengths = torch.from_numpy(feats)[None], torch.tensor([len(feats)])
             encoded = default.loaded.encoder.encode(rows, lengths)
             assert_close(encoded[0], tensors[f"{name}.encoder"])
