@@ -93,11 +93,30 @@ def _with_these_fields(kinds: Sequence[Any], value: Mapping[str, Any]) -> Any:  
 
 @dataclass(frozen=True)
 class Word(Result):
-    """A word, or a Chinese character, in seconds from the start of its utterance or, in a transcript, recording."""
+    """A word, or a Chinese character, in seconds from the start of its utterance or, in a transcript, recording.
+
+    `score` is the mean log-probability of its tokens, None where none of them could be aligned, as of words that the
+    dictionary lacks, and where it was not looked at. It does not count when words are compared.
+    """
 
     text: str
     start_s: float
     end_s: float
+    score: float | None = field(default=None, compare=False, repr=False)
+
+
+@dataclass(frozen=True)
+class TokenTime(Result):
+    """A token of an utterance in seconds from its start.
+
+    `score` is the mean log-probability over the frames that carry it, natural logarithm; None where it was not aligned,
+    as a character that the dictionary lacks, whose time is that between its neighbours.
+    """
+
+    token: str
+    start_s: float
+    end_s: float
+    score: float | None = None
 
 
 _SHIFT_MS = 10
@@ -202,9 +221,10 @@ class NBest(Result):
 class AsrResult(Result):
     """The text of one utterance.
 
-    `words` are in seconds from its start, None where no time stamps were requested; `nbest` is empty for an utterance
-    that was decoded in windows. `flags` are reasons to doubt the text (see `firered.asr.guard`); `dropped` is the text
-    itself where it was removed for them; `ctc_text` what a CTC head decodes in the utterance, where one was used.
+    `words` and `token_times`, which has an item for each of `tokens` or, of Fun-ASR-Nano, of those that its CTC head
+    has, are in seconds from its start, None where no time stamps were requested; `nbest` is empty for an utterance that
+    was decoded in windows. `flags` are reasons to doubt the text (see `firered.asr.guard`); `dropped` is the text itself
+    where it was removed for them; `ctc_text` what a CTC head decodes in the utterance, where one was used.
     `context_used` names the fields of the utterance's context that the recogniser made use of. `plain_text` is the text
     without marks where the recogniser writes marks itself.
     """
@@ -221,6 +241,7 @@ class AsrResult(Result):
     dropped: str = ""
     ctc_text: str | None = None
     context_used: Sequence[str] = ()
+    token_times: Sequence[TokenTime] | None = None
     plain_text: str | None = None
 
 
@@ -263,11 +284,15 @@ class Alignment(Result):
 
 @dataclass(frozen=True)
 class AlignResult(Result):
-    """Words in seconds from the utterance's start, and the path through its frames that they were read from."""
+    """Words and tokens in seconds from the utterance's start, and the path through its frames they were read from.
+
+    The path is of the tokens that the dictionary has; `token_times` has the others, too, without a score.
+    """
 
     uttid: str
     words: Sequence[Word]
     alignment: Alignment
+    token_times: Sequence[TokenTime] = ()
 
 
 @dataclass(frozen=True)

@@ -76,7 +76,13 @@ def test_command_on_a_data_directory(tiny, tmp_path):
     results = [json.loads(line) for line in (tmp_path / "a/asr.jsonl").read_text().splitlines()]
     assert [result["uttid"] for result in results] == sorted(text)
     assert all(f"{result['confidence']:.3f}" == confidences[result["uttid"]] for result in results)
-    assert all(set(result) == {"uttid", "text", "confidence", "dur_s", "timestamp"} for result in results)
+    fields = {"uttid", "text", "confidence", "dur_s", "timestamp", "token_timestamp"}
+    assert all(set(result) == fields for result in results)
+    for result in results:
+        assert [token for token, _, _ in result["token_timestamp"]] == tokens[result["uttid"]].split()
+        assert "".join(word for word, _, _ in result["timestamp"]) == result["text"].replace(" ", "")
+        edges = {time for _, *times in result["token_timestamp"] for time in times}
+        assert {time for _, *times in result["timestamp"] for time in times} <= edges
     ctm = [line.split() for line in (tmp_path / "a/ctm").read_text().splitlines()]
     assert all(fields[:2] == ["long", "1"] and len(fields) == 5 for fields in ctm)
     starts = [float(fields[2]) for fields in ctm]
@@ -154,8 +160,12 @@ def test_alignment_of_given_text(tiny, tmp_path):
     words = {key: [fields[4] for fields in ctm if fields[0] == key] for key in ("utt00", "utt05")}
     assert words == {
         "utt00": list("你好世界"),
-        "utt05": ["the", "quick", "brown", "fox", "jumps", "over", "the", "lazy", "dog"],
+        "utt05": ["The", "quick,", "brown", "fox", "jumps", "over", "the", "lazy", "dog."],
     }
+    aligned = [json.loads(line) for line in (tmp_path / "out/align.jsonl").read_text().splitlines()]
+    assert [(result["uttid"], "".join(word[0] for word in result["timestamp"])) for result in aligned] == [
+        (key, "".join(words[key])) for key in words
+    ]
     labels = kaldiio.load_scp(str(tmp_path / "out/ali.scp"))
     assert sorted(labels) == ["utt00", "utt05"]
     assert labels["utt00"].dtype == np.int32
