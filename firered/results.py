@@ -223,10 +223,10 @@ class AsrResult(Result):
 
     `words` and `token_times`, which has an item for each of `tokens` or, of Fun-ASR-Nano, of those that its CTC head
     has, are in seconds from its start, None where no time stamps were requested; `nbest` is empty for an utterance that
-    was decoded in windows. `flags` are reasons to doubt the text (see `firered.asr.guard`); `dropped` is the text itself
-    where it was removed for them; `ctc_text` what a CTC head decodes in the utterance, where one was used.
-    `context_used` names the fields of the utterance's context that the recogniser made use of. `plain_text` is the text
-    without marks where the recogniser writes marks itself.
+    was decoded in windows. `flags` are reasons to doubt the text (see `firered.asr.guard`); `dropped` is the text where
+    it was removed for them; `ctc_text` what a CTC head decodes in the utterance, where one was used. `context_used`
+    names the fields of the utterance's context that the recogniser made use of. `plain_text` is the text without marks
+    where the recogniser writes marks itself.
     """
 
     uttid: str

@@ -1,12 +1,16 @@
 """Long utterances in windows cut at quiet places."""
 
 import logging
+from collections.abc import Sequence
 from dataclasses import replace
+from typing import TypeVar
 
 import torch
 
+from firered.results import TokenTime, Word
 from firered.runtime.speech import Speech
 
+Timed = TypeVar("Timed", Word, TokenTime)
 log = logging.getLogger(__name__)
 
 
@@ -47,3 +51,15 @@ def part_of(speech: Speech, window: tuple[int, int]) -> Speech:
     rest = speech.duration_s - start * shift_s if end == len(speech.feats) else (end - start) * shift_s
     context = replace(speech.context, prefix="") if start else speech.context  # which only begins the first window
     return replace(speech, feats=speech.feats[start:end], duration_s=rest, context=context)
+
+
+def on_one_axis(parts: Sequence[Speech], timed: Sequence[Sequence[Timed]]) -> list[Timed]:
+    """The words or tokens of all windows of an utterance, on its time axis."""
+    moved: list[Timed] = []
+    start_s = 0.0
+    for part, own in zip(parts, timed, strict=True):
+        for item in own:
+            start, end = round(start_s + item.start_s, 3), round(start_s + item.end_s, 3)
+            moved.append(replace(item, start_s=start, end_s=end))
+        start_s += len(part.feats) * part.front_end.frame_shift_s
+    return moved

@@ -11,6 +11,7 @@ from support.paths import GOLDENS
 
 from firered.asr.config import FunAsrConfig
 from firered.asr.families.fun_asr import FunAsr
+from firered.asr.families.fun_asr_times import published_items, timed_tokens
 from firered.audio.frontend import fbank
 from firered.audio.like import as_frames
 from firered.models.fun_asr import heard_rows
@@ -142,6 +143,32 @@ def test_whole_utterances_from_their_audio(default, tensors):
         got = default.encode(speech)[0].feats.numpy()
         assert got.shape == wanted.shape
         assert np.abs(got - wanted).max() <= 1e-3 * np.abs(wanted).max()
+
+
+def test_times_of_tokens(default, expected):
+    """Of the text, and of what the CTC head itself reads."""
+    loaded = default.loaded
+    for case in expected["results"]["default"]:
+        rows, lengths = loaded.rows([speech_of(default, case["wav"])])
+        with torch.inference_mode():
+            (log_probs,) = loaded.encoder.ctc_log_probs(loaded.encoder.encode(rows, lengths), lengths)
+        assert log_probs.argmax(-1).tolist() == case["ctc_argmax"]
+        assert loaded.ctc_tokenizer.encode(case["text"]) == case["text_token_ids_ctc"]
+        for text, wanted in ((case["text"], case["timestamps"]), (case["ctc_text"], case["ctc_timestamps"])):
+            tokens = timed_tokens(log_probs, loaded.ctc_tokenizer.encode(text), loaded.config.blank)
+            items = published_items(tokens, loaded.ctc_tokenizer)
+            scores = [item.pop("score") for item in items]
+            assert items == [{name: item[name] for name in ("token", "start_time", "end_time")} for item in wanted]
+            assert np.allclose(scores, [item["score"] for item in wanted], atol=0.0011)
+
+
+def test_alignment_of_made_up_probabilities(expected, tensors):
+    for number, case in enumerate(expected["align"]):
+        log_probs = torch.from_numpy(tensors[f"align{number}"])
+        tokens = timed_tokens(log_probs, case["targets"], case["blank"])
+        found = [(token.id, token.first, token.end, round(token.probability, 3)) for token in tokens]
+        wanted = [tuple(item[name] for name in ("token", "start_time", "end_time", "score")) for item in case["items"]]
+        assert found == wanted
 
 
 def test_a_padded_batch(default, tensors, expected):

@@ -197,15 +197,18 @@ def test_float16_is_refused_with_the_reason():
         LlmConfig(dtype="float16")
 
 
-def test_the_automatic_format(tmp_path, monkeypatch):
-    assert llm_dtype("auto", torch.device("cuda:0")) == torch.bfloat16
+@pytest.mark.parametrize("native", [True, False])
+def test_the_automatic_format(tmp_path, monkeypatch, native):
+    monkeypatch.setattr(torch.cuda, "is_bf16_supported", lambda including_emulation: native)
+    for name in ("auto", "float16"):
+        assert llm_dtype(name, torch.device("cuda:0")) == (torch.bfloat16 if native else torch.float32)
     assert llm_dtype("float32", torch.device("cuda:0")) == torch.float32
     for text, expected in (("flags\t: fpu avx2 avx512_bf16 sse\n", True), ("flags : avx2\n", False), ("", False)):
         (tmp_path / "cpuinfo").write_text(text)
         assert cpu_has_bfloat16(tmp_path / "cpuinfo") == expected
     assert not cpu_has_bfloat16(tmp_path / "nowhere")
     for has, dtype in ((True, torch.bfloat16), (False, torch.float32)):
-        monkeypatch.setattr("firered.asr.families.speech_llm_loaded.cpu_has_bfloat16", lambda has=has: has)
+        monkeypatch.setattr("firered.models.dtype.cpu_has_bfloat16", lambda has=has: has)
         assert llm_dtype("auto", torch.device("cpu")) == dtype
 
 
@@ -224,7 +227,7 @@ def test_widened_products_are_those_of_float32_rounded(rows, bias):
 
 @pytest.mark.parametrize("has", [True, False])
 def test_linear_layers_are_widened_where_bfloat16_is_emulated(model_dir, monkeypatch, has):
-    monkeypatch.setattr("firered.asr.families.speech_llm_loaded.cpu_has_bfloat16", lambda: has)
+    monkeypatch.setattr("firered.models.dtype.cpu_has_bfloat16", lambda: has)
     for dtype in ("bfloat16", "float32"):
         llm = LoadedLlm.load(model_dir, LlmConfig(dtype=dtype), "cpu").model.llm
         widened = [module for module in llm.modules() if isinstance(module, WidenedLinear)]
@@ -387,7 +390,7 @@ def test_other_tokenizers_are_refused(tmp_path):
         def get_vocab(self):
             return {name: number for name, number in tokenizer.get_vocab().items() if name != "<|im_end|>"}
 
-    with pytest.raises(ModelError, match=r"the tokenizer has no <\|im_end\|>: not one of a Qwen2 chat model"):
+    with pytest.raises(ModelError, match=r"the tokenizer has no <\|im_end\|>: not one of a Qwen chat model"):
         LlmTokenizer(WithoutEnd())
 
 

@@ -1,8 +1,8 @@
 """Speech recognition on the released models: `Asr`."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TypeVar, cast
+from typing import cast
 
 import torch
 from torch import Tensor
@@ -18,17 +18,16 @@ from firered.hub.find import find_model
 from firered.models.aed import Aed
 from firered.models.checkpoint import model_files
 from firered.models.lstm_lm import LstmLm
-from firered.results import AsrResult, NBest, TokenTime, Word
+from firered.results import AsrResult, NBest, TokenTime
 from firered.runtime.loaded import Loaded, need_ctc
 from firered.runtime.speech import Speech
+from firered.runtime.windows import on_one_axis
 from firered.search.beam import beam_search
 from firered.search.beams import Hypothesis
 from firered.search.ctc import ctc_texts
 from firered.search.scorers import LmScorer, Scorer
 from firered.text.joining import join_texts
 from firered.text.tokenizer import EOS_ID, SOS_ID
-
-Timed = TypeVar("Timed", Word, TokenTime)
 
 
 @dataclass(frozen=True)
@@ -155,8 +154,8 @@ class Asr(WindowedRecogniser[AsrConfig, _Decoded]):
             dur_s=speech.duration_s,
             tokens=tokens,
             token_confidence=probs,
-            words=_on_one_axis(parts, words) if self.times_words else None,
-            token_times=_on_one_axis(parts, timed) if self.times_words else None,
+            words=on_one_axis([part for part, _ in parts], words) if self.times_words else None,
+            token_times=on_one_axis([part for part, _ in parts], timed) if self.times_words else None,
             nbest=[self._nbest(hypothesis) for hypothesis in decoded[0].hypotheses] if len(decoded) == 1 else [],
             ctc_text=None if None in ctc_texts else join_texts(text for text in ctc_texts if text),
         )
@@ -170,15 +169,3 @@ class Asr(WindowedRecogniser[AsrConfig, _Decoded]):
             length=hypothesis.length_factor,
             confidence=confidence(hypothesis.probs, self.config.confidence),
         )
-
-
-def _on_one_axis(parts: list[tuple[Speech, _Decoded]], timed: list[list[Timed]]) -> list[Timed]:
-    """The words or tokens of all windows on the time axis of their utterance."""
-    moved: list[Timed] = []
-    start_s = 0.0
-    for (part, _), own in zip(parts, timed, strict=True):
-        for one in own:
-            start, end = round(start_s + one.start_s, 3), round(start_s + one.end_s, 3)
-            moved.append(replace(one, start_s=start, end_s=end))
-        start_s += len(part.feats) * part.front_end.frame_shift_s
-    return moved

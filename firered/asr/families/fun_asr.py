@@ -2,6 +2,7 @@
 
 import logging
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -11,17 +12,18 @@ from torch import Tensor
 
 from firered.asr.config import FunAsrConfig
 from firered.asr.families.fun_asr_loaded import LoadedFunAsr
+from firered.asr.families.fun_asr_times import timed_tokens, token_times, words_of
 from firered.asr.guard import Guard
 from firered.asr.windowed import WindowedRecogniser
 from firered.errors import OptionError, Outcome
 from firered.hub.find import find_model
 from firered.models.fun_asr import ROW_FRAMES
 from firered.models.llm_stepper import LlmSteps
-from firered.results import AsrResult
+from firered.results import AsrResult, TokenTime, Word
 from firered.runtime.batches import run_batch
 from firered.runtime.context import Context
 from firered.runtime.speech import Speech
-from firered.runtime.windows import window_parts
+from firered.runtime.windows import on_one_axis, window_parts
 from firered.search.beams import Hypothesis
 from firered.search.ctc import ctc_texts
 from firered.search.generate import search
@@ -39,10 +41,13 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class _Decoded:
-    """One window's hypotheses, best first, and what the CTC head reads in it."""
+    """One window's hypotheses, best first, the answer, what the CTC head reads in it, and when it was said."""
 
     hypotheses: list[Hypothesis]
+    answer: str
     ctc_text: str | None = None
+    tokens: Sequence[TokenTime] = ()
+    words: Sequence[Word] = ()
 
     @property
     def truncated(self) -> bool:
@@ -115,11 +120,27 @@ class FunAsr(WindowedRecogniser[FunAsrConfig, _Decoded]):
         rows, lengths = self.loaded.rows(batch)
         encoded = self.loaded.encoder.encode(rows, lengths)
         found = self._in_their_languages(batch, encoded, lengths)
-        texts: list[str | None] = [None] * len(batch)
+        log_probs: list[Tensor | None] = [None] * len(batch)
         if self.loaded.ctc_tokenizer is not None:
-            log_probs = self.loaded.encoder.ctc_log_probs(encoded, lengths)
-            texts = [*ctc_texts(log_probs, lengths, self._ctc_text, self.loaded.config.blank)]
-        return [_Decoded(*parts) for parts in zip(found, texts, strict=True)]
+            padded = self.loaded.encoder.ctc_log_probs(encoded, lengths)
+            log_probs = [own[:length] for own, length in zip(padded, lengths.tolist(), strict=True)]
+        return [self._decoded(*parts) for parts in zip(batch, found, log_probs, strict=True)]
+
+    def _decoded(self, speech: Speech, hypotheses: list[Hypothesis], log_probs: Tensor | None) -> _Decoded:
+        """One window's outcome; `log_probs` (L, V) are those of the CTC head."""
+        loaded = self.loaded
+        answer = speech.context.prefix + loaded.tokenizer.decode(hypotheses[0].tokens)
+        if loaded.ctc_tokenizer is None or log_probs is None:
+            return _Decoded(hypotheses, answer)
+        (read,) = ctc_texts(
+            log_probs[None], torch.tensor([len(log_probs)]), loaded.ctc_tokenizer.decode, loaded.config.blank
+        )
+        read = read.replace(NO_SPEECH, "")
+        if not self.times_words:
+            return _Decoded(hypotheses, answer, read)
+        timed = timed_tokens(log_probs, loaded.ctc_tokenizer.encode(clean(answer)), loaded.config.blank)
+        words = words_of(clean(answer), timed, loaded.ctc_tokenizer, speech.duration_s)
+        return _Decoded(hypotheses, answer, read, token_times(timed, loaded.ctc_tokenizer), words)
 
     def _in_their_languages(self, batch: list[Speech], encoded: Tensor, lengths: Tensor) -> list[list[Hypothesis]]:
         """Hypotheses of each window; of several languages that one may be in, those of the likeliest answer."""
@@ -153,10 +174,6 @@ class FunAsr(WindowedRecogniser[FunAsrConfig, _Decoded]):
         room = torch.tensor(limits, device=embeds.device)
         return search(steps, room, config.search, first=last, eos=loaded.tokenizer.eos_id)
 
-    def _ctc_text(self, ids: list[int]) -> str:
-        assert self.loaded.ctc_tokenizer is not None
-        return self.loaded.ctc_tokenizer.decode(ids).replace(NO_SPEECH, "")
-
     @torch.inference_mode()
     def _encode(self, batch: list[Speech], layer: int | None, adapter: bool) -> list[Tensor]:
         rows, lengths = self.loaded.rows(batch)
@@ -181,27 +198,26 @@ class FunAsr(WindowedRecogniser[FunAsrConfig, _Decoded]):
         return settled
 
     def _join(self, speech: Speech, parts: list[tuple[Speech, _Decoded]]) -> Outcome[AsrResult]:
-        decoded = [outcome for _, outcome in parts]
+        windows, decoded = [part for part, _ in parts], [outcome for _, outcome in parts]
         best = [outcome.hypotheses[0] for outcome in decoded]
         probs = [prob for hypothesis in best for prob in hypothesis.probs]
         ids = [token for hypothesis in best for token in hypothesis.tokens]
         ctc_texts = [outcome.ctc_text for outcome in decoded]
-        context, answers = speech.context, [self._answer(part, outcome) for part, outcome in parts]
+        context = speech.context
         return AsrResult(
             uttid=speech.key,
-            text=join_texts(clean(answer) for answer in answers),
-            plain_text=join_texts(without_marks(answer) for answer in answers),
+            text=join_texts(clean(outcome.answer) for outcome in decoded),
+            plain_text=join_texts(without_marks(outcome.answer) for outcome in decoded),
             confidence=float(np.mean(probs)) if probs else 0.0,
             dur_s=speech.duration_s,
             tokens=self.loaded.tokenizer.tokens_of(ids),
             token_confidence=probs,
+            words=on_one_axis(windows, [outcome.words for outcome in decoded]) if self.times_words else None,
+            token_times=on_one_axis(windows, [outcome.tokens for outcome in decoded]) if self.times_words else None,
             flags=[_TRUNCATED] * any(outcome.truncated for outcome in decoded),
             ctc_text=None if None in ctc_texts else join_texts(text for text in ctc_texts if text),
             context_used=[name for name in ("hotwords", "language", "prefix", "prompt") if getattr(context, name)],
         )
-
-    def _answer(self, speech: Speech, decoded: _Decoded) -> str:
-        return speech.context.prefix + self.loaded.tokenizer.decode(decoded.hypotheses[0].tokens)
 
 
 _TRUNCATED = "truncated: the text ends at the limit of its length (max_length)"
