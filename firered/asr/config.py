@@ -177,13 +177,13 @@ class FunAsrConfig(RecogniserConfig):
     dtype: str = option(
         "auto",
         "number format of the language model; auto: bfloat16 on CUDA and processors that compute in it, else float32; "
-        "float16 overflows in it and gives bfloat16 instead",
-        choices=("auto", "bfloat16", "float16", "float32"),
+        "float16 overflows in it and gives bfloat16 instead; int8 is for the processor",
+        choices=("auto", "bfloat16", "float16", "float32", "int8"),
     )
     encoder_dtype: str = option(
         "float32",
-        "number format of encoder, adaptor and CTC head; float16 is for CUDA",
-        choices=("float32", "bfloat16", "float16"),
+        "number format of encoder, adaptor and CTC head: float16 is for CUDA, int8 for the processor",
+        choices=("float32", "bfloat16", "float16", "int8"),
     )
 
     def __post_init__(self) -> None:

@@ -51,7 +51,13 @@ def _quantise(model: EncoderDecoder) -> None:
         if isinstance(module, FusedAttention):
             module.set_fused((Int8Weight(*module.fuse()), None))
     for stack in (model.encoder.layer_stack, model.get_submodule(model.decoder_name)):
-        for parent in list(stack.modules()):
-            for name, layer in list(parent.named_children()):
-                if isinstance(layer, nn.Linear) or (isinstance(layer, nn.Conv1d) and layer.groups == 1):
-                    setattr(parent, name, Int8Linear(layer))
+        quantise_layers(stack)
+
+
+@torch.inference_mode()
+def quantise_layers(module: nn.Module) -> None:
+    """Convert the linear layers in a module, and convolutions over one frame, to int8."""
+    for parent in list(module.modules()):
+        for name, layer in list(parent.named_children()):
+            if isinstance(layer, nn.Linear) or (isinstance(layer, nn.Conv1d) and layer.groups == 1):
+                setattr(parent, name, Int8Linear(layer))

@@ -113,6 +113,11 @@ class FunAsrEncoder(nn.Module):
         self.encoder, self.adaptor = encoder, adaptor
         self.ctc_decoder, self.ctc = ctc_decoder, ctc
 
+    @property
+    def dtype(self) -> torch.dtype:
+        """Of what it takes; norms stay as they are where linear layers are in int8."""
+        return next(self.encoder.parameters()).dtype
+
     def encode(self, rows: Tensor, lengths: Tensor, layers: int | None = None) -> Tensor:
         """(N, L, d) of stacked filterbank rows (N, L, 560); what lies behind an utterance's length means nothing.
 

@@ -4,7 +4,7 @@ import functools
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import torch
 from safetensors.torch import load_file
@@ -51,23 +51,40 @@ def load_published(directory: Path, config: CheckpointConfig, dtype: torch.dtype
     """
     path = directory / WEIGHTS
     state = {name.removeprefix("module."): value for name, value in load_tensors(path).items()}
-    with torch.device("meta"):
-        sanm = sanm_encoder(config.encoder, config.front_end.bins, config.front_end.stack)
-        adaptor, llm = Adaptor(config.adaptor), qwen3(llm_config(directory / config.llm))
-        head = _ctc_head(config)
-    parts = [
-        _Part(sanm, "audio_encoder.", functools.partial(released_encoder_name, sizes=config.encoder)),
-        _Part(adaptor, "audio_adaptor.", released_adaptor_name),
-        _Part(llm, "llm.", _as_it_is, dtype),
-    ]
+    sanm, adaptor, llm, *head = _published_parts(directory, config, dtype)
+    parts = [sanm, adaptor, llm]
     check_tensors(_shapes(parts), {name: v for name, v in state.items() if not name.startswith(_OF_CTC)}, path)
-    wanted = _shapes(head)
-    if any(name not in state or state[name].shape != shape for name, shape in wanted.items()):
+    if any(name not in state or state[name].shape != shape for name, shape in _shapes(head).items()):
         head = []
     for part in [*parts, *head]:
         part.fill(state)
-    restore_rotary(llm)
-    return FunAsrParts(FunAsrEncoder(sanm, adaptor, *(cast(Any, part.module) for part in head)).eval(), llm.eval())
+    restore_rotary(llm.module)
+    return FunAsrParts(
+        FunAsrEncoder(sanm.module, adaptor.module, *(part.module for part in head)).eval(), llm.module.eval()
+    )
+
+
+def published_shapes(directory: Path, config: CheckpointConfig) -> dict[str, torch.Size]:
+    """Shape by name of all tensors of a published checkpoint with this config, those of the CTC head last."""
+    return _shapes(_published_parts(directory, config, torch.float32))
+
+
+def _published_parts(directory: Path, config: CheckpointConfig, dtype: torch.dtype) -> "list[_Part]":
+    """Encoder, adaptor, language model and the two of the CTC head, without memory."""
+    named = functools.partial(released_encoder_name, sizes=config.encoder)
+    with torch.device("meta"):
+        parts = [
+            _Part(sanm_encoder(config.encoder, config.front_end.bins, config.front_end.stack), "audio_encoder.", named),
+            _Part(Adaptor(config.adaptor), "audio_adaptor.", released_adaptor_name),
+            _Part(qwen3(llm_config(directory / config.llm)), "llm.", _as_it_is, dtype),
+        ]
+        if config.ctc_decoder is not None:
+            last = nn.Linear(config.ctc_decoder.llm_dim, config.ctc_words)
+            parts += [
+                _Part(Adaptor(config.ctc_decoder), "ctc_decoder.", released_adaptor_name),
+                _Part(last, "ctc.ctc_lo.", _as_it_is),
+            ]
+    return parts
 
 
 def load_transformers(directory: Path, config: CheckpointConfig, dtype: torch.dtype) -> FunAsrParts:
@@ -104,15 +121,6 @@ def load_transformers(directory: Path, config: CheckpointConfig, dtype: torch.dt
     return FunAsrParts(FunAsrEncoder(sanm, adaptor).eval(), llm.eval())
 
 
-def _ctc_head(config: CheckpointConfig) -> "list[_Part]":
-    if config.ctc_decoder is None:
-        return []
-    return [
-        _Part(Adaptor(config.ctc_decoder), "ctc_decoder.", released_adaptor_name),
-        _Part(nn.Linear(config.ctc_decoder.llm_dim, config.ctc_words), "ctc.ctc_lo.", _as_it_is),
-    ]
-
-
 def _as_it_is(name: str) -> tuple[str, int | None]:
     return name, None
 
@@ -121,7 +129,7 @@ def _as_it_is(name: str) -> tuple[str, int | None]:
 class _Part:
     """One of the networks, and what its parameters are called in the file: a name, and which third of that tensor."""
 
-    module: nn.Module
+    module: Any  # a network
     prefix: str
     released: Callable[[str], tuple[str, int | None]]
     dtype: torch.dtype = torch.float32

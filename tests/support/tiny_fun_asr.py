@@ -122,26 +122,31 @@ def released(model, seed=0, *, ctc=True):
 
 def write_published_form(directory: Path, seed=0, *, ctc=True, wrapped=True, **changes):
     """The directory with config.yaml, model.pt, the CTC vocabulary and the folder of the language model."""
-    directory.mkdir(parents=True, exist_ok=True)
+    write_config(directory, SANM, ADAPTOR, CTC, QWEN3, **changes)
     state = released(tiny_model(seed), seed, ctc=ctc)
     torch.save({"state_dict": state} if wrapped else state, directory / "model.pt")
+    return directory
+
+
+def write_config(directory: Path, sanm, adaptor, ctc, llm, **changes):
+    """Everything but the weights."""
     config = {
         "model": "FunASRNano",
         "audio_encoder": "SenseVoiceEncoderSmall",
-        "audio_encoder_conf": SANM,
+        "audio_encoder_conf": sanm,
         "llm_conf": {"init_param_path": "Qwen3-0.6B"},
         "audio_adaptor": "Transformer",
-        "audio_adaptor_conf": {**ADAPTOR, "use_low_frame_rate": True},
+        "audio_adaptor_conf": {**adaptor, "use_low_frame_rate": True},
         "ctc_decoder": "Transformer",
-        "ctc_decoder_conf": CTC,
+        "ctc_decoder_conf": ctc,
         "ctc_vocab_size": 256 + len(CTC_SPECIAL),
         "frontend_conf": {"fs": 16000, "window": "hamming", "n_mels": 80, "lfr_m": 7, "lfr_n": 6, "cmvn_file": None},
         **changes,
     }
+    folder = directory / "Qwen3-0.6B"
+    folder.mkdir(parents=True, exist_ok=True)
     (directory / "config.yaml").write_text(yaml.safe_dump(config))
     lines = [f"{base64.b64encode(bytes([byte])).decode()} {byte}\n" for byte in range(256)]
     (directory / "multilingual.tiktoken").write_text("".join(lines))
-    folder = directory / "Qwen3-0.6B"
     tokenizer().save_pretrained(folder)
-    (folder / "config.json").write_text(json.dumps(QWEN3))
-    return directory
+    (folder / "config.json").write_text(json.dumps(llm))

@@ -2,18 +2,21 @@
 
 import logging
 import shutil
+from collections import Counter
 
 import numpy as np
 import pytest
 import torch
 from support.close import assert_same
-from support.tiny_fun_asr import AUDIO, tiny_model, write_published_form, write_transformers_form
+from support.tiny_fun_asr import AUDIO, tiny_model, write_config, write_published_form, write_transformers_form
 
 from firered.asr import families
 from firered.asr.config import FunAsrConfig
 from firered.asr.families.fun_asr import FunAsr
 from firered.audio.frontend import fbank
 from firered.errors import ModelError, OptionError
+from firered.models.fun_asr_checkpoint import published_shapes
+from firered.models.fun_asr_config import CheckpointConfig
 from firered.runtime.context import Context
 from firered.runtime.speech import Speech
 
@@ -289,3 +292,29 @@ def test_a_damaged_ctc_vocabulary(copy, content, message):
     with pytest.raises(ModelError, match=message) as caught:
         loaded(copy)
     assert "multilingual.tiktoken" in str(caught.value)
+
+
+def test_int8_reads_about_the_same_and_is_batch_invariant(published):
+    exact, asr = loaded(published), loaded(published, dtype="int8", encoder_dtype="int8")
+    utterances = [speech(asr, seconds, seed) for seed, seconds in enumerate([0.7, 2.0])]
+    single = [asr.recognise([utterance])[0] for utterance in utterances]
+    assert_same(asr.recognise(utterances), single)
+    rows, wanted = (part.encode([utterances[1]])[0].feats for part in (asr, exact))
+    assert 0 < float((rows - wanted).abs().max()) < 0.1 * float(wanted.abs().max())
+
+
+def test_the_published_sizes_have_the_published_number_of_tensors(tmp_path):
+    from bench.fun_asr_speed import ADAPTOR, CTC, QWEN3, SANM
+
+    write_config(tmp_path, SANM, ADAPTOR, CTC, QWEN3, ctc_vocab_size=60515)
+    shapes = published_shapes(tmp_path, CheckpointConfig.read(tmp_path / "config.yaml"))
+    counts, sizes = Counter(), Counter()
+    for name, shape in shapes.items():
+        part = name.partition(".")[0]
+        counts[part] += 1
+        sizes[part] += 0 if name == "llm.lm_head.weight" else shape.numel()
+    assert counts == {"audio_encoder": 914, "audio_adaptor": 36, "llm": 311, "ctc_decoder": 84, "ctc": 2}
+    assert sizes["audio_encoder"] == 221_136_992
+    assert sizes["audio_adaptor"] == 12_604_928
+    assert sizes["llm"] == 596_049_920
+    assert sizes["ctc_decoder"] + sizes["ctc"] == 39_065_827

@@ -19,7 +19,7 @@ from firered.errors import ModelError, OptionError
 from firered.hub.catalogue import MLT_WEIGHTS
 from firered.models.bfloat16 import cpu_has_bfloat16, widen
 from firered.models.checkpoint import first_line, model_files, pick_device
-from firered.models.dtype import check_dtype, llm_dtype
+from firered.models.dtype import check_dtype, llm_dtype, quantise_layers
 from firered.models.fun_asr import FunAsrEncoder, heard_rows, row_mask
 from firered.models.fun_asr_checkpoint import CTC_VOCABULARY, WEIGHTS, load_published, load_transformers
 from firered.models.fun_asr_config import CONFIG, TRANSFORMERS_CONFIG, CheckpointConfig
@@ -59,7 +59,9 @@ class LoadedFunAsr:
         """
         place = pick_device(device)
         check_dtype(options.encoder_dtype, place)
-        dtype = llm_dtype(options.dtype, place)
+        if options.dtype == "int8":
+            check_dtype(options.dtype, place)
+        dtype = torch.float32 if options.dtype == "int8" else llm_dtype(options.dtype, place)
         if options.dtype == "float16":
             name = str(dtype).removeprefix("torch.")
             log.warning("dtype: the language model overflows in float16 and computes in %s instead", name)
@@ -80,7 +82,14 @@ class LoadedFunAsr:
                 f"{directory / CTC_VOCABULARY}: {len(ctc_tokenizer)} tokens with the special ones, the CTC head has "
                 f"{config.ctc_words}"
             )
-        encoder = parts.encoder.to(place, getattr(torch, options.encoder_dtype))
+        if options.dtype == "int8":
+            quantise_layers(parts.llm)
+        encoder = parts.encoder
+        if options.encoder_dtype == "int8":
+            for part in (encoder.encoder, encoder.adaptor):
+                quantise_layers(part)
+        else:
+            encoder = encoder.to(place, getattr(torch, options.encoder_dtype))
         llm = cast(Any, parts.llm).to(place)  # transformers' type of `to` is wrong
         return cls(config, encoder, llm, tokenizer, ctc_tokenizer, place, directory, processor)
 
@@ -117,7 +126,7 @@ class LoadedFunAsr:
         stacked = [self.front_end.stacked(scale(speech.feats)) for speech in batch]
         lengths = torch.tensor([len(rows) for rows in stacked], device=self.device)
         feats = pad_sequence(stacked, batch_first=True)
-        return feats.to(self.device, next(self.encoder.parameters()).dtype), lengths
+        return feats.to(self.device, self.encoder.dtype), lengths
 
     def heard(self, rows: int) -> int:
         """How many of so many encoder rows the language model is given."""
