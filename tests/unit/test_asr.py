@@ -84,8 +84,6 @@ def test_a_batch_that_fails_loses_only_the_culprit(tmp_path):
 
 def test_joined_texts():
     assert join_texts(["hello", "world", "", "你好", "世界", "ok"]) == "hello world你好世界ok"
-    assert join_texts(["привет", "мир", "안녕", "세상", "café", "été.", "a"]) == "привет мир 안녕 세상 café été. a"
-    assert join_texts(["你好，", "ok", "テスト", "<unk>", "a"]) == "你好，okテスト<unk> a"
 
 
 def test_a_batch_that_fails_otherwise_is_tried_item_by_item():

@@ -21,8 +21,8 @@ from firered.align.words import (
 )
 from firered.data.datadir import read_table
 from firered.results import TokenTime, Word
+from firered.text.timed_words import words
 from firered.text.tokenizer import SPECIAL, Tokenizer
-from firered.text.words import words
 
 SYMBOLS = [*SPECIAL, "▁", *"ABCDE'你好世"]
 TOKENIZER = Tokenizer(SYMBOLS)
