@@ -9,7 +9,7 @@ import typer
 
 from firered.cli.flags import run
 from firered.data.datadir import write_lines
-from firered.errors import DataError, OptionError
+from firered.errors import AudioError, DataError, OptionError
 
 
 class Writable(Protocol):
@@ -50,15 +50,32 @@ def prepare(read: Callable[..., Iterable[Writable]]) -> None:
 def write_sets(found: Iterable[Writable], out: Path, wanted: list[str], *, allow_missing: bool) -> None:
     """Write the sets wanted (none named: all that are found) to <out>/<set>/data, and their names to <out>/sets.
 
+    A set that cannot be written does not stop the others.
+
     Raises:
-        DataError: a set has less than it should, or one that is wanted is not among them.
+        DataError: a set could not be written, or one that is wanted is not among them.
     """
-    written = []
+    names, written, problems = [], [], []
+    (out / "sets").unlink(missing_ok=True)
     for corpus_set in found:
-        if not wanted or corpus_set.name in wanted:
+        names.append(corpus_set.name)
+        if wanted and corpus_set.name not in wanted:
+            continue
+        try:
             corpus_set.write(out / corpus_set.name / "data", allow_missing=allow_missing)
             written.append(corpus_set.name)
-    absent = [name for name in wanted if name not in written]
-    if absent or not written:
-        raise DataError(f"there is no set {' '.join(absent)}".rstrip() + "; the recipe's README.md lists the sets")
-    write_lines(out / "sets", written)
+        except (DataError, AudioError) as error:
+            prefix = "" if str(error).startswith(corpus_set.name) else f"{corpus_set.name}: "
+            problems.append(f"{prefix}{error}")
+    if written:
+        write_lines(out / "sets", written)
+    absent = [name for name in wanted if name not in names]
+    if absent or not names:
+        known = f"; there are {' '.join(names)}" if names else ""
+        problems.append(
+            f"there is no set {' '.join(absent)}".rstrip() + f"{known}; the recipe's README.md lists the sets"
+        )
+    if problems:
+        if written:
+            problems.append(f"without these, {' '.join(written)} {'is' if len(written) == 1 else 'are'} prepared")
+        raise DataError("\n".join(problems))

@@ -10,6 +10,7 @@ import soundfile
 from firered.audio.config import AudioConfig
 from firered.audio.framing import SAMPLE_RATE
 from firered.audio.load import INT16_SCALE, read_blocks
+from firered.corpora.packed import file_name
 from firered.data.atomic import replacing
 
 
@@ -20,7 +21,7 @@ def converted(recordings: Mapping[str, Path], folder: Path) -> dict[str, Path]:
         AudioError: a recording cannot be read.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    wavs = {key: folder.absolute() / f"{key}.wav" for key in recordings}
+    wavs = {key: folder.absolute() / f"{file_name(key)}.wav" for key in recordings}
     with ThreadPoolExecutor() as pool:
         list(pool.map(_convert, recordings.values(), wavs.values()))
     return wavs
