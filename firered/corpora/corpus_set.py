@@ -107,6 +107,7 @@ class CorpusSet:
             DataError: there are no utterances, or some are missing and `allow_missing` is False.
         """
         self._unpack(out / "audio")
+        self._drop_unlabelled()
         skipped = [*self.missing, *self.left_out]
         write_lines(out / "skipped.txt", skipped)
         if self.missing and not (allow_missing and self.entries):
@@ -137,8 +138,15 @@ class CorpusSet:
             if recording in unpacked.files:
                 self.entries[key] = replace(entry, audio=unpacked.files[recording])
             elif recording in unpacked.failed:
-                self.miss(key, f"no audio: {entry.audio} {unpacked.failed[recording]}")
+                self.miss(key, f"no audio: {unpacked.failed[recording]}")
                 del self.entries[key]
+
+    def _drop_unlabelled(self) -> None:
+        """Where utterances have languages, one without is missing: `utt2lang` is of all of them."""
+        unlabelled = [key for key, entry in self.entries.items() if not entry.language]
+        for key in unlabelled if len(unlabelled) < len(self.entries) else ():
+            self.miss(key, "no language, which others have")
+            del self.entries[key]
 
     def _recordings(self) -> dict[str, Path]:
         """The audio of each recording."""

@@ -74,9 +74,10 @@ def _unpack_one(
     if not missing:
         return
     log.info("%s: unpacking %d recordings to %s", container, len(missing), folder)
-    problem = f"is not in {container}"
+    is_parquet = container.suffix == parquet.SUFFIX
+    problem = "row {} of {} has none" if is_parquet else "{} is not in {}"
     try:
-        extract = parquet.extract if container.suffix == parquet.SUFFIX else tars.extract
+        extract = parquet.extract if is_parquet else tars.extract
         for member, suffix, content in extract(container, missing):
             for recording in members[member]:
                 path = folder / f"{file_name(recording)}{suffix if _SUFFIX.fullmatch(suffix) else '.audio'}"
@@ -85,9 +86,10 @@ def _unpack_one(
                     os.utime(unfinished, ns=(written_ns, written_ns))
                 done.files[recording] = path
     except DataError as error:
-        problem = f"cannot be unpacked: {error}"
+        problem = str(error).replace("{", "{{").replace("}", "}}")
     for member in missing:
-        done.failed.update({recording: problem for recording in members[member] if recording not in done.files})
+        reason = problem.format(member, container)
+        done.failed.update({recording: reason for recording in members[member] if recording not in done.files})
 
 
 def file_name(recording: str) -> str:

@@ -287,7 +287,7 @@ BROKEN = {
     "part": ("wenetspeech_chuan", "wenetspeech_chuan", f"rm -r {SHORT}/Hard", "Hard/wav.scp: not there; "),
     "heading": ("magichub", "magichub", "sed -i 1d md-yue-daily/UTTRANSINFO.txt", "its first line is"),
     "turn": ("magichub", "magichub", "sed -i 's/0.800/0,8/' md-wuhan/TXT/*", "txt:3: not `[start,end]"),
-    "no set": ("magichub", "opencpop", "", "Tianjin_Dialect_Conversational_Speech_Corpus; get the corpora"),
+    "no set": ("magichub", "opencpop", "", "Changsha_Dialect_Conversational_Speech_Corpus; get the corpora"),
     "fields": ("opencpop", "opencpop", "sed -i 's/|/ /6' segments/test.txt", "test.txt:1: 6 columns where 7"),
     "flac alone": ("librispeech", "librispeech", "sed -i 1d */test-clean/*/*/*.txt", "1089-134686-0000 no transc"),
     "packed audio": ("fleurs_lid", "fleurs", "cd data/en_us/audio; mv test x; touch test.tar.gz", "it: tar -xf"),

@@ -10,7 +10,9 @@ from firered.scoring.config import VadScoreConfig
 from firered.scoring.inputs.labels import Span, read_labels
 
 MIX = "Mix-Headset"  # of the streams of a meeting the one that is used
-GET = "lay the RTTM files of the meetings there, which name them as in amicorpus/<meeting>/audio/<meeting>.Mix-Headset.wav"
+GET = (
+    "lay the RTTM files of the meetings there; amicorpus/<meeting>/audio/<meeting>.Mix-Headset.wav is <meeting> in them"
+)
 
 
 def read(corpus: Path) -> Iterator[CorpusSet]:

@@ -28,9 +28,7 @@ def read(corpus: Path) -> Iterator[CorpusSet]:
                 add_language(found, corpus, language, tables[language], codes[language])
             except DataError as error:
                 found.miss(language, str(error))
-    elif files := copy_of(corpus, "test"):
-        add_parquet(found, corpus, files, codes)
-    else:
+    elif not add_parquet(found, corpus, codes):
         raise not_there(corpus / "<language>/test.tsv", GET)
     yield found
 
@@ -56,15 +54,25 @@ def where_audio_is(corpus: Path, language: str) -> dict[str, Path | Packed]:
     return found | {path.stem: path for path in folder.rglob("*.mp3")}
 
 
-def add_parquet(found: CorpusSet, corpus: Path, files: list[Path], codes: dict[str, str]) -> None:
-    """Add the clips of parquet files in the languages that have a code."""
+def add_parquet(found: CorpusSet, corpus: Path, codes: dict[str, str]) -> bool:
+    """Add the clips of parquet files, in a folder for each language or together; False where there are none."""
+    folders = {language: copy_of(corpus, *language.lower().split("-"), "test") for language in codes}
+    folders = {language: files for language, files in folders.items() if files}
+    together = [] if folders else copy_of(corpus, "test")
     part = CorpusSet(found.name, corpus)
-    add_copy(part, corpus, files)
+    for language, files in folders.items():
+        of_language = CorpusSet(language, corpus)
+        add_copy(of_language, corpus, files)
+        found.missing += of_language.missing
+        part.entries |= {key: replace(entry, language=language) for key, entry in of_language.entries.items()}
+    add_copy(part, corpus, together)
     found.missing += part.missing
-    present(codes, {entry.language for entry in part.entries.values()}, "languages")
+    if folders or together:
+        present(codes, {str(entry.language) for entry in part.entries.values()}, "languages")
     for entry in part.entries.values():
-        if entry.language in codes:
-            found.add(replace(entry, speaker=entry.speaker[:SPEAKER_LENGTH], text=None, language=codes[entry.language]))
+        if code := codes.get(str(entry.language)):
+            found.add(replace(entry, speaker=entry.speaker[:SPEAKER_LENGTH], text=None, language=code))
+    return bool(folders or together)
 
 
 def clips(table: Path) -> Iterator[tuple[str, str]]:
