@@ -37,10 +37,11 @@ def prepare(read: Callable[..., Iterable[Writable]]) -> None:
     ) -> None:
         *corpora, out = folders
         if len(corpora) != len(sources):
-            raise OptionError(f"{len(folders)} folders given where {len(sources) + 1} are needed: {usage}")
-        for folder in corpora:
+            needed = f"{len(folders)} folders given where {len(sources) + 1} are needed: {usage}"
+            raise OptionError(f"{needed}; run.sh takes {' and '.join(f'--{name.lower()}' for name in sources)}")
+        for name, folder in zip(sources, corpora, strict=True):
             if not folder.is_dir():
-                raise DataError(f"{folder}: no such folder")
+                raise DataError(f"{folder}: no such folder; expected is the {name} of the recipe's README.md")
         write_sets(read(*corpora), out, sets.split(), allow_missing=allow_missing)
 
     main.__doc__ = inspect.getdoc(read)

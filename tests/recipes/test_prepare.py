@@ -476,7 +476,10 @@ def test_command_line(tmp_path):
     assert "--allow-missing" in usage
     done = run(lay_out("kespeech", tmp_path), tmp_path / "out")
     assert (done.returncode, done.stderr) == (
-        1, "prepare.py: error 2 folders given where 3 are needed: CORPUS MAGICHUB OUT\n"
+        1, "prepare.py: error 2 folders given where 3 are needed: CORPUS MAGICHUB OUT; "
+        "run.sh takes --corpus and --magichub\n"
     )  # fmt: skip
     done = run(tmp_path / "kespeech", tmp_path / "nothing", tmp_path / "out")
-    assert (done.returncode, done.stderr) == (1, f"prepare.py: error {tmp_path}/nothing: no such folder\n")
+    assert (done.returncode, done.stderr) == (
+        1, f"prepare.py: error {tmp_path}/nothing: no such folder; expected is the MAGICHUB of the recipe's README.md\n"
+    )  # fmt: skip

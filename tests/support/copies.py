@@ -38,6 +38,14 @@ def write_jsonl(path, objects):
         stream.writelines(json.dumps(value, ensure_ascii=False) + "\n" for value in objects)
 
 
+def aishell(release, out):
+    """With no other column than text: ids are names of files."""
+    root = release / "data_aishell"
+    texts = read_table(root / "transcript/aishell_transcript_v0.8.txt")
+    rows = [{"audio": audio_of(wav), "Text": texts[wav.stem]} for wav in root.glob("wav/test/*/*.wav")]
+    write_parquet(out / "data/test-00000-of-00001.parquet", rows)
+
+
 def librispeech(release, out):
     for part, place in (("clean", "clean/test/0000.parquet"), ("other", "other/test-00000-of-00001.parquet")):
         rows = []
@@ -137,6 +145,17 @@ def wenetspeech_shards(release, out):
         write_tar(out / f"data/cuts_{wanted}.00000000.tar.gz", members, "gz")
 
 
+def wenetspeech_parquet(release, out):
+    """Bytes alone in the column of the audio, which has another name."""
+    rows = {}
+    for subset, supervision, _, wav in _wenetspeech(release):
+        rows.setdefault(subset.lower(), []).append(
+            {"utt_id": supervision["id"], "label": supervision["text"], "wav": wav}
+        )
+    for subset, of_subset in rows.items():
+        write_parquet(out / f"data/{subset}-00000-of-00001.parquet", of_subset)
+
+
 def wenetspeech_shar(release, out):
     """As lhotse's `export` to Shar writes it: beside each recording its manifest, named by the cut."""
     for wanted in ("TEST_NET", "TEST_MEETING"):
@@ -170,6 +189,7 @@ def wenetspeech_manifests(release, out):
 
 # Recipe, layout it has, how its copy is made.
 COPIES = {
+    "AISHELL-1, parquet": ("aishell", "aishell", aishell),
     "LibriSpeech, parquet": ("librispeech", "librispeech", librispeech),
     "KeSpeech, parquet": ("kespeech", "kespeech", kespeech),
     "FLEURS, parquet": ("fleurs_lid", "fleurs", fleurs),
@@ -177,6 +197,7 @@ COPIES = {
     "Common Voice, tar": ("commonvoice_lid", "commonvoice", commonvoice_tars),
     "WenetSpeech, shards": ("wenetspeech", "wenetspeech", wenetspeech_shards),
     "WenetSpeech, Shar": ("wenetspeech", "wenetspeech", wenetspeech_shar),
+    "WenetSpeech, parquet": ("wenetspeech", "wenetspeech", wenetspeech_parquet),
     "WenetSpeech, manifests": ("wenetspeech", "wenetspeech", wenetspeech_manifests),
 }
 

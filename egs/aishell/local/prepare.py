@@ -1,6 +1,8 @@
 """The test set of AISHELL-1."""
 
+import re
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 from firered.cli.corpus import prepare
@@ -19,6 +21,7 @@ def read(corpus: Path) -> Iterator[CorpusSet]:
     if not (root / "wav").is_dir() and (files := copy_of(corpus, "test")):
         found = CorpusSet("aishell1", corpus, EXPECTED)
         add_copy(found, corpus, files)
+        found.entries = {key: replace(e, speaker=e.speaker or speaker_of(key)) for key, e in found.entries.items()}
         yield found
         return
     folder = need(root / "wav/test", GET)
@@ -30,6 +33,12 @@ def read(corpus: Path) -> Iterator[CorpusSet]:
         else:
             found.miss(wav.stem, "no transcript")
     yield found
+
+
+def speaker_of(key: str) -> str:
+    """The speaker in an utterance's name, BAC009S0764W0121; empty where it is named otherwise."""
+    match = re.fullmatch(r"BAC009(S\d{4})W\d{4}", key)
+    return match[1] if match else ""
 
 
 if __name__ == "__main__":
