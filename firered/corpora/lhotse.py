@@ -29,8 +29,9 @@ def add_cuts(found: CorpusSet, manifest: Path, corpus: Path) -> None:
         try:
             recording = cut["recording"]
             audio = _audio(cut, recording, manifest, corpus)
+            start_s = _offset(cut, audio)
             for supervision in cut["supervisions"]:
-                _add(found, supervision, recording, audio, _offset(cut, audio))
+                _add(found, supervision, recording, audio, (start_s, start_s + cut["duration"]))
         except (KeyError, IndexError, TypeError, ValueError) as error:
             found.miss(str(cut.get("id", where)), f"{where}: not a cut with recording and supervisions: {error!r}")
 
@@ -46,18 +47,20 @@ def add_supervisions(found: CorpusSet, manifest: Path, recordings: Path, corpus:
         where = f"{manifest.name}:{number}"
         try:
             recording = by_id[supervision["recording_id"]]
-            _add(found, supervision, recording, _audio(supervision, recording, recordings, corpus), 0.0)
+            _add(found, supervision, recording, _audio(supervision, recording, recordings, corpus), (0.0, math.inf))
         except (KeyError, IndexError, TypeError, ValueError) as error:
             found.miss(str(supervision.get("id", where)), f"{where}: not the supervision of a recording: {error!r}")
 
 
-def _add(found: CorpusSet, supervision: dict, recording: dict, audio: Path | Packed, offset_s: float) -> None:
+def _add(found: CorpusSet, supervision: dict, recording: dict, audio: Path | Packed, cut: tuple[float, float]) -> None:
+    """Add an utterance; `cut` is the stretch of its audio that its cut is, which it may go beyond."""
     key, text = supervision["id"], supervision.get("text")
     if not text:
         found.miss(key, "no text")
         return
-    start_s, duration_s = offset_s + supervision["start"], supervision["duration"]
-    whole = abs(start_s) < _CLOSE_S and abs(recording.get("duration", math.inf) - duration_s) < _CLOSE_S
+    start_s = cut[0] + max(supervision["start"], 0.0)
+    end_s = min(cut[0] + supervision["start"] + supervision["duration"], cut[1])
+    whole = start_s < _CLOSE_S and abs(recording.get("duration", math.inf) - end_s) < _CLOSE_S
     # A shard has the audio of one cut under a recording's id that several cuts may share.
     of = Path(audio.member if isinstance(audio, Packed) else audio).stem if not whole else ""
     found.add(
@@ -67,8 +70,8 @@ def _add(found: CorpusSet, supervision: dict, recording: dict, audio: Path | Pac
             supervision.get("speaker") or "",
             text,
             recording=of,
-            span=None if whole else (max(start_s, 0.0), start_s + duration_s),
-            duration_s=duration_s,
+            span=None if whole else (start_s, end_s),
+            duration_s=end_s - start_s,
         )
     )
 

@@ -111,6 +111,12 @@ def test_clips_of_tar_files_may_lie_there_unpacked(tmp_path):
     assert all("unpacked" not in path and "copy of it/audio" in path for path in data.wav_scp.values())
 
 
+def test_a_copy_may_be_called_as_a_folder_of_the_release(tmp_path):
+    _, copy = make_copy("LibriSpeech, parquet", tmp_path)
+    (copy / "clean/test").rename(copy / "test-clean")
+    assert len(write("librispeech", tmp_path / "out", copy)["librispeech-test-clean"].text) == 2
+
+
 def test_of_two_copies_one_is_read(tmp_path, caplog):
     _, copy = make_copy("LibriSpeech, parquet", tmp_path)
     (copy / "all/test.clean").mkdir(parents=True)

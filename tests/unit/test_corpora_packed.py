@@ -114,13 +114,15 @@ def test_cuts_that_are_none_are_listed(tmp_path):
         "supervisions": [
             {"id": "a", "recording_id": "r", "start": 0.5, "duration": 1.0, "text": "好"},
             {"id": "b", "recording_id": "r", "start": 1.5, "duration": 0.5, "text": ""},
+            {"id": "beyond", "recording_id": "r", "start": -0.5, "duration": 3.0, "text": "好"},
         ],
     }  # fmt: skip
     write_jsonl(tmp_path / "cuts.jsonl.gz", [good, {"id": "c-0"}, {**good, "recording": {"sources": []}}])
     (tmp_path / "r.wav").write_bytes(b"x")
     found = CorpusSet("x", tmp_path)
     lhotse.add_cuts(found, tmp_path / "cuts.jsonl.gz", tmp_path)
-    assert [(key, entry.recording, entry.span) for key, entry in found.entries.items()] == [("a", "r", (1.5, 2.5))]
+    spans = {key: (entry.recording, entry.span) for key, entry in found.entries.items()}
+    assert spans == {"a": ("r", (1.5, 2.5)), "beyond": ("r", (1.0, 3.0))}
     assert [line.split(":")[0] for line in found.missing] == ["b no text", "c-0 cuts.jsonl.gz", "a-0 cuts.jsonl.gz"]
 
 

@@ -24,10 +24,12 @@ def read_part(corpus: Path, part: str) -> CorpusSet:
     """A test set, as it is published or from a copy."""
     root = corpus / "LibriSpeech" if (corpus / "LibriSpeech").is_dir() else corpus
     found = CorpusSet(f"librispeech-{part}", root / part, EXPECTED[part])
-    if not (root / part).is_dir() and (files := copy_of(corpus, *part.split("-"))):
+    listings = list((root / part).glob("*/*/*.trans.txt"))
+    if not listings and (files := copy_of(corpus, *part.split("-"))):
         add_copy(found, corpus, files)
         return found
-    for listing in need(root / part, GET.format(part)).glob("*/*/*.trans.txt"):
+    need(root / part, GET.format(part))
+    for listing in listings:
         speaker = listing.name.removesuffix(".trans.txt")  # reader and chapter, as Kaldi's recipe has it
         transcripts = read_table(listing)
         for key, text in transcripts.items():
