@@ -7,6 +7,7 @@ from pathlib import Path
 
 from firered.corpora import lhotse, parquet
 from firered.corpora.corpus_set import CorpusSet, Entry
+from firered.corpora.files import files_below
 from firered.corpora.packed import Packed
 from firered.errors import DataError
 
@@ -32,7 +33,7 @@ def copy_of(corpus: Path, *words: str) -> list[Path]:
         DataError: there are fewer parts than the name of a part says, or what `datasets` saves to disk.
     """
     groups: dict[tuple[int, str], list[Path]] = {}
-    for path in sorted(path for suffix in (parquet.SUFFIX, *lhotse.SUFFIXES) for path in corpus.rglob(f"*{suffix}")):
+    for path in files_below(corpus, parquet.SUFFIX, *lhotse.SUFFIXES):
         place = path.relative_to(corpus).as_posix()
         if set(words) <= _words(place) and (path.suffix == parquet.SUFFIX or _MANIFESTS & _words(path.name)):
             groups.setdefault((len(_words(place)), re.sub(r"\d+", "#", place)), []).append(path)
@@ -80,8 +81,8 @@ def _add_rows(found: CorpusSet, path: Path) -> None:
 
 def _refuse_arrow(corpus: Path, words: tuple[str, ...]) -> None:
     """Raise where `save_to_disk` of `datasets` has written a set, with the command that makes parquet of it."""
-    for path in sorted(corpus.rglob("data-*.arrow")):
-        if set(words) <= _words(path.relative_to(corpus).as_posix()):
+    for path in files_below(corpus, ".arrow"):
+        if path.name.startswith("data-") and set(words) <= _words(path.relative_to(corpus).as_posix()):
             saved, made = str(path.parent), f"{path.parent}.parquet"
             code = f"import datasets; datasets.load_from_disk({saved!r}).to_parquet({made!r})"
             raise DataError(f"{path}: Arrow files are not read; make parquet of them: python -c {shlex.quote(code)}")

@@ -1,6 +1,7 @@
 """Files of corpora and the recipes' own tables, read row by row; errors name what is missing."""
 
 import logging
+import os
 import re
 import shlex
 from collections.abc import Collection, Container, Iterator
@@ -45,21 +46,40 @@ def holds(folder: Path) -> str:
     """What a folder has in it, for messages: its first entries by name."""
     if not folder.is_dir():
         return f"there is no {folder}"
-    names = sorted(f"{path.name}/" if path.is_dir() else path.name for path in folder.iterdir())
-    names = [name for name in names if not name.startswith(".")]
+    names = [f"{path.name}/" if path.is_dir() else path.name for path in visible(folder, "*")]
     more = f" and {len(names) - MOST_NAMES} more" if len(names) > MOST_NAMES else ""
     return f"{folder} holds {', '.join(names[:MOST_NAMES])}{more}" if names else f"{folder} is empty"
 
 
+def visible(folder: Path, pattern: str) -> list[Path]:
+    """The paths that match, sorted, without hidden ones: macOS puts ._x.wav beside x.wav."""
+    return sorted(path for path in folder.glob(pattern) if not path.name.startswith("."))
+
+
+def files_below(folder: Path, *suffixes: str) -> list[Path]:
+    """The files whose names end so, in capitals or not, in a folder and those in it; sorted, without hidden ones.
+
+    Links to folders are followed, each folder once.
+    """
+    found, seen = [], set()
+    for place, folders, names in os.walk(folder, followlinks=True):
+        real = os.path.realpath(place)
+        folders[:] = [name for name in folders if not name.startswith(".") and real not in seen]
+        if real not in seen:
+            found += [Path(place, n) for n in names if n.lower().endswith(suffixes) and not n.startswith(".")]
+        seen.add(real)
+    return sorted(found)
+
+
 def unpacking(folder: Path) -> list[str]:
     """The commands that unpack the archives in a folder where they lie; many of a kind are one loop."""
-    tars = sorted(path for kind in ("*.tar.gz", "*.tgz", "*.tar") for path in folder.glob(kind))
+    tars = sorted(path for kind in ("*.tar.gz", "*.tgz", "*.tar") for path in visible(folder, kind))
     at = shlex.quote(str(folder))
     commands = [f"tar -xf {shlex.quote(str(path))} -C {at}" for path in tars]
     if len(tars) > MOST_COMMANDS:
         kind = "".join(tars[0].suffixes[-2:]) if tars[0].name.endswith(".tar.gz") else tars[0].suffix
         commands = [f'for archive in {at}/*{kind}; do tar -xf "$archive" -C {at}; done']
-    return commands + [f"unzip -d {at} {shlex.quote(str(path))}" for path in sorted(folder.glob("*.zip"))]
+    return commands + [f"unzip -d {at} {shlex.quote(str(path))}" for path in visible(folder, "*.zip")]
 
 
 def check_fetched(path: Path) -> None:

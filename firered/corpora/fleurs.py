@@ -8,7 +8,7 @@ from pathlib import Path
 
 from firered.corpora import parquet
 from firered.corpora.copies import copy_of
-from firered.corpora.files import need, not_there, rows
+from firered.corpora.files import files_below, need, not_there, rows, visible
 from firered.corpora.packed import Packed
 from firered.errors import DataError
 
@@ -33,9 +33,9 @@ def languages_here(corpus: Path) -> list[str]:
     Raises:
         DataError: there are none.
     """
-    tables = {path.parent.name for path in (corpus / "data").glob("*/test.tsv")}
+    tables = {path.parent.name for path in visible(corpus / "data", "*/test.tsv")}
     if not tables:
-        of_tests = (path for path in corpus.rglob(f"*{parquet.SUFFIX}") if "test" in str(path.relative_to(corpus)))
+        of_tests = (path for path in files_below(corpus, parquet.SUFFIX) if "test" in str(path.relative_to(corpus)))
         tables = {name for path in of_tests for name in path.parts if _LANGUAGE.fullmatch(name)}
     if not tables:
         raise not_there(corpus / "data/<language>/test.tsv", _get(corpus))

@@ -16,6 +16,7 @@ from firered.corpora.files import (
     recipe_table,
     substituted,
     substitutions,
+    visible,
 )
 from firered.data.write import segment_id
 from firered.errors import DataError
@@ -57,7 +58,7 @@ def read_set(folder: Path, name: str, markers: list[Substitution]) -> CorpusSet:
         DataError: the folder has neither layout, or a line cannot be read.
     """
     found = CorpusSet(name, folder)
-    conversations = sorted((folder / "TXT").glob("*.txt"))
+    conversations = visible(folder / "TXT", "*.txt")
     for entry in _turns(folder, conversations) if conversations else _sentences(folder):
         raw = entry.raw or ""
         text = " ".join(substituted(raw, markers).split())

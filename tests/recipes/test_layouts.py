@@ -141,6 +141,32 @@ def test_ami_as_it_comes(layout, tmp_path):
 
 
 @pytest.mark.parametrize(
+    ("recipe", "layout"),
+    [("aishell", "aishell"), ("librispeech", "librispeech"), ("ami_vad", "ami"), ("magichub", "magichub"),
+     ("wenetspeech_yue", "wenetspeech_yue"), ("fleurs_lid", "fleurs"), ("commonvoice_lid", "commonvoice")],
+)  # fmt: skip
+def test_hidden_files_are_passed_over(recipe, layout, tmp_path):
+    corpus = lay_out(layout, tmp_path)
+    wanted = {name: data.wav_scp for name, data in write(recipe, tmp_path / "out", corpus).items()}
+    for path in [path for path in corpus.rglob("*") if path.is_file()]:
+        path.with_name(f"._{path.name}").write_bytes(b"\0\5\x16\7")
+    (corpus / ".cache/test").mkdir(parents=True)
+    (corpus / ".cache/test/a.wav").touch()
+    (corpus / ".cache/test.tsv").touch()
+    assert {name: data.wav_scp for name, data in write(recipe, tmp_path / "out", corpus).items()} == wanted
+
+
+def test_links_to_folders_are_followed_once(tmp_path):
+    corpus = lay_out("ami", tmp_path)
+    (corpus / "amicorpus").mkdir()
+    (tmp_path / "elsewhere").mkdir()
+    (corpus / "dev00.wav").rename(tmp_path / "elsewhere/dev00.Mix-Headset.wav")
+    (corpus / "amicorpus/dev00").symlink_to(tmp_path / "elsewhere")
+    (tmp_path / "elsewhere/loop").symlink_to(corpus)
+    assert sorted(write("ami_vad", tmp_path / "out", corpus)["ami"].wav_scp) == ["dev00", "tst00"]
+
+
+@pytest.mark.parametrize(
     ("recipe", "expected", "command"),
     [
         ("aishell", "wav/test", "openslr.org/33"),

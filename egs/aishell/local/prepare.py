@@ -8,7 +8,7 @@ from pathlib import Path
 from firered.cli.corpus import prepare
 from firered.corpora.copies import add_copy, copy_of
 from firered.corpora.corpus_set import CorpusSet, Entry
-from firered.corpora.files import need
+from firered.corpora.files import need, visible
 from firered.data.datadir import read_table
 
 EXPECTED = 7176
@@ -27,7 +27,7 @@ def read(corpus: Path) -> Iterator[CorpusSet]:
     folder = need(root / "wav/test", GET)
     transcripts = read_table(need(root / "transcript/aishell_transcript_v0.8.txt", GET))
     found = CorpusSet("aishell1", folder, EXPECTED)
-    for wav in (path for path in folder.glob("*/*") if path.suffix.lower() == ".wav"):
+    for wav in (path for path in visible(folder, "*/*") if path.suffix.lower() == ".wav"):
         if wav.stem in transcripts:
             found.add(Entry(wav.stem, wav, wav.parent.name, transcripts[wav.stem]))
         else:

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from firered.cli.corpus import prepare
 from firered.corpora.corpus_set import CorpusSet, Entry
-from firered.corpora.files import not_there
+from firered.corpora.files import files_below, not_there
 from firered.scoring.config import VadScoreConfig
 from firered.scoring.inputs.labels import Span, read_labels
 
@@ -18,13 +18,13 @@ GET = (
 def read(corpus: Path) -> Iterator[CorpusSet]:
     """Data directory of the recordings under CORPUS, wav files and the RTTM files that label them."""
     spans: dict[str, list[Span]] = {}
-    for rttm in sorted(corpus.rglob("*.rttm")):
+    for rttm in files_below(corpus, ".rttm"):
         for meeting, of_file in read_labels(rttm, VadScoreConfig()).spans.items():
             spans.setdefault(meeting, []).extend(of_file)
     if not spans:
         raise not_there(corpus / "*.rttm", GET)
     found = CorpusSet("ami", corpus)
-    for wav in sorted(path for path in corpus.rglob("*") if path.suffix.lower() == ".wav"):
+    for wav in files_below(corpus, ".wav"):
         meeting, _, stream = wav.stem.partition(".")
         if wav.stem in spans:
             meeting = wav.stem

@@ -8,7 +8,7 @@ from firered.cli.corpus import prepare
 from firered.corpora import tars
 from firered.corpora.copies import add_copy, copy_of
 from firered.corpora.corpus_set import CorpusSet, Entry
-from firered.corpora.files import not_there, numbered_lines, present, recipe_table
+from firered.corpora.files import files_below, not_there, numbered_lines, present, recipe_table, visible
 from firered.corpora.packed import Packed
 from firered.errors import DataError
 
@@ -20,7 +20,8 @@ GET = "get the languages from commonvoice.mozilla.org/datasets and unpack them i
 def read(corpus: Path) -> Iterator[CorpusSet]:
     """Data directory of the languages of tables/languages.tsv; CORPUS is a release, or its copy on a hub."""
     codes = recipe_table(TABLES / "languages.tsv")
-    tables = {table.parent.name: table for place in ("*", "transcript/*") for table in corpus.glob(f"{place}/test.tsv")}
+    places = "*/test.tsv", "transcript/*/test.tsv"
+    tables = {table.parent.name: table for place in places for table in visible(corpus, place)}
     found = CorpusSet("commonvoice-lid", corpus)
     if tables:
         for language in present(codes, tables, "languages"):
@@ -49,9 +50,9 @@ def where_audio_is(corpus: Path, language: str) -> dict[str, Path | Packed]:
     """The clips that a copy has in audio/<language>/test, in tar files or unpacked, by their names without suffix."""
     folder = corpus / "audio" / language / "test"
     found: dict[str, Path | Packed] = {}
-    for tar in sorted(folder.glob("*.tar*")):
+    for tar in visible(folder, "*.tar*"):
         found |= {name: Packed(tar, name) for name in tars.names(tar)}
-    return found | {path.stem: path for path in folder.rglob("*.mp3")}
+    return found | {path.stem: path for path in files_below(folder, ".mp3")}
 
 
 def add_parquet(found: CorpusSet, corpus: Path, codes: dict[str, str]) -> bool:

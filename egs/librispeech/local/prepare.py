@@ -7,7 +7,7 @@ from pathlib import Path
 from firered.cli.corpus import prepare
 from firered.corpora.copies import add_copy, copy_of
 from firered.corpora.corpus_set import CorpusSet, Entry, Reading
-from firered.corpora.files import need
+from firered.corpora.files import need, visible
 from firered.data.datadir import read_table
 
 EXPECTED = {"test-clean": 2620, "test-other": 2939}
@@ -24,7 +24,7 @@ def read_part(corpus: Path, part: str) -> CorpusSet:
     """A test set, as it is published or from a copy."""
     root = corpus / "LibriSpeech" if (corpus / "LibriSpeech").is_dir() else corpus
     found = CorpusSet(f"librispeech-{part}", root / part, EXPECTED[part])
-    listings = list((root / part).glob("*/*/*.trans.txt"))
+    listings = visible(root / part, "*/*/*.trans.txt")
     if not listings and (files := copy_of(corpus, *part.split("-"))):
         add_copy(found, corpus, files)
         return found
@@ -34,7 +34,7 @@ def read_part(corpus: Path, part: str) -> CorpusSet:
         transcripts = read_table(listing)
         for key, text in transcripts.items():
             found.add(Entry(key, listing.parent / f"{key}.flac", speaker, text))
-        for flac in listing.parent.glob("*.flac"):
+        for flac in visible(listing.parent, "*.flac"):
             if flac.stem not in transcripts:
                 found.miss(flac.stem, f"no transcript in {listing}")
     return found

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from firered.cli.corpus import prepare
 from firered.corpora.corpus_set import CorpusSet, Entry, Reading
-from firered.corpora.files import need, rows
+from firered.corpora.files import need, rows, visible
 from firered.data.textgrids import read_textgrid
 from firered.text.joining import join_texts
 
@@ -39,7 +39,7 @@ def read_long(corpus: Path) -> CorpusSet:
     get = GET.format(shlex.quote(str(corpus)))
     found = CorpusSet("ws-yue-long", corpus / "Long", EXPECTED_LONG)
     wavs = need(corpus / "Long/wav", get)
-    for grid in need(corpus / "Long/TextGrid", get).glob("*.TextGrid"):
+    for grid in visible(need(corpus / "Long/TextGrid", get), "*.TextGrid"):
         found.add(Entry(grid.stem, wavs / f"{grid.stem}.wav", text=transcript(grid)))
     return found
 
