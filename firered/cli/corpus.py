@@ -9,7 +9,7 @@ import typer
 
 from firered.cli.flags import run
 from firered.data.datadir import write_lines
-from firered.errors import AudioError, DataError, OptionError
+from firered.errors import DataError, OptionError
 
 
 class Writable(Protocol):
@@ -65,9 +65,9 @@ def write_sets(found: Iterable[Writable], out: Path, wanted: list[str], *, allow
         try:
             corpus_set.write(out / corpus_set.name / "data", allow_missing=allow_missing)
             written.append(corpus_set.name)
-        except (DataError, AudioError) as error:
-            prefix = "" if str(error).startswith(corpus_set.name) else f"{corpus_set.name}: "
-            problems.append(f"{prefix}{error}")
+        except (DataError, OSError) as error:
+            reason = f"{error.filename}: {error.strerror}" if isinstance(error, OSError) else str(error)
+            problems.append(reason if reason.startswith(corpus_set.name) else f"{corpus_set.name}: {reason}")
     if written:
         write_lines(out / "sets", written)
     absent = [name for name in wanted if name not in names]

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from firered.corpora.files import README, holds
-from firered.corpora.packed import Packed, unpack
+from firered.corpora.packed import Made, Packed, unpack
 from firered.data.datadir import MOST_SHOWN, Segment, format_segment, spk2utt_of, write_lines, write_table
 from firered.data.validate import validate
 from firered.data.write import one_line, rttm, seconds
@@ -101,12 +101,12 @@ class CorpusSet:
     def write(self, out: Path, *, allow_missing: bool) -> None:
         """Write the data directory, and the utterances that are not in it with reasons to `skipped.txt`.
 
-        Recordings that are inside of other files are written to `audio/` of it.
+        Recordings that are inside of other files are written to `audio/` of it, converted ones to `wav/`.
 
         Raises:
             DataError: there are no utterances, or some are missing and `allow_missing` is False.
         """
-        self._unpack(out / "audio")
+        self._make_files(out)
         self._drop_unlabelled()
         skipped = [*self.missing, *self.left_out]
         write_lines(out / "skipped.txt", skipped)
@@ -127,18 +127,28 @@ class CorpusSet:
             raise DataError("\n".join(errors[:MOST_SHOWN]))
         log.info("%s: %d utterances in %s", self.name, len(self.entries), out)
 
-    def _unpack(self, folder: Path) -> None:
-        """Give each recording that is inside of a container a file of its own; those where that fails are missing."""
-        packed = {e.recording or key: e.audio for key, e in self.entries.items() if isinstance(e.audio, Packed)}
-        if not packed:
-            return
-        unpacked = unpack(packed, folder)
+    def _make_files(self, out: Path) -> None:
+        """Give recordings that are inside of a container, or compressed, files of their own.
+
+        Utterances of those where that fails are missing.
+        """
+        packed = {key: audio for key, audio in self._recordings().items() if isinstance(audio, Packed)}
+        if packed:
+            self._replace_audio(unpack(packed, out / "audio"))
+        files = {key: audio for key, audio in self._recordings().items() if isinstance(audio, Path)}
+        compressed = {key: path for key, path in files.items() if path.suffix not in _SEEKABLE}
+        if self.compressed and compressed:
+            from firered.corpora.convert import converted  # loads torch, which nothing else here needs
+
+            self._replace_audio(converted(compressed, out / "wav"))
+
+    def _replace_audio(self, made: Made) -> None:
         for key, entry in list(self.entries.items()):
             recording = entry.recording or key
-            if recording in unpacked.files:
-                self.entries[key] = replace(entry, audio=unpacked.files[recording])
-            elif recording in unpacked.failed:
-                self.miss(key, f"no audio: {unpacked.failed[recording]}")
+            if recording in made.files:
+                self.entries[key] = replace(entry, audio=made.files[recording])
+            elif recording in made.failed:
+                self.miss(key, f"no audio: {made.failed[recording]}")
                 del self.entries[key]
 
     def _drop_unlabelled(self) -> None:
@@ -148,27 +158,22 @@ class CorpusSet:
             self.miss(key, "no language, which others have")
             del self.entries[key]
 
-    def _recordings(self) -> dict[str, Path]:
+    def _recordings(self) -> dict[str, Path | Packed]:
         """The audio of each recording."""
-        audio: dict[str, Path] = {}
+        recordings: dict[str, Path | Packed] = {}
         for key, entry in self.entries.items():
-            assert isinstance(entry.audio, Path), entry  # it was unpacked
-            path = audio.setdefault(entry.recording or key, entry.audio.absolute())
-            if path != entry.audio.absolute():
-                raise DataError(f"{self.name}: recording {entry.recording or key} is {path} and {entry.audio}")
-        return audio
+            audio = recordings.setdefault(entry.recording or key, entry.audio)
+            if audio != entry.audio:
+                raise DataError(f"{self.name}: recording {entry.recording or key} is {audio} and {entry.audio}")
+        return recordings
 
     def _write_tables(self, out: Path) -> None:
         for name in _TABLES:
             (out / name).unlink(missing_ok=True)  # of an earlier layout
         entries = self.entries
         speakers = {key: entry.speaker or key for key, entry in entries.items()}
-        audio = self._recordings()
-        if self.compressed:
-            from firered.corpora.convert import converted  # loads torch, which nothing else here needs
-
-            audio |= converted({key: path for key, path in audio.items() if path.suffix not in _SEEKABLE}, out / "wav")
-        write_table(out / "wav.scp", {key: str(path) for key, path in audio.items()})
+        audio = {key: path for key, path in self._recordings().items() if isinstance(path, Path)}
+        write_table(out / "wav.scp", {key: str(path.absolute()) for key, path in audio.items()})
         write_table(out / "utt2spk", speakers)
         write_table(out / "spk2utt", spk2utt_of(speakers))
         cut = any(entry.span for entry in entries.values())

@@ -36,20 +36,20 @@ class Packed:
 
 
 @dataclass
-class Unpacked:
-    """What became of packed recordings, by their ids: their files, or the reason why there is none."""
+class Made:
+    """What became of recordings that were to have files of their own, by ids: the files, or why there is none."""
 
     files: dict[str, Path] = field(default_factory=dict)
     failed: dict[str, str] = field(default_factory=dict)
 
 
-def unpack(recordings: Mapping[str, Packed], folder: Path) -> Unpacked:
+def unpack(recordings: Mapping[str, Packed], folder: Path) -> Made:
     """The recordings as files in `folder`, named by their ids; those that an earlier run wrote are kept.
 
     Bytes are written as they are packed. A file has its container's time of change: another tells that it is of a
     container that has changed since, and is written again.
     """
-    done = Unpacked()
+    done = Made()
     by_container: dict[Path, dict[str, list[str]]] = defaultdict(lambda: defaultdict(list))
     for recording, packed in recordings.items():
         by_container[packed.container][packed.member].append(recording)
@@ -62,7 +62,7 @@ def unpack(recordings: Mapping[str, Packed], folder: Path) -> Unpacked:
 
 
 def _unpack_one(
-    container: Path, members: Mapping[str, list[str]], here: Mapping[str, Path], folder: Path, done: Unpacked
+    container: Path, members: Mapping[str, list[str]], here: Mapping[str, Path], folder: Path, done: Made
 ) -> None:
     """Write out what is wanted of one container."""
     written_ns = container.stat().st_mtime_ns

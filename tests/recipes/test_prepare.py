@@ -221,6 +221,21 @@ def test_opus_is_converted_once_and_other_audio_is_where_it_was(tmp_path):
     assert not list(wav.parent.glob(".*.tmp"))
 
 
+def test_a_recording_that_cannot_be_converted_does_not_stop_the_others(tmp_path):
+    corpus = lay_out("wenetspeech", tmp_path)
+    listing = json.loads((corpus / "WenetSpeech.json").read_text())
+    net = next(audio for audio in listing["audios"] if audio["path"].startswith("audio/test_net"))
+    damaged = {**net, "aid": "TEST_NET_X", "path": "audio/test_net/x |.opus"}
+    damaged["segments"] = [{**net["segments"][0], "sid": "TEST_NET_X_S00000"}]
+    listing["audios"].append(damaged)
+    (corpus / "WenetSpeech.json").write_text(json.dumps(listing))
+    (corpus / "audio/test_net/x |.opus").write_text("no audio")
+    with pytest.raises(DataError, match="ws-net: 1 missing beside 2 utterances"):
+        write("wenetspeech", tmp_path / "out", corpus)
+    assert len(write("wenetspeech", tmp_path / "out", corpus, allow_missing=True)["ws-net"].text) == 2
+    assert "TEST_NET_X_S00000 no audio: " in (tmp_path / "out/ws-net/data/skipped.txt").read_text()
+
+
 def test_labels_of_speech_are_the_reference(tmp_path):
     vad = write("fleurs_vad_102", tmp_path / "v", lay_out("fleurs", tmp_path), lay_out("fleurs_labels", tmp_path))
     turns = "SPEAKER {} 1 {} {} <NA> <NA> speech <NA> <NA>".format

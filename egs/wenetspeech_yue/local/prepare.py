@@ -9,6 +9,7 @@ from firered.cli.corpus import prepare
 from firered.corpora.corpus_set import CorpusSet, Entry, Reading
 from firered.corpora.files import need, rows, visible
 from firered.data.textgrids import read_textgrid
+from firered.errors import DataError
 from firered.text.joining import join_texts
 
 EXPECTED_SHORT, EXPECTED_LONG = 7060, 370
@@ -40,7 +41,10 @@ def read_long(corpus: Path) -> CorpusSet:
     found = CorpusSet("ws-yue-long", corpus / "Long", EXPECTED_LONG)
     wavs = need(corpus / "Long/wav", get)
     for grid in visible(need(corpus / "Long/TextGrid", get), "*.TextGrid"):
-        found.add(Entry(grid.stem, wavs / f"{grid.stem}.wav", text=transcript(grid)))
+        try:
+            found.add(Entry(grid.stem, wavs / f"{grid.stem}.wav", text=transcript(grid)))
+        except DataError as error:
+            found.miss(grid.stem, str(error))
     return found
 
 
