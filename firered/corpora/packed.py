@@ -7,6 +7,7 @@ import re
 from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from itertools import chain
 from pathlib import Path
 
 from firered.corpora import parquet, tars
@@ -57,7 +58,10 @@ def unpack(recordings: Mapping[str, Packed], folder: Path) -> Made:
     folder.mkdir(parents=True, exist_ok=True)
     here = {path.stem: path for path in folder.iterdir()}
     for container, members in sorted(by_container.items()):
-        _unpack_one(container, members, here, folder, done)
+        if container.is_file():
+            _unpack_one(container, members, here, folder, done)
+        else:
+            done.failed.update(dict.fromkeys(chain.from_iterable(members.values()), f"{container} is not there"))
     return done
 
 
@@ -66,7 +70,7 @@ def _unpack_one(
 ) -> None:
     """Write out what is wanted of one container."""
     written_ns = container.stat().st_mtime_ns
-    for recording in (recording for recordings in members.values() for recording in recordings):
+    for recording in chain.from_iterable(members.values()):
         path = here.get(file_name(recording))
         if path is not None and path.stat().st_mtime_ns == written_ns:
             done.files[recording] = path

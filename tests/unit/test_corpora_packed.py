@@ -40,10 +40,12 @@ def test_what_is_not_there_is_told_with_the_container(tmp_path):
     write_tar(tmp_path / "c.tar", {"a.wav": b"a"})
     write_parquet(tmp_path / "c.parquet", [{"audio": b"a"}, {"audio": b""}])
     wanted = {"u": Packed(tmp_path / "c.tar", "b"), "v": Packed(tmp_path / "c.parquet", "1")}
+    wanted["w"] = Packed(tmp_path / "d.tar", "a")
     done = unpack(wanted, tmp_path / "out")
     assert done.failed == {
         "u": f"b is not in {tmp_path / 'c.tar'}",
         "v": f"row 1 of {tmp_path / 'c.parquet'} has none",
+        "w": f"{tmp_path / 'd.tar'} is not there",
     }
 
 
