@@ -5,11 +5,13 @@ import io
 import json
 import tarfile
 
-import pyarrow
-import pyarrow.parquet
+import pytest
 import soundfile
 
 from firered.data.datadir import read_table
+
+pyarrow = pytest.importorskip("pyarrow", reason="needs pyarrow: pip install 'firered[parquet]'")
+pytest.importorskip("pyarrow.parquet")
 from support.corpora import lay_out
 
 
