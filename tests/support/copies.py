@@ -9,10 +9,10 @@ import pytest
 import soundfile
 
 from firered.data.datadir import read_table
+from support.corpora import lay_out
 
 pyarrow = pytest.importorskip("pyarrow", reason="needs pyarrow: pip install 'firered[parquet]'")
 pytest.importorskip("pyarrow.parquet")
-from support.corpora import lay_out
 
 
 def write_parquet(path, rows, **options):
