@@ -151,7 +151,7 @@ class StreamSegmenter:
             return [self._open(self.frame)]
         if self._start is None:
             return self._confirm_speech()
-        return self._check_end()
+        return self._check_end(speech)
 
     def _confirm_speech(self) -> list[StreamEvent]:
         if self._speech_run < self.config.min_speech_frame:
@@ -160,14 +160,14 @@ class StreamSegmenter:
         pad = max(self.config.smooth_window_size, self.config.pad_start_frame)
         event = self._open(max(1, first - pad, self._last_end + 1))
         self._length_from = first
-        return [event, *self._check_end()]
+        return [event]
 
-    def _check_end(self) -> list[StreamEvent]:
-        too_long = self.frame - self._length_from + 1 >= self.config.max_speech_frame
-        if not too_long and self._silence_run < self.config.min_silence_frame:
+    def _check_end(self, speech: bool) -> list[StreamEvent]:
+        # An end is forced on a frame of speech only, and the next frame opens a segment. One that got too long in a
+        # pause is cut at the next frame of speech, or ends with the pause.
+        self._reopen = speech and self.frame - self._length_from + 1 >= self.config.max_speech_frame
+        if not self._reopen and self._silence_run < self.config.min_silence_frame:
             return []
-        # A forced end in the middle of speech opens the next segment immediately.
-        self._reopen = too_long and self._silence_run < self.config.min_silence_frame
         return [self._close()]
 
     def _open(self, start: int) -> StreamEvent:
