@@ -69,7 +69,8 @@ class VadStream:
 
     After each `accept`, and after `finish`, there are of the frames that the piece completed: `feats` (T, 80), the
     filterbank, not normalised, as recognisers take it; `probs` (T,), the posteriors; and `frames`, each frame's
-    posterior, raw and smoothed, and decision. Events name frames, counted from 1 over the whole stream: frame n is
+    posterior, raw and smoothed, and decision. `samples` (n,) is the piece as the model takes it, mono and at 16 kHz on
+    the int16 scale. Events name frames, counted from 1 over the whole stream: frame n is
     row n - 1 of all pieces' `feats` one after the other.
 
     Args:
@@ -82,8 +83,9 @@ class VadStream:
         self._pieces = Pieces(audio)
         self._posteriors = _Posteriors(classifier)
         self._segmenter = StreamSegmenter(config)
-        self._samples = 0
+        self._received = 0
         self._finished = False
+        self.samples = np.zeros(0, np.float32)
         self.feats = torch.zeros(0, NUM_BINS)
         self.probs = np.zeros(0, np.float32)
         self.frames: list[StreamFrame] = []
@@ -113,7 +115,8 @@ class VadStream:
         return [*events, *self._segmenter.finish()]
 
     def _take(self, samples: np.ndarray) -> list[StreamEvent]:
-        self._samples += len(samples)
+        self.samples = samples
+        self._received += len(samples)
         self.feats, self.probs = self._posteriors.accept(samples)
         events, self.frames = [], []
         for prob in self.probs.tolist():
@@ -124,7 +127,7 @@ class VadStream:
     @property
     def duration_s(self) -> float:
         """Seconds of audio received so far."""
-        return self._samples / SAMPLE_RATE
+        return self._received / SAMPLE_RATE
 
     def timestamps(self) -> list[tuple[float, float]]:
         """Segments so far, in seconds; one that is still open ends at the last frame."""
