@@ -28,7 +28,8 @@ _HALF_WIDTH_VOICING = "ﾞﾟ"
 _MEETING = re.compile(r"[?!;,.]{2,}|[?!;]|(?<![0-9]),|,(?![0-9])")
 # Paths, mail and web addresses, code: any sign may be part of them.
 _TECHNICAL = re.compile(r"[/\\@=&#_|^]|www\.")
-_ABBREVIATION = re.compile(r"(?:[^\W\d_]\.)+[^\W\d_]|dr|mr|mrs|ms|prof|st|vs|jr|sr|etc", re.IGNORECASE)
+_PATH_BEGINS = re.compile(r"(?:\w://|www\.).*[/=?&#]$")  # of an address, in which Han may follow
+_ABBREVIATION = re.compile(r"(?:[^\W\d_]{1,2}\.)+[^\W\d_]|dr|mr|mrs|ms|prof|st|vs|jr|sr|etc", re.IGNORECASE)
 
 
 class TextWord(NamedTuple):
@@ -126,6 +127,7 @@ def _tokens(text: str) -> Iterator[_Token]:
 def _stretches(text: str) -> Iterator[_Token]:
     """White space, single characters that are words, signs, and runs of everything else."""
     start, kind = 0, ""
+    in_path = False
     for at, character in enumerate(text):
         own = _kind(character)
         joined = own == "joined"
@@ -133,11 +135,14 @@ def _stretches(text: str) -> Iterator[_Token]:
             own = kind if kind in ("word", "run") else "run"
         elif own == "sign" and character in _BETWEEN_DIGITS and _is_between_digits(text, at):
             own = "run"
+        elif own == "word" and kind == "run":
+            in_path = in_path or bool(_PATH_BEGINS.search(text, start, at))
+            own = "run" if in_path else own
         if own == kind and (joined or own in ("space", "run")):
             continue
         if kind:
             yield _Token(kind, start, at)
-        start, kind = at, own
+        start, kind, in_path = at, own, False
     if kind:
         yield _Token(kind, start, len(text))
 

@@ -23,8 +23,9 @@ def shown(text: str) -> list[str]:
     [
         "1,000,000 3.14 10:30 2024-05-01 $5 50% 1/2 10：30 ３．１４",
         "docker C++ c# .net node.js iPhone15 GPT-4o e-mail well-known",
-        "U.S. e.g. i.e. a.m. Dr. don't don’t rock’n’roll",
+        "U.S. e.g. i.e. a.m. Ph.D. Dr. don't don’t rock’n’roll",
         "john@example.com www.example.com/a?b=c,d https://a.b/c;d!e?f=g#h /usr/lib a_b",
+        "https://zh.wikipedia.org/wiki/中文 www.a.com/搜?q=你好&n=1",
         "café cafe\u0301 über naïve Łódź İstanbul",
         "привет γειά שלום مرحبا नमस्ते สวัสดี 안녕 \u1112\u1161\u11ab",
     ],
@@ -39,6 +40,7 @@ def test_words_by_white_space_are_whole(text):
         ("", []),
         (" \u3000", []),
         ("我的iphone15和macbook", ["我", "的", "iphone15", "和", "macbook"]),
+        ("看a.com好 1/2好", ["看", "a.com", "好", "1/2", "好"]),
         ("写了3.5版本，", ["写", "了", "3.5", "版", "{本}，"]),
         ("カタカナ々が\u3099ｶﾞ葛\U000e0100", ["カ", "タ", "カ", "ナ", "々", "が\u3099", "ｶﾞ", "葛\U000e0100"]),
         ("hello, world!", ["{hello},", "{world}!"]),
