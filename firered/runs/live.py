@@ -1,6 +1,7 @@
 """Live audio on standard input: events are printed as they become known, and files are left as of a recording."""
 
 import contextlib
+import io
 import json
 import logging
 import os
@@ -10,6 +11,7 @@ import tempfile
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import cast
 
 import numpy as np
 import soundfile
@@ -94,7 +96,7 @@ class _Interrupts:
         """What has arrived, waited for if nothing has; nothing at the end of the input or after an interrupt."""
         try:
             self._waiting = True
-            return b"" if self.came else sys.stdin.buffer.read1(_READ_BYTES)
+            return b"" if self.came else cast(io.BufferedReader, sys.stdin.buffer).read1(_READ_BYTES)
         except KeyboardInterrupt:
             return b""
         finally:
