@@ -34,6 +34,7 @@ class Report:
     `task` is its kind, and `metrics` are the figures that firered-table takes. `fields` are what else score.json holds,
     `lines` those of score.txt; the provenance is put to both. `tables` are the lines of other files, and `drawn` what
     writes one to a path, both by file name. `missing` are ids without a hypothesis, `extra` ids without a reference.
+    `warnings` are logged; they are in `lines` as well.
     """
 
     task: str
@@ -44,6 +45,7 @@ class Report:
     extra: Sequence[str]
     tables: Mapping[str, Iterable[str]] = field(default_factory=dict)
     drawn: Mapping[str, Callable[[Path], None]] = field(default_factory=dict)
+    warnings: Sequence[str] = ()
 
     def write(self, out: Path, provenance: Provenance, source: SourceConfig) -> None:
         """Write all files to the folder `out`."""
@@ -56,6 +58,8 @@ class Report:
         write_lines(out / "score.txt", [*_provenance_lines(provenance, source), *self.lines])
         write_lines(out / "missing", self.missing)
         write_lines(out / "extra", self.extra)
+        for warning in self.warnings:
+            log.warning("%s", warning)
         figures = ", ".join(f"{name} {shown(figure.value)}" for name, figure in self.metrics.items())
         log.info("%s: more in %s", figures, out / "score.txt")
 
