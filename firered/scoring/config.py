@@ -78,7 +78,11 @@ class SourceConfig(Options):
     """What firered-table has to know about a result."""
 
     test_set: str | None = option(None, "name of the test set, as in the papers' tables where it is there")
-    system: str | None = option(None, "name of the system, as in the papers' tables where it is there")
+    system: str | None = option(
+        None,
+        "name of the system, as in the papers' tables where it is there; with --model that of the directory, which is "
+        "told apart from the published model of the name",
+    )
     model: str | None = option(None, "model directory or checkpoint that made the hypotheses; its SHA-256 is noted")
 
 
