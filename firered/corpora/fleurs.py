@@ -13,11 +13,12 @@ _COLUMNS = 7  # sentence, file, transcript as written, normalised, its character
 
 @dataclass(frozen=True)
 class Recording:
-    """One recording of the test set; `name` is its file's, without suffix."""
+    """One recording of the test set; `name` is its file's, without suffix, `text` its transcript as it is written."""
 
     name: str
     path: Path
     duration_s: float
+    text: str = ""
 
 
 def languages_here(corpus: Path) -> list[str]:
@@ -43,7 +44,7 @@ def read_language(corpus: Path, language: str) -> Iterator[Recording]:
     unpack = f"unpack it: tar -xzf {archive} -C {folder}" if archive.is_file() else "the recipe's README.md says more"
     need(folder / "test", unpack)
     table = corpus / "data" / language / "test.tsv"
-    for _, file, _, _, _, samples, _ in rows(table, _COLUMNS):
+    for _, file, text, _, _, samples, _ in rows(table, _COLUMNS):
         if not samples.isdecimal():
             raise DataError(f"{table}: {file}: {samples!r} is no number of samples")
-        yield Recording(Path(file).stem, folder / "test" / file, int(samples) / _SAMPLE_RATE)
+        yield Recording(Path(file).stem, folder / "test" / file, int(samples) / _SAMPLE_RATE, text)

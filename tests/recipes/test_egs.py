@@ -50,6 +50,7 @@ RECIPES = {
         (3,),
         {"librispeech-test-clean": (2, WER, "WER", "1.93")},
     ),
+    "fleurs_en": ({"corpus": "fleurs"}, (3,), {"fleurs-en": (1, WER, "WER", "5.84")}),
     "fleurs_lid": ({"corpus": "fleurs"}, (2,), {"fleurs-lid": (3, ("",), "accuracy", "97.18")}),
     "commonvoice_lid": ({"corpus": "commonvoice"}, (2,), {"commonvoice-lid": (3, ("",), "accuracy", "92.07")}),
     "zh_dialects_lid": (
@@ -70,7 +71,9 @@ RECIPES = {
     ),
 }
 # These go the way of aishell, magichub or fleurs_lid: their corpora are prepared in test_prepare, the rest is shared.
-ALIKE = {"aishell2", "wenetspeech", "kespeech", "wenetspeech_yue", "wenetspeech_chuan", "opencpop", "commonvoice_lid"}
+ALIKE = {"aishell2", "wenetspeech", "kespeech", "wenetspeech_yue", "wenetspeech_chuan", "opencpop", "commonvoice_lid"} | {
+    "fleurs_en"
+}
 # What else is in egs/: what recipes share, and the corpora that models are trained on
 OTHERS = {"common", "fsdd", "mini"}
 
