@@ -71,8 +71,9 @@ RECIPES = {
     ),
 }
 # These go the way of aishell, magichub or fleurs_lid: their corpora are prepared in test_prepare, the rest is shared.
-ALIKE = {"aishell2", "wenetspeech", "kespeech", "wenetspeech_yue", "wenetspeech_chuan", "opencpop", "commonvoice_lid"} | {
-    "fleurs_en"
+ALIKE = {
+    *("aishell2", "wenetspeech", "kespeech", "wenetspeech_yue", "wenetspeech_chuan", "opencpop", "commonvoice_lid"),
+    "fleurs_en",
 }
 # What else is in egs/: what recipes share, and the corpora that models are trained on
 OTHERS = {"common", "fsdd", "mini"}
