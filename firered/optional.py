@@ -10,6 +10,7 @@ EXTRA_OF = {
     "praatio": "score",
     "tensorboard": "train",
     "ijson": "recipes",
+    "pyarrow": "parquet",
 }
 
 
