@@ -129,7 +129,7 @@ print(family.name, directory)' "${model:-$models}" "$asr_type")
 }
 
 recognise() { # recognise <rules...>: utterances as the corpus has them cut; each rule a name, and its options to score by
-  local name rule options directory= family
+  local name rule options family directory=
   prepare
   if wanted 3 || wanted 6; then
     find_recogniser
