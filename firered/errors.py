@@ -30,8 +30,8 @@ class NoNumbersError(ModelError):
 
     def __init__(self) -> None:
         super().__init__(
-            "the model gives no numbers here (NaN): its weights are damaged or too large for the number format, or the "
-            "audio holds samples that are none"
+            "the model gives NaN here: its weights are damaged or too large for the number format, or the audio holds "
+            "samples that are no numbers"
         )
 
 

@@ -160,12 +160,12 @@ def load_network(
     with torch.device("meta"):
         network = make_network(make, config, len(state), path)
     lacking = tuple(may_lack(network))
-    _check_weights(network, state, path, lacking)
+    check_weights(network.state_dict(keep_vars=True), state, path, may_lack=lacking)
     try:
         network.to_empty(device="cpu")
     except RuntimeError as error:
         raise ModelError(f"{path}: no memory for its weights ({first_line(error)})") from error
-    _copy_weights(network, state, path, lacking)
+    _copy_weights(network, state, path)
     return network.eval()
 
 
@@ -205,13 +205,24 @@ def load_weights(model: nn.Module, state: dict[str, Tensor], path: Path, *, may_
     Raises:
         ModelError: a name, shape or type differs, or a weight is no number; the message lists the first few.
     """
-    _check_weights(model, state, path, may_lack)
-    _copy_weights(model, state, path, may_lack)
+    check_weights(model.state_dict(keep_vars=True), state, path, may_lack=may_lack)
+    _copy_weights(model, state, path)
 
 
-def _check_weights(model: nn.Module, state: dict[str, Tensor], path: Path, may_lack: Collection[str]) -> None:
-    """Compare names, shapes and types, without reading or writing a weight."""
-    wanted = model.state_dict()
+def check_weights(
+    wanted: Mapping[str, Tensor], state: Mapping[str, Tensor], path: Path, *, may_lack: Collection[str] = ()
+) -> None:
+    """Compare names, shapes and types, without reading a weight.
+
+    Args:
+        wanted: parameters and buffers by name.
+        state: the tensors of a file.
+        path: of the file, for messages.
+        may_lack: see `load_weights`.
+
+    Raises:
+        ModelError: they differ.
+    """
     missing = [name for name in wanted if name not in state and name not in may_lack]
     unknown = [name for name in state if name not in wanted and name not in may_lack]
     shapes = [
@@ -228,7 +239,7 @@ def _check_weights(model: nn.Module, state: dict[str, Tensor], path: Path, may_l
     if faults:
         more = f" and {len(faults) - 5} more" if len(faults) > 5 else ""
         raise ModelError(f"{path}: weights of another model ({'; '.join(faults[:5])}{more})")
-    parameters = {id(value): value for name, value in model.state_dict(keep_vars=True).items() if name in state}
+    parameters = {id(value): value for name, value in wanted.items() if name in state}
     needed, stored = sum(value.numel() for value in parameters.values()), _distinct_bytes(state.values())
     # Two names may have the same numbers, in half precision too; a whole network of one set of numbers is none.
     if needed > stored:
@@ -246,11 +257,11 @@ def _distinct_bytes(tensors: Iterable[Tensor]) -> int:
     return total
 
 
-def _copy_weights(model: nn.Module, state: dict[str, Tensor], path: Path, may_lack: Collection[str]) -> None:
+def _copy_weights(model: nn.Module, state: dict[str, Tensor], path: Path) -> None:
     wanted = model.state_dict()
     given = {name: state[name] for name in wanted if name in state}
-    need_numbers(given, path)
     model.load_state_dict(given, strict=False)
+    need_numbers({name: wanted[name] for name in given}, path)  # not of the file's: a double may be too large here
 
 
 def need_numbers(weights: Mapping[str, Tensor], path: Path) -> None:
@@ -268,8 +279,8 @@ def need_numbers(weights: Mapping[str, Tensor], path: Path) -> None:
         bad = int((~torch.isfinite(tensor)).sum())
         if bad:
             raise ModelError(
-                f"{path}: {bad} of {tensor.numel()} weights of {shown(name)} are no numbers (NaN or infinite); the file "
-                "is damaged, or its training diverged: take another checkpoint"
+                f"{path}: {bad} of {tensor.numel()} weights of {shown(name)} are no numbers (NaN or infinite): "
+                "the file is damaged, or its training diverged; take another checkpoint"
             )
 
 

@@ -20,7 +20,7 @@ from torch import Tensor
 
 from firered.errors import ModelError
 from firered.models.torch_pickle import STORAGES, Interpreter, Name
-from firered.text.files import as_text, check_file
+from firered.text.files import FETCH, as_text, check_file
 
 _ZIP = b"PK\x03\x04"
 _LOCAL_HEADER = 30  # bytes before the name of a member, which is there a second time
@@ -36,25 +36,33 @@ class _Part:
     size: int
 
 
-def read_torch_file(path: Path) -> object:
+class _FaultError(Exception):
+    """What is wrong with a file, in words."""
+
+
+def read_torch_file(path: Path, remedy: str = FETCH) -> object:
     """The plain values and tensors of a file, tensors mapped from it; `argparse.Namespace` is let through.
+
+    Args:
+        path: of the file.
+        remedy: what to do where it is damaged, for messages.
 
     Raises:
         ModelError: it is no such file, is damaged, or holds anything else, such as code.
     """
-    head = check_file(path)
+    head = check_file(path, remedy=remedy)
     try:
         with path.open("rb") as file:
             return _zipped(path, file) if head.startswith(_ZIP) else _of_old(path, file)
-    except ModelError:
-        raise
+    except _FaultError as error:
+        raise ModelError(f"{path}: {error}; {remedy}") from error
     except Exception as error:  # damaged zips and pickles raise whatever their bytes lead to
         if (text := as_text(head)) is not None:
-            raise ModelError(f"{path}: no checkpoint but a text ({text!r}); fetch the file again") from error
+            raise ModelError(f"{path}: no checkpoint but a text ({text!r}); {remedy}") from error
         if isinstance(error, pickle.UnpicklingError):
             reason = f"refused, it is damaged or holds more than tensors ({first_line(error)})"
-            raise ModelError(f"{path}: {reason}") from error
-        raise ModelError(f"{path}: not a readable checkpoint ({first_line(error)}); fetch it again") from error
+            raise ModelError(f"{path}: {reason}; {remedy}") from error
+        raise ModelError(f"{path}: not a readable checkpoint ({first_line(error)}); {remedy}") from error
 
 
 def first_line(error: BaseException) -> str:
@@ -76,9 +84,9 @@ def _zipped(path: Path, file: BinaryIO) -> object:
     parts = _members(path, file)
     description = parts["data.pkl"]
     if description.size > _LONGEST_PICKLE:
-        raise ModelError(f"{path}: no checkpoint, or a damaged one (its list of tensors has {description.size} bytes)")
+        raise _FaultError(f"no checkpoint, or a damaged one (its list of tensors has {description.size} bytes)")
     if "byteorder" in parts and _bytes_of(file, parts["byteorder"]) != sys.byteorder.encode():
-        raise ModelError(f"{path}: its numbers are in another byte order than this machine's")
+        raise _FaultError("its numbers are in another byte order than this machine's")
     storages = {name.removeprefix("data/"): part for name, part in parts.items() if name.startswith("data/")}
     return Interpreter(_Storages(_mapped(path), storages)).run(pickletools.genops(_bytes_of(file, description)))
 
@@ -90,23 +98,23 @@ def _members(path: Path, file: BinaryIO) -> dict[str, _Part]:
     found: dict[str, _Part] = {}
     for info in infos:
         if info.compress_type != zipfile.ZIP_STORED or info.flag_bits & 1:
-            raise ModelError(
-                f"{path}: its parts are compressed ({info.filename[:80]!r}), which torch.save never does: take the "
+            raise _FaultError(
+                f"its parts are compressed ({info.filename[:80]!r}), which torch.save never does"
                 "file as it was published, or load and save it with torch"
             )
         name = info.filename.partition("/")[2]
         if name in found:
-            raise ModelError(f"{path}: damaged ({info.filename[:80]!r} is in it twice)")
+            raise _FaultError(f"damaged ({info.filename[:80]!r} is in it twice)")
         found[name] = _Part(_start(file, info), info.file_size)
     end = 0
     for part in sorted(found.values(), key=lambda part: part.start):
         if part.start < end:
-            raise ModelError(f"{path}: damaged (its parts lie one over the other)")
+            raise _FaultError("damaged (its parts lie one over the other)")
         end = part.start + part.size
     _need_bytes(path, end)
     if "data.pkl" not in found or "constants.pkl" in found:
         kind = "a TorchScript program" if "constants.pkl" in found else "a zip of other files"
-        raise ModelError(f"{path}: {kind}, not a checkpoint written by torch.save")
+        raise _FaultError(f"{kind}, not a checkpoint written by torch.save")
     return found
 
 
@@ -122,7 +130,7 @@ def _start(file: BinaryIO, info: zipfile.ZipInfo) -> int:
 
 def _need_bytes(path: Path, size: int) -> None:
     if size > path.stat().st_size:
-        raise ModelError(f"{path}: damaged or cut short (it should have at least {size} bytes); fetch it again")
+        raise _FaultError(f"damaged or cut short (it should have at least {size} bytes)")
 
 
 def _of_old(path: Path, file: BinaryIO) -> object:
@@ -133,7 +141,7 @@ def _of_old(path: Path, file: BinaryIO) -> object:
     Interpreter(sizes).run(pickletools.genops(file))  # the version
     system = Interpreter(sizes).run(pickletools.genops(file))
     if not isinstance(system, dict) or system.get("little_endian") is not (sys.byteorder == "little"):
-        raise ModelError(f"{path}: its numbers are in another byte order than this machine's")
+        raise _FaultError("its numbers are in another byte order than this machine's")
     begin = file.tell()
     Interpreter(sizes).run(pickletools.genops(file))
     keys = Interpreter(sizes).run(pickletools.genops(file))

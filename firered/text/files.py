@@ -9,10 +9,11 @@ from firered.errors import ModelError
 
 _LFS = b"version https://git-lfs"
 _LARGEST_JSON = 64 << 20
+FETCH = "fetch it again"  # what to do about a damaged file, unless it was made here
 _SHOWN = 40  # characters of a text that stands where none belongs
 
 
-def check_file(path: Path, *, may_be_empty: bool = False) -> bytes:
+def check_file(path: Path, *, may_be_empty: bool = False, remedy: str = FETCH) -> bytes:
     """The first bytes of a regular file.
 
     Raises:
@@ -31,7 +32,7 @@ def check_file(path: Path, *, may_be_empty: bool = False) -> bytes:
             f"{path}: a pointer of Git LFS, not the file itself; run `git lfs pull` there, or fetch it again"
         )
     if not head and not may_be_empty:
-        raise ModelError(f"{path}: empty; fetch it again")
+        raise ModelError(f"{path}: empty; {remedy}")
     return head
 
 

@@ -99,7 +99,7 @@ class FrameClassifier:
             while places and places[0].complete and places[0].end <= pending.end:
                 place = places.popleft()
                 taken = pending.take(place.start, place.end)
-                yield place.frames, place.error or _numbers(taken)
+                yield place.frames, place.error or numbers(taken)
 
     def _concatenated(self, recordings: Iterable[Frames], places: deque[_Place]) -> Iterator[tuple[Tensor, Tensor]]:
         """Features (T, 80) and mask (T, 1) of all recordings, one after the other with gaps between."""
@@ -127,7 +127,7 @@ class FrameClassifier:
             yield logits[0].sigmoid().cpu().numpy()
 
 
-def _numbers(probs: np.ndarray) -> Outcome[np.ndarray]:
+def numbers(probs: np.ndarray) -> Outcome[np.ndarray]:
     """The posteriors, or the error where some are no numbers."""
     return probs if np.isfinite(probs).all() else NoNumbersError()
 

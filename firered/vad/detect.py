@@ -18,7 +18,7 @@ from firered.hub.find import find_model
 from firered.models.dfsmn import DfsmnCache
 from firered.results import MvadResult, StreamEvent, StreamVadResult, VadResult
 from firered.runtime.entry import InOrder, Progress
-from firered.vad.classifier import FrameClassifier
+from firered.vad.classifier import FrameClassifier, numbers
 from firered.vad.config import MvadConfig, StreamVadConfig, VadConfig
 from firered.vad.post import SegmentRules, StreamSegmenter, segment, to_seconds
 
@@ -220,7 +220,7 @@ class VadStream:
         if len(feats) == 0:
             return np.zeros(0, np.float32)
         logits = self._classifier.model(feats[None].to(self._classifier.device), cache=self._cache, last=False)
-        return logits[0, :, 0].sigmoid().cpu().numpy()
+        return result_of(numbers(logits[0, :, 0].sigmoid().cpu().numpy()))
 
     @property
     def duration_s(self) -> float:
