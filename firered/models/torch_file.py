@@ -98,10 +98,7 @@ def _members(path: Path, file: BinaryIO) -> dict[str, _Part]:
     found: dict[str, _Part] = {}
     for info in infos:
         if info.compress_type != zipfile.ZIP_STORED or info.flag_bits & 1:
-            raise _FaultError(
-                f"its parts are compressed ({info.filename[:80]!r}), which torch.save never does"
-                "file as it was published, or load and save it with torch"
-            )
+            raise _FaultError(f"its parts are compressed ({info.filename[:80]!r}), which torch.save never does")
         name = info.filename.partition("/")[2]
         if name in found:
             raise _FaultError(f"damaged ({info.filename[:80]!r} is in it twice)")

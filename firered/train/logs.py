@@ -71,9 +71,14 @@ def _lines_until(path: Path, step: int) -> list[str]:
 
 
 def report_left_out(out: Path, problems: Sequence[Problem]) -> None:
-    """List the utterances that are not trained or evaluated on in OUT/left_out, and log their number."""
+    """List the utterances that are not trained or evaluated on in OUT/left_out, and log their number and the first."""
+    by_key: dict[str, Problem] = {}
+    for problem in problems:
+        by_key.setdefault(problem.key, problem)
+    problems = list(by_key.values())
     write_lines(out / LEFT_OUT, sorted(str(problem).replace("\n", " ") for problem in problems))
     for problem in problems[:5]:
         log.warning("skipped: %s", problem)
     if problems:
-        log.warning("%d utterances skipped, listed in %s", len(problems), out / LEFT_OUT)
+        first = " ".join(problem.key for problem in problems[:10]) + (" ..." if len(problems) > 10 else "")
+        log.warning("%d utterances skipped, listed in %s: %s", len(problems), out / LEFT_OUT, first)

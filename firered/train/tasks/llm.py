@@ -33,7 +33,7 @@ from firered.train.beside import ENCODER, copy_beside, on_main_process
 from firered.train.data.batch import NO_TARGET, Batch
 from firered.train.data.config import LlmDataConfig, SpecAugmentConfig
 from firered.train.data.speech import SpeechCorpus
-from firered.train.data.text import table_of
+from firered.train.data.text import table_of, why_not
 from firered.train.data.transcribed import Targets, corpora
 from firered.train.objectives.objective import BatchLoss
 from firered.train.objectives.speech import SpeechObjective
@@ -218,13 +218,13 @@ def _targets(data: LlmDataConfig, tokenizer: PreTrainedTokenizerBase) -> Targets
     """A function from utterances to the token ids of their transcripts."""
 
     def targets(utterances: Sequence[Utterance], what: str, left_out: list[Problem]) -> dict[str, list[int]]:
-        texts, found = table_of(getattr(data, what), "text"), {}
+        texts, found = table_of(getattr(data, what), "text", left_out), {}
         for utterance in utterances:
-            ids = tokenizer.encode(clean(texts.get(utterance.id, "")), add_special_tokens=False)
+            text = texts.get(utterance.id, "")
+            ids = tokenizer.encode(clean(text), add_special_tokens=False)
             if utterance.id not in texts:
                 left_out.append(Problem(utterance.id, "not in text"))
-            elif len(ids) > data.max_tokens:
-                reason = f"too long: {len(ids)} tokens, max_tokens is {data.max_tokens}"
+            elif reason := why_not(text, ids, data):
                 left_out.append(Problem(utterance.id, reason))
             else:
                 found[utterance.id] = ids

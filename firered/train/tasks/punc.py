@@ -143,7 +143,7 @@ def _examples(
     found: dict[str, Example] = {}
     for key, (ids, tags) in zip(texts, tagged(list(texts.values()), tokenizer), strict=True):
         if not len(ids):
-            left_out.append(Problem(key, "no text but punctuation"))
+            left_out.append(Problem(key, "no text but punctuation" if texts[key].strip() else "an empty text"))
         for first in range(0, len(ids), config.max_tokens):
             part = slice(first, first + config.max_tokens)
             found[f"{key}-{first}" if len(ids) > config.max_tokens else key] = ids[part], tags[part]
@@ -163,7 +163,8 @@ def build(settings: Settings) -> Task:
         raise OptionError("model.init and model.bert: give one of them")
     if config.bert:
         model_files(Path(config.bert), "config.json", "vocab.txt")
-    texts = {what: sentences_of(getattr(data, what), what) for what in ("train", "dev")}
+    left_out: list[Problem] = []
+    texts = {what: sentences_of(getattr(data, what), what, left_out) for what in ("train", "dev")}
     vocabulary = _vocabulary(config, texts["train"])
     sizes = _sizes(config, len(vocabulary))
     if len(vocabulary) != sizes["vocab_size"] or _CLS not in vocabulary:
@@ -173,7 +174,6 @@ def build(settings: Settings) -> Task:
         raise OptionError(f"data.max_tokens: {data.max_tokens}, a window of this model has {model.max_tokens}")
     on_main_process(lambda: _write_beside(settings.out, vocabulary, sizes))
     tokenizer = PieceTokenizer(vocabulary)
-    left_out: list[Problem] = []
     train, dev = (
         MarkedCorpus(
             _examples(texts[what], what, tokenizer, data, left_out), data, model.args.cls_id, settings.train.seed
