@@ -16,8 +16,9 @@ import torch
 from torch import Tensor, nn
 
 from firered.errors import ModelError
-from firered.models.torch_file import first_line, read_torch_file
+from firered.models.torch_file import read_torch_file
 from firered.options import plain_type
+from firered.text.files import first_line
 
 _WEIGHTS = (torch.float32, torch.float16, torch.bfloat16, torch.float64)
 _LARGEST = 2**31 - 1  # of any count or size
@@ -142,6 +143,7 @@ def load_network(
     state: dict[str, Tensor],
     path: Path,
     may_lack: Callable[[Network], Collection[str]] = lambda network: (),
+    sizes: Path | None = None,
 ) -> Network:
     """A network with a checkpoint's weights, in evaluation mode on the CPU.
 
@@ -153,12 +155,13 @@ def load_network(
         state: the checkpoint's tensors.
         path: of the checkpoint, for messages.
         may_lack: see `load_weights`.
+        sizes: the file that `config` is from, where it is not the checkpoint.
 
     Raises:
         ModelError: the weights are those of another network, or no numbers.
     """
     with torch.device("meta"):
-        network = make_network(make, config, len(state), path)
+        network = make_network(make, config, len(state), sizes or path)
     lacking = tuple(may_lack(network))
     check_weights(network.state_dict(keep_vars=True), state, path, may_lack=lacking)
     try:
@@ -187,8 +190,8 @@ def make_network(make: Callable[[], Network], config: Any, tensors: int, path: P
             raise ModelError(f"{path}: {one.name} is {layers}, but its weights are {tensors} tensors")
     try:
         return make()
-    except ModelError:
-        raise
+    except ModelError as error:
+        raise ModelError(f"{path}: {error}") from error
     except Exception as error:  # errors of many kinds, all from sizes that do not fit together
         raise ModelError(f"{path}: no network can be made of its arguments ({first_line(error)})") from error
 

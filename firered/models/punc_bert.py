@@ -12,7 +12,6 @@ from transformers import BertConfig, BertModel
 from firered.errors import ModelError
 from firered.hub.catalogue import CHECKPOINT
 from firered.models.checkpoint import arg, config_from_args, load_checkpoint, load_network, model_files
-from firered.models.torch_file import first_line
 from firered.text.files import read_json
 
 BERT_CONFIG = "chinese-lert-base/config.json"
@@ -81,12 +80,9 @@ class PuncBert(nn.Module):
             raise ModelError(f"{checkpoint}: cls_id is {args.cls_id}, the model has {values['vocab_size']} tokens")
 
         def make() -> PuncBert:
-            try:
-                return cls(BertConfig(**{**values, "attn_implementation": "sdpa"}), args)
-            except Exception as error:  # errors of many kinds, all from values that do not fit together
-                raise ModelError(f"{config}: no BERT can be made of these values ({first_line(error)})") from error
+            return cls(BertConfig(**{**values, "attn_implementation": "sdpa"}), args)
 
-        model = load_network(make, BertSizes(**values), state, checkpoint, lambda _: _MAY_LACK)
+        model = load_network(make, BertSizes(**values), state, checkpoint, lambda _: _MAY_LACK, config)
         positions = model.bert.embeddings.position_ids  # no weights, so the file does not have them
         positions.copy_(torch.arange(positions.shape[1]))
         model.bert.embeddings.token_type_ids.zero_()

@@ -20,8 +20,7 @@ from transformers.utils import logging as hf_logging
 
 from firered.errors import ModelError
 from firered.models.checkpoint import arg, config_from_args, make_network, need_numbers, shown
-from firered.models.torch_file import first_line
-from firered.text.files import check_file, read_json
+from firered.text.files import check_file, first_line, read_json
 
 _INDEX, _WEIGHTS = "model.safetensors.index.json", "model.safetensors"
 _NUMBERS = ("F32", "F16", "BF16", "F64")

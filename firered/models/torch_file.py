@@ -20,7 +20,7 @@ from torch import Tensor
 
 from firered.errors import ModelError
 from firered.models.torch_pickle import STORAGES, Interpreter, Name
-from firered.text.files import FETCH, as_text, check_file
+from firered.text.files import FETCH, as_text, check_file, first_line
 
 _ZIP = b"PK\x03\x04"
 _LOCAL_HEADER = 30  # bytes before the name of a member, which is there a second time
@@ -63,11 +63,6 @@ def read_torch_file(path: Path, remedy: str = FETCH) -> object:
             reason = f"refused, it is damaged or holds more than tensors ({first_line(error)})"
             raise ModelError(f"{path}: {reason}; {remedy}") from error
         raise ModelError(f"{path}: not a readable checkpoint ({first_line(error)}); {remedy}") from error
-
-
-def first_line(error: BaseException) -> str:
-    """The first line of an error's message, or its kind where it has none: torch's run over many lines."""
-    return (str(error).strip().splitlines() or [type(error).__name__])[0][:300]
 
 
 def _mapped(path: Path) -> Tensor:
@@ -122,7 +117,10 @@ def _start(file: BinaryIO, info: zipfile.ZipInfo) -> int:
     name = file.read(name_length)
     if header[:4] != _ZIP or name != info.orig_filename.encode() or info.compress_size != info.file_size:
         raise zipfile.BadZipFile(f"wrong header of {info.filename[:80]!r}")
-    return info.header_offset + _LOCAL_HEADER + name_length + more
+    start = info.header_offset + _LOCAL_HEADER + name_length + more
+    if _bytes_of(file, _Part(start + info.file_size, 2)) != _ZIP[:2]:  # whatever comes next begins so
+        raise zipfile.BadZipFile(f"{info.filename[:80]!r} is not where it should be")
+    return start
 
 
 def _need_bytes(path: Path, size: int) -> None:

@@ -83,6 +83,11 @@ def as_text(head: bytes) -> str | None:
     return " ".join(text.split())[:_SHOWN]
 
 
+def first_line(error: BaseException) -> str:
+    """The first line of an error's message, or its kind where it has none: torch's run over many lines."""
+    return (str(error).strip().splitlines() or [type(error).__name__])[0][:300]
+
+
 def _kind(mode: int) -> str:
     kinds = {stat.S_IFDIR: "a folder", stat.S_IFIFO: "a named pipe", stat.S_IFSOCK: "a socket"}
     return kinds.get(stat.S_IFMT(mode), "a device")

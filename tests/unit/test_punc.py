@@ -194,8 +194,8 @@ def break_model(directory: Path, what: str) -> None:
     [
         (TAGS, "not a complete model directory, out_dict missing"),
         (BERT_CONFIG, "not a complete model directory, chinese-lert-base/config.json missing"),
-        ("hidden_size", "no BERT can be made of these values .* not a multiple"),
-        ("hidden_act", "no BERT can be made of these values"),
+        ("hidden_size", "config.json: no network can be made of its arguments .* not a multiple"),
+        ("hidden_act", "config.json: no network can be made of its arguments"),
         ("no size", "these are not the arguments of a BERT: hidden_size not given"),
         ("json", "not readable as JSON"),
         ("args", "not the arguments of a punctuation model: cls_id, odim not given"),

@@ -382,6 +382,9 @@ def test_tokens_to_look_at_need_no_decoding(model_dir):
 
 
 def test_other_tokenizers_are_refused(tmp_path):
+    with pytest.raises(ModelError, match="no tokenizer here"):
+        LlmTokenizer.from_dir(tmp_path)
+    (tmp_path / "tokenizer.json").write_text("{}")
     with pytest.raises(ModelError, match="no tokenizer that can be loaded"):
         LlmTokenizer.from_dir(tmp_path)
     tokenizer = tiny_tokenizer()

@@ -117,6 +117,7 @@ class LoadedLlm:
         tokenizer = LlmTokenizer.from_dir(folder)
         dtype = llm_dtype(config.dtype, llm_place)
         model = SpeechLlm.load(directory, folder, tokenizer.speech_id, dtype=dtype, llm_device=spread)
+        tokenizer.check_size(model.llm.config.vocab_size)
         model.merge()
         if dtype == torch.bfloat16 and llm_place.type == "cpu" and not cpu_has_bfloat16():
             widen(model.llm)

@@ -13,7 +13,7 @@ import torch
 from peft import PeftModel
 from torch import Tensor
 from torch.nn.utils.rnn import pad_sequence
-from transformers import AutoTokenizer, PreTrainedTokenizerBase
+from transformers import PreTrainedTokenizerBase
 
 from firered.asr.families.speech_llm_loaded import llm_folder
 from firered.data.utterance import Utterance
@@ -26,7 +26,7 @@ from firered.models.conformer import SUBSAMPLING
 from firered.models.qwen import load_llm, with_lora
 from firered.models.speech_llm import SpeechLlm, positions_of
 from firered.options import Options, option
-from firered.text.llm_tokenizer import LlmTokenizer
+from firered.text.llm_tokenizer import LlmTokenizer, load_tokenizer
 from firered.text.units import IDEOGRAPH
 from firered.train import checkpoints
 from firered.train.beside import ENCODER, copy_beside, on_main_process
@@ -241,9 +241,10 @@ def build(settings: Settings) -> Task:
     folder = _language_model(config)
     tokenizer = LlmTokenizer.from_dir(folder)
     model = initial_model(config, folder, tokenizer.speech_id)
+    tokenizer.check_size(model.llm.config.vocab_size)
     objective = LlmObjective(model, config, settings.section("specaugment", SpecAugmentConfig))
     _write_beside(settings.out, config, folder)
-    plain = AutoTokenizer.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
+    plain = load_tokenizer(folder)
     corpus = partial(LlmCorpus, tokenizer, model.encoder_projector.downsample_rate)
     train, dev, left_out = corpora(settings, _targets(data, plain), config.init or config.encoder, corpus=corpus)
     return Task(objective, train, dev, data.batch_frames, left_out)
