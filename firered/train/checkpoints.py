@@ -19,6 +19,7 @@ from firered.train.config import TrainConfig
 log = logging.getLogger(__name__)
 
 FOLDER, STATE = "checkpoints", "state.pt"
+_REMEDY = "--set train.resume=false starts the training again"
 
 
 def save(path: Path, content: object) -> None:
@@ -48,7 +49,9 @@ def load(path: Path) -> dict[str, Any]:
     Raises:
         ModelError: it cannot be read.
     """
-    content = read_torch_file(path, "--set train.resume=false starts the training again")
+    if not path.exists():
+        raise ModelError(f"{path}: missing; {_REMEDY}")
+    content = read_torch_file(path, _REMEDY)
     if not isinstance(content, dict):
         raise ModelError(f"{path}: not a checkpoint of a training")
     return content
