@@ -1,7 +1,8 @@
 """The text of the LLM variant: prompt, placeholder for speech, and tokens back to text (published inference code)."""
 
 import codecs
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import cast
 
@@ -46,7 +47,10 @@ class LlmTokenizer:
         Raises:
             ModelError: its files are missing or damaged.
         """
-        return cls(load_tokenizer(folder), folder)
+        with _named(folder):
+            tokenizer = cls(load_tokenizer(folder), folder)
+            tokenizer.text_of(tokenizer.prompt(1))  # options of the wrong types are noticed when they are used
+        return tokenizer
 
     def check_size(self, tokens: int) -> None:
         """Raise ModelError where a language model of so many tokens has no embedding for one of the prompt's."""
@@ -90,9 +94,16 @@ def load_tokenizer(folder: Path) -> PreTrainedTokenizerBase:
         raise ModelError(f"{folder}: no tokenizer here ({' or '.join(_FILES)})")
     for path in (folder / name for name in (*_FILES, *_MORE_FILES) if (folder / name).exists()):
         read_json(path)
-    try:
+    with _named(folder):
         return AutoTokenizer.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
-    except (KeyboardInterrupt, SystemExit):
+
+
+@contextmanager
+def _named(folder: Path) -> Iterator[None]:
+    """Errors of a tokenizer inside the block name its folder."""
+    try:
+        yield
+    except (ModelError, KeyboardInterrupt, SystemExit):
         raise
     except (
         BaseException

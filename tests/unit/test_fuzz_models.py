@@ -8,6 +8,7 @@ import math
 import os
 import random
 import shutil
+import signal
 from collections import Counter
 from pathlib import Path
 
@@ -120,11 +121,13 @@ def run_cases(directory, name, cases):
     before, counts = memory("VmRSS"), Counter()
     for number in range(round(share * cases)):
         seed = f"{SEED}-{name}-{number}"
+        signal.alarm(60)  # ends the process where something never returns
         try:
             outcome, done = one_case(directory, use, random.Random(seed))
         except Exception as error:
-            error.add_note(f"case {seed}")
-            raise
+            raise AssertionError(f"case {seed}") from error
+        finally:
+            signal.alarm(0)
         assert outcome in OUTCOMES, f"case {seed}: {done}: {outcome}"
         counts[outcome] += 1
         assert memory("VmHWM") - before < MORE_MEMORY, f"case {seed} took {memory('VmHWM') - before} bytes"
