@@ -8,7 +8,7 @@ from typing import NamedTuple
 import numpy as np
 import torch
 
-from firered.errors import ModelError, OptionError, Outcome, result_of
+from firered.errors import ModelError, NoNumbersError, OptionError, Outcome, result_of
 from firered.hub.catalogue import CHECKPOINT
 from firered.hub.find import find_model
 from firered.models.checkpoint import model_files, pick_device
@@ -254,6 +254,8 @@ class Punc:
             row[: 1 + len(given)] = torch.tensor([self.model.args.cls_id, *given])
         logits = self.model(ids.to(self.device), mask.to(self.device))
         probs = logits.float().softmax(-1).cpu().numpy()
+        if not np.isfinite(probs[mask.bool().numpy()]).all():
+            raise NoNumbersError
         return [padded[1 : 1 + len(row)] for padded, row in zip(probs, rows, strict=True)]
 
 

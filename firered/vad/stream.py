@@ -11,10 +11,10 @@ from firered.audio.framing import FRAME_LENGTH, FRAME_SHIFT, SAMPLE_RATE, num_fr
 from firered.audio.frontend import NUM_BINS, fbank
 from firered.audio.like import Samples
 from firered.audio.pieces import Pieces
-from firered.errors import AudioError
+from firered.errors import AudioError, result_of
 from firered.models.dfsmn import DfsmnCache
 from firered.results import StreamEvent, StreamFrame
-from firered.vad.classifier import FrameClassifier
+from firered.vad.classifier import FrameClassifier, numbers
 from firered.vad.config import StreamVadConfig
 from firered.vad.post import StreamSegmenter
 
@@ -61,7 +61,7 @@ class _Posteriors:
         logits = self._classifier.model(normalised, cache=cache, last=False)
         if full:
             self._cache = cache
-        return feats, logits[0, :, 0].sigmoid().cpu().numpy()
+        return feats, result_of(numbers(logits[0, :, 0].sigmoid().cpu().numpy()))
 
 
 class VadStream:
