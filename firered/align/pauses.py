@@ -48,7 +48,7 @@ def before_the_end(times: Sequence[Interval], own_ends: Sequence[float], duratio
 
     A head that has missed the last of an utterance has its tokens on the very last frames: with less than a frame of
     the recording left, or behind a pause with less than two. They are put after the token before them, at the mean pace
-    of those before that.
+    of those before that; where there is none before, they share the recording.
 
     Args:
         times: of the tokens, in order.
@@ -59,8 +59,10 @@ def before_the_end(times: Sequence[Interval], own_ends: Sequence[float], duratio
     while on_time and duration_s - on_time[-1][0] < LEAST_S * (2 if _after_pause(on_time) else 1):
         on_time.pop()
     late = len(times) - len(on_time)
-    if not late or not on_time:
+    if not late:
         return list(times)
+    if not on_time:  # nothing says where any of them is
+        return _shared(0.0, duration_s, [1] * late)
     *before, (start, _) = on_time
     step = (duration_s - start) / (late + 1)
     if before:
@@ -107,9 +109,8 @@ def with_unknown(
             known[0] = (after, max(after, known[0][1]))
         else:
             before = placed.pop()
-            size = next(size for size in reversed(sizes[: len(placed) + 1]) if size.known)
             after = known[done][0] if done < len(known) else min(duration_s, before[0] + long_s * (len(letters) + 1))
-            begin = _end_of_known(before, ends[done - 1], size.letters, letters, after)
+            begin = _end_of_known(before, ends[done - 1], sizes[len(placed)].letters, letters, after)
             placed.append((before[0], begin))
         placed += _shared(begin, max(begin, after), letters)
     return placed

@@ -12,8 +12,8 @@ from firered.align.ctc import NotAligned, TimestampMode, merge_words, token_time
 from firered.align.pauses import Size
 from firered.models.aed import CTC_LEAD_S
 from firered.results import Alignment, TokenTime, Word
+from firered.text.timed_words import TAG, is_silent, word_spans, words
 from firered.text.tokenizer import NO_SPEECH, UNK_ID, WORD_START, Tokenizer
-from firered.text.words import TAG, is_silent, word_spans, words
 
 _APOSTROPHES = str.maketrans(dict.fromkeys("’‘ʼ＇", "'"))
 _SPOKEN_PART = re.compile(rf"({TAG.pattern})|[\w']+|.", re.DOTALL)

@@ -18,6 +18,7 @@ from transformers.models.fun_asr_nano.configuration_fun_asr_nano import FunAsrNa
 from transformers.models.fun_asr_nano.modeling_fun_asr_nano import FunAsrNanoEncoder, FunAsrNanoMultiModalProjector
 
 from firered.errors import ModelError
+from firered.models.checkpoint import arg
 
 ROW_FRAMES = 6  # feature frames to a row of the encoder
 _ATTENTION = "sdpa"
@@ -27,14 +28,14 @@ _ATTENTION = "sdpa"
 class SanmSizes:
     """`audio_encoder_conf` of a published config.yaml."""
 
-    output_size: int
-    attention_heads: int
-    linear_units: int
-    num_blocks: int
-    tp_blocks: int
-    kernel_size: int
-    sanm_shfit: int = 0
-    normalize_before: bool = True
+    output_size: int = arg(low=1)
+    attention_heads: int = arg(low=1)
+    linear_units: int = arg(low=1)
+    num_blocks: int = arg(low=1, layers=True)
+    tp_blocks: int = arg(low=1, layers=True)
+    kernel_size: int = arg(low=1)
+    sanm_shfit: int = arg(0)
+    normalize_before: bool = arg(True)
 
     @property
     def layers(self) -> int:
@@ -46,14 +47,14 @@ class SanmSizes:
 class AdaptorSizes:
     """`audio_adaptor_conf`, or `ctc_decoder_conf`, of a published config.yaml."""
 
-    ffn_dim: int
-    llm_dim: int
-    encoder_dim: int
-    n_layer: int
-    downsample_rate: int = 1
-    attention_heads: int = 8
-    use_low_frame_rate: bool = False
-    eps: float = 1e-12
+    ffn_dim: int = arg(low=1)
+    llm_dim: int = arg(low=1)
+    encoder_dim: int = arg(low=1)
+    n_layer: int = arg(low=0, layers=True)
+    downsample_rate: int = arg(1, low=1)
+    attention_heads: int = arg(8, low=1)
+    use_low_frame_rate: bool = arg(False)
+    eps: float = arg(1e-12, low=0)
 
 
 class Positions(nn.Module):

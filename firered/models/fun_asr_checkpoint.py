@@ -1,6 +1,7 @@
 """Fun-ASR-Nano from its checkpoints, unchanged: the published form (config.yaml, model.pt) and that of transformers."""
 
 import functools
+from argparse import Namespace
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,9 +12,10 @@ from safetensors.torch import load_file
 from torch import Tensor, nn
 from transformers import Qwen3Config, Qwen3ForCausalLM
 
-from firered.models.checkpoint import check_tensors, load_tensors
+from firered.models.checkpoint import check_weights, config_from_args, load_tensors, need_numbers
 from firered.models.fun_asr import (
     Adaptor,
+    AdaptorSizes,
     FunAsrEncoder,
     qwen3,
     released_adaptor_name,
@@ -21,11 +23,12 @@ from firered.models.fun_asr import (
     restore_rotary,
     sanm_encoder,
 )
-from firered.models.fun_asr_config import TRANSFORMERS_CONFIG, CheckpointConfig, llm_config, transformers_config
-from firered.models.qwen import weight_files
+from firered.models.fun_asr_config import CONFIG, TRANSFORMERS_CONFIG, CheckpointConfig, llm_values, transformers_config
+from firered.models.qwen import QwenSizes, weight_files
 
 WEIGHTS, CTC_VOCABULARY = "model.pt", "multilingual.tiktoken"
 _OF_CTC = ("ctc_decoder.", "ctc.")
+_MANY = 10_000  # tensors: more than any checkpoint has
 
 
 @dataclass
@@ -51,13 +54,13 @@ def load_published(directory: Path, config: CheckpointConfig, dtype: torch.dtype
     """
     path = directory / WEIGHTS
     state = {name.removeprefix("module."): value for name, value in load_tensors(path).items()}
-    sanm, adaptor, llm, *head = _published_parts(directory, config, dtype)
+    sanm, adaptor, llm, *head = _published_parts(directory, config, dtype, len(state))
     parts = [sanm, adaptor, llm]
-    check_tensors(_shapes(parts), {name: v for name, v in state.items() if not name.startswith(_OF_CTC)}, path)
+    check_weights(_wanted(parts), {name: v for name, v in state.items() if not name.startswith(_OF_CTC)}, path)
     if any(name not in state or state[name].shape != shape for name, shape in _shapes(head).items()):
         head = []
     for part in [*parts, *head]:
-        part.fill(state)
+        part.fill(state, path)
     restore_rotary(llm.module)
     return FunAsrParts(
         FunAsrEncoder(sanm.module, adaptor.module, *(part.module for part in head)).eval(), llm.module.eval()
@@ -69,22 +72,39 @@ def published_shapes(directory: Path, config: CheckpointConfig) -> dict[str, tor
     return _shapes(_published_parts(directory, config, torch.float32))
 
 
-def _published_parts(directory: Path, config: CheckpointConfig, dtype: torch.dtype) -> "list[_Part]":
-    """Encoder, adaptor, language model and the two of the CTC head, without memory."""
+def _published_parts(
+    directory: Path, config: CheckpointConfig, dtype: torch.dtype, tensors: int = _MANY
+) -> "list[_Part]":
+    """Encoder, adaptor, language model and the two of the CTC head, without memory, for a file of so many tensors."""
+    path, front_end, head = directory / CONFIG, config.front_end, config.ctc_decoder
     named = functools.partial(released_encoder_name, sizes=config.encoder)
+
+    def adaptor(sizes: AdaptorSizes) -> Adaptor:
+        return make_network(lambda: Adaptor(sizes), sizes, tensors, path)
+
     with torch.device("meta"):
+        sanm = make_network(
+            lambda: sanm_encoder(config.encoder, front_end.bins, front_end.stack), config.encoder, tensors, path
+        )
         parts = [
-            _Part(sanm_encoder(config.encoder, config.front_end.bins, config.front_end.stack), "audio_encoder.", named),
-            _Part(Adaptor(config.adaptor), "audio_adaptor.", released_adaptor_name),
-            _Part(qwen3(llm_config(directory / config.llm)), "llm.", _as_it_is, dtype),
+            _Part(sanm, "audio_encoder.", named),
+            _Part(adaptor(config.adaptor), "audio_adaptor.", released_adaptor_name),
+            _Part(_qwen3(directory / config.llm, tensors), "llm.", _as_it_is, dtype),
         ]
-        if config.ctc_decoder is not None:
-            last = nn.Linear(config.ctc_decoder.llm_dim, config.ctc_words)
+        if head is not None:
+            last = nn.Linear(head.llm_dim, config.ctc_words)
             parts += [
-                _Part(Adaptor(config.ctc_decoder), "ctc_decoder.", released_adaptor_name),
+                _Part(adaptor(head), "ctc_decoder.", released_adaptor_name),
                 _Part(last, "ctc.ctc_lo.", _as_it_is),
             ]
     return parts
+
+
+def _qwen3(folder: Path, tensors: int) -> Qwen3ForCausalLM:
+    """The language model that a folder's config.json describes, without memory."""
+    path, values = folder / TRANSFORMERS_CONFIG, llm_values(folder)
+    sizes = config_from_args(QwenSizes, Namespace(**values), "a Qwen3", source=path)
+    return make_network(lambda: qwen3(Qwen3Config(**values)), sizes, tensors, path)
 
 
 def load_transformers(directory: Path, config: CheckpointConfig, dtype: torch.dtype) -> FunAsrParts:
@@ -114,9 +134,9 @@ def load_transformers(directory: Path, config: CheckpointConfig, dtype: torch.dt
         _Part(llm.model, "model.language_model.", _as_it_is, dtype),
         _Part(llm.lm_head, "lm_head.", _as_it_is, dtype),
     ]
-    check_tensors(_shapes(parts), state, directory)
+    check_weights(_wanted(parts), state, directory)
     for part in parts:
-        part.fill(state)
+        part.fill(state, directory)
     restore_rotary(llm, rounded=False)
     return FunAsrParts(FunAsrEncoder(sanm, adaptor).eval(), llm.eval())
 
@@ -143,15 +163,21 @@ class _Part:
             shapes[self.prefix + released] = torch.Size((rows, *parameter.shape[1:]))
         return shapes
 
-    def fill(self, state: Mapping[str, Tensor]) -> None:
-        """Put the file's tensors into the module."""
+    def fill(self, state: Mapping[str, Tensor], path: Path) -> None:
+        """Put the file's tensors into the module; ModelError where some are no numbers."""
         values: dict[str, Tensor] = {}
         for name in self.module.state_dict():
             released, third = self.released(name)
             value = state[self.prefix + released]
             values[name] = (value if third is None else value.chunk(3)[third]).to(self.dtype)
+        need_numbers(values, path)
         self.module.load_state_dict(values, assign=True)
 
 
 def _shapes(parts: "Sequence[_Part]") -> dict[str, torch.Size]:
     return {name: shape for part in parts for name, shape in part.shapes().items()}
+
+
+def _wanted(parts: "Sequence[_Part]") -> dict[str, Tensor]:
+    """The same as tensors without memory."""
+    return {name: torch.empty(shape, device="meta") for name, shape in _shapes(parts).items()}

@@ -1,7 +1,8 @@
 """The text of the LLM variant: prompt, placeholder for speech, and tokens back to text (published inference code)."""
 
 import codecs
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TypeVar, cast
 
@@ -9,11 +10,14 @@ from transformers import AddedToken, AutoTokenizer, PreTrainedTokenizerBase
 from transformers.convert_slow_tokenizer import bytes_to_unicode
 
 from firered.errors import ModelError
+from firered.text.files import first_line, read_json
 from firered.text.tokenizer import WORD_START
 
 SPEECH, BOS, EOS, PAD = "<speech>", "<|im_start|>", "<|im_end|>", "<|endoftext|>"
 PROMPT = f"{BOS}user\n{SPEECH}请转写音频为文字{EOS}\n{BOS}assistant\n"
 
+_FILES = ("tokenizer.json", "vocab.json")
+_MORE_FILES = ("tokenizer_config.json", "special_tokens_map.json", "added_tokens.json")
 _AS_BYTES = "firered-as-bytes"
 T = TypeVar("T", bound="ChatTokenizer")
 _BYTE_OF = {character: byte for byte, character in bytes_to_unicode().items()}
@@ -30,7 +34,7 @@ class ChatTokenizer:
         missing = [token for token in (BOS, EOS, PAD) if token not in tokenizer.get_vocab()]
         if missing:
             raise ModelError(f"{source}: the tokenizer has no {', '.join(missing)}: not one of a Qwen chat model")
-        self._tokenizer = tokenizer
+        self._tokenizer, self._source = tokenizer, source
         vocabulary = tokenizer.get_vocab()
         self.eos_id, self.pad_id = (vocabulary[token] for token in (EOS, PAD))
 
@@ -41,11 +45,21 @@ class ChatTokenizer:
         Raises:
             ModelError: its files are missing or damaged.
         """
-        try:
-            tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
-        except Exception as error:  # the tokenizers library raises the bare Exception
-            raise ModelError(f"{folder}: no tokenizer that can be loaded ({error})") from error
-        return cls(tokenizer, folder)
+        with _named(folder):
+            tokenizer = cls(load_tokenizer(folder), folder)
+            # Options of the wrong types are noticed when they are used.
+            tokenizer.text_of(tokenizer.ids_of(f"{BOS}user\n{EOS}"))
+        return tokenizer
+
+    def check_size(self, tokens: int) -> None:
+        """Raise ModelError where a language model of so many tokens has no embedding for one of the prompt's."""
+        largest = max(*self._needed(), self.eos_id, self.pad_id)
+        if largest >= tokens:
+            raise ModelError(f"{self._source}: its tokenizer has the id {largest}, its model {tokens} tokens")
+
+    def _needed(self) -> list[int]:
+        """Ids that every prompt has."""
+        return self.ids_of(f"{BOS}system\nuser\nassistant\n")
 
     def ids_of(self, text: str) -> list[int]:
         """Ids of a text, in which special tokens are recognised."""
@@ -89,6 +103,36 @@ class LlmTokenizer(ChatTokenizer):
         """Ids of the prompt with room for so many speech embeddings; what is generated follows it."""
         at = self._prompt.index(self.speech_id)
         return [*self._prompt[:at], *[self.speech_id] * speech, *self._prompt[at + 1 :]]
+
+    def _needed(self) -> list[int]:
+        return [number for number in self._prompt if number != self.speech_id]
+
+
+def load_tokenizer(folder: Path) -> PreTrainedTokenizerBase:
+    """The tokenizer of a Hugging Face folder as it is there.
+
+    Raises:
+        ModelError: its files are missing or damaged.
+    """
+    if not any((folder / name).exists() for name in _FILES):
+        raise ModelError(f"{folder}: no tokenizer here ({' or '.join(_FILES)})")
+    for path in (folder / name for name in (*_FILES, *_MORE_FILES) if (folder / name).exists()):
+        read_json(path)
+    with _named(folder):
+        return AutoTokenizer.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
+
+
+@contextmanager
+def _named(folder: Path) -> Iterator[None]:
+    """Errors of a tokenizer inside the block name its folder."""
+    try:
+        yield
+    except (ModelError, KeyboardInterrupt, SystemExit):
+        raise
+    except (
+        BaseException
+    ) as error:  # the tokenizers library raises the bare Exception, and panics that are not even that
+        raise ModelError(f"{folder}: no tokenizer that can be loaded ({first_line(error)})") from error
 
 
 def _spelt(raw: bytes) -> str:

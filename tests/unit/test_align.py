@@ -190,6 +190,7 @@ def test_arguments_that_do_not_fit_are_a_mistake(shape, lengths, tokens):
             [(0.0, 0.02), (0.02, 0.04), (0.04, 0.06), (0.06, 0.08)],
         ),
         ("a", 0.05, [(0.04, 0.065)], [(0.0, 0.005)], [(0.0, 0.04)]),
+        ("....a", 0.17, [(0.2, 0.225)], [(0.14, 0.165)], [(0.0, 0.17)]),
         # behind a pause the last token is on the last frame: it is put where it would be without the pause
         (
             "a.b.c......a",

@@ -7,6 +7,7 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from support.paths import EGS, GOLDENS
 
 from firered.align.ctc import NotAligned, align
 from firered.align.pauses import Size, one_after_the_other, with_unknown
@@ -18,9 +19,10 @@ from firered.align.words import (
     words_given,
     words_recognised,
 )
+from firered.data.datadir import read_table
 from firered.results import TokenTime, Word
+from firered.text.timed_words import words
 from firered.text.tokenizer import SPECIAL, Tokenizer
-from firered.text.words import words
 
 SYMBOLS = [*SPECIAL, "▁", *"ABCDE'你好世"]
 TOKENIZER = Tokenizer(SYMBOLS)
@@ -49,7 +51,7 @@ TEXTS = st.lists(
 ).map(" ".join)
 
 
-@settings(max_examples=150)
+@settings(max_examples=60)
 @given(TEXTS, st.integers(0, 10**6), st.integers(0, 120), st.sampled_from([TOKENIZER, SPACED, BARE]))
 def test_every_word_of_any_text_has_a_time_in_order_inside_the_audio(text, seed, frames, tokenizer):
     found, tokens, duration_s = aligned(text, seed, frames, tokenizer=tokenizer)
@@ -78,6 +80,20 @@ def test_a_text_that_the_dictionary_knows_is_aligned_by_the_tokenizers_own_token
     for tokenizer in (TOKENIZER, SPACED, BARE):
         pieces = [piece for word in given_words(text, tokenizer) for piece in word.pieces]
         assert ([piece.symbol for piece in pieces], [piece.id for piece in pieces]) == tokenizer.tokenize(text)
+
+
+@pytest.mark.parametrize(
+    ("model", "text"),
+    [
+        (GOLDENS / "tiny/FireRedASR2-AED", GOLDENS / "tiny/text"),
+        (EGS / "mini/models/FireRedASR2-AED", EGS / "mini/test/text"),
+    ],
+)
+def test_with_pieces_of_words_as_well(model, text):
+    tokenizer, texts = Tokenizer.from_dir(model), read_table(text).values()
+    assert len(texts) > 10
+    for one in texts:
+        assert [p.id for word in given_words(one, tokenizer) for p in word.pieces] == tokenizer.tokenize(one).ids
 
 
 @pytest.mark.parametrize(

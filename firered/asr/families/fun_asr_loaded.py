@@ -18,7 +18,7 @@ from firered.audio.frontend import FrontEnd
 from firered.errors import ModelError, OptionError
 from firered.hub.catalogue import MLT_WEIGHTS
 from firered.models.bfloat16 import cpu_has_bfloat16, widen
-from firered.models.checkpoint import first_line, model_files, pick_device
+from firered.models.checkpoint import model_files, pick_device
 from firered.models.dtype import check_dtype, llm_dtype, quantise_layers
 from firered.models.fun_asr import FunAsrEncoder, heard_rows, row_mask
 from firered.models.fun_asr_checkpoint import CTC_VOCABULARY, WEIGHTS, load_published, load_transformers
@@ -27,6 +27,7 @@ from firered.models.qwen import weight_files
 from firered.runtime.context import Context
 from firered.runtime.speech import Speech
 from firered.text.bpe_tokenizer import BpeTokenizer
+from firered.text.files import first_line
 from firered.text.fun_asr import Request, around_speech
 from firered.text.languages import CHINESE_NAME
 from firered.text.llm_tokenizer import ChatTokenizer

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from firered.text.words import is_silent, word_spans, words
+from firered.text.timed_words import is_silent, word_spans, words
 
 
 @pytest.mark.parametrize(
