@@ -12,7 +12,7 @@ from safetensors.torch import load_file
 from torch import Tensor, nn
 from transformers import Qwen3Config, Qwen3ForCausalLM
 
-from firered.models.checkpoint import check_weights, config_from_args, load_tensors, need_numbers
+from firered.models.checkpoint import check_weights, config_from_args, load_tensors, make_network, need_numbers
 from firered.models.fun_asr import (
     Adaptor,
     AdaptorSizes,

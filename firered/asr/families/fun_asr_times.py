@@ -10,7 +10,7 @@ from torch import Tensor
 from firered.align.ctc import NotAligned, align, spans_of
 from firered.results import TokenTime, Word
 from firered.text.bpe_tokenizer import BpeTokenizer
-from firered.text.words import word_spans
+from firered.text.timed_words import word_spans
 
 ROW_S = 0.06
 
