@@ -54,6 +54,11 @@ class RecogniserConfig(GuardConfig):
     batch_seconds: float = batch_seconds_option()
     window_seconds: float = option(60.0, "longer utterances are decoded in windows cut at quiet places", low=2)
 
+    @property
+    def punctuates(self) -> bool:
+        """Whether the recogniser's text has punctuation with these options."""
+        return False
+
 
 @dataclass(frozen=True)
 class AsrConfig(RecogniserConfig):
@@ -189,6 +194,11 @@ class FunAsrConfig(RecogniserConfig):
     def __post_init__(self) -> None:
         super().__post_init__()
         self.search  # noqa: B018 - it checks what belongs together
+
+    @property
+    def punctuates(self) -> bool:
+        """Whether the text has punctuation: without ITN the model writes none."""
+        return self.itn
 
     @property
     def search(self) -> GenerateConfig:

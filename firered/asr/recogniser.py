@@ -56,6 +56,10 @@ class Recogniser(Encoder, Protocol):
     def times_words(self) -> bool:
         """Whether its results have word times."""
 
+    @property
+    def punctuates(self) -> bool:
+        """Whether its text has punctuation, so that a punctuation model has nothing to do."""
+
     def check(self, context: Context) -> None:
         """Raise OptionError where the model cannot do what a context asks for, such as a language it does not know."""
 

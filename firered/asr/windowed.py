@@ -84,6 +84,11 @@ class WindowedRecogniser(WindowedEncoder[Config], Generic[Config, Decoded]):
         results = [self._joined(speech, parts) for speech, parts in zip(utterances, decoded, strict=True)]
         return self.guard(utterances, self._timed(utterances, results))
 
+    @property
+    def punctuates(self) -> bool:
+        """Whether its text has punctuation."""
+        return False
+
     def check(self, context: Context) -> None:
         """Raise OptionError where the model cannot do what a context asks for."""
 

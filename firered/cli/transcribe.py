@@ -82,7 +82,9 @@ def transcribe_command(
         raise OptionError(f"format: {', '.join(unknown)} unknown; known are {', '.join(FORMATS)}")
     if system.asr:
         system = replace(system, asr_type=recogniser_of(models, system)[1].name)
-    places = model_dirs(models, system)
+    places = model_dirs(models, system, asr)
+    if system.asr and system.punc and asr.punctuates:
+        log.info("the recogniser writes its own punctuation: FireRedPunc is not used")
     devices = _devices(compute, nj)
     families = _passed_on() if len(devices) > 1 else []
     options = {"vad": vad, "mvad": mvad, "lid": lid, "asr": asr, "punc": punc}

@@ -18,6 +18,7 @@ from firered.hub.find import find_model
 from firered.lid.config import LidConfig
 from firered.lid.identify import Lid
 from firered.punc.config import PuncConfig
+from firered.punc.own_marks import sentences_by_own_marks
 from firered.punc.punctuate import Punc
 from firered.results import AsrResult, Event, LidResult, PuncResult, Seconds, Transcript
 from firered.runtime.batches import run_batch, shares
@@ -51,7 +52,7 @@ def recogniser_of(models: Models, config: SystemConfig) -> tuple[Path, Family]:
     return find(MODELS, config.asr_type)
 
 
-def model_dirs(models: Models, config: SystemConfig) -> dict[str, Path]:
+def model_dirs(models: Models, config: SystemConfig, asr: RecogniserConfig | None = None) -> dict[str, Path]:
     """Directory by published name of the models that a configuration needs; see `System.from_pretrained`.
 
     The word times of a recogniser that has none of its own come from an AED model's CTC head, where that is there.
@@ -59,7 +60,9 @@ def model_dirs(models: Models, config: SystemConfig) -> dict[str, Path]:
     Raises:
         ModelError: one is missing; the message names how to get it.
     """
-    needed = {VAD: config.vad, EVENTS: config.events, LID: config.lid, PUNC: config.asr and config.punc}
+    punctuated = asr is not None and asr.punctuates and not config.routes()  # by the recogniser itself
+    needed = {VAD: config.vad, EVENTS: config.events, LID: config.lid}
+    needed[PUNC] = config.asr and config.punc and not punctuated
     by_name = models if isinstance(models, Mapping) else dict.fromkeys([*needed, _ALIGNER], models)
     places = {name: find_model(Path(by_name.get(name, MODELS)), name) for name, wanted in needed.items() if wanted}
     if config.asr:
@@ -152,8 +155,10 @@ class System:
             OptionError: `asr` holds the options of another family.
         """
         config = config or SystemConfig()
-        places = model_dirs(models, config)
         family = recogniser_of(models, config)[1] if config.asr else None
+        if family is not None and asr is None:
+            asr = family.config.of({"timestamps": "pauses"})
+        places = model_dirs(models, config, asr)
         modules = Modules(
             vad=Vad.from_pretrained(places[VAD], vad, device) if config.vad else None,
             mvad=Mvad.from_pretrained(places[EVENTS], mvad, device) if config.events else None,
@@ -260,12 +265,15 @@ class System:
             for segment, outcome in zip(segments, languages, strict=True):
                 segment.lid = outcome
         for name, recogniser, own in self._routed(segments):
-            seconds, routed = recogniser.config.batch_seconds, [stretches[number] for number in own]
+            seconds = recogniser.config.batch_seconds
+            routed = [_told(stretches[number], segments[number].lid, recogniser) for number in own]
             texts: list[Outcome[AsrResult]] = results(
                 f"asr {name}", recogniser.recognise, seconds, routed, memo, recogniser.front_end
             )
             for number, text in zip(own, texts, strict=True):
                 segments[number].asr = text
+                if recogniser.punctuates and isinstance(text, AsrResult) and self.config.punc:
+                    segments[number].punc = sentences_by_own_marks(text.uttid, text.text, text.words or ())
         self._punctuate(segments)
         return segments
 
@@ -289,8 +297,9 @@ class System:
         punc = self.modules.punc
         if punc is None:
             return
-        timed = [segment for segment in segments if segment.words]
-        plain = [segment for segment in segments if segment.text and not segment.words]
+        left = [segment for segment in segments if segment.punc is None]
+        timed = [segment for segment in left if segment.words]
+        plain = [segment for segment in left if segment.text and not segment.words]
 
         def in_sentences(segments: Sequence[Segment]) -> list[Outcome[PuncResult]]:
             return punc.sentences([segment.words for segment in segments], texts=[segment.text for segment in segments])
@@ -301,6 +310,18 @@ class System:
         ]
         for segment, outcome in zip([*timed, *plain], outcomes, strict=True):
             segment.punc = outcome
+
+
+def _told(stretch: Stretch, lid: Outcome[LidResult] | None, recogniser: Recogniser) -> Stretch:
+    """The segment with its language in its context, where one was identified, none given, and the model can be told."""
+    if not isinstance(lid, LidResult) or stretch.own.context.language:
+        return stretch
+    context = replace(stretch.own.context, language=lid.lang)
+    try:
+        recogniser.check(context)
+    except OptionError:
+        return stretch
+    return replace(stretch, own=replace(stretch.own, context=context))
 
 
 def _voiced_s(recording: Outcome[_Recording]) -> float:

@@ -90,6 +90,11 @@ class FunAsr(WindowedRecogniser[FunAsrConfig, _Decoded]):
         return self.config.timestamps != "none" and self.loaded.ctc_tokenizer is not None
 
     @property
+    def punctuates(self) -> bool:
+        """Whether its text has punctuation: without ITN the model writes none."""
+        return self.config.punctuates
+
+    @property
     def languages(self) -> tuple[str, ...]:
         """Codes of the languages that it can be told."""
         return self.loaded.languages
