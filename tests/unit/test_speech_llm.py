@@ -309,6 +309,15 @@ def fewer(folder):
     save_file(weights, folder / "model.safetensors", {"format": "pt"})
 
 
+def index(*weight_map):
+    def write(folder):
+        (folder / "model.safetensors.index.json").write_text(
+            json.dumps(dict(zip(["weight_map"], weight_map, strict=False)))
+        )
+
+    return write
+
+
 def half_indexed(folder):
     (folder / "model.safetensors.index.json").write_text(json.dumps({"weight_map": {"a": "m-1-of-2.safetensors"}}))
 
@@ -316,6 +325,16 @@ def half_indexed(folder):
 @pytest.mark.parametrize(
     ("damage", "reason"),
     [
+        (index(), "index.json: no `weight_map` from tensors to names of files in this folder"),
+        (index([]), "index.json: no `weight_map`"),
+        (index({}), "index.json: no `weight_map`"),
+        (index({"a": ["x"]}), "index.json: no `weight_map`"),
+        (index({"a": "../model.safetensors"}), "index.json: no `weight_map`"),
+        (index({"a": "/etc/passwd"}), "index.json: no `weight_map`"),
+        (lambda folder: edit_config(folder, num_hidden_layers=10**9), "num_hidden_layers is 1000000000, but its"),
+        (lambda folder: edit_config(folder, hidden_size="48"), "config.json: the argument hidden_size of a Qwen2 is"),
+        (lambda folder: edit_config(folder, num_attention_heads=0), "the argument num_attention_heads of a Qwen2 is"),
+        (lambda folder: edit_config(folder, vocab_size=10**9), r"weight is \(272, 48\), by its config.json"),
         (lambda folder: (folder / "config.json").unlink(), "config.json: missing; a Hugging Face folder"),
         (lambda folder: (folder / "config.json").write_text("{"), "config.json: not readable as JSON"),
         (lambda folder: (folder / "config.json").write_text("[]"), "config.json: not a JSON object"),
