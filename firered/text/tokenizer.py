@@ -102,15 +102,20 @@ class Tokenizer:
         """Number of tokens in the dictionary, the special ones included: the model's `odim`."""
         return len(self.symbols)
 
-    def tokenize(self, text: str) -> Tokens:
+    def tokenize(self, text: str, *, follows: bool = False) -> Tokens:
         """Tokens and ids of a text: upper-cased, its punctuation dropped, every Chinese character a token of its own.
 
         Other stretches between Chinese characters are cut in pieces; white space around them is lost.
+
+        Args:
+            text: any.
+            follows: other tokens are before it, so that a dictionary's `<space>` may begin it.
         """
         tokens: list[str] = []
         for stretch in _AT_IDEOGRAPHS.split(text.upper().translate(_TO_SPACE)):
             if stretch := stretch.strip():
-                tokens += [stretch] if is_ideograph(stretch) else self._cut(stretch, first=not tokens)
+                first = not (tokens or follows)
+                tokens += [stretch] if is_ideograph(stretch) else self._cut(stretch, first)
         return Tokens(tokens, self.ids_of(tokens))
 
     def _cut(self, stretch: str, first: bool) -> list[str]:
