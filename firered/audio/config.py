@@ -16,7 +16,15 @@ class AudioConfig(Options):
         "a separate recording (<id>-A, <id>-B, ...)",
     )
     pipes: bool = option(True, "run the commands of wav.scp lines that end in '|'; --no-pipes refuses them")
-    allow_truncated: bool = option(False, "take what is there of a file that is cut short, with a warning")
+    allow_truncated: bool = option(
+        False, "take what is there of a file that is cut short, and of a segment that it has no end of, with a warning"
+    )
+    max_overshoot: float = option(
+        0.5,
+        "seconds that a segment, or its range of rows in feats.scp, may end after its recording: it is cut there, with "
+        "a warning",
+        low=0.0,
+    )
 
     def __post_init__(self) -> None:
         super().__post_init__()

@@ -33,5 +33,5 @@ def _convert(recording: Path, wav: Path) -> None:
         replacing(wav, only_writer=True) as unfinished,
         soundfile.SoundFile(unfinished, "w", SAMPLE_RATE, 1, "PCM_16", format="WAV") as out,
     ):
-        for block in read_blocks(str(recording), AudioConfig()):
+        for block in read_blocks(recording, AudioConfig()):
             out.write(np.clip(block / INT16_SCALE, -1.0, 1.0))

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from firered.data.datadir import MOST_SHOWN, Segment, format_segment, spk2utt_of, write_lines, write_table
+from firered.data.files import why_no_line
 from firered.data.validate import validate
 from firered.data.write import one_line, rttm, seconds
 from firered.errors import DataError
@@ -77,10 +78,12 @@ class CorpusSet:
         other = self.entries.get(entry.key)
         if other is not None:
             raise DataError(f"{self.name}: id {entry.key} stands for {other.audio} and for {entry.audio}")
-        if entry.audio.is_file():
-            self.entries[entry.key] = entry
-        else:
+        if not entry.audio.is_file():
             self.miss(entry.key, f"no audio {entry.audio}")
+        elif reason := why_no_line(entry.audio.absolute()):
+            self.miss(entry.key, f"{str(entry.audio)!r}: {reason}; rename the file")
+        else:
+            self.entries[entry.key] = entry
 
     def miss(self, key: str, what: str) -> None:
         """Record an utterance that lacks audio or transcript."""

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from firered.corpora.corpus_set import CorpusSet, Entry
 from firered.corpora.files import Substitution, need, numbered_lines, recipe_table, rows, substituted, substitutions
+from firered.data.files import matching
 from firered.data.write import segment_id
 from firered.errors import DataError
 
@@ -41,7 +42,7 @@ def read_set(folder: Path, name: str, markers: list[Substitution]) -> CorpusSet:
         DataError: the folder has neither layout, or a line cannot be read.
     """
     found = CorpusSet(name, folder)
-    conversations = sorted((folder / "TXT").glob("*.txt"))
+    conversations = matching(folder / "TXT", "*.txt")
     for entry in _turns(folder, conversations) if conversations else _sentences(folder):
         raw = entry.raw or ""
         text = " ".join(substituted(raw, markers).split())

@@ -18,12 +18,12 @@ def prepare(paths: Sequence[str], out: Path, audio: AudioConfig, config: RunConf
     inputs = resolve(paths, audio, by_segment=True, durations=False)
     with Run[None](out, fingerprint("firered-prepare-data", audio), replace(config, resume=False)) as run:
         run.take(inputs)
-        files = (utterance.rxfilename for utterance in inputs.utterances if utterance.rxfilename)
+        files = (utterance.audio for utterance in inputs.utterances if utterance.rxfilename)
         headers = probe_all(files, audio)
         known_s: dict[str, float] = {}  # by recording: many segments may come from one
         refused: set[str] = set()
         for utterance in inputs.utterances:
-            header = headers.get(utterance.rxfilename)
+            header = headers.get(utterance.audio)
             if isinstance(header, Exception):
                 if utterance.recording not in refused:
                     run.fail(utterance.recording, header)

@@ -13,6 +13,7 @@ from typing import ClassVar
 
 from firered.audio.config import AudioConfig
 from firered.audio.frames import of_utterance
+from firered.audio.like import Rxfilename
 from firered.data.datadir import write_lines
 from firered.data.partition import share_out
 from firered.data.utterance import Utterance
@@ -171,7 +172,8 @@ def _write(result: Transcript, source: Utterance, out: Path, how: Transcription)
     if how.report:
         from firered.output.report import report
 
-        report(result, source.rxfilename or None, out / f"{name}.html", how.audio, source.channel)
+        audio = source.audio if source.is_file else Rxfilename(source.rxfilename)
+        report(result, audio if source.rxfilename else None, out / f"{name}.html", how.audio, source.channel)
 
 
 def _finish(run: Run[Transcript], out: Path) -> int:

@@ -171,7 +171,7 @@ def _write_extras(
 
 
 def _samples(recording: Utterance, audio: AudioConfig) -> Iterator[np.ndarray]:
-    return read_blocks(recording.rxfilename, audio, channel=recording.channel)
+    return read_blocks(recording.audio, audio, channel=recording.channel)
 
 
 def _save_segments(folder: Path, recording: Utterance, segments: Sequence[Labelled], audio: AudioConfig) -> None:

@@ -194,8 +194,8 @@ def test_a_name_that_no_table_can_hold_is_a_problem_of_its_own(tmp_path):
     inputs = found_in(tmp_path / "in")
     assert names(inputs) == ["good"]
     assert {key: reason.rpartition("/")[2] for key, reason in problems(inputs).items()} == {
-        "??": "??.wav': rename it, the name is not UTF-8 or breaks the line",
-        "a_b": "a\\nb.wav': rename it, the name is not UTF-8 or breaks the line",
+        "??": "??.wav': the name is not UTF-8; rename the file",
+        "a_b": "a\\nb.wav': the name breaks the line; rename the file",
     }
 
 
@@ -518,7 +518,7 @@ def test_stored_frames_that_cannot_be_used(tmp_path, matrix, reason):
 
 
 def test_stored_frames_that_are_not_there(tmp_path):
-    with pytest.raises(DataError, match=r"f\.ark:3: No such file"):
+    with pytest.raises(DataError, match=r"f\.ark:3: no such file"):
         joined(of_utterance(Utterance("a", "a", feats=f"{tmp_path}/f.ark:3"), MIX))
 
 

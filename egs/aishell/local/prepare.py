@@ -7,6 +7,7 @@ from firered.cli.corpus import prepare
 from firered.corpora.corpus_set import CorpusSet, Entry
 from firered.corpora.files import need
 from firered.data.datadir import read_table
+from firered.data.files import matching
 from firered.errors import DataError
 
 EXPECTED = 7176
@@ -20,7 +21,7 @@ def read(corpus: Path) -> Iterator[CorpusSet]:
         raise DataError(f"{folder.parent}: still packed; unpack every *.tar.gz in it, in this folder")
     transcripts = read_table(need(root / "transcript/aishell_transcript_v0.8.txt"))
     found = CorpusSet("aishell1", folder, EXPECTED)
-    for wav in folder.glob("*/*.wav"):
+    for wav in matching(folder, "*/*.wav"):
         if wav.stem in transcripts:
             found.add(Entry(wav.stem, wav, wav.parent.name, transcripts[wav.stem]))
         else:

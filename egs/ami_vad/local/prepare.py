@@ -5,6 +5,7 @@ from pathlib import Path
 
 from firered.cli.corpus import prepare
 from firered.corpora.corpus_set import CorpusSet, Entry
+from firered.data.files import matching
 from firered.scoring.config import VadScoreConfig
 from firered.scoring.inputs.labels import read_labels
 
@@ -13,7 +14,7 @@ def read(corpus: Path) -> Iterator[CorpusSet]:
     """Data directory of the recordings in CORPUS, a folder of wav files and the RTTM files that label them."""
     spans = read_labels(corpus, VadScoreConfig()).spans
     found = CorpusSet("ami", corpus)
-    for wav in corpus.glob("*.wav"):
+    for wav in matching(corpus, "*.wav"):
         if wav.stem in spans:
             found.add(Entry(wav.stem, wav, speech=sorted(spans[wav.stem])))
         else:

@@ -6,6 +6,7 @@ from pathlib import Path
 from firered.cli.corpus import prepare
 from firered.corpora.corpus_set import CorpusSet, Entry
 from firered.corpora.files import rows
+from firered.data.files import matching
 from firered.data.textgrids import read_textgrid
 from firered.text.joining import join_texts
 
@@ -22,7 +23,7 @@ def read(corpus: Path) -> Iterator[CorpusSet]:
         short.add(Entry(Path(file).stem, corpus / "Short/wav_" / file, text=text))
     yield short
     long = CorpusSet("ws-yue-long", corpus / "Long", EXPECTED_LONG)
-    for grid in (corpus / "Long/TextGrid").glob("*.TextGrid"):
+    for grid in matching(corpus / "Long/TextGrid", "*.TextGrid"):
         long.add(Entry(grid.stem, corpus / "Long/wav" / f"{grid.stem}.wav", text=transcript(grid)))
     yield long
 

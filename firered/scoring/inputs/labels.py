@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from firered.data.datadir import DataDir, parse_segments
+from firered.data.files import matching
 from firered.data.rttm import parse_rttm
 from firered.data.textgrids import read_textgrid
 from firered.errors import DataError
@@ -55,7 +56,7 @@ def read_labels(path: Path, config: VadScoreConfig) -> Labels:
 
 def _label_files(folder: Path) -> list[Path]:
     for suffix in (".TextGrid", ".rttm", ".lab", ".txt"):
-        if files := sorted(folder.rglob(f"*{suffix}")):
+        if files := matching(folder, f"**/*{suffix}"):
             return files
     raise DataError(
         f"{folder}: no labels here: neither rttm nor segments, nor files *.TextGrid, *.rttm, *.lab or *.txt"
