@@ -11,6 +11,7 @@ from firered.audio.config import AudioConfig
 from firered.audio.framing import SAMPLE_RATE
 from firered.audio.load import INT16_SCALE, read_blocks
 from firered.data.atomic import replacing
+from firered.data.names import file_names, write_file_names
 
 
 def converted(recordings: Mapping[str, Path], folder: Path) -> dict[str, Path]:
@@ -20,7 +21,9 @@ def converted(recordings: Mapping[str, Path], folder: Path) -> dict[str, Path]:
         AudioError: a recording cannot be read.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    wavs = {key: folder.absolute() / f"{key}.wav" for key in recordings}
+    names = file_names(recordings)
+    write_file_names(folder, names)
+    wavs = {key: folder.absolute() / f"{names[key]}.wav" for key in recordings}
     with ThreadPoolExecutor() as pool:
         list(pool.map(_convert, recordings.values(), wavs.values()))
     return wavs

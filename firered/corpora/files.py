@@ -5,6 +5,7 @@ import re
 from collections.abc import Collection, Container, Iterator
 from pathlib import Path
 
+from firered.data.lines import read_lines
 from firered.errors import DataError
 
 log = logging.getLogger(__name__)
@@ -31,11 +32,7 @@ def numbered_lines(path: Path) -> Iterator[tuple[int, str]]:
     Raises:
         DataError: the file cannot be read.
     """
-    try:
-        text = path.read_text(encoding="utf-8-sig")
-    except (OSError, UnicodeDecodeError) as error:
-        raise DataError(f"{path}: cannot be read: {error}") from None
-    for number, line in enumerate(text.split("\n"), 1):
+    for number, line in read_lines(path):
         if line.strip():
             yield number, line
 

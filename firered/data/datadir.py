@@ -10,6 +10,7 @@ from typing import TypeVar
 
 from firered.data.atomic import replacing
 from firered.data.files import BLANKS
+from firered.data.lines import bytes_of, numbered
 from firered.errors import DataError, Problem
 
 UTTERANCE, RECORDING, SPEAKER, EITHER, LINES = "utterance", "recording", "speaker", "utterance or recording", "lines"
@@ -61,22 +62,11 @@ def _first_field(line: str) -> str:
 
 
 def _lines(path: Path, bad: BadLines) -> Iterator[tuple[int, str]]:
-    try:
-        data = path.read_bytes()
-    except FileNotFoundError:
-        raise DataError(f"{path}: no such file") from None
-    except OSError as error:
-        raise DataError(f"{path}: cannot be read: {error.strerror}") from error
-    for number, raw in enumerate(data.removesuffix(b"\n").split(b"\n") if data else [], start=1):
-        try:
-            line = raw.decode().strip(BLANKS)
-        except UnicodeDecodeError as error:
-            key = _first_field(raw.decode(errors="replace"))
-            bad.add(number, f"not UTF-8: {error.reason} at byte {error.start + 1}", "" if "\ufffd" in key else key)
-            continue
-        if number == 1 and line.startswith("\ufeff"):
-            reason = "starts with a UTF-8 byte-order mark (BOM); save the file without it"
-            bad.add(number, reason, _first_field(line[1:]))
+    for number, text, fault in numbered(bytes_of(path)):
+        line = text.strip(BLANKS)
+        if fault:
+            key = _first_field(line)
+            bad.add(number, fault, "" if {"\ufffd", "\0"} & set(key) else key)
         elif not line:
             bad.add(number, "empty line")
         elif "\r" in line:

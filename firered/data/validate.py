@@ -2,6 +2,7 @@
 
 import math
 import unicodedata
+from codecs import BOM_UTF8
 from collections.abc import Callable, Iterator
 from itertools import pairwise
 from pathlib import Path
@@ -80,6 +81,8 @@ def _layout(file: Path, errors: list[str]) -> Table:
     elif not data.endswith(b"\n"):
         last = data.count(b"\n") + 1
         found.append(f"{file}:{last}: no newline at the end of the file")
+    if data.startswith(BOM_UTF8):
+        found.append(f"{file}:1: begins with a byte-order mark (BOM), which Kaldi takes for a part of the id")
     for number, line in enumerate(data.split(b"\n"), start=1):
         if line.endswith(b"\r"):
             found.append(f"{file}:{number}: the line ends in a carriage return (Windows)")

@@ -146,6 +146,12 @@ def _durations(data: DataDir, by_segment: bool) -> dict[str, float]:
     return durations if data.segments else durations | _seconds(data.table("utt2dur"))
 
 
+def durations_of(inputs: Inputs) -> dict[str, float]:
+    """Seconds of the recordings of a data directory, by its reco2dur."""
+    known = _seconds(inputs.data.table("reco2dur")) if inputs.data is not None else {}
+    return {key: value for key, value in known.items() if math.isfinite(value) and value > 0}
+
+
 def _seconds(table: dict[str, str] | None) -> dict[str, float]:
     """Durations of a table; lines without a number are skipped."""
     found = {}

@@ -1,6 +1,7 @@
 """firered-prepare-data: a data directory of recordings."""
 
-from collections.abc import Sequence
+import logging
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -9,8 +10,10 @@ from firered.audio.probe import probe_all
 from firered.data.datadir import write_table
 from firered.data.write import seconds
 from firered.runs.config import RunConfig
-from firered.runs.inputs import resolve
+from firered.runs.inputs import durations_of, resolve
 from firered.runs.journal import Run, fingerprint
+
+log = logging.getLogger(__name__)
 
 
 def prepare(paths: Sequence[str], out: Path, audio: AudioConfig, config: RunConfig) -> int:
@@ -20,7 +23,7 @@ def prepare(paths: Sequence[str], out: Path, audio: AudioConfig, config: RunConf
         run.take(inputs)
         files = (utterance.audio for utterance in inputs.utterances if utterance.rxfilename)
         headers = probe_all(files, audio)
-        known_s: dict[str, float] = {}  # by recording: many segments may come from one
+        known_s = durations_of(inputs)  # by recording: many segments may come from one
         refused: set[str] = set()
         for utterance in inputs.utterances:
             header = headers.get(utterance.audio)
@@ -34,5 +37,15 @@ def prepare(paths: Sequence[str], out: Path, audio: AudioConfig, config: RunConf
             run.done(utterance.id, None, 0.0)
         inputs.write_tables(run.results, out)
         kept = {utterance.recording for utterance in inputs.utterances if utterance.id in run.results}
-        write_table(out / "reco2dur", {key: seconds(known_s[key]) for key in kept if key in known_s})
+        _write_durations(out / "reco2dur", {key: known_s.get(key) for key in kept})
         return run.finish()
+
+
+def _write_durations(path: Path, known_s: Mapping[str, float | None]) -> None:
+    """Write reco2dur; a table of some recordings only would be no valid one, so that there is none then."""
+    durations = {key: seconds(value) for key, value in known_s.items() if value is not None}
+    if len(durations) == len(known_s):
+        write_table(path, durations)
+    else:
+        path.unlink(missing_ok=True)
+        log.info("%s: not written, the headers of %d recordings state no length", path, len(known_s) - len(durations))
