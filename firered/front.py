@@ -11,7 +11,7 @@ from firered.asr import families
 from firered.asr.config import AsrConfig
 from firered.asr.families.aed import Asr
 from firered.asr.recogniser import Recogniser
-from firered.audio.like import AudioLike, is_one
+from firered.audio.like import AudioLike, is_one, refuse_numbers
 from firered.errors import ModelError, OptionError, Outcome
 from firered.hub.catalogue import CHECKPOINT, MODELS, PUBLISHED
 from firered.hub.find import find_model
@@ -168,6 +168,7 @@ def transcribe(
         system = _load_system(models, device, dtype, options)
     if is_one(audio) or not isinstance(audio, Iterable):
         return system(audio)  # type: ignore[arg-type]  # as_frames refuses what is no audio, with a message
+    refuse_numbers(audio)
     return system.transcribe(cast(Iterable[AudioLike], audio))
 
 

@@ -1,7 +1,9 @@
 """The one audio front end: any recording in, 16 kHz mono float32 on the int16 scale out, in blocks."""
 
 import logging
+import math
 from collections.abc import Iterable, Iterator
+from numbers import Integral
 
 import numpy as np
 import soxr
@@ -17,6 +19,9 @@ log = logging.getLogger(__name__)
 INT16_SCALE = 32768.0
 # Float audio has its full scale at 1.0 and may overshoot a little; far beyond it, it is on another scale.
 _FLOAT_LIMIT = 8.0
+LOWEST_RATE, HIGHEST_RATE = 1000, 6_000_000  # Hz; a file or array of another rate is damaged or mistaken
+_LONGEST_H = 1000  # of audio in memory, all channels together
+CANCELLED_DB = 10.0  # so far below what channels that are unrelated would give, their mean has lost the speech
 _DITHER = np.random.default_rng(0).standard_normal(10 * SAMPLE_RATE + 1).astype(np.float32)
 
 
@@ -45,12 +50,13 @@ def read_blocks(
     ) as opened:
         for note in opened.notes:
             log.warning("%s", note)
+        check_rate(opened.header.rate)
         wanted = channel if channel is not None else _channel_of(config)
         channels = opened.header.channels
         if wanted is not None and wanted > channels and (channels > 1 or channel is None):
             raise AudioError(f"channel {wanted} requested, the number of channels is {channels}")
-        mono = (_mono(block, wanted) for block in opened.blocks)
-        signal = _checked(_resampled(mono, opened.header.rate))
+        mixed = _Mixed(str(recording), opened.blocks, wanted)
+        signal = _checked(_resampled(mixed, opened.header.rate), mixed)
         if opened.header.lossy or opened.header.rate != SAMPLE_RATE:
             signal = _dithered(signal, round(start_s * SAMPLE_RATE))
         yield from signal
@@ -61,11 +67,42 @@ def _channel_of(config: AudioConfig) -> int | None:
     return int(config.channel) if config.channel.isdigit() else None
 
 
-def _mono(block: np.ndarray, channel: int | None) -> np.ndarray:
-    """(n,) one channel (from 1) of (n, channels), or their mean; a single channel is returned as it is."""
-    if block.shape[1] == 1:
-        return block[:, 0]
-    return block.mean(1) if channel is None else np.ascontiguousarray(block[:, channel - 1])
+class _Mixed:
+    """Iterates over blocks (n,) of one channel (from 1) of blocks (n, channels), or of their mean where that is None.
+
+    The mean of channels that have nothing to do with each other has the power of each over the square of their number,
+    summed. Much less is there only where one channel is the inverse of another: the speech is gone.
+    """
+
+    def __init__(self, name: str, blocks: Iterable[np.ndarray], channel: int | None) -> None:
+        self._name, self._blocks, self._channel = name, blocks, channel
+        self._power = self._expected = 0.0
+
+    def __iter__(self) -> Iterator[np.ndarray]:
+        for block in self._blocks:
+            if block.shape[1] == 1:
+                yield block[:, 0]
+            elif self._channel is not None:
+                yield np.ascontiguousarray(block[:, self._channel - 1])
+            else:
+                mean = block.mean(1)
+                self._power += float(np.square(mean, dtype=np.float64).sum())
+                self._expected += float(np.square(block, dtype=np.float64).sum()) / block.shape[1] ** 2
+                yield mean
+        if self.lost_db >= CANCELLED_DB and math.isfinite(self.lost_db):
+            log.warning("%s: %s", self._name, self.complaint())
+
+    @property
+    def lost_db(self) -> float:
+        """How far the mean is below that of channels that have nothing to do with each other."""
+        if self._expected == 0.0:
+            return 0.0
+        return 10 * math.log10(self._expected / self._power) if self._power else math.inf
+
+    def complaint(self) -> str:
+        """What has happened to the channels, and what to do."""
+        much = f"their mean is {self.lost_db:.0f} dB too low" if math.isfinite(self.lost_db) else "their mean is zero"
+        return f"the channels cancel each other ({much}, one is the inverse of another); take one with --channel"
 
 
 def _resampled(blocks: Iterable[np.ndarray], rate: int) -> Iterator[np.ndarray]:
@@ -77,7 +114,7 @@ def _resampled(blocks: Iterable[np.ndarray], rate: int) -> Iterator[np.ndarray]:
         yield resampler.resample_chunk(np.zeros(0, np.float32), last=True) * np.float32(INT16_SCALE)
 
 
-def _checked(blocks: Iterable[np.ndarray]) -> Iterator[np.ndarray]:
+def _checked(blocks: Iterable[np.ndarray], mixed: _Mixed) -> Iterator[np.ndarray]:
     """The same blocks; raises AudioError where no model could analyse them."""
     total, silent = 0, True
     for block in blocks:
@@ -93,6 +130,8 @@ def _checked(blocks: Iterable[np.ndarray]) -> Iterator[np.ndarray]:
         raise AudioError("holds no samples")
     if total < FRAME_LENGTH:
         raise AudioError(f"too short: {total / SAMPLE_RATE * 1000:.1f} ms, one frame takes 25 ms")
+    if silent and mixed.lost_db >= CANCELLED_DB:
+        raise AudioError(mixed.complaint())
     if silent:
         raise AudioError("every sample is zero (digital silence: a muted channel or a failed conversion?)")
 
@@ -110,6 +149,26 @@ def _dithered(blocks: Iterable[np.ndarray], position: int) -> Iterator[np.ndarra
         yield block + _DITHER[places]
 
 
+def check_rate(rate: object) -> int:
+    """A sample rate in Hz; raises AudioError for what is none, or what nothing was recorded at."""
+    if isinstance(rate, bool | np.bool_) or not isinstance(rate, Integral):
+        raise AudioError(f"{rate!r} is no sample rate: expected (array or tensor, whole number of Hz)")
+    if not LOWEST_RATE <= int(rate) <= HIGHEST_RATE:
+        raise AudioError(f"{int(rate)} is no sample rate: expected {LOWEST_RATE} to {HIGHEST_RATE} Hz")
+    return int(rate)
+
+
+def check_samples(samples: np.ndarray, rate: object) -> None:
+    """Raise AudioError for an array that cannot be audio, by its type and shape alone: nothing is computed."""
+    if samples.ndim not in (1, 2) or not (samples.dtype.kind == "f" or samples.dtype in (np.int8, np.int16, np.int32)):
+        raise AudioError(f"expected samples (n,) or (n, channels), got {samples.dtype} of shape {samples.shape}")
+    if samples.size == 0:
+        raise AudioError("holds no samples")
+    hours = samples.size / check_rate(rate) / 3600
+    if hours > _LONGEST_H:
+        raise AudioError(f"an array of shape {samples.shape} is no recording: {hours:.0f} hours, at most {_LONGEST_H}")
+
+
 def array_blocks(
     samples: np.ndarray, rate: int = SAMPLE_RATE, config: AudioConfig | None = None
 ) -> Iterator[np.ndarray]:
@@ -123,18 +182,16 @@ def array_blocks(
     Raises:
         AudioError: as for recordings.
     """
+    check_samples(samples, rate)
     samples = np.asarray(samples)
-    if samples.ndim not in (1, 2) or not (samples.dtype.kind == "f" or samples.dtype in (np.int8, np.int16, np.int32)):
-        raise AudioError(f"expected samples (n,) or (n, channels), got {samples.dtype} of shape {samples.shape}")
-    if samples.size == 0:
-        raise AudioError("holds no samples")
     if samples.dtype.kind == "i":
         samples = (samples / float(2 ** (8 * samples.dtype.itemsize - 1))).astype(np.float32)
     block = samples.astype(np.float32).reshape(len(samples), -1)
     wanted = _channel_of(config) if config else None
     if wanted is not None and wanted > block.shape[1]:
         raise AudioError(f"channel {wanted} requested, the number of channels is {block.shape[1]}")
-    signal = _checked(_resampled([_mono(block, wanted)], rate))
+    mixed = _Mixed("the audio in memory", [block], wanted)
+    signal = _checked(_resampled(mixed, rate), mixed)
     yield from signal if rate == SAMPLE_RATE else _dithered(signal, 0)
 
 

@@ -68,7 +68,10 @@ def _source_of(recording: Recording, pipes: bool, stack: contextlib.ExitStack) -
         return _of_file(recording)
     name = str(getattr(recording, "name", "")) or "the audio in memory"
     # What is in memory stays there, the rest goes onto disk: recordings may be hours long.
-    place = recording.read() if isinstance(recording, BytesIO) else _copied(recording, stack)
+    try:
+        place = recording.read() if isinstance(recording, BytesIO) else _copied(recording, stack)
+    except (TypeError, ValueError, AttributeError) as error:  # a file of text, or one that cannot be read
+        raise AudioError(f"{name}: not a binary file that can be read ({error})") from error
     if not (place if isinstance(place, bytes) else place.stat().st_size):
         raise AudioError(f"{name}: empty, there are no bytes to read")
     return Source(name, place)

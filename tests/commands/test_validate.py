@@ -82,7 +82,7 @@ def test_a_missing_directory_is_named(tmp_path):
         ),
         (
             {"text": "\ufeffa1 x\nb1 y\n"},
-            ["text:1: starts with a UTF-8 byte-order mark (BOM)", "text: no line for utterance a1"],
+            ["text:1: begins with a byte-order mark (BOM), which Kaldi takes for a part of the id"],
         ),
         ({"text": "a1 x\r\nb1 y\n"}, ["text:1: the line ends in a carriage return (Windows)"]),
         ({"text": "a1 x\n b1 y\n"}, ["text:2: white space before the id"]),
