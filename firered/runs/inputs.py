@@ -180,7 +180,7 @@ def _from_several(paths: Sequence[str], by_segment: bool, found: Inputs, *, tabl
     taken: set[str] = set()
     for utterance, source in _offered(paths, by_segment, found.problems):
         if utterance.is_file and (reason := _unusable_name(source, tables)):
-            shown = str(source).encode(errors="replace").decode()
+            shown = _printable(source)
             found.problems.append(Problem(make_id(Path(shown).stem), f"{shown!r}: {reason}; rename the file"))
         elif utterance.id in taken:
             found.problems.append(Problem(utterance.id, f"{source}: another input has this id already"))
@@ -195,7 +195,8 @@ def _offered(paths: Sequence[str], by_segment: bool, problems: list[Problem]) ->
     for name in paths:
         path = Path(name)
         if reason := _not_there(path):
-            problems.append(Problem(make_id(path.stem), f"{path}: {reason}"))
+            shown = Path(_printable(path))
+            problems.append(Problem(make_id(shown.stem), f"{shown}: {reason}"))
         elif _is_data_dir(path):
             inside = Inputs(problems=problems)
             _from_data_dir(path, by_segment, inside)
@@ -213,6 +214,11 @@ def _offered(paths: Sequence[str], by_segment: bool, problems: list[Problem]) ->
             files.append(path)
     for key, path in unique_ids(files).items():
         yield Utterance(key, key, str(path.absolute()), speaker=key, is_file=True), path
+
+
+def _printable(path: Path) -> str:
+    """A path that may not be UTF-8, for messages."""
+    return str(path).encode(errors="replace").decode()
 
 
 def _is_table(path: Path) -> bool:
