@@ -174,6 +174,8 @@ def transcribe(
 
 def _load_system(models: Models, device: str, dtype: str | None, options: Mapping[str, Any]) -> System:
     """The system of several models; `options` are fields of its own options, or the options of its modules."""
+    for place in models.values() if isinstance(models, Mapping) else [models]:
+        _need_path("models", place)
     switches = {name: value for name, value in options.items() if not isinstance(value, Options)}
     modules: dict[str, Any] = {name: value for name, value in options.items() if isinstance(value, Options)}
     config = _config(SystemConfig, switches, System.__name__)
@@ -195,9 +197,15 @@ def _config(kind: type[Options], options: Mapping[str, Any], module: str) -> Any
     return kind(**options)
 
 
+def _need_path(name: str, given: Any) -> str | Path:  # noqa: ANN401 - whatever the caller gave
+    if not isinstance(given, str | Path):
+        raise OptionError(f"{name}: expected a directory or a published name, got {type(given).__name__}")
+    return given
+
+
 def _place(given: str | Path) -> Path:
     """The directory that is meant; loading it raises where it is missing."""
-    place = Path(given)
+    place = Path(_need_path("name_or_dir", given))
     if not place.exists() and not place.is_absolute() and place.parts and place.parts[0] in PUBLISHED:
         return MODELS / place
     return place

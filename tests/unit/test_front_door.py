@@ -332,6 +332,35 @@ def test_a_list_of_numbers_is_not_as_many_recordings(loaded):
         loaded["vad"](RECORDING, 5)
 
 
+@pytest.mark.parametrize("text", [5, None, b"hello", ["a"], {}, np.zeros(3), "\ud800x"])
+def test_every_module_refuses_at_once_what_is_no_text(loaded, text):
+    for refused in (lambda: loaded["punc"](text), lambda: loaded["aligner"](RECORDING, text)):
+        with pytest.raises(OptionError, match="text: "):
+            refused()
+    outcomes = loaded["punc"].batch([text, "hello"])
+    assert isinstance(outcomes[0], OptionError)
+    assert outcomes[1].origin_text == "hello"
+    outcomes = loaded["aligner"].batch([RECORDING, RECORDING], [text, "hello"])
+    assert isinstance(outcomes[0], OptionError)
+    assert not isinstance(outcomes[1], Exception)
+
+
+@pytest.mark.parametrize("texts", ["ab", b"ab", 5, None])
+def test_one_text_is_not_several(loaded, texts):
+    with pytest.raises(OptionError, match="batch takes several texts, this is one"):
+        loaded["punc"].batch(texts)
+    with pytest.raises(OptionError, match="batch takes several texts, this is one"):
+        loaded["aligner"].batch([RECORDING, RECORDING], texts)
+
+
+@pytest.mark.parametrize("place", [5, None, b"x", ["a"], object()])
+def test_what_is_no_directory_is_refused(place):
+    with pytest.raises(OptionError, match="expected a directory or a published name, got"):
+        firered.load(place)
+    with pytest.raises(OptionError, match="expected a directory or a published name, got"):
+        firered.transcribe(RECORDING, place)
+
+
 def test_a_closed_file_is_refused():
     with RECORDING.open("rb") as file:
         pass
