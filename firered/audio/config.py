@@ -1,7 +1,9 @@
 """How recordings are read."""
 
+import math
 from dataclasses import dataclass
 
+from firered.data.utterance import MAX_OVERSHOOT_S
 from firered.errors import OptionError
 from firered.options import Options, option
 
@@ -20,11 +22,16 @@ class AudioConfig(Options):
         False, "take what is there of a file that is cut short, and of a segment that it has no end of, with a warning"
     )
     max_overshoot: float = option(
-        0.5,
+        MAX_OVERSHOOT_S,
         "seconds that a segment, or its range of rows in feats.scp, may end after its recording: it is cut there, with "
         "a warning",
         low=0.0,
     )
+
+    @property
+    def overshoot_s(self) -> float:
+        """Seconds that a segment may end after its recording."""
+        return math.inf if self.allow_truncated else self.max_overshoot
 
     def __post_init__(self) -> None:
         super().__post_init__()

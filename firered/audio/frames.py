@@ -14,12 +14,10 @@ from firered.audio.framing import SAMPLE_RATE
 from firered.audio.frontend import PUBLISHED, Fbank, FrontEnd, fbank_blocks
 from firered.audio.load import read_blocks
 from firered.data.archives import feature_blocks
-from firered.data.utterance import Utterance
+from firered.data.utterance import OVERSHOOT_TOLERANCE_S, Utterance
 from firered.errors import AudioError, DataError
 
 log = logging.getLogger(__name__)
-
-_SEGMENT_TOLERANCE_S = 0.002  # a segment's end is rounded to milliseconds
 
 
 class Frames:
@@ -78,7 +76,7 @@ def of_utterance(utterance: Utterance, config: AudioConfig, front_end: FrontEnd 
 
 def _stored(utterance: Utterance, config: AudioConfig, frames: Frames) -> Iterator[Tensor]:
     total = 0
-    overshoot = round(min(_overshoot_s(config), sys.maxsize / 2) / frames.front_end.frame_shift_s)
+    overshoot = round(min(config.overshoot_s, sys.maxsize / 2) / frames.front_end.frame_shift_s)
     for block in feature_blocks(utterance.feats, frames.front_end.bins, overshoot):
         total += len(block)
         yield torch.from_numpy(block)
@@ -86,11 +84,6 @@ def _stored(utterance: Utterance, config: AudioConfig, frames: Frames) -> Iterat
         raise DataError(f"{utterance.feats}: no frames")
     known = utterance.duration_s
     frames.duration_s = known if math.isfinite(known) else frames.front_end.duration_s(total)
-
-
-def _overshoot_s(config: AudioConfig) -> float:
-    """Seconds that a segment may end after its recording."""
-    return math.inf if config.allow_truncated else config.max_overshoot
 
 
 def whole_segment(utterance: Utterance, samples: Iterable[np.ndarray], config: AudioConfig) -> Iterator[np.ndarray]:
@@ -108,9 +101,9 @@ def whole_segment(utterance: Utterance, samples: Iterable[np.ndarray], config: A
         where = f"from {utterance.start_s:.3f} s on, {utterance.recording} " if utterance.start_s > 0 else ""
         raise AudioError(f"{where}{error}") from error
     missing = utterance.end_s - utterance.start_s - total / SAMPLE_RATE
-    if math.isfinite(utterance.end_s) and missing > _SEGMENT_TOLERANCE_S:
+    if math.isfinite(utterance.end_s) and missing > OVERSHOOT_TOLERANCE_S:
         end = utterance.start_s + total / SAMPLE_RATE
         what = f"the segment ends at {utterance.end_s:.3f} s, the recording {utterance.recording} at {end:.3f} s"
-        if missing > _overshoot_s(config) + _SEGMENT_TOLERANCE_S:
+        if missing > config.overshoot_s + OVERSHOOT_TOLERANCE_S:
             raise AudioError(f"{what}; --max-overshoot and --allow-truncated cut such segments")
         log.warning("%s: %s; cut there", utterance.id, what)

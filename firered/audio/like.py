@@ -16,7 +16,7 @@ from firered.audio.config import AudioConfig
 from firered.audio.frames import Frames, of_samples
 from firered.audio.framing import SAMPLE_RATE
 from firered.audio.frontend import PUBLISHED, FrontEnd
-from firered.audio.load import array_blocks, check_rate, check_samples, read_blocks
+from firered.audio.load import LONGEST_H, array_blocks, check_rate, check_samples, read_blocks
 from firered.errors import AudioError, OptionError
 
 
@@ -74,8 +74,8 @@ def as_frames(
         return of_samples(uttid, read_blocks(BytesIO(bytes(audio)), config), front_end)
     if _is_file(audio):
         return of_samples(uttid, read_blocks(cast(BinaryIO, audio), config), front_end)
-    samples, rate = _with_rate(audio)
-    array = _as_array(samples)
+    samples, rate = with_rate(audio)
+    array = as_array(samples)
     check_samples(array, rate)
     return of_samples(uttid, array_blocks(array, rate, config), front_end)
 
@@ -154,8 +154,12 @@ def _is_file(audio: object) -> bool:
     return True
 
 
-def _with_rate(audio: Any) -> tuple[Any, int]:  # noqa: ANN401 - whatever the caller gave
-    """Samples and their rate, of samples alone or with a rate."""
+def with_rate(audio: Any) -> tuple[Any, int]:  # noqa: ANN401 - whatever the caller gave
+    """Samples and their rate, of samples alone or with a rate.
+
+    Raises:
+        AudioError: a tuple of something else.
+    """
     if not isinstance(audio, tuple):
         return audio, SAMPLE_RATE
     if len(audio) != 2:
@@ -166,28 +170,36 @@ def _with_rate(audio: Any) -> tuple[Any, int]:  # noqa: ANN401 - whatever the ca
     return samples, check_rate(rate)
 
 
-def _as_array(samples: Any) -> np.ndarray:  # noqa: ANN401 - whatever the caller gave
-    """(n,) or (n, channels) samples of an array or tensor."""
+def as_array(samples: Any, most_channels: int = 0) -> np.ndarray:  # noqa: ANN401 - whatever the caller gave
+    """(n,) or (n, channels) samples of an array or tensor.
+
+    Raises:
+        AudioError: it is neither, or has more channels than samples and than `most_channels`.
+    """
     if isinstance(samples, Tensor):
         kind = samples.dtype
         if samples.is_nested or samples.layout != torch.strided or samples.is_meta or samples.is_quantized:
             raise AudioError(f"a tensor that is nested, sparse, quantized or without values is no audio; {ACCEPTED}")
         if not (kind.is_floating_point or kind in (torch.int8, torch.int16, torch.int32)) or samples.ndim not in (1, 2):
-            raise AudioError(f"expected samples (n,) or (channels, n), got {kind} of shape {tuple(samples.shape)}")
-        _check_layout(tuple(samples.shape), "tensor", "(channels, n)", samples_first=False)
-        check_samples(np.broadcast_to(np.float32(0), tuple(samples.shape)[::-1]), SAMPLE_RATE)
+            raise AudioError(
+                f"expected samples (n,) or (channels, n), got {str(kind)[6:]} of shape {tuple(samples.shape)}"
+            )
+        _check_layout(tuple(samples.shape), "tensor", "(channels, n)", most_channels, samples_first=False)
+        hours = samples.numel() / SAMPLE_RATE / 3600
+        if hours > 3 * LONGEST_H:  # before it is copied, whatever its rate
+            raise AudioError(f"a tensor of shape {tuple(samples.shape)} is no recording: {hours:.0f} hours at 16 kHz")
         rows = samples.detach().cpu()
         rows = rows.float() if kind not in (torch.float32, torch.float64) and kind.is_floating_point else rows
         return rows.numpy() if rows.ndim != 2 else rows.T.numpy()
     if isinstance(samples, np.ndarray):
-        _check_layout(samples.shape, "array", "(n, channels)", samples_first=True)
+        _check_layout(samples.shape, "array", "(n, channels)", most_channels, samples_first=True)
         return samples
     raise AudioError(f"{type(samples).__name__} is no audio; accepted are {ACCEPTED}")
 
 
-def _check_layout(shape: tuple[int, ...], kind: str, layout: str, *, samples_first: bool) -> None:
+def _check_layout(shape: tuple[int, ...], kind: str, layout: str, most_channels: int, *, samples_first: bool) -> None:
     """Refuse what is clearly the other way round: more channels than samples."""
     if len(shape) == 2 and math.prod(shape) > 0:
         samples, channels = shape if samples_first else shape[::-1]
-        if channels > samples:
+        if channels > max(samples, most_channels):
             raise AudioError(f"{kind} of shape {shape}: expected {layout}, transpose it")

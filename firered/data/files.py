@@ -58,7 +58,7 @@ def is_hidden(name: str) -> bool:
     return name.startswith(".") or name.lower() in LEFT_BY_SYSTEMS | _FOLDERS_OF_SYSTEMS
 
 
-def matching(folder: Path, pattern: str) -> list[Path]:
+def visible(folder: Path, pattern: str) -> list[Path]:
     """The paths of a folder that match a pattern, sorted; hidden ones are passed over."""
     found = folder.glob(pattern)
     return sorted(path for path in found if not any(map(is_hidden, path.relative_to(folder).parts)))

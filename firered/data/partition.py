@@ -19,14 +19,14 @@ from firered.data.datadir import (
     utt2spk_of,
     write_lines,
 )
-from firered.data.files import matching
+from firered.data.files import visible
 from firered.data.lines import read_lines
 from firered.errors import DataError, OptionError
 
 
 def known_files(path: str | Path) -> list[str]:
     """Return the sorted names of the files in a directory that a data directory is made of."""
-    return sorted(file.name for pattern in KNOWN_FILES for file in matching(Path(path), pattern) if file.is_file())
+    return sorted(file.name for pattern in KNOWN_FILES for file in visible(Path(path), pattern) if file.is_file())
 
 
 def _write_all(out: Path, contents: Mapping[str, Iterable[str]]) -> None:

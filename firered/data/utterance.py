@@ -4,6 +4,9 @@ import math
 from dataclasses import dataclass
 from pathlib import Path
 
+MAX_OVERSHOOT_S = 0.5  # so much may a segment end after its recording, as in Kaldi's extract-segments
+OVERSHOOT_TOLERANCE_S = 0.002  # a segment's end is rounded to milliseconds
+
 
 @dataclass(frozen=True)
 class Utterance:

@@ -1,6 +1,7 @@
 """firered-prepare-data: a data directory of recordings."""
 
 import logging
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -8,6 +9,7 @@ from pathlib import Path
 from firered.audio.config import AudioConfig
 from firered.audio.probe import probe_all
 from firered.data.datadir import write_table
+from firered.data.utterance import OVERSHOOT_TOLERANCE_S, Utterance
 from firered.data.write import seconds
 from firered.runs.config import RunConfig
 from firered.runs.inputs import durations_of, resolve
@@ -34,11 +36,27 @@ def prepare(paths: Sequence[str], out: Path, audio: AudioConfig, config: RunConf
                 continue
             if header is not None and header.duration_s is not None:
                 known_s[utterance.recording] = header.duration_s
+            if reason := _beyond(utterance, known_s.get(utterance.recording), audio):
+                run.fail(utterance.id, reason)
+                continue
             run.done(utterance.id, None, 0.0)
         inputs.write_tables(run.results, out)
         kept = {utterance.recording for utterance in inputs.utterances if utterance.id in run.results}
         _write_durations(out / "reco2dur", {key: known_s.get(key) for key in kept})
         return run.finish()
+
+
+def _beyond(utterance: Utterance, duration_s: float | None, audio: AudioConfig) -> str:
+    """Why a segment is not in its recording, as far as that one's length is known."""
+    if duration_s is None:
+        return ""
+    where = f"the recording {utterance.recording} at {duration_s:.3f} s"
+    if utterance.start_s >= duration_s:
+        return f"the segment starts at {utterance.start_s:.3f} s, after {where.replace(' at ', ' has ended at ')}"
+    late_s = utterance.end_s - duration_s if math.isfinite(utterance.end_s) else 0.0
+    if late_s > audio.overshoot_s + OVERSHOOT_TOLERANCE_S:
+        return f"the segment ends at {utterance.end_s:.3f} s, {where}; --max-overshoot and --allow-truncated cut such"
+    return ""
 
 
 def _write_durations(path: Path, known_s: Mapping[str, float | None]) -> None:

@@ -120,6 +120,23 @@ def test_durations_of_some_parts_are_not_those_of_all(tmp_path):
     assert wav.is_file()
 
 
+def test_segments_that_end_after_their_recording(tmp_path):
+    data, wav = tmp_path / "in", write_wav(tmp_path / "x.wav", noise(16000))
+    data.mkdir()
+    (data / "wav.scp").write_text(f"r {wav}\n")
+    (data / "segments").write_text("a r 0 0.5\nb r 0.5 1.4\nc r 0.5 1.6\nd r 1.2 1.4\ne r 0.5 -1\n")
+    done = command("prepare-data", data, tmp_path / "out")
+    assert done.returncode == 1
+    assert set(lines_of(tmp_path / "out/failed")) == {"c", "d"}
+    assert validate(tmp_path / "out", text=False, feats=False) == []  # run.sh goes on
+    done = command("fbank", tmp_path / "out", tmp_path / "fbank")
+    assert done.returncode == 0
+    assert "b: the segment ends at 1.400 s, the recording r at 1.000 s; cut there" in done.stderr
+    assert read_table(tmp_path / "fbank/utt2dur") == {"a": "0.5", "b": "0.5", "e": "0.5"}
+    done = command("prepare-data", data, tmp_path / "all", "--allow-truncated")
+    assert set(lines_of(tmp_path / "all/failed")) == {"d"}
+
+
 # Features
 
 

@@ -239,7 +239,7 @@ def test_statistics_written_by_kaldi_in_any_form(tmp_path):
         (np.ones((1, 81)), "not global CMVN statistics of 80 bins"),
         (np.zeros((2, 81)), "not global CMVN statistics"),
         (np.full((2, 81), np.nan), "not global CMVN statistics"),
-        (None, "no such file"),
+        (None, "No such file"),
     ],
 )
 def test_statistics_of_something_else(tmp_path, stats, reason):

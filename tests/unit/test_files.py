@@ -18,7 +18,7 @@ from firered.audio.source import open_source
 from firered.corpora.corpus_set import CorpusSet, Entry
 from firered.data.archives import MatrixWriter, read_matrix, read_matrix_blocks
 from firered.data.datadir import read_table
-from firered.data.files import is_pipe, matching, trouble_with, why_no_line
+from firered.data.files import is_pipe, trouble_with, visible, why_no_line
 from firered.errors import AudioError, DataError
 from firered.output.report import report
 from firered.runs.inputs import audio_files, resolve
@@ -174,7 +174,7 @@ def test_hidden_files_of_a_folder_are_passed_over(here):
         write_wav(here / "in" / name)
     (here / "in/Thumbs.db").write_bytes(b"x")
     assert list(audio_files(here / "in")) == [here / "in/a.wav", here / "in/sub/c.wav"]
-    assert matching(here / "in", "**/*.wav") == [here / "in/a.wav", here / "in/sub/c.wav"]
+    assert visible(here / "in", "**/*.wav") == [here / "in/a.wav", here / "in/sub/c.wav"]
     inputs = resolve([str(path) for path in sorted((here / "in").iterdir()) if path.is_file()], MIX, by_segment=False)
     assert [utterance.id for utterance in inputs.utterances] == ["._a", "a"]  # what is named is taken
     assert inputs.problems == []

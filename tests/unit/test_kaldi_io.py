@@ -277,7 +277,7 @@ def test_standard_input_is_not_waited_for(monkeypatch, tmp_path):
 
 def test_a_wav_in_an_archive_is_no_matrix(tmp_path):
     kaldiio.save_ark(str(tmp_path / "a.ark"), {"a": (16000, np.zeros(100, np.int16))})
-    with pytest.raises(DataError, match="not a Kaldi matrix"):
+    with pytest.raises(DataError, match="not a readable Kaldi matrix"):
         read_matrix(f"{tmp_path}/a.ark:2")
 
 
@@ -294,9 +294,19 @@ def test_blocks_come_from_disk_piece_by_piece(tmp_path):
 
 def test_feature_blocks_of_an_utterance(tmp_path):
     table = archive(tmp_path / "a.ark", {"a": matrix(5), "b": matrix(6, seed=1)})
-    np.testing.assert_array_equal(np.concatenate(list(feature_blocks(table, "b"))), matrix(6, seed=1))
-    with pytest.raises(DataError, match=r"c is not in feats\.scp"):
-        feature_blocks(table, "c")
+    found = np.concatenate(list(feature_blocks(table["b"], matrix(1).shape[1])))
+    np.testing.assert_array_equal(found, matrix(6, seed=1))
+    with pytest.raises(DataError, match="columns, filterbanks here have 7"):
+        list(feature_blocks(table["b"], 7))
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
+def test_features_that_are_no_numbers_are_an_error(tmp_path, value):
+    bad = matrix(6)
+    bad[4, 1] = value
+    place = archive(tmp_path / "a.ark", {"a": bad})["a"]
+    with pytest.raises(DataError, match="holds NaN or infinite values"):
+        list(feature_blocks(place, bad.shape[1]))
 
 
 def test_cmvn_ark_is_kaldis_to_the_byte(tmp_path):

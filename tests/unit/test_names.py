@@ -82,11 +82,11 @@ def test_a_name_as_long_as_a_name_may_be_can_be_written(tmp_path, only_writer, l
 
 
 def test_converted_recordings_have_such_names(tmp_path, monkeypatch):
-    monkeypatch.setattr(convert, "_convert", lambda recording, wav: wav.write_text(str(recording)))
+    monkeypatch.setattr(convert, "_convert", lambda recording, wav: wav.write_text(str(recording)) and "")
     wavs = convert.converted(
         {"a/b": tmp_path / "1", "a_b": tmp_path / "2", "u" * 300: tmp_path / "3"}, tmp_path / "wav"
     )
-    assert {key: path.read_text() for key, path in wavs.items()} == {
+    assert {key: path.read_text() for key, path in wavs.files.items()} == {
         "a/b": f"{tmp_path}/1",
         "a_b": f"{tmp_path}/2",
         "u" * 300: f"{tmp_path}/3",

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from firered.data.datadir import DataDir, parse_segments
-from firered.data.files import matching
+from firered.data.files import visible
 from firered.data.lines import read_lines
 from firered.data.names import id_of
 from firered.data.rttm import parse_rttm
@@ -58,7 +58,7 @@ def read_labels(path: Path, config: VadScoreConfig) -> Labels:
 
 def _label_files(folder: Path) -> list[Path]:
     for suffix in (".TextGrid", ".rttm", ".lab", ".txt"):
-        if files := matching(folder, f"**/*{suffix}"):
+        if files := visible(folder, f"**/*{suffix}"):
             return files
     raise DataError(
         f"{folder}: no labels here: neither rttm nor segments, nor files *.TextGrid, *.rttm, *.lab or *.txt"
