@@ -1,11 +1,20 @@
 """Files replaced in one step: a reader, a full disk or a kill never sees or leaves half of one."""
 
 import contextlib
+import hashlib
 import os
 import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+
+_LONGEST = 255 - len(".") - len(f".{secrets.token_hex(4)}.tmp")  # bytes of a name that the rest still goes with
+
+
+def _short(name: str) -> str:
+    """The name, or a digest of one that is as long as a name may be."""
+    raw = os.fsencode(name)
+    return name if len(raw) <= _LONGEST else hashlib.sha256(raw).hexdigest()
 
 
 @contextmanager
@@ -19,7 +28,7 @@ def replacing(path: Path, *, only_writer: bool = False) -> Iterator[Path]:
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     unique = "" if only_writer else f".{secrets.token_hex(4)}"
-    unfinished = path.with_name(f".{path.name}{unique}.tmp")
+    unfinished = path.with_name(f".{_short(path.name)}{unique}.tmp")
     try:
         yield unfinished
         os.replace(unfinished, path)  # noqa: PTH105 - the call that is atomic, by its own name

@@ -4,7 +4,7 @@ import logging
 import math
 import multiprocessing
 import shutil
-from collections.abc import Callable, Iterator, MutableMapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, MutableMapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -13,7 +13,9 @@ from typing import ClassVar
 
 from firered.audio.config import AudioConfig
 from firered.audio.frames import of_utterance
+from firered.audio.like import Rxfilename
 from firered.data.datadir import write_lines
+from firered.data.names import file_names, write_file_names
 from firered.data.partition import share_out
 from firered.data.utterance import Utterance
 from firered.data.write import json_line
@@ -82,16 +84,17 @@ class _Segments(MutableMapping[tuple[str, str], Result]):
 
 def run_transcribe(inputs: Inputs, out: Path, how: Transcription) -> int:
     """Exit status of transcribing all recordings into `out`, in parallel processes where `how` has several devices."""
+    names = file_names(recording.id for recording in inputs.utterances)
     if len(how.devices) == 1:
-        with _transcribed(inputs, out, out, how) as run:
-            return _finish(run, out)
+        with _transcribed(inputs, out, out, names, how) as run:
+            return _finish(run, out, names)
     with Run(out, how.identity, how.job, read=Transcript.from_dict) as run:
         run.take(inputs)
         context = multiprocessing.get_context("spawn")  # CUDA does not survive a fork
         parts = _parts(inputs.utterances, len(how.devices))
         with ProcessPoolExecutor(len(parts), context) as pool:
             waiting = [
-                pool.submit(_part, Inputs(own), out, out / _PARTS / f"{number}", replace(how, devices=(device,)))
+                pool.submit(_part, Inputs(own), out, out / _PARTS / f"{number}", names, replace(how, devices=(device,)))
                 for number, (own, device) in enumerate(zip(parts, how.devices, strict=False))
             ]
             for part in waiting:
@@ -101,7 +104,7 @@ def run_transcribe(inputs: Inputs, out: Path, how: Transcription) -> int:
                 for key, reason in problems:
                     run.fail(key, reason)
         shutil.rmtree(out / _PARTS)
-        return _finish(run, out)
+        return _finish(run, out, names)
 
 
 def _parts(recordings: Sequence[Utterance], count: int) -> list[list[Utterance]]:
@@ -114,15 +117,17 @@ def _parts(recordings: Sequence[Utterance], count: int) -> list[list[Utterance]]
 
 
 def _part(
-    inputs: Inputs, out: Path, own: Path, how: Transcription
+    inputs: Inputs, out: Path, own: Path, names: Mapping[str, str], how: Transcription
 ) -> tuple[dict[str, Transcript], list[tuple[str, str]]]:
     """One process's results and failures; its journals lie in `own`."""
-    with _transcribed(inputs, out, own, how) as run:
+    with _transcribed(inputs, out, own, names, how) as run:
         return run.results, [(problem.key, problem.reason) for problem in run.problems.values()]
 
 
 @contextmanager
-def _transcribed(inputs: Inputs, out: Path, own: Path, how: Transcription) -> Iterator[Run[Transcript]]:
+def _transcribed(
+    inputs: Inputs, out: Path, own: Path, names: Mapping[str, str], how: Transcription
+) -> Iterator[Run[Transcript]]:
     """The run with all recordings transcribed."""
     with Run(own, how.identity, how.job, read=Transcript.from_dict) as run:
         run.take(inputs)
@@ -132,9 +137,11 @@ def _transcribed(inputs: Inputs, out: Path, own: Path, how: Transcription) -> It
                 run.fail_with(recording.id, outcome)
                 continue
             try:
-                _write(outcome, recording, out, how)
+                _write(outcome, recording, out, names[recording.id], how)
             except FireRedError as error:  # such as audio that could not be read a second time, for its page
                 run.fail_with(recording.id, error)
+            except OSError as error:
+                run.fail(recording.id, f"cannot be written: {error}")
             else:
                 run.done(recording.id, outcome, outcome.dur_s)
         for key, result in run.results.items():
@@ -162,19 +169,20 @@ def _outcomes(
             yield from zip(group, system.transcribe_frames(frames, memo), strict=True)
 
 
-def _write(result: Transcript, source: Utterance, out: Path, how: Transcription) -> None:
-    """The files of one recording."""
-    name = result.uttid.replace("/", "_")
+def _write(result: Transcript, source: Utterance, out: Path, name: str, how: Transcription) -> None:
+    """The files of one recording, of this name."""
     for kind in how.formats:
         if kind != "jsonl":
             write_lines(out / f"{name}{SUFFIXES[kind]}", FORMATS[kind](result, how.subtitles).splitlines())
     if how.report:
         from firered.output.report import report
 
-        report(result, source.rxfilename or None, out / f"{name}.html", how.audio, source.channel)
+        audio = source.audio if source.is_file else Rxfilename(source.rxfilename)
+        report(result, audio if source.rxfilename else None, out / f"{name}.html", how.audio, source.channel)
 
 
-def _finish(run: Run[Transcript], out: Path) -> int:
+def _finish(run: Run[Transcript], out: Path, names: Mapping[str, str]) -> int:
+    write_file_names(out, {key: names[key] for key in run.results})
     for status, meaning in (("no speech", "nothing to transcribe"), ("partial", f"see `troubles` in {RESULT}")):
         keys = sorted(key for key, result in run.results.items() if result.status == status)
         if keys:
