@@ -1,5 +1,7 @@
 """Kaldi archives: matrices read and written in blocks of rows, so that hours-long recordings stay out of memory."""
 
+import contextlib
+import os
 import re
 import struct
 from collections.abc import Iterable, Iterator, Mapping
@@ -11,7 +13,8 @@ import kaldiio
 import numpy as np
 from kaldiio import matio
 
-from firered.errors import DataError
+from firered.data.atomic import replacing
+from firered.errors import DataError, FireRedError, writing
 
 _DTYPES: dict[bytes, np.dtype] = {b"FM ": np.dtype("<f4"), b"DM ": np.dtype("<f8")}
 _HEADER = struct.Struct("<2s3sbibi")  # "\0B", "FM ", then size-prefixed rows and columns
@@ -69,17 +72,27 @@ def rows_of(rxfilename: str, first: int, count: int) -> str:
     return f"{rxfilename}[{first}:{first + count - 1}]"
 
 
-def _map_plain(rxfilename: str) -> np.ndarray | None:
-    """Memory map of a plain binary matrix or of a range of its rows; None for every other kind of archive entry."""
+def _parts_of(rxfilename: str) -> tuple[str, int, tuple[int, int] | None]:
+    """Path, offset and range of rows, first and last, of an extended file name."""
     row_range = _ROW_RANGE.search(rxfilename)
     name = rxfilename[: row_range.start()] if row_range else rxfilename
     path, _, offset = name.rpartition(":")
-    if not path or not offset.isdigit():
-        path, offset = name, "0"
+    rows = (int(row_range[1]), int(row_range[2])) if row_range else None
+    return (path, int(offset), rows) if path and offset.isdecimal() else (name, 0, rows)
+
+
+def archive_of(rxfilename: str) -> str:
+    """The path of the archive that an extended file name is in."""
+    return _parts_of(rxfilename)[0]
+
+
+def _map_plain(rxfilename: str) -> np.ndarray | None:
+    """Memory map of a plain binary matrix or of a range of its rows; None for every other kind of archive entry."""
+    path, offset, row_range = _parts_of(rxfilename)
     if not Path(path).is_file():
         return None
     with Path(path).open("rb") as file:
-        file.seek(int(offset))
+        file.seek(offset)
         head = file.read(_HEADER.size)
         if len(head) < _HEADER.size:
             return None
@@ -87,12 +100,12 @@ def _map_plain(rxfilename: str) -> np.ndarray | None:
         if magic != b"\0B" or kind not in _DTYPES or rows <= 0 or cols <= 0:
             return None
         try:
-            whole = np.memmap(file, _DTYPES[kind], "r", int(offset) + _HEADER.size, (rows, cols))
+            whole = np.memmap(file, _DTYPES[kind], "r", offset + _HEADER.size, (rows, cols))
         except ValueError as error:
             raise DataError(f"{rxfilename}: the archive is cut short ({rows} rows promised)") from error
     if row_range is None:
         return whole
-    first, last = int(row_range[1]), int(row_range[2])
+    first, last = row_range
     if not first <= last < rows:
         raise DataError(f"{rxfilename}: there is no such range, the matrix has {rows} rows")
     return whole[first : last + 1]
@@ -110,12 +123,15 @@ class MatrixWriter:
         """Start a new archive, or continue after byte `append_at` of an existing one."""
         self.ark = ark
         self.compress = compress
-        self._file: BinaryIO = ark.open("wb" if append_at is None else "r+b")
+        with writing(ark):
+            self._file: BinaryIO = ark.open("wb" if append_at is None else "r+b")
         if append_at is not None:
-            if self._file.seek(0, 2) < append_at:
+            size = self._file.seek(0, 2)
+            if size < append_at:
                 self._file.close()
                 raise DataError(f"{ark}: shorter than an earlier run left it (--no-resume starts afresh)")
-            self._file.truncate(append_at)
+            if size > append_at:  # else the file stays as it is, time and all: others may depend on it
+                self._file.truncate(append_at)
             self._file.seek(append_at)
 
     def write(self, key: str, blocks: Iterable[np.ndarray]) -> tuple[str, int]:
@@ -123,30 +139,36 @@ class MatrixWriter:
         start = self._file.tell()
         try:
             rows = self._write_compressed(key, blocks) if self.compress else self._write_plain(key, blocks)
-            self._file.flush()
+            with writing(self.ark):
+                self._file.flush()
         except BaseException:
-            self._file.truncate(start)
-            self._file.seek(start)
+            with contextlib.suppress(OSError):  # of a full disk again: what is left to be flushed
+                self._file.truncate(start)
+                self._file.seek(start)
             raise
-        return f"{self.ark}:{start + len(key.encode()) + 1}", rows
+        return place_in(self.ark, start + len(key.encode()) + 1), rows
 
     def _write_plain(self, key: str, blocks: Iterable[np.ndarray]) -> int:
-        self._file.write(key.encode() + b" ")
-        header_at = self._file.tell()
-        self._file.write(bytes(_HEADER.size))
+        with writing(self.ark):
+            self._file.write(key.encode() + b" ")
+            header_at = self._file.tell()
+            self._file.write(bytes(_HEADER.size))
         rows = cols = 0
         for block in blocks:
-            self._file.write(np.ascontiguousarray(block, dtype="<f4").data)
+            with writing(self.ark):
+                self._file.write(np.ascontiguousarray(block, dtype="<f4").data)
             rows, cols = rows + len(block), block.shape[1]
-        end = self._file.tell()
-        self._file.seek(header_at)
-        self._file.write(_HEADER.pack(b"\0B", b"FM ", 4, rows, 4, cols))
-        self._file.seek(end)
+        with writing(self.ark):
+            end = self._file.tell()
+            self._file.seek(header_at)
+            self._file.write(_HEADER.pack(b"\0B", b"FM ", 4, rows, 4, cols))
+            self._file.seek(end)
         return rows
 
     def _write_compressed(self, key: str, blocks: Iterable[np.ndarray]) -> int:
         matrix = np.concatenate(list(blocks)).astype(np.float32)
-        kaldiio.save_ark(self._file, {key: matrix}, compression_method=2)
+        with writing(self.ark):
+            kaldiio.save_ark(self._file, {key: matrix}, compression_method=2)
         return len(matrix)
 
     def tell(self) -> int:
@@ -154,8 +176,18 @@ class MatrixWriter:
         return self._file.tell()
 
     def close(self) -> None:
-        """Close the archive."""
-        self._file.close()
+        """Close the archive.
+
+        Raises:
+            FireRedError: the last of it cannot be written, or it was removed in the meantime.
+        """
+        if self._file.closed:
+            return
+        with writing(self.ark):
+            state = os.fstat(self._file.fileno())
+            self._file.close()
+        if not self.ark.exists() or not os.path.samestat(state, self.ark.stat()):
+            raise FireRedError(f"{self.ark}: was removed or replaced while it was being written")
 
     def __enter__(self) -> "MatrixWriter":
         return self
@@ -163,13 +195,32 @@ class MatrixWriter:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self.close()
+        with contextlib.suppress(*((OSError, FireRedError) if error else ())):  # the first error says more
+            self.close()
+
+
+def place_in(ark: Path, offset: int | str) -> str:
+    """The extended file name of what stands in an archive at an offset."""
+    path = str(ark)
+    return f"{'./' if path[0] in ' |' else ''}{path}:{offset}"  # a table's values lose blanks, and a bar means a pipe
 
 
 def write_matrix(path: Path, matrix: np.ndarray) -> None:
     """Write one double matrix as a file of its own, as Kaldi writes `cmvn.ark` from `compute-cmvn-stats ... global`."""
     rows, cols = matrix.shape
-    path.write_bytes(_HEADER.pack(b"\0B", b"DM ", 4, rows, 4, cols) + np.ascontiguousarray(matrix, "<f8").tobytes())
+    head = _HEADER.pack(b"\0B", b"DM ", 4, rows, 4, cols)
+    with replacing(path) as unfinished:
+        unfinished.write_bytes(head + np.ascontiguousarray(matrix, "<f8").tobytes())
+
+
+def write_integers(ark: Path, vectors: Mapping[str, np.ndarray]) -> dict[str, str]:
+    """Write vectors of int32, such as alignments, as one archive; the place of each in it."""
+    places = {}
+    with replacing(ark) as unfinished, unfinished.open("wb") as file:
+        for key, vector in vectors.items():
+            places[key] = place_in(ark, file.tell() + len(key.encode()) + 1)
+            kaldiio.save_ark(file, {key: vector})
+    return places
 
 
 def feature_blocks(table: Mapping[str, str], utterance: str) -> Iterator[np.ndarray]:

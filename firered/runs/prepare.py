@@ -9,8 +9,9 @@ from firered.audio.probe import probe_all
 from firered.data.datadir import write_table
 from firered.data.write import seconds
 from firered.runs.config import RunConfig
+from firered.runs.depends import fingerprint
 from firered.runs.inputs import resolve
-from firered.runs.journal import Run, fingerprint
+from firered.runs.journal import Run
 
 
 def prepare(paths: Sequence[str], out: Path, audio: AudioConfig, config: RunConfig) -> int:

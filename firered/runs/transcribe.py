@@ -3,11 +3,16 @@
 import logging
 import math
 import multiprocessing
+import os
 import shutil
+import signal
+import threading
 from collections.abc import Callable, Iterator, MutableMapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
-from contextlib import contextmanager
+from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
+from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import ClassVar
 
@@ -23,6 +28,7 @@ from firered.output.formats import FORMATS, SUFFIXES
 from firered.output.published import milliseconds, published
 from firered.results import AsrResult, LidResult, Result, Transcript
 from firered.runs.config import RunConfig
+from firered.runs.depends import Identity
 from firered.runs.inputs import Inputs
 from firered.runs.journal import Journal, Run
 from firered.runtime.batches import shares
@@ -42,7 +48,7 @@ class Transcription:
 
     build: Callable[[str], System]  # the system on a device
     devices: tuple[str, ...]  # one for each parallel process
-    identity: str
+    identity: Identity
     formats: tuple[str, ...]
     subtitles: SubtitleConfig
     audio: AudioConfig
@@ -87,9 +93,8 @@ def run_transcribe(inputs: Inputs, out: Path, how: Transcription) -> int:
             return _finish(run, out)
     with Run(out, how.identity, how.job, read=Transcript.from_dict) as run:
         run.take(inputs)
-        context = multiprocessing.get_context("spawn")  # CUDA does not survive a fork
         parts = _parts(inputs.utterances, len(how.devices))
-        with ProcessPoolExecutor(len(parts), context) as pool:
+        with _workers(len(parts)) as pool:
             waiting = [
                 pool.submit(_part, Inputs(own), out, out / _PARTS / f"{number}", replace(how, devices=(device,)))
                 for number, (own, device) in enumerate(zip(parts, how.devices, strict=False))
@@ -100,8 +105,41 @@ def run_transcribe(inputs: Inputs, out: Path, how: Transcription) -> int:
                     run.done(key, result, result.dur_s)
                 for key, reason in problems:
                     run.fail(key, reason)
-        shutil.rmtree(out / _PARTS)
         return _finish(run, out)
+
+
+@contextmanager
+def _workers(count: int) -> Iterator[ProcessPoolExecutor]:
+    """Processes that end with this one, however it ends: they see the end of a pipe of which it has the other end."""
+    context = multiprocessing.get_context("spawn")  # CUDA does not survive a fork
+    watched, held = context.Pipe(duplex=False)
+    try:
+        with ProcessPoolExecutor(count, context, _end_with, (watched,)) as pool:
+            try:
+                yield pool
+            except BaseException:  # an interrupt, say, which is not to wait for hours of work
+                held.close()
+                raise
+    except BrokenProcessPool:
+        raise FireRedError(
+            "a worker process has died, perhaps for want of memory (--nj says how many there are); the same command "
+            "resumes"
+        ) from None
+    finally:
+        held.close()
+        watched.close()
+
+
+def _end_with(watched: Connection) -> None:
+    """Have this process end when the other end of a pipe is closed; an interrupt is for the process that has it."""
+
+    def end() -> None:
+        with suppress(EOFError, OSError):
+            watched.recv()
+        os._exit(1)
+
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    threading.Thread(target=end, name="parent", daemon=True).start()
 
 
 def _parts(recordings: Sequence[Utterance], count: int) -> list[list[Utterance]]:
@@ -127,6 +165,7 @@ def _transcribed(inputs: Inputs, out: Path, own: Path, how: Transcription) -> It
     with Run(own, how.identity, how.job, read=Transcript.from_dict) as run:
         run.take(inputs)
         journal = Journal(own / _MEMO, how.identity, resume=how.job.resume)
+        _write_missing(inputs.utterances, run, out, how)
         for recording, outcome in _outcomes(inputs.utterances, how, _Segments(journal), run):
             if isinstance(outcome, Exception):
                 run.fail_with(recording.id, outcome)
@@ -144,6 +183,17 @@ def _transcribed(inputs: Inputs, out: Path, own: Path, how: Transcription) -> It
                     run.fail(key, f"{span}: {trouble.reason}")
         yield run
         journal.remove()
+
+
+def _write_missing(recordings: Sequence[Utterance], run: Run[Transcript], out: Path, how: Transcription) -> None:
+    """Write what an earlier run has done, but what is not there: somebody has removed it."""
+    for recording in recordings:
+        if recording.id in run.results and not all(path.exists() for path in _paths(recording.id, out, how).values()):
+            try:
+                _write(run.results[recording.id], recording, out, how)
+            except FireRedError as error:
+                run.fail_with(recording.id, error)
+                del run.results[recording.id]
 
 
 def _outcomes(
@@ -164,14 +214,20 @@ def _outcomes(
 
 def _write(result: Transcript, source: Utterance, out: Path, how: Transcription) -> None:
     """The files of one recording."""
-    name = result.uttid.replace("/", "_")
-    for kind in how.formats:
-        if kind != "jsonl":
-            write_lines(out / f"{name}{SUFFIXES[kind]}", FORMATS[kind](result, how.subtitles).splitlines())
-    if how.report:
-        from firered.output.report import report
+    for kind, path in _paths(result.uttid, out, how).items():
+        if kind in FORMATS:
+            write_lines(path, FORMATS[kind](result, how.subtitles).splitlines())
+        else:
+            from firered.output.report import report
 
-        report(result, source.rxfilename or None, out / f"{name}.html", how.audio, source.channel)
+            report(result, source.rxfilename or None, path, how.audio, source.channel)
+
+
+def _paths(uttid: str, out: Path, how: Transcription) -> dict[str, Path]:
+    """The files of one recording by format, and `page`."""
+    name = uttid.replace("/", "_")
+    paths = {kind: out / f"{name}{SUFFIXES[kind]}" for kind in how.formats if kind != "jsonl"}
+    return paths | ({"page": out / f"{name}.html"} if how.report else {})
 
 
 def _finish(run: Run[Transcript], out: Path) -> int:
@@ -181,4 +237,5 @@ def _finish(run: Run[Transcript], out: Path) -> int:
             shown = " ".join(keys[:_SHOWN]) + " ..." * (len(keys) > _SHOWN)
             log.warning("%d recordings are %r (%s): %s", len(keys), status, meaning, shown)
     write_lines(out / RESULT, [json_line(published(run.results[key])) for key in sorted(run.results)])
+    shutil.rmtree(out / _PARTS, ignore_errors=True)  # perhaps those of an earlier run with more processes
     return run.finish()

@@ -1,6 +1,9 @@
 """A detector over many recordings: the data directory that the VAD commands write."""
 
+import contextlib
 import logging
+import shutil
+from collections import deque
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -9,24 +12,26 @@ import numpy as np
 import soundfile
 
 from firered.audio.config import AudioConfig
-from firered.audio.frames import of_utterance
+from firered.audio.frames import Frames, of_utterance
 from firered.audio.frontend import SAMPLE_RATE, frame_range
 from firered.audio.load import read_blocks
-from firered.data.archives import MatrixWriter, read_matrix, rows_of
+from firered.data.archives import MatrixWriter, place_in, read_matrix, rows_of
 from firered.data.datadir import Segment, format_segment, spk2utt_of, write_lines, write_table
 from firered.data.utterance import Utterance
 from firered.data.write import Labelled, json_line, rttm, seconds, segment_id, textgrid
-from firered.errors import FireRedError
-from firered.hub.catalogue import CHECKPOINT
+from firered.errors import FireRedError, writing
 from firered.options import write_settings
 from firered.output.published import published
 from firered.results import MvadResult, Result, StreamVadResult, VadResult
 from firered.runs.config import RunConfig, VadOutputConfig
+from firered.runs.depends import fingerprint
 from firered.runs.inputs import Inputs, resolve, write_channels
-from firered.runs.journal import Run, fingerprint
+from firered.runs.journal import Run
 from firered.vad.detect import EVENTS, Detector, Mvad
 
 log = logging.getLogger(__name__)
+
+ARCHIVE = "probs.ark"
 
 
 @dataclass(frozen=True)
@@ -61,8 +66,8 @@ def run_detector(
     """
     inputs = resolve(paths, audio, by_segment=False, durations=False)
     groups = (detector.config, audio)
-    identity = fingerprint(command, *groups, model / CHECKPOINT, model / "cmvn.ark")
-    with Run(out, identity, config, read=_Detected.from_dict) as run:
+    identity = fingerprint(command, *groups, model)
+    with Run(out, identity, config, read=_Detected.from_dict, archive=ARCHIVE, grouped=True) as run:
         run.take(inputs)
         probs_scp = _detect_all(detector, inputs, audio, run)
         _write_data_dir(out, inputs, run)
@@ -74,19 +79,53 @@ def run_detector(
 
 def _detect_all(detector: Detector, inputs: Inputs, audio: AudioConfig, run: Run[_Detected]) -> dict[str, str]:
     """Run the detector on recordings that no earlier run has done; probs.scp lines of all."""
-    todo = [recording for recording in inputs.utterances if recording.id not in run.results]
-    ark = run.out / "probs.ark"
+    ids = [recording.id for recording in inputs.utterances]
+    begin = ids.index(run.through) + 1 if run.through in ids else 0
+    # What failed, or has changed since, comes after the others, which are then in the groups of an uninterrupted run.
+    ark = run.out / ARCHIVE
     with MatrixWriter(ark, append_at=run.mark if run.mark else None) as probs:
-        for frames, result in detector.detect(of_utterance(recording, audio) for recording in todo):
-            if isinstance(result, Exception):
-                run.fail_with(frames.key, result)
-                continue
-            place, _ = probs.write(frames.key, [result.probs])
-            # Posteriors are in the archive now; those of hours of audio would not fit in memory.
-            kept = replace(result, probs=np.zeros((0, 0), np.float32))
-            found = _Detected(kept, frames.count, frames.duration_s, place.rpartition(":")[2])
-            run.done(frames.key, found, frames.duration_s, probs.tell())
-    return {key: f"{ark}:{found.offset}" for key, found in run.results.items()}
+        for part, again in ((inputs.utterances[begin:], False), (inputs.utterances[:begin], True)):
+            left = deque(recording for recording in part if recording.id not in run.results)
+            while left:
+                group = _Group(left, audio, detector.classifier.block)
+                for frames, result in detector.detect(group):
+                    if isinstance(result, Exception):
+                        run.fail_with(frames.key, result)
+                    else:
+                        _store(frames, result, probs, run)
+                run.end_group(ids[-1] if again else group.last, probs.tell())
+    return {key: place_in(ark, found.offset) for key, found in run.results.items()}
+
+
+def _store(
+    frames: Frames, result: VadResult | StreamVadResult | MvadResult, probs: MatrixWriter, run: Run[_Detected]
+) -> None:
+    place, _ = probs.write(frames.key, [result.probs])
+    # Posteriors are in the archive now; those of hours of audio would not fit in memory.
+    kept = replace(result, probs=np.zeros((0, 0), np.float32))
+    found = _Detected(kept, frames.count, frames.duration_s, place.rpartition(":")[2])
+    run.done(frames.key, found, frames.duration_s, probs.tell())
+
+
+class _Group:
+    """Takes recordings from `left` as the detector asks for them, until they fill one of its blocks.
+
+    They share the detector's blocks, whose sizes decide the last bits of posteriors. So a run that was killed in a
+    group does it again as a whole, and groups depend on the recordings alone.
+    """
+
+    def __init__(self, left: deque[Utterance], audio: AudioConfig, frames: int) -> None:
+        self._left, self._audio, self._frames = left, audio, frames
+        self.last = ""
+
+    def __iter__(self) -> Iterator[Frames]:
+        taken = 0
+        while self._left and taken < self._frames:
+            recording = self._left.popleft()
+            frames = of_utterance(recording, self._audio)
+            self.last = recording.id
+            yield frames
+            taken += frames.count
 
 
 def _write_data_dir(out: Path, inputs: Inputs, run: Run[_Detected]) -> None:
@@ -176,7 +215,8 @@ def _samples(recording: Utterance, audio: AudioConfig) -> Iterator[np.ndarray]:
 
 def _save_segments(folder: Path, recording: Utterance, segments: Sequence[Labelled], audio: AudioConfig) -> None:
     """Write every segment as a 16-bit wav; the recording is read once, in blocks."""
-    folder.mkdir(parents=True, exist_ok=True)
+    with writing(folder):
+        folder.mkdir(parents=True, exist_ok=True)
     todo = [
         (round(start * SAMPLE_RATE), round(end * SAMPLE_RATE), _utterance_id(recording.id, start, end, label))
         for start, end, label in segments
@@ -188,18 +228,32 @@ def _save_segments(folder: Path, recording: Utterance, segments: Sequence[Labell
             for start, end, key in todo:
                 if start >= at + len(block) or end <= at:
                     continue
-                if key not in files:
-                    path = folder / f"{_file_name(key)}.wav"
-                    files[key] = soundfile.SoundFile(path, "w", SAMPLE_RATE, 1, "PCM_16")
-                piece = block[max(0, start - at) : end - at]
-                files[key].write(np.clip(np.round(piece), -32768, 32767).astype(np.int16))
+                path = folder / f"{_file_name(key)}.wav"
+                with _writing_sound(path):
+                    if key not in files:
+                        files[key] = soundfile.SoundFile(path, "w", SAMPLE_RATE, 1, "PCM_16")
+                    piece = block[max(0, start - at) : end - at]
+                    files[key].write(np.clip(np.round(piece), -32768, 32767).astype(np.int16))
             at += len(block)
             for key in [key for _, end, key in todo if end <= at and key in files]:
-                files.pop(key).close()
+                with _writing_sound(folder / f"{_file_name(key)}.wav"):
+                    files.pop(key).close()
             todo = [part for part in todo if part[1] > at]
     finally:
         for file in files.values():
-            file.close()
+            with contextlib.suppress(soundfile.LibsndfileError):  # the error before it says more
+                file.close()
+
+
+@contextlib.contextmanager
+def _writing_sound(path: Path) -> Iterator[None]:
+    """The block in which a sound file is written: errors are FireRedErrors that name it and the room that there is."""
+    try:
+        with writing(path):
+            yield
+    except (soundfile.LibsndfileError, AssertionError) as error:  # the latter of fewer samples than given
+        room = shutil.disk_usage(path.parent).free
+        raise FireRedError(f"{path}: cannot be written ({error or 'not all of it'}; {room} bytes are free)") from error
 
 
 def _plot(
@@ -213,7 +267,8 @@ def _plot(
 ) -> None:
     from firered.output.plot import draw  # takes a second to load
 
-    folder.mkdir(parents=True, exist_ok=True)
+    with writing(folder):
+        folder.mkdir(parents=True, exist_ok=True)
     thresholds = [getattr(detector.config, f"{label}_threshold") for label in labels]
     path = folder / f"{_file_name(recording.id)}.png"
     draw(path, recording.id, _samples(recording, audio), read_matrix(probs), labels, thresholds, found.segments)
