@@ -4,6 +4,7 @@ Standard library only, as launchers have nothing else.
 """
 
 import contextlib
+import ctypes
 import os
 import select
 import signal
@@ -17,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 PARENTS = "FIRERED_PARENTS"  # "host:pid ...": the scripts that this process works for, set by utils/attend.sh
+_PR_SET_PDEATHSIG = 1  # of linux/prctl.h
 _LOOK_S = 0.5  # between two looks where the system tells of no end
 
 
@@ -29,6 +31,13 @@ def is_alive(pid: int) -> bool:
     except PermissionError:
         pass
     return True
+
+
+def end_with_creator() -> None:
+    """From now on the system kills this process when the thread that created it ends; on Linux alone."""
+    if sys.platform == "linux":
+        with contextlib.suppress(OSError, AttributeError):
+            ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
 
 
 def end_with_parents() -> None:

@@ -23,8 +23,8 @@ attend() {
 _attend_stop() { # _attend_stop <signal> <exit status>
   trap '' INT TERM HUP
   if [[ -n "$_attended" ]]; then
-    kill -s TERM "$_attended" 2>/dev/null
-    wait "$_attended" 2>/dev/null
+    kill -s TERM "$_attended" 2>/dev/null || true
+    wait "$_attended" 2>/dev/null || true # of a status of its own
   fi
   if [[ -z "$_attend_outermost" ]]; then
     echo "${0##*/}: stopped by SIG$1; the same command resumes" >&2

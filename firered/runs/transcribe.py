@@ -26,6 +26,7 @@ from firered.errors import FireRedError, Outcome
 from firered.output.config import SubtitleConfig
 from firered.output.formats import FORMATS, SUFFIXES
 from firered.output.published import milliseconds, published
+from firered.processes import end_with_creator
 from firered.results import AsrResult, LidResult, Result, Transcript
 from firered.runs.config import RunConfig
 from firered.runs.depends import Identity
@@ -139,6 +140,7 @@ def _end_with(watched: Connection) -> None:
         os._exit(1)
 
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    end_with_creator()  # at once, where there is such a thing
     threading.Thread(target=end, name="parent", daemon=True).start()
 
 
