@@ -77,26 +77,28 @@ class _Warden:
         self._process: subprocess.Popen[bytes] | None = None
         self._lock = threading.Lock()
 
+    def start(self) -> None:
+        """Have it at work."""
+        with self._lock:
+            if self._process is not None and self._owner == os.getpid():
+                return
+            # A session of its own: what ends this process from outside must not end the warden, too.
+            self._process, self._owner = subprocess.Popen(
+                [sys.executable, "-I", "-S", str(Path(__file__).with_name("warden.py"))],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.DEVNULL,
+                stderr=subprocess.DEVNULL,
+                start_new_session=True,
+            ), os.getpid()  # fmt: skip
+
     def tell(self, sign: str, group: int) -> None:
         """Put a process group under its care (+), or take it out (-)."""
-        with self._lock:
-            if self._process is None or self._owner != os.getpid():
-                self._process, self._owner = self._started(), os.getpid()
-            assert self._process.stdin is not None
-            with contextlib.suppress(BrokenPipeError):  # it was killed: there is nothing to be done for the others
-                self._process.stdin.write(f"{sign}{group}\n".encode())
-                self._process.stdin.flush()
-
-    @staticmethod
-    def _started() -> "subprocess.Popen[bytes]":
-        # A session of its own: what ends this process from outside must not end the warden, too.
-        return subprocess.Popen(
-            [sys.executable, "-I", "-S", str(Path(__file__).with_name("warden.py"))],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-            start_new_session=True,
-        )
+        self.start()
+        assert self._process is not None
+        assert self._process.stdin is not None
+        with self._lock, contextlib.suppress(BrokenPipeError):  # if it was killed, nothing is to be done for others
+            self._process.stdin.write(f"{sign}{group}\n".encode())
+            self._process.stdin.flush()
 
 
 _warden = _Warden()
@@ -116,6 +118,7 @@ def group(words: Sequence[str], **how: Any) -> Iterator["subprocess.Popen[Any]"]
 
 def start_group(words: Sequence[str], **how: Any) -> "subprocess.Popen[Any]":  # noqa: ANN401
     """The same without a block: call `release` when the process has ended."""
+    _warden.start()  # before there is something to be ended
     process = subprocess.Popen(words, start_new_session=True, **how)
     _warden.tell("+", process.pid)
     return process

@@ -16,7 +16,9 @@ _GRACE_S = 0.5  # between asking and killing
 def _end_the_left() -> None:
     groups: set[int] = set()
     for line in sys.stdin:
-        (groups.add if line[0] == "+" else groups.discard)(int(line[1:]))
+        group = int(line[1:])
+        if group > 1:  # to the system, group 1 is every process that there is
+            (groups.add if line[0] == "+" else groups.discard)(group)
     for number, pause_s in ((signal.SIGTERM, _GRACE_S), (signal.SIGKILL, 0.0)):
         for group in groups:
             with contextlib.suppress(ProcessLookupError, PermissionError):

@@ -1,6 +1,7 @@
 """Files replaced in one step: a reader, a full disk or a kill never sees or leaves half of one."""
 
 import contextlib
+import functools
 import os
 import re
 import secrets
@@ -32,7 +33,8 @@ def left_by_the_dead(folder: Path, prefix: str, suffix: str = "") -> Iterator[Pa
                 yield Path(entry.path)
 
 
-def remove_unfinished(folder: Path) -> None:
+@functools.lru_cache(maxsize=1000)
+def _remove_unfinished(folder: Path) -> None:
     """Remove what killed processes of this machine have left of files that were being written into a folder."""
     with contextlib.suppress(OSError):
         for path in left_by_the_dead(folder, _PREFIX, _SUFFIX):
@@ -47,7 +49,7 @@ def replacing(path: Path, *, only_writer: bool = False) -> Iterator[Path]:
         path: of the file; its folder is made where there is none.
         only_writer: nobody else writes this file at the same time. The unfinished one then has a fixed name, so that
             the next run writes over what a killed one left; otherwise each has a name of its own, by which
-            `remove_unfinished` knows it.
+            the next process that writes into the folder knows it for a killed one's.
 
     Raises:
         FireRedError: the file cannot be written, or what the block writes into; it names `path`.
@@ -57,6 +59,7 @@ def replacing(path: Path, *, only_writer: bool = False) -> Iterator[Path]:
     unfinished = path.with_name(name)
     with writing(path):
         path.parent.mkdir(parents=True, exist_ok=True)
+        _remove_unfinished(path.parent)
         try:
             yield unfinished
             os.replace(unfinished, path)  # noqa: PTH105 - the call that is atomic, by its own name

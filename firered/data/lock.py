@@ -11,7 +11,6 @@ import time
 from pathlib import Path
 from typing import BinaryIO
 
-from firered.data.atomic import remove_unfinished
 from firered.errors import FireRedError, writing
 from firered.processes import is_alive
 
@@ -39,7 +38,6 @@ class FolderLock:
         with writing(self._path):
             self._file.truncate(0)
             self._file.write(json.dumps(_note()).encode() + b"\n")
-        remove_unfinished(folder)
 
     def _locked(self, until: float) -> BinaryIO:
         while True:

@@ -81,7 +81,8 @@ def run_jobs(call: Call, jobs: Sequence[int], stop_signals: Sequence[int], say: 
             words += [name, *values]
     script, mark = _write_script(call, given.get("num_threads", "1"))
     log = script.with_suffix(".log")
-    log.write_bytes(b"")
+    with writing(log):
+        log.write_bytes(b"")
     output = _plain_name(str(log))
     # An absolute path, as one that begins with a dash would be an option.
     words += ["--open-mode=append", "-e", output, "-o", output, *_array(call, jobs), str(script.absolute())]

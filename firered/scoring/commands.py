@@ -4,6 +4,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from firered.data.datadir import write_lines
+from firered.errors import writing
 from firered.options import Options, write_settings
 from firered.scoring.asr import score_texts
 from firered.scoring.config import (
@@ -44,7 +45,8 @@ def _run(
     reference, hypothesis, out = paths
     made_by = provenance(reference, hypothesis, source)
     report = score(reference, hypothesis)
-    out.mkdir(parents=True, exist_ok=True)
+    with writing(out):
+        out.mkdir(parents=True, exist_ok=True)
     write_settings(out / "config.yaml", command, *groups, sample, source)
     report.write(out, made_by, source)
     return report.exit_status(sample)

@@ -1,0 +1,90 @@
+"""Every command killed at any of its writes and run again: the same files, byte for byte, as if nothing had been."""
+
+import functools
+import random
+import shutil
+from zlib import crc32
+
+import pytest
+import soundfile
+from support.commands import command
+from support.kills import differences, events_of
+from support.paths import EGS
+from support.train_corpus import SMALL_AED, SMALL_VAD, make_all, run, values
+
+MODELS, WAV = EGS / "mini/models", EGS / "mini/test/wav"
+FEW, MANY = 1, 20  # kills of a command, in the usual run and in the nightly one
+RECORDINGS = ("f3-zh-00000", "f3-en-00000", "f5-zh-00002", "talk-zh-00001", "talk-yue-00000")
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory):
+    """Recordings, their features, texts and statistics, and a corpus to train on."""
+    top = tmp_path_factory.mktemp("data")
+    (top / "wav").mkdir()
+    for name in RECORDINGS:
+        shutil.copy(WAV / f"{name}.flac", top / "wav")
+    samples, rate = soundfile.read(WAV / "f3-zh-00000.flac")
+    soundfile.write(top / "wav/cut.wav", samples, rate)
+    with (top / "wav/cut.wav").open("r+b") as file:  # fails when half of it has been read
+        file.truncate(len(samples))
+    assert command("fbank", top / "wav", top / "fbank").returncode == 1
+    assert command("asr", top / "wav", top / "asr", *MODEL, "--keep-going").returncode == 0
+    make_all(top / "corpus")
+    return top
+
+
+MODEL = ("--model", MODELS, "--num-threads", 1)
+SMALL = (*MODEL, "--batch-seconds", 8)  # several batches
+COMMANDS = {
+    "prepare-data": ("wav", "OUT"),
+    "fbank": ("wav", "OUT"),
+    "cmvn": ("fbank", "OUT"),
+    "vad": ("wav", "OUT", *MODEL, "--textgrid"),
+    "mvad": ("wav", "OUT", *MODEL),
+    "stream-vad": ("fbank", "OUT", *MODEL),
+    "lid": ("wav", "OUT", *SMALL),
+    "asr": ("fbank", "OUT", *SMALL, "--timestamps", "pauses"),
+    "align": ("asr", "asr/text", "OUT", *SMALL),
+    "encode": ("wav", "OUT", *SMALL),
+    "punc": ("asr/text", "OUT", *MODEL, "--batch-size", 4),
+}
+TRANSCRIBE = ("wav", "-o", "OUT", "--models", MODELS, "--num-threads", 1, "--share-seconds", 20, "--format", "srt,txt")
+
+
+def work_of(name, data, out):
+    """What a command does into the folder `out`, as a function."""
+    if name.startswith("train"):
+        task, model = {"train-aed": ("aed", SMALL_AED | {"dropout": 0.2}), "train-vad": ("vad", SMALL_VAD)}[name]
+        train = {"save_steps": 2, "eval_steps": 4}
+        content = values(task, data / "corpus", out, steps=8, model=model, train=train)
+        return functools.partial(run, content)
+    words = TRANSCRIBE if name == "transcribe" else COMMANDS[name]
+    places = {"OUT": out} | {word: data / word for word in ("wav", "fbank", "asr", "asr/text")}
+    given = [places.get(word, word) for word in words]
+    script = ("firered", "transcribe") if name == "transcribe" else (name,)
+
+    def call():
+        done = command(*script, *given)
+        assert done.returncode in (0, 1), done.stderr  # one recording is broken
+
+    return call
+
+
+@pytest.mark.parametrize("name", [*COMMANDS, "transcribe", "train-aed", "train-vad"])
+@pytest.mark.parametrize("kills", [FEW, pytest.param(MANY, marks=pytest.mark.nightly)])
+def test_a_command_that_was_killed_gives_the_same_files(name, kills, data, tmp_path):
+    whole = tmp_path / "whole"
+    count = events_of(work_of(name, data, whole), whole)
+    points = random.Random(crc32(name.encode())).sample(range(1, count + 1), min(kills, count))
+    wrong = {}
+    for point in points:
+        out = tmp_path / f"at{point:04d}"
+        work = work_of(name, data, out)
+        assert events_of(work, out, point) is None
+        events_of(work, out)
+        if found := differences(out, whole):
+            wrong[point] = found
+        shutil.rmtree(out)
+    print(f"{name}: {len(points)} kills among {count} writes, {len(wrong)} with other files")
+    assert wrong == {}
