@@ -136,7 +136,7 @@ class MatrixWriter:
 
     def write(self, key: str, blocks: Iterable[np.ndarray]) -> tuple[str, int]:
         """`path:offset` for the scp, and the number of rows. On any exception the archive is as it was before."""
-        start = self._file.tell()
+        start, before = self._file.tell(), os.fstat(self._file.fileno())
         try:
             rows = self._write_compressed(key, blocks) if self.compress else self._write_plain(key, blocks)
             with writing(self.ark):
@@ -145,6 +145,7 @@ class MatrixWriter:
             with contextlib.suppress(OSError):  # of a full disk again: what is left to be flushed
                 self._file.truncate(start)
                 self._file.seek(start)
+                os.utime(self._file.fileno(), ns=(before.st_atime_ns, before.st_mtime_ns))
             raise
         return place_in(self.ark, start + len(key.encode()) + 1), rows
 

@@ -1,6 +1,7 @@
 import json
 import logging
 import os
+import shutil
 
 import pytest
 from support.signals import write_wav
@@ -111,6 +112,91 @@ def test_other_settings_discard_what_was_done(tmp_path, caplog):
     assert "an earlier run with other settings is not resumed" in caplog.text
     with Run(tmp_path, fingerprint("with 0.4"), RESUME) as run:  # nor is it there when one changes one's mind
         assert run.results == {}
+
+
+def test_a_changed_recording_is_done_again_and_named(tmp_path, caplog):
+    (tmp_path / "in").mkdir()
+    paths = {key: write_wav(tmp_path / f"in/{key}.wav") for key in "abc"}
+    inputs = Inputs([Utterance(key, key, str(path)) for key, path in paths.items()])
+    with Run(tmp_path / "out", X, RESUME) as run:
+        run.take(inputs)
+        for key in paths:
+            run.done(key, 1, 1.0)
+    os.utime(paths["b"], (1, 1))
+    with caplog.at_level(logging.INFO), Run(tmp_path / "out", X, RESUME) as run:
+        run.take(inputs)
+        assert run.results == {"a": 1, "c": 1}
+        assert f"1 recordings are done again, changed since: {paths['b']}" in caplog.text
+        run.done("b", 2, 1.0)
+    with Run(tmp_path / "out", X, RESUME) as run:
+        run.take(inputs)
+        assert run.results == {"a": 1, "b": 2, "c": 1}
+
+
+def test_a_changed_file_of_the_model_is_named(tmp_path, caplog):
+    (tmp_path / "dict.txt").write_text("a 0")
+    with Run(tmp_path / "out", fingerprint("x", tmp_path / "dict.txt"), RESUME) as run:
+        run.done("a", 1, 1.0)
+    os.utime(tmp_path / "dict.txt", (1, 1))
+    with Run(tmp_path / "out", fingerprint("x", tmp_path / "dict.txt"), RESUME) as run:
+        assert run.results == {}
+    assert f"not resumed (changed: {tmp_path}/dict.txt)" in caplog.text
+
+
+def test_a_group_that_is_not_complete_is_done_again(tmp_path):
+    inputs = utterances(*"abcde")
+    with Run(tmp_path, X, RESUME, grouped=True) as run:
+        run.take(inputs)
+        for number, key in enumerate("abcd", 1):
+            run.done(key, number, 1.0, 100 * number)
+            if key == "b":
+                run.end_group("b", 200)
+    with Run(tmp_path, X, RESUME, grouped=True) as run:
+        assert (run.results, run.through, run.mark) == ({"a": 1, "b": 2}, "b", 200)
+        run.take(inputs)
+        run.done("c", 30, 1.0, 250)
+        run.end_group("e", 250)  # d and e failed this time
+    with Run(tmp_path, X, RESUME, grouped=True) as run:
+        assert (run.results, run.through, run.mark) == ({"a": 1, "b": 2, "c": 30}, "e", 250)
+
+
+@pytest.mark.parametrize("size", [None, 99])
+def test_an_archive_that_is_no_longer_whole_is_not_resumed(tmp_path, size, caplog):
+    with Run(tmp_path, X, RESUME, archive="feats.ark") as run:
+        run.done("a", 1, 1.0, 100)
+    if size is not None:
+        (tmp_path / "feats.ark").write_bytes(bytes(size))
+    with Run(tmp_path, X, RESUME, archive="feats.ark") as run:
+        assert (run.results, run.mark) == ({}, 0)
+    assert "feats.ark is not as an earlier run left it" in caplog.text
+    (tmp_path / "feats.ark").write_bytes(bytes(100))
+
+
+def test_a_folder_that_disappears_ends_the_run(tmp_path):
+    out = tmp_path / "out"
+    with Run(out, X, RESUME) as run:
+        run.done("a", 1, 1.0)
+        shutil.rmtree(out)
+        with pytest.raises(FireRedError, match="out: was removed or replaced"):
+            run.done("b", 1, 1.0)
+        out.mkdir()
+        with pytest.raises(FireRedError, match="out: was removed or replaced"):
+            run.finish()
+
+
+def test_the_journal_may_stay_so_that_only_failures_are_tried_again(tmp_path):
+    with Run(tmp_path, X, RESUME) as run:
+        run.done("a", 1, 1.0)
+        run.fail("b", "broken")
+        assert run.finish(keep_journal=True) == 1
+    with Run(tmp_path, X, RESUME) as run:
+        assert run.results == {"a": 1}
+
+
+def test_a_folder_whose_name_breaks_lines(tmp_path):
+    with pytest.raises(FireRedError, match="cannot hold a line break"):
+        Run(tmp_path / "a\nb", X, RESUME)
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_resume_can_be_switched_off(tmp_path):
@@ -284,3 +370,18 @@ def test_features_go_on_to_the_same_bytes(tmp_path, monkeypatch):
     for path in (tmp_path / "whole").iterdir():
         again = (tmp_path / "out" / path.name).read_bytes()
         assert again.replace(b"/out/", b"/whole/") == path.read_bytes(), path.name
+
+
+def test_a_rerun_after_failures_leaves_the_archive_alone(tmp_path):
+    """Else what others made of it would be made again."""
+    write_wav(tmp_path / "in/a.wav")
+    (tmp_path / "in/b.wav").write_text("no audio")
+    run = (AudioConfig(), FbankConfig(), RESUME)
+    assert make_fbank([str(tmp_path / "in")], tmp_path / "out", *run) == 1
+    before = (tmp_path / "out/feats.ark").stat()
+    assert make_fbank([str(tmp_path / "in")], tmp_path / "out", *run) == 1
+    after = (tmp_path / "out/feats.ark").stat()
+    assert (after.st_mtime_ns, after.st_ino) == (before.st_mtime_ns, before.st_ino)
+    write_wav(tmp_path / "in/b.wav")
+    assert make_fbank([str(tmp_path / "in")], tmp_path / "out", *run) == 0
+    assert (tmp_path / "out/utt2num_frames").read_text().split()[::2] == ["a", "b"]

@@ -146,7 +146,7 @@ FULL = Path("/dev/full")
 @pytest.mark.skipif(not FULL.exists(), reason="this system has no /dev/full")
 def test_a_full_disk_is_named():
     reason = "/dev/full: cannot be written: No space left on device"
-    with MatrixWriter(FULL) as writer, pytest.raises(FireRedError, match=reason):
+    with pytest.raises(FireRedError, match=reason), MatrixWriter(FULL) as writer:
         writer.write("a", [np.zeros((3, 2), np.float32)])
     with pytest.raises(FireRedError, match=reason), writing(FULL), FULL.open("w") as file:
         file.write("x")
