@@ -9,6 +9,7 @@ EXTRA_OF = {
     "praatio": "score",
     "tensorboard": "train",
     "ijson": "recipes",
+    "pyarrow": "parquet",
 }
 
 

@@ -36,6 +36,9 @@ Stages: -1 data directories (local/prepare.py), 0 and 1 VAD, 2 LID, 3 recognitio
 TOP=$(cd "$recipe/../.." && pwd)
 # shellcheck source=utils/parse_options.sh
 . "$TOP/utils/parse_options.sh"
+# shellcheck source=egs/common/paths.sh
+. "$TOP/egs/common/paths.sh"
+plain_paths corpus labels magichub models exp asr_config python
 # shellcheck source=utils/path.sh
 . "$TOP/utils/path.sh"
 
@@ -49,13 +52,18 @@ wanted() { # wanted <stage>: whether it is to be run
   [ "$stage" -le "$1" ] && [ "$stop_stage" -ge "$1" ]
 }
 
+# Sets that cannot be prepared do not stop the others; the exit status of the recipe tells of them.
+prepared=0
 prepare() {
   local options=(--sets "$sets")
   if [ "$allow_missing" = true ]; then options+=(--allow-missing); fi
   if wanted -1; then
     echo "stage -1: data directories -> $exp/<set>/data"
+    rm -f "$exp/sets"
     python "$recipe/local/prepare.py" "${options[@]}" \
-      ${corpus:+"$corpus"} ${labels:+"$labels"} ${magichub:+"$magichub"} "$exp"
+      ${corpus:+"$corpus"} ${labels:+"$labels"} ${magichub:+"$magichub"} "$exp" || prepared=$?
+    if [ ! -f "$exp/sets" ]; then exit "$prepared"; fi
+    sets=
   fi
   sets=${sets:-$(cat "$exp/sets")}
 }
@@ -90,6 +98,10 @@ results() {
     for name in $sets; do scores+=("$exp/$name"); done
     firered-table --title "${recipe##*/}" "${scores[@]}" "$exp/RESULTS.md"
     echo "stage 6: table -> $exp/RESULTS.md"
+  fi
+  if [ "$prepared" -ne 0 ]; then
+    echo "${0##*/}: not all of the test sets could be prepared: see the errors of stage -1 above" >&2
+    exit "$prepared"
   fi
 }
 

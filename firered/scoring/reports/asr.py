@@ -92,7 +92,7 @@ def _lines(score: AsrScore, config: ErrorRateConfig) -> Iterator[str]:
 
 def _ids_lines(score: AsrScore) -> Iterator[str]:
     if score.total.empty:
-        yield f"{score.total.empty} empty references: all that is heard in them is inserted"
+        yield f"{score.total.empty} empty references: every token of their hypotheses is an insertion"
     if score.missing:
         fate = "left out, as the released tool does" if score.left_out else "counted as deletions"
         yield f"{len(score.missing)} missing hypotheses, {fate}: {listed(score.missing)}"
