@@ -54,21 +54,17 @@ Stages: -1 data directory, 0 filterbank + CMVN statistics, 1 VAD, 2 LID, 3 decod
 # shellcheck source=utils/parse_options.sh
 . "$TOP/utils/parse_options.sh"
 
+# shellcheck source=utils/plain_paths.sh
+. "$TOP/utils/plain_paths.sh"
+plain_paths data ref models exp vad_config lid_config asr_config punc_config score_config python
+for word in "$@"; do
+  plain_paths word
+  set -- "${@:2}" "$word"
+done
+
 # shellcheck source=utils/path.sh
 . "$TOP/utils/path.sh"
 
-# A path that begins like an option, or like a word of on_parts, is named from the working directory.
-as_path() { # as_path <variable...>
-  local name
-  for name in "$@"; do
-    if [[ ${!name} == [-@]* ]]; then printf -v "$name" ./%s "${!name}"; fi
-  done
-}
-as_path data ref models exp vad_config lid_config asr_config punc_config score_config
-for word in "$@"; do
-  as_path word
-  set -- "${@:2}" "$word"
-done
 if [[ $exp == *$'\n'* ]]; then
   echo "run.sh: --exp: the name of a folder for tables cannot hold a line break" >&2
   exit 1
