@@ -1,15 +1,21 @@
 """Every command killed at any of its writes and run again: the same files, byte for byte, as if nothing had been."""
 
 import functools
+import os
 import random
+import select
 import shutil
+import signal
+import subprocess
+import sys
+from pathlib import Path
 from zlib import crc32
 
 import pytest
 import soundfile
 from support.commands import command
 from support.kills import differences, events_of
-from support.paths import EGS
+from support.paths import EGS, TOP
 from support.train_corpus import SMALL_AED, SMALL_VAD, make_all, run, values
 
 MODELS, WAV = EGS / "mini/models", EGS / "mini/test/wav"
@@ -88,3 +94,79 @@ def test_a_command_that_was_killed_gives_the_same_files(name, kills, data, tmp_p
         shutil.rmtree(out)
     print(f"{name}: {len(points)} kills among {count} writes, {len(wrong)} with other files")
     assert wrong == {}
+
+
+# A launcher that has run.sh killed in the call of this number: before it, as soon as it runs, or after it.
+KILLER = """#!/bin/bash
+calls=$(($(cat "$COUNT") + 1))
+echo "$calls" >"$COUNT"
+end() {{ [ "$calls" -ne "$KILL_IN" ] || [ "$1" != "$KILL_WHEN" ] || kill -KILL "${{FIRERED_PARENTS##*:}}"; }}
+end before
+"{top}/utils/run.py" "$@" &
+launcher=$!
+end during
+wait "$launcher"
+status=$?
+end after
+exit "$status"
+"""
+STAGES, MOMENTS = 6, ("before", "during", "after")
+
+
+def run_sh(folder, out, **killing):
+    """Exit status of run.sh on two of the recordings, with two jobs a stage."""
+    words = ["bash", TOP / "run.sh", "--data", folder / "few", "--models", MODELS, "--nj", "2"]
+    words += ["--cmd", folder / "killer", "--exp", out]
+    count = out.with_suffix(".count")
+    count.write_text("0")
+    given = os.environ | {"COUNT": str(count), "KILL_IN": "0", "KILL_WHEN": ""} | killing
+    return subprocess.run(list(map(str, words)), capture_output=True, env=given, check=False).returncode
+
+
+@pytest.mark.nightly
+def test_run_sh_that_was_killed_gives_the_same_files(data):
+    (data / "few").mkdir()
+    for name in RECORDINGS[:2]:
+        shutil.copy(WAV / f"{name}.flac", data / "few")
+    (data / "killer").write_text(KILLER.format(top=TOP))
+    (data / "killer").chmod(0o755)
+    assert run_sh(data, data / "whole") == 0
+    points = [(stage, moment) for stage in range(1, STAGES + 1) for moment in MOMENTS]
+    points = random.Random(0).sample(points, int(os.environ.get("FIRERED_RUN_SH_KILLS", len(points))))
+    wrong = {}
+    for stage, moment in points:
+        out = data / f"{stage}{moment}"
+        assert run_sh(data, out, KILL_IN=str(stage), KILL_WHEN=moment) == -signal.SIGKILL
+        assert run_sh(data, out) == 0
+        found = differences(out, data / "whole")
+        # Logs have times, splits and parts what another run does not make again.
+        found = [path for path in found if not {"log", "split", "parts"}.intersection(Path(path).parts)]
+        found = [path for path in found if Path(path).name not in (".stage", ".stage.lock", "feats.scp", "probs.scp")]
+        if found:
+            wrong[stage, moment] = found
+        shutil.rmtree(out)
+    print(f"run.sh: {len(points)} kills, {len(wrong)} with other files")
+    assert wrong == {}
+
+
+@pytest.mark.nightly
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM, signal.SIGINT])
+def test_workers_of_transcribe_and_their_pipes_end_with_it(number, tmp_path):
+    for key in "ab":
+        os.mkfifo(tmp_path / key)  # a reader waits for its writer
+    scp = "".join(f"{key} echo $PPID $BASHPID >{tmp_path}/{key}; sleep 60 |\n" for key in "ab")
+    (tmp_path / "wav.scp").write_text(scp)
+    words = [Path(sys.executable).with_name("firered"), "transcribe", tmp_path / "wav.scp", "-o", tmp_path / "out"]
+    words += ["--models", MODELS, "--nj", "2", "--num-threads", "1"]
+    process = subprocess.Popen(
+        list(map(str, words)),
+        stderr=subprocess.PIPE,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+    )
+    pids = [int(pid) for key in "ab" for pid in (tmp_path / key).read_text().split()]
+    watched = [os.pidfd_open(pid) for pid in pids]
+    process.send_signal(number)
+    _, errors = process.communicate()
+    assert process.returncode == (130 if number == signal.SIGINT else -number)
+    assert b"Traceback" not in errors
+    assert all(select.select([one], [], [], 30)[0] for one in watched)

@@ -73,6 +73,25 @@ def test_a_group_ends_with_its_block():
     assert ends(process.pid)
 
 
+CREATES = """
+import subprocess, sys, time
+busy = "from firered.processes import end_with_creator; end_with_creator(); print(1, flush=True); sum(range(10**12))"
+child = subprocess.Popen([sys.executable, "-c", busy], stdout=subprocess.PIPE)
+child.stdout.readline()
+print(child.pid, flush=True)
+time.sleep(60)
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="other systems do not know of it")
+def test_a_worker_ends_with_its_creator_even_in_the_midst_of_a_computation():
+    creator = python(CREATES, stdout=subprocess.PIPE)
+    worker = int(creator.stdout.readline())
+    creator.kill()
+    creator.wait()
+    assert ends(worker)
+
+
 WATCHES = """
 import os, time
 from firered.processes import PARENTS, end_with_parents
