@@ -14,7 +14,7 @@ from firered.errors import writing
 from firered.processes import is_alive
 
 _PREFIX, _SUFFIX = ".firered-", ".tmp"
-_OWNED = re.compile(r"(.+)-(\d+)-[0-9a-z_]{8}")
+_OWNED = re.compile(r"(.+)-(\d+)-[0-9a-z_]{8}(\.\w+)?")
 
 
 def owner() -> str:

@@ -11,11 +11,11 @@ from firered.data.atomic import left_by_the_dead, owner
 _PREFIX = "firered-"
 
 
-def named_file() -> "tempfile._TemporaryFileWrapper[bytes]":
+def named_file(suffix: str = "") -> "tempfile._TemporaryFileWrapper[bytes]":
     """An open file with a name, in the folder for temporary files; it is removed when it is closed."""
     folder = place()
     _remove_left(folder)
-    return tempfile.NamedTemporaryFile(prefix=f"{_PREFIX}{owner()}", dir=folder)
+    return tempfile.NamedTemporaryFile(prefix=f"{_PREFIX}{owner()}", suffix=suffix, dir=folder)
 
 
 def nameless_file() -> IO[Any]:

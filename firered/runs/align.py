@@ -9,7 +9,9 @@ from firered.align.aligner import Aligner
 from firered.audio.config import AudioConfig
 from firered.data.archives import write_integers
 from firered.data.datadir import read_table, write_lines, write_table
+from firered.data.write import json_line
 from firered.errors import Outcome, Problem
+from firered.output.published import published
 from firered.results import AlignResult
 from firered.runs.asr import ctm_lines
 from firered.runs.config import RunConfig
@@ -21,7 +23,7 @@ from firered.runtime.speech import Speech
 def run_align(
     data: str, text: Path, out: Path, model: Path, aligner: Aligner, audio: AudioConfig, config: RunConfig
 ) -> int:
-    """Exit status of aligning the lines of `text` to the utterances of `data`, with ctm, ali.ark and utt2score.
+    """Exit status of aligning the lines of `text` to the utterances of `data`: ctm, align.jsonl, ali.ark, utt2score.
 
     Raises:
         DataError: there is no input to process, or `text` cannot be read.
@@ -40,6 +42,7 @@ def run_align(
         write_table(out / "text", {key: texts[key] for key in results})
         scores = {key: result.alignment.mean_log_prob for key, result in results.items()}
         write_table(out / "utt2score", {key: f"{score:.4f}" for key, score in scores.items()})
+        write_lines(out / "align.jsonl", [json_line(published(results[key])) for key in sorted(results)])
         write_lines(out / "ctm", ctm_lines(inputs, {key: result.words for key, result in results.items()}))
         labels = {key: np.array(results[key].alignment.to_kaldi(), np.int32) for key in sorted(results)}
         write_table(out / "ali.scp", write_integers(out / "ali.ark", labels))

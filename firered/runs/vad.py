@@ -31,11 +31,11 @@ from firered.vad.detect import EVENTS, Detector, Mvad
 
 log = logging.getLogger(__name__)
 
-ARCHIVE = "probs.ark"
+ARK = "probs.ark"
 
 
 @dataclass(frozen=True)
-class _Detected(Result):
+class Detected(Result):
     """A recording's result, its length, which the result has rounded, and where in probs.ark its posteriors are."""
 
     result: VadResult | StreamVadResult | MvadResult
@@ -45,6 +45,7 @@ class _Detected(Result):
 
     @property
     def segments(self) -> list[Labelled]:
+        """(start, end, label) of every segment, in order."""
         return self.result.labelled()
 
 
@@ -65,25 +66,48 @@ def run_detector(
         FireRedError: `out` cannot be written.
     """
     inputs = resolve(paths, audio, by_segment=False, durations=False)
-    groups = (detector.config, audio)
-    identity = fingerprint(command, *groups, model)
-    with Run(out, identity, config, read=_Detected.from_dict, archive=ARCHIVE, grouped=True) as run:
+    identity = fingerprint(command, detector.config, audio, model)
+    with Run(out, identity, config, read=Detected.from_dict, archive=ARK, grouped=True) as run:
         run.take(inputs)
-        probs_scp = _detect_all(detector, inputs, audio, run)
-        _write_data_dir(out, inputs, run)
-        write_table(out / "probs.scp", probs_scp)
-        _write_extras(detector, inputs, output, audio, run, probs_scp)
-        write_settings(out / "config.yaml", f"{command} --model {model}", *groups)
+        _detect_all(detector, inputs, audio, run)
+        write_results(f"{command} --model {model}", detector, inputs, output, audio, run)
         return run.finish()
 
 
-def _detect_all(detector: Detector, inputs: Inputs, audio: AudioConfig, run: Run[_Detected]) -> dict[str, str]:
-    """Run the detector on recordings that no earlier run has done; probs.scp lines of all."""
+def write_results(
+    command: str,
+    detector: Detector,
+    inputs: Inputs,
+    output: VadOutputConfig,
+    audio: AudioConfig,
+    run: Run[Detected],
+    kept: str = "",
+) -> None:
+    """Write everything that the commands promise of a run whose recordings are done.
+
+    Args:
+        command: with its model, for the settings.
+        detector: whose results these are.
+        inputs: the recordings.
+        output: what else is written.
+        audio: how the recordings are read.
+        run: with their results.
+        kept: of live audio, which cannot be read again: a file of it as the models took it.
+    """
+    probs_scp = {key: place_in(run.out / ARK, found.offset) for key, found in run.results.items()}
+    _write_data_dir(run.out, inputs, run)
+    write_table(run.out / "probs.scp", probs_scp)
+    readable = [replace(recording, rxfilename=kept) for recording in inputs.utterances] if kept else inputs.utterances
+    _write_extras(detector, readable, output, AudioConfig() if kept else audio, run, probs_scp)
+    write_settings(run.out / "config.yaml", command, detector.config, audio)
+
+
+def _detect_all(detector: Detector, inputs: Inputs, audio: AudioConfig, run: Run[Detected]) -> None:
+    """Run the detector on recordings that no earlier run has done."""
     ids = [recording.id for recording in inputs.utterances]
     begin = ids.index(run.through) + 1 if run.through in ids else 0
     # What failed, or has changed since, comes after the others, which are then in the groups of an uninterrupted run.
-    ark = run.out / ARCHIVE
-    with MatrixWriter(ark, append_at=run.mark if run.mark else None) as probs:
+    with MatrixWriter(run.out / ARK, append_at=run.mark if run.mark else None) as probs:
         for part, again in ((inputs.utterances[begin:], False), (inputs.utterances[:begin], True)):
             left = deque(recording for recording in part if recording.id not in run.results)
             while left:
@@ -94,16 +118,15 @@ def _detect_all(detector: Detector, inputs: Inputs, audio: AudioConfig, run: Run
                     else:
                         _store(frames, result, probs, run)
                 run.end_group(ids[-1] if again else group.last, probs.tell())
-    return {key: place_in(ark, found.offset) for key, found in run.results.items()}
 
 
 def _store(
-    frames: Frames, result: VadResult | StreamVadResult | MvadResult, probs: MatrixWriter, run: Run[_Detected]
+    frames: Frames, result: VadResult | StreamVadResult | MvadResult, probs: MatrixWriter, run: Run[Detected]
 ) -> None:
     place, _ = probs.write(frames.key, [result.probs])
     # Posteriors are in the archive now; those of hours of audio would not fit in memory.
     kept = replace(result, probs=np.zeros((0, 0), np.float32))
-    found = _Detected(kept, frames.count, frames.duration_s, place.rpartition(":")[2])
+    found = Detected(kept, frames.count, frames.duration_s, place.rpartition(":")[2])
     run.done(frames.key, found, frames.duration_s, probs.tell())
 
 
@@ -128,7 +151,7 @@ class _Group:
             taken += frames.count
 
 
-def _write_data_dir(out: Path, inputs: Inputs, run: Run[_Detected]) -> None:
+def _write_data_dir(out: Path, inputs: Inputs, run: Run[Detected]) -> None:
     """Write segments and their tables for recordings that have any, and the per-recording result files for all."""
     recordings = {recording.id: recording for recording in inputs.utterances if recording.id in run.results}
     segments, utt2spk, voiced = {}, {}, {}
@@ -179,15 +202,15 @@ def _utterance_id(recording: str, start: float, end: float, label: str) -> str:
 
 def _write_extras(
     detector: Detector,
-    inputs: Inputs,
+    recordings: Sequence[Utterance],
     output: VadOutputConfig,
     audio: AudioConfig,
-    run: Run[_Detected],
+    run: Run[Detected],
     probs_scp: dict[str, str],
 ) -> None:
     """What `--textgrid`, `--save-segments` and `--plot` ask for."""
     labels = EVENTS if isinstance(detector, Mvad) else EVENTS[:1]
-    done = [recording for recording in inputs.utterances if recording.id in run.results]
+    done = [recording for recording in recordings if recording.id in run.results]
     if output.textgrid:
         for recording in done:
             found = run.results[recording.id]
@@ -260,7 +283,7 @@ def _plot(
     folder: Path,
     detector: Detector,
     recording: Utterance,
-    found: _Detected,
+    found: Detected,
     probs: str,
     labels: Sequence[str],
     audio: AudioConfig,

@@ -322,9 +322,12 @@ def half_indexed(folder):
         (lambda folder: edit_config(folder, model_type="llama"), "model_type is 'llama', not 'qwen2'"),
         (lambda folder: edit_config(folder, use_sliding_window=True), "use_sliding_window"),
         (lambda folder: edit_config(folder, quantization_config={"bits": 4}), "quantised weights"),
-        (lambda folder: edit_config(folder, intermediate_size=60), "not a language model that can be loaded"),
+        (
+            lambda folder: edit_config(folder, intermediate_size=60),
+            r"gate_proj.weight is \(64, 48\), by its config.json \(60, 48\)",
+        ),
         (cut_short, "model.safetensors: damaged or cut short"),
-        (pointer, "a pointer of git-lfs is not the file"),
+        (pointer, "model.safetensors: a pointer of Git LFS, not the file itself"),
         (pickled, "no weights here .*could run code"),
         (fewer, "1 tensors are not in its files, model.norm.weight"),
         (half_indexed, "m-1-of-2.safetensors: no weights here"),
@@ -379,6 +382,9 @@ def test_tokens_to_look_at_need_no_decoding(model_dir):
 
 
 def test_other_tokenizers_are_refused(tmp_path):
+    with pytest.raises(ModelError, match="no tokenizer here"):
+        LlmTokenizer.from_dir(tmp_path)
+    (tmp_path / "tokenizer.json").write_text("{}")
     with pytest.raises(ModelError, match="no tokenizer that can be loaded"):
         LlmTokenizer.from_dir(tmp_path)
     tokenizer = tiny_tokenizer()
