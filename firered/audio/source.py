@@ -5,7 +5,6 @@ import re
 import shutil
 import struct
 import subprocess
-import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
 from io import BytesIO
@@ -14,13 +13,16 @@ from typing import BinaryIO
 
 from firered.audio.truncated import missing_bytes
 from firered.data.files import BLANKS, is_pipe, reason_of, trouble_with
-from firered.errors import AudioError
+from firered.data.temporary import name_of_place, named_file
+from firered.errors import AudioError, writing
+from firered.processes import group
 
 # A recording as the layers below the front door take it: a Kaldi extended file name (path, `command |`,
 # `archive:offset`), the path of a file, or a binary file, which is read from its current position to its end.
 Recording = str | Path | BinaryIO
 
 _STDERR_TAIL = 300  # characters of another program's error output that are passed on
+_LITTLE_ROOM = 1 << 20  # bytes
 
 
 @dataclass(frozen=True)
@@ -96,14 +98,29 @@ def _of_rxfilename(rxfilename: str, pipes: bool, stack: contextlib.ExitStack) ->
 
 def _of_pipe(command: str, stack: contextlib.ExitStack) -> Source:
     # Output goes to disk, not memory: readers must be able to seek, and recordings may be hours long.
-    out = stack.enter_context(tempfile.NamedTemporaryFile(prefix="firered-pipe-"))  # noqa: SIM115 - on the stack
+    path = _temporary(stack)
     shell = ["bash", "-o", "pipefail", "-c", command]
-    done = subprocess.run(shell, stdin=subprocess.DEVNULL, stdout=out, stderr=subprocess.PIPE, check=False)
-    if done.returncode != 0:
-        raise AudioError(f"the pipe `{command}` failed with status {done.returncode}{tail_of(done.stderr)}")
-    if out.tell() == 0 and Path(out.name).stat().st_size == 0:
-        raise AudioError(f"the pipe `{command}` gave no output{tail_of(done.stderr)}")
-    return Source(f"the output of `{command}`", Path(out.name))
+    with path.open("wb") as out, group(shell, stdin=subprocess.DEVNULL, stdout=out, stderr=subprocess.PIPE) as process:
+        _, complaint = process.communicate()
+    if process.returncode != 0:
+        raise AudioError(
+            f"the pipe `{command}` failed with status {process.returncode}{tail_of(complaint)}{_if_full(path)}"
+        )
+    if path.stat().st_size == 0:
+        raise AudioError(f"the pipe `{command}` gave no output{tail_of(complaint)}")
+    return Source(f"the output of `{command}`", path)
+
+
+def _temporary(stack: contextlib.ExitStack) -> Path:
+    """The path of an empty file, which goes with the stack."""
+    with writing(name_of_place()):
+        return Path(stack.enter_context(named_file()).name)
+
+
+def _if_full(path: Path) -> str:
+    """What to say of a program that could not write its output, where there is no room for it."""
+    room = shutil.disk_usage(path.parent).free
+    return f"; {room} bytes are free in {name_of_place()}" if room < _LITTLE_ROOM else ""
 
 
 def _in_archive(path: Path, offset: int) -> Source:
@@ -117,10 +134,10 @@ def _in_archive(path: Path, offset: int) -> Source:
 
 
 def _copied(file: BinaryIO, stack: contextlib.ExitStack) -> Path:
-    out = stack.enter_context(tempfile.NamedTemporaryFile(prefix="firered-audio-"))  # noqa: SIM115 - on the stack
-    shutil.copyfileobj(file, out)
-    out.flush()
-    return Path(out.name)
+    path = _temporary(stack)
+    with writing(name_of_place()), path.open("wb") as out:
+        shutil.copyfileobj(file, out)
+    return path
 
 
 def _cut_short(source: Source, allowed: bool) -> str:

@@ -1,9 +1,11 @@
 """Kaldi archives: matrices read and written in blocks of rows, so that hours-long recordings stay out of memory."""
 
+import contextlib
 import logging
+import os
 import re
 import struct
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from types import TracebackType
 from typing import BinaryIO, NamedTuple
@@ -12,8 +14,9 @@ import kaldiio
 import numpy as np
 from kaldiio import matio
 
+from firered.data.atomic import replacing
 from firered.data.files import is_pipe, trouble_with
-from firered.errors import DataError
+from firered.errors import DataError, FireRedError, writing
 
 log = logging.getLogger(__name__)
 
@@ -149,6 +152,15 @@ def rows_of(rxfilename: str, first: int, count: int) -> str:
     return f"{rxfilename}[{first}:{first + count - 1}]"
 
 
+def archive_of(rxfilename: str) -> str:
+    """The path of the archive that an extended file name is in.
+
+    Raises:
+        DataError: it is no such name.
+    """
+    return str(_place_of(rxfilename).path)
+
+
 def _map_plain(rxfilename: str, place: _Place) -> np.ndarray | None:
     """Memory map of a plain binary matrix; None for every other kind of archive entry."""
     try:
@@ -179,43 +191,53 @@ class MatrixWriter:
         """Start a new archive, or continue after byte `append_at` of an existing one."""
         self.ark = ark
         self.compress = compress
-        self._file: BinaryIO = ark.open("wb" if append_at is None else "r+b")
+        with writing(ark):
+            self._file: BinaryIO = ark.open("wb" if append_at is None else "r+b")
         if append_at is not None:
-            if self._file.seek(0, 2) < append_at:
+            size = self._file.seek(0, 2)
+            if size < append_at:
                 self._file.close()
                 raise DataError(f"{ark}: shorter than an earlier run left it (--no-resume starts afresh)")
-            self._file.truncate(append_at)
+            if size > append_at:  # else the file stays as it is, time and all: others may depend on it
+                self._file.truncate(append_at)
             self._file.seek(append_at)
 
     def write(self, key: str, blocks: Iterable[np.ndarray]) -> tuple[str, int]:
         """`path:offset` for the scp, and the number of rows. On any exception the archive is as it was before."""
-        start = self._file.tell()
+        start, before = self._file.tell(), os.fstat(self._file.fileno())
         try:
             rows = self._write_compressed(key, blocks) if self.compress else self._write_plain(key, blocks)
-            self._file.flush()
+            with writing(self.ark):
+                self._file.flush()
         except BaseException:
-            self._file.truncate(start)
-            self._file.seek(start)
+            with contextlib.suppress(OSError):  # of a full disk again: what is left to be flushed
+                self._file.truncate(start)
+                self._file.seek(start)
+                os.utime(self._file.fileno(), ns=(before.st_atime_ns, before.st_mtime_ns))
             raise
-        return f"{self.ark}:{start + len(key.encode()) + 1}", rows
+        return place_in(self.ark, start + len(key.encode()) + 1), rows
 
     def _write_plain(self, key: str, blocks: Iterable[np.ndarray]) -> int:
-        self._file.write(key.encode() + b" ")
-        header_at = self._file.tell()
-        self._file.write(bytes(_HEADER.size))
+        with writing(self.ark):
+            self._file.write(key.encode() + b" ")
+            header_at = self._file.tell()
+            self._file.write(bytes(_HEADER.size))
         rows = cols = 0
         for block in blocks:
-            self._file.write(np.ascontiguousarray(block, dtype="<f4").data)
+            with writing(self.ark):
+                self._file.write(np.ascontiguousarray(block, dtype="<f4").data)
             rows, cols = rows + len(block), block.shape[1]
-        end = self._file.tell()
-        self._file.seek(header_at)
-        self._file.write(_HEADER.pack(b"\0B", b"FM ", 4, rows, 4, cols))
-        self._file.seek(end)
+        with writing(self.ark):
+            end = self._file.tell()
+            self._file.seek(header_at)
+            self._file.write(_HEADER.pack(b"\0B", b"FM ", 4, rows, 4, cols))
+            self._file.seek(end)
         return rows
 
     def _write_compressed(self, key: str, blocks: Iterable[np.ndarray]) -> int:
         matrix = np.concatenate(list(blocks)).astype(np.float32)
-        kaldiio.save_ark(self._file, {key: matrix}, compression_method=2)
+        with writing(self.ark):
+            kaldiio.save_ark(self._file, {key: matrix}, compression_method=2)
         return len(matrix)
 
     def tell(self) -> int:
@@ -223,8 +245,18 @@ class MatrixWriter:
         return self._file.tell()
 
     def close(self) -> None:
-        """Close the archive."""
-        self._file.close()
+        """Close the archive.
+
+        Raises:
+            FireRedError: the last of it cannot be written, or it was removed in the meantime.
+        """
+        if self._file.closed:
+            return
+        with writing(self.ark):
+            state = os.fstat(self._file.fileno())
+            self._file.close()
+        if not self.ark.exists() or not os.path.samestat(state, self.ark.stat()):
+            raise FireRedError(f"{self.ark}: was removed or replaced while it was being written")
 
     def __enter__(self) -> "MatrixWriter":
         return self
@@ -232,10 +264,29 @@ class MatrixWriter:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self.close()
+        with contextlib.suppress(*((OSError, FireRedError) if error else ())):  # the first error says more
+            self.close()
+
+
+def place_in(ark: Path, offset: int | str) -> str:
+    """The extended file name of what stands in an archive at an offset."""
+    path = str(ark)
+    return f"{'./' if path[0] in ' |' else ''}{path}:{offset}"  # a table's values lose blanks, and a bar means a pipe
 
 
 def write_matrix(path: Path, matrix: np.ndarray) -> None:
     """Write one double matrix as a file of its own, as Kaldi writes `cmvn.ark` from `compute-cmvn-stats ... global`."""
     rows, cols = matrix.shape
-    path.write_bytes(_HEADER.pack(b"\0B", b"DM ", 4, rows, 4, cols) + np.ascontiguousarray(matrix, "<f8").tobytes())
+    head = _HEADER.pack(b"\0B", b"DM ", 4, rows, 4, cols)
+    with replacing(path) as unfinished:
+        unfinished.write_bytes(head + np.ascontiguousarray(matrix, "<f8").tobytes())
+
+
+def write_integers(ark: Path, vectors: Mapping[str, np.ndarray]) -> dict[str, str]:
+    """Write vectors of int32, such as alignments, as one archive; the place of each in it."""
+    places = {}
+    with replacing(ark) as unfinished, unfinished.open("wb") as file:
+        for key, vector in vectors.items():
+            places[key] = place_in(ark, file.tell() + len(key.encode()) + 1)
+            kaldiio.save_ark(file, {key: vector})
+    return places

@@ -12,8 +12,9 @@ from firered.data.datadir import write_table
 from firered.data.utterance import OVERSHOOT_TOLERANCE_S, Utterance
 from firered.data.write import seconds
 from firered.runs.config import RunConfig
+from firered.runs.depends import fingerprint
 from firered.runs.inputs import durations_of, resolve
-from firered.runs.journal import Run, fingerprint
+from firered.runs.journal import Run
 
 log = logging.getLogger(__name__)
 

@@ -1,6 +1,9 @@
 """A detector over many recordings: the data directory that the VAD commands write."""
 
+import contextlib
 import logging
+import shutil
+from collections import deque
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -9,22 +12,22 @@ import numpy as np
 import soundfile
 
 from firered.audio.config import AudioConfig
-from firered.audio.frames import of_utterance
+from firered.audio.frames import Frames, of_utterance
 from firered.audio.frontend import SAMPLE_RATE, frame_range
 from firered.audio.load import read_blocks
-from firered.data.archives import MatrixWriter, read_matrix, rows_of
+from firered.data.archives import MatrixWriter, place_in, read_matrix, rows_of
 from firered.data.datadir import Segment, format_segment, spk2utt_of, write_lines, write_table
 from firered.data.names import file_names, write_file_names
 from firered.data.utterance import Utterance
 from firered.data.write import Labelled, json_line, rttm, seconds, segment_id, textgrid
-from firered.errors import DataError, FireRedError
-from firered.hub.catalogue import CHECKPOINT
+from firered.errors import DataError, FireRedError, writing
 from firered.options import write_settings
 from firered.output.published import published
 from firered.results import MvadResult, Result, StreamVadResult, VadResult
 from firered.runs.config import RunConfig, VadOutputConfig
+from firered.runs.depends import fingerprint
 from firered.runs.inputs import Inputs, resolve, write_channels
-from firered.runs.journal import Run, fingerprint
+from firered.runs.journal import Run
 from firered.vad.detect import EVENTS, Detector, Mvad
 
 log = logging.getLogger(__name__)
@@ -64,8 +67,8 @@ def run_detector(
         FireRedError: `out` cannot be written.
     """
     inputs = resolve(paths, audio, by_segment=False, durations=False)
-    identity = fingerprint(command, detector.config, audio, model / CHECKPOINT, model / "cmvn.ark")
-    with Run(out, identity, config, read=Detected.from_dict) as run:
+    identity = fingerprint(command, detector.config, audio, model)
+    with Run(out, identity, config, read=Detected.from_dict, archive=ARK, grouped=True) as run:
         run.take(inputs)
         _detect_all(detector, inputs, audio, run)
         write_results(f"{command} --model {model}", detector, inputs, output, audio, run)
@@ -92,7 +95,7 @@ def write_results(
         run: with their results.
         kept: of live audio, which cannot be read again: a file of it as the models took it.
     """
-    probs_scp = {key: f"{run.out / ARK}:{found.offset}" for key, found in run.results.items()}
+    probs_scp = {key: place_in(run.out / ARK, found.offset) for key, found in run.results.items()}
     _write_data_dir(run.out, inputs, run)
     write_table(run.out / "probs.scp", probs_scp)
     readable = [replace(recording, rxfilename=kept) for recording in inputs.utterances] if kept else inputs.utterances
@@ -102,17 +105,51 @@ def write_results(
 
 def _detect_all(detector: Detector, inputs: Inputs, audio: AudioConfig, run: Run[Detected]) -> None:
     """Run the detector on recordings that no earlier run has done."""
-    todo = [recording for recording in inputs.utterances if recording.id not in run.results]
+    ids = [recording.id for recording in inputs.utterances]
+    begin = ids.index(run.through) + 1 if run.through in ids else 0
+    # What failed, or has changed since, comes after the others, which are then in the groups of an uninterrupted run.
     with MatrixWriter(run.out / ARK, append_at=run.mark if run.mark else None) as probs:
-        for frames, result in detector.detect(of_utterance(recording, audio) for recording in todo):
-            if isinstance(result, Exception):
-                run.fail_with(frames.key, result)
-                continue
-            place, _ = probs.write(frames.key, [result.probs])
-            # Posteriors are in the archive now; those of hours of audio would not fit in memory.
-            kept = replace(result, probs=np.zeros((0, 0), np.float32))
-            found = Detected(kept, frames.count, frames.duration_s, place.rpartition(":")[2])
-            run.done(frames.key, found, frames.duration_s, probs.tell())
+        for part, again in ((inputs.utterances[begin:], False), (inputs.utterances[:begin], True)):
+            left = deque(recording for recording in part if recording.id not in run.results)
+            while left:
+                group = _Group(left, audio, detector.classifier.block)
+                for frames, result in detector.detect(group):
+                    if isinstance(result, Exception):
+                        run.fail_with(frames.key, result)
+                    else:
+                        _store(frames, result, probs, run)
+                run.end_group(ids[-1] if again else group.last, probs.tell())
+
+
+def _store(
+    frames: Frames, result: VadResult | StreamVadResult | MvadResult, probs: MatrixWriter, run: Run[Detected]
+) -> None:
+    place, _ = probs.write(frames.key, [result.probs])
+    # Posteriors are in the archive now; those of hours of audio would not fit in memory.
+    kept = replace(result, probs=np.zeros((0, 0), np.float32))
+    found = Detected(kept, frames.count, frames.duration_s, place.rpartition(":")[2])
+    run.done(frames.key, found, frames.duration_s, probs.tell())
+
+
+class _Group:
+    """Takes recordings from `left` as the detector asks for them, until they fill one of its blocks.
+
+    They share the detector's blocks, whose sizes decide the last bits of posteriors. So a run that was killed in a
+    group does it again as a whole, and groups depend on the recordings alone.
+    """
+
+    def __init__(self, left: deque[Utterance], audio: AudioConfig, frames: int) -> None:
+        self._left, self._audio, self._frames = left, audio, frames
+        self.last = ""
+
+    def __iter__(self) -> Iterator[Frames]:
+        taken = 0
+        while self._left and taken < self._frames:
+            recording = self._left.popleft()
+            frames = of_utterance(recording, self._audio)
+            self.last = recording.id
+            yield frames
+            taken += frames.count
 
 
 def _write_data_dir(out: Path, inputs: Inputs, run: Run[Detected]) -> None:
@@ -183,11 +220,12 @@ def _write_extras(
     folders += [(Path(name), kept) for name, kept in ((output.plot, own), (output.save_segments, pieces)) if name]
     try:
         for folder, kept in folders:
-            folder.mkdir(parents=True, exist_ok=True)
+            with writing(folder):
+                folder.mkdir(parents=True, exist_ok=True)
             write_file_names(folder, kept)
-    except OSError as error:
+    except FireRedError as error:
         for recording in done:
-            run.fail(recording.id, f"cannot be written: {error}")
+            run.fail_with(recording.id, error)
         return
     for recording in done:
         found, name = run.results[recording.id], names[recording.id]
@@ -205,8 +243,6 @@ def _write_extras(
                 _plot(path, detector, recording, found, probs_scp[recording.id], labels, audio)
         except FireRedError as error:
             run.fail_with(recording.id, error)
-        except (OSError, soundfile.LibsndfileError) as error:
-            run.fail(recording.id, f"cannot be written: {error}")
 
 
 def _segment_ids(recording: str, found: Detected) -> list[str]:
@@ -232,17 +268,31 @@ def _save_segments(
             for start, end, path in todo:
                 if start >= at + len(block) or end <= at:
                     continue
-                if path not in files:
-                    files[path] = soundfile.SoundFile(path.absolute(), "w", SAMPLE_RATE, 1, "PCM_16")
-                piece = block[max(0, start - at) : end - at]
-                files[path].write(np.clip(np.round(piece), -32768, 32767).astype(np.int16))
+                with _writing_sound(path):
+                    if path not in files:
+                        files[path] = soundfile.SoundFile(path.absolute(), "w", SAMPLE_RATE, 1, "PCM_16")
+                    piece = block[max(0, start - at) : end - at]
+                    files[path].write(np.clip(np.round(piece), -32768, 32767).astype(np.int16))
             at += len(block)
             for path in [path for _, end, path in todo if end <= at and path in files]:
-                files.pop(path).close()
+                with _writing_sound(path):
+                    files.pop(path).close()
             todo = [part for part in todo if part[1] > at]
     finally:
         for file in files.values():
-            file.close()
+            with contextlib.suppress(soundfile.LibsndfileError):  # the error before it says more
+                file.close()
+
+
+@contextlib.contextmanager
+def _writing_sound(path: Path) -> Iterator[None]:
+    """The block in which a sound file is written: errors are FireRedErrors that name it and the room that there is."""
+    try:
+        with writing(path):
+            yield
+    except (soundfile.LibsndfileError, AssertionError) as error:  # the latter of fewer samples than given
+        room = shutil.disk_usage(path.parent).free
+        raise FireRedError(f"{path}: cannot be written ({error or 'not all of it'}; {room} bytes are free)") from error
 
 
 def _plot(
