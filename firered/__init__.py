@@ -37,6 +37,7 @@ if TYPE_CHECKING:
         Seconds,
         Sentence,
         StreamEvent,
+        StreamFrame,
         StreamVadResult,
         TokenSpan,
         TokenTime,
@@ -89,6 +90,7 @@ __all__ = [
     "Seconds",
     "Sentence",
     "StreamEvent",
+    "StreamFrame",
     "StreamVad",
     "StreamVadConfig",
     "StreamVadResult",
@@ -125,7 +127,8 @@ _NAMES = {
     "firered.punc.config": "PuncConfig",
     "firered.punc.punctuate": "Punc",
     "firered.results": "AlignResult Alignment AsrResult Event LanguageGuess LidResult MvadResult NBest PuncResult "
-    "Result Seconds Sentence StreamEvent StreamVadResult TokenSpan TokenTime Transcript Trouble VadResult Word",
+    "Result Seconds Sentence StreamEvent StreamFrame StreamVadResult TokenSpan TokenTime Transcript Trouble VadResult "
+    "Word",
     "firered.runtime.context": "Context",
     "firered.system.config": "SystemConfig",
     "firered.system.system": "System",

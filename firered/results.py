@@ -143,6 +143,21 @@ class StreamEvent(Result):
         return round((self.frame - 1) * _SHIFT_MS / 1000 + _WINDOW_REST_S, 3)
 
 
+@dataclass(frozen=True)
+class StreamFrame(Result):
+    """What the streaming detector says of a frame, counted from 1: posterior, smoothed posterior, speech or not."""
+
+    frame: int
+    prob: float
+    smoothed: float
+    speech: bool
+
+    @property
+    def time_s(self) -> float:
+        """The frame's place on the time axis, in seconds."""
+        return (self.frame - 1) / 100
+
+
 def _no_probs() -> np.ndarray:
     return np.zeros((0, 0), np.float32)
 
@@ -178,9 +193,19 @@ class MvadResult(Result):
 
 @dataclass(frozen=True)
 class StreamVadResult(VadResult):
-    """Voice segments as the streaming detector found them, and its events in the order they became known."""
+    """Voice segments as the streaming detector found them, and its events in the order they became known.
+
+    As published, a segment that is still open when the audio ends has no end among the events; `all_events` has it.
+    """
 
     events: Sequence[StreamEvent] = ()
+
+    def all_events(self) -> list[StreamEvent]:
+        """The events, and the end, at the last frame, of a segment that is open when the audio ends."""
+        if not self.events or self.events[-1].kind != "start":
+            return list(self.events)
+        last_frame = round(100 * self.timestamps[-1][1]) + 1
+        return [*self.events, StreamEvent("end", last_frame, self.events[-1].start_frame, last_frame)]
 
 
 @dataclass(frozen=True)

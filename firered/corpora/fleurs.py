@@ -8,8 +8,9 @@ from pathlib import Path
 
 from firered.corpora import parquet
 from firered.corpora.copies import copy_of
-from firered.corpora.files import files_below, need, not_there, rows, visible
+from firered.corpora.files import files_below, need, not_there, rows
 from firered.corpora.packed import Packed
+from firered.data.files import visible
 from firered.errors import DataError
 
 _SAMPLE_RATE = 16000
@@ -20,11 +21,12 @@ _GET = "fetch it: hf download google/fleurs --repo-type dataset --include 'data/
 
 @dataclass(frozen=True)
 class Recording:
-    """One recording of the test set; `name` is its file's, without suffix."""
+    """One recording of the test set; `name` is its file's, without suffix, `text` its transcript as it is written."""
 
     name: str
     path: Path | Packed
     duration_s: float
+    text: str = ""
 
 
 def languages_here(corpus: Path) -> list[str]:
@@ -53,10 +55,10 @@ def read_language(corpus: Path, language: str) -> Iterator[Recording]:
         yield from _of_parquet(corpus, language)
         return
     folder = need(corpus / "data" / language / "audio/test", _get(corpus))
-    for _, file, _, _, _, samples, _ in rows(table, _COLUMNS):
+    for _, file, text, _, _, samples, _ in rows(table, _COLUMNS):
         if not samples.isdecimal():
             raise DataError(f"{table}: {file}: {samples!r} is no number of samples")
-        yield Recording(Path(file).stem, folder / file, int(samples) / _SAMPLE_RATE)
+        yield Recording(Path(file).stem, folder / file, int(samples) / _SAMPLE_RATE, text)
 
 
 def _get(corpus: Path) -> str:
@@ -69,4 +71,5 @@ def _of_parquet(corpus: Path, language: str) -> Iterator[Recording]:
             samples = row.columns.get("num_samples")
             if not row.name or not isinstance(samples, int):
                 raise DataError(f"{path}: row {row.number} lacks the path of its audio or num_samples")
-            yield Recording(row.name, Packed(path, str(row.number)), samples / _SAMPLE_RATE)
+            text = row.text_of("raw_transcription", "transcription") or ""
+            yield Recording(row.name, Packed(path, str(row.number)), samples / _SAMPLE_RATE, text)

@@ -16,6 +16,7 @@ from firered.results import (
     Result,
     Sentence,
     StreamEvent,
+    StreamFrame,
     StreamVadResult,
     Transcript,
     Trouble,
@@ -53,14 +54,25 @@ def _(event: StreamEvent) -> dict[str, Any]:
 
 
 @published.register
+def _(frame: StreamFrame) -> dict[str, Any]:
+    """Numbers rounded to 3 decimals, as published."""
+    return {
+        "frame_idx": frame.frame,
+        "is_speech": frame.speech,
+        "raw_prob": round(frame.prob, 3),
+        "smoothed_prob": round(frame.smoothed, 3),
+    }
+
+
+@published.register
 def _(result: VadResult) -> dict[str, Any]:
     return {"uttid": result.uttid, "dur": result.dur, "timestamps": [list(span) for span in result.timestamps]}
 
 
 @published.register
 def _(result: StreamVadResult) -> dict[str, Any]:
-    """The fields of the other detector and the events."""
-    return {**published.dispatch(VadResult)(result), "events": [published(event) for event in result.events]}
+    """The fields of the other detector and the events, the end of speech that is on to the last included."""
+    return {**published.dispatch(VadResult)(result), "events": [published(event) for event in result.all_events()]}
 
 
 @published.register

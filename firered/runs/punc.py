@@ -10,15 +10,14 @@ from firered.data.texts import STDIN, Texts, read_texts
 from firered.data.utterance import Utterance
 from firered.data.write import json_line
 from firered.errors import OptionError, Outcome
-from firered.hub.catalogue import CHECKPOINT
 from firered.options import write_settings
-from firered.punc.punctuate import TAGS, Punc
-from firered.punc.tokens import VOCABULARY
+from firered.punc.punctuate import Punc
 from firered.results import PuncResult, Sentence, Word
 from firered.runs.config import RunConfig
 from firered.runs.ctm import TimedTexts, utterance_words
+from firered.runs.depends import fingerprint
 from firered.runs.inputs import Inputs
-from firered.runs.journal import Run, fingerprint
+from firered.runs.journal import Run
 from firered.runtime.batches import plan
 
 log = logging.getLogger(__name__)
@@ -45,15 +44,18 @@ def run_punc(
     log.info("%s: %d texts, read as %s", source, len(texts.by_id), "Kaldi text" if texts.kaldi else "a text a line")
     data = _folder(source, texts, out)
     timed = _timed(ctm, texts, data)
-    files = [model / name for name in (CHECKPOINT, TAGS, VOCABULARY)] + ([ctm] if ctm else [])
-    identity = f"{fingerprint('firered-punc', punc.config, *files)} {texts.digest}"
+    identity = fingerprint("firered-punc", punc.config, model, *([ctm] if ctm else []))
     with Run(out, identity, config, "texts", PuncResult.from_dict) as run:
-        inputs = Inputs([Utterance(key, key, source) for key in texts.by_id], texts.problems, data)
-        run.take(inputs)
+        inputs = Inputs([Utterance(key, key) for key in texts.by_id], texts.problems, data)
+        run.take(inputs, texts.by_id.__getitem__)
         for key, reason in timed.reasons.items():
             run.fail(key, f"{reason}; punctuated without times")
         untimed = {key: text for key, text in texts.by_id.items() if key not in timed.words}
-        _work(punc.sentences, timed.words, lambda words: sum(len(word.text) for word in words), punc, run)
+
+        def in_sentences(utterances: list[Sequence[Word]], keys: list[str]) -> list[Outcome[PuncResult]]:
+            return punc.sentences(utterances, keys, [texts.by_id[key] for key in keys])
+
+        _work(in_sentences, timed.words, lambda words: sum(len(word.text) for word in words), punc, run)
         _work(punc.punctuate, untimed, len, punc, run)
         if data is not None:
             _write_tables(inputs, data, source, run)

@@ -8,12 +8,14 @@ from typing import NamedTuple
 
 import numpy as np
 
+from firered.data.lines import read_lines
 from firered.errors import DataError
 from firered.scoring.config import LidScoreConfig, SampleConfig
 from firered.scoring.inputs.pair import Side, confidences, missing_and_extra
 from firered.scoring.metrics.bootstrap import Interval, interval, ratio
 from firered.scoring.metrics.calibration import Calibration, calibrate
 from firered.scoring.metrics.error_rate import percent
+from firered.text.invisible import visible
 
 MISSING = "(missing)"
 COLUMNS = ("utterances", "correct", "recall%", "precision%", "F1%")
@@ -100,13 +102,13 @@ def score_lid(reference: Side, hypothesis: Side, config: LidScoreConfig, sample:
 
 def _at_level(label: str, level: str) -> str:
     """`zh` or `zh-yue`, whether it is written so or, as the model has it, `zh yue`."""
-    parts = label.replace("-", " ").split()
+    parts = visible(label).replace("-", " ").split()
     return parts[0] if level == "language" and parts else "-".join(parts)
 
 
 def _lang_map(path: Path) -> dict[str, str]:
     pairs = {}
-    for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1):
+    for number, line in read_lines(path):
         if line.strip() and not line.startswith("#"):
             fields = [field.strip() for field in line.split("\t")]
             if len(fields) != 2 or not all(fields):

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import numpy as np
 
+from firered.data.lines import read_lines
 from firered.errors import DataError
 from firered.scoring.config import PuncScoreConfig, SampleConfig
 from firered.scoring.inputs.pair import Side, missing_and_extra
@@ -20,6 +21,7 @@ from firered.scoring.metrics.alignment import Hunk, align
 from firered.scoring.metrics.bootstrap import Interval, interval
 from firered.scoring.metrics.error_rate import percent
 from firered.scoring.resources import text_of
+from firered.text.invisible import visible
 from firered.text.units import CHARACTER
 
 CLASSES = ("comma", "period", "question", "exclamation")
@@ -95,9 +97,9 @@ def score_punc(reference: Side, hypothesis: Side, config: PuncScoreConfig, sampl
 
 def _marks(config: PuncScoreConfig) -> dict[str, str]:
     """The class of each mark."""
-    text = Path(config.marks).read_text(encoding="utf-8") if config.marks else text_of("punctuation_marks.tsv")
+    own = enumerate(text_of("punctuation_marks.tsv").splitlines(), 1)
     classes = {}
-    for number, line in enumerate(text.splitlines(), 1):
+    for number, line in read_lines(Path(config.marks)) if config.marks else own:
         if line and not line.startswith("#"):
             mark, _, name = line.partition("\t")
             if len(mark) != 1 or name not in CLASSES:
@@ -109,11 +111,11 @@ def _marks(config: PuncScoreConfig) -> dict[str, str]:
 def tokens_and_marks(text: str, classes: Mapping[str, str]) -> tuple[list[str], list[str]]:
     """Tokens in lower case, and the class of the mark after each ("" for none); the first mark is before all tokens.
 
-    Of several marks in a row the first that has a class counts.
+    What is not seen of a text is no part of its tokens. Of several marks in a row the first that has a class counts.
     """
     tokens: list[str] = []
     marks = [""]
-    for found in _TOKEN.finditer(text):
+    for found in _TOKEN.finditer(visible(text)):
         if found["token"]:
             tokens.append(found["token"].lower())
             marks.append("")

@@ -2,7 +2,7 @@
 
 import logging
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -22,6 +22,7 @@ from firered.train.objectives.objective import BatchLoss
 from firered.train.objectives.regularise import Progress
 from firered.train.objectives.schedule import learning_rate
 from firered.train.sections import Settings
+from firered.train.state import read_state
 from firered.train.task import Task
 
 log = logging.getLogger(__name__)
@@ -51,10 +52,14 @@ class Trainer:
     """Trains a task from the beginning, or resumes an interrupted training.
 
     The random numbers of a batch follow from the seed, the epoch and the batch's number alone, so that a resumed run,
-    and any number of processes, draw the same as one uninterrupted process.
+    and any number of processes, draw the same as one uninterrupted process. Before anything is saved, `check` may raise
+    FireRedError.
     """
 
-    def __init__(self, settings: Settings, task: Task, accelerator: Accelerator) -> None:
+    def __init__(
+        self, settings: Settings, task: Task, accelerator: Accelerator, check: Callable[[], None] = lambda: None
+    ) -> None:
+        self._check = check
         self.settings, self.config, self.accelerator = settings, settings.train, accelerator
         self.plain = task.objective  # `objective` is this, or its wrapper for several processes
         if self.config.gradient_checkpointing:
@@ -162,6 +167,7 @@ class Trainer:
         config = self.config
         due = self.step % config.eval_steps == 0 if config.eval_steps else ends_epoch
         evaluate = due or self._finished()
+        self._check()
         if evaluate or self.step % config.log_steps == 0:
             self._log_train(epoch, rate)
         if evaluate:
@@ -212,7 +218,7 @@ class Trainer:
 
     def _export(self) -> None:
         """Write the averaged model in the published layout."""
-        state = _on_cpu(self.plain.exported()) | self.keeper.averaged()
+        state = _on_cpu(self.plain.exported()) | self.keeper.averaged(self.plain.trained())
         checkpoints.save(self.settings.out / CHECKPOINT, self.plain.package(state))
         self.plain.save_beside(self.settings.out, state)
 
@@ -236,14 +242,16 @@ class Trainer:
         path = state_path(self.settings.out)
         if not path.exists():
             return
-        state = checkpoints.load(path)
-        self.step, self.stream.epoch, self.stream.number = state["step"], state["epoch"], state["number"]
-        self.plain.load_trained(state["trained"])
-        self.optimizer.load_state_dict(state["optimizer"])
-        self.progress.restore(state["progress"])
-        self.keeper.scores = state["scores"]
+        state = read_state(path, self.plain.trained(), self.optimizer)
+        self.step, self.stream.epoch, self.stream.number = state.step, state.epoch, state.number
+        self.plain.load_trained(state.trained)
+        self.optimizer.load_state_dict(state.optimizer)
+        self.progress.restore(state.progress)
+        self.keeper.scores = state.scores
+        if not self._finished():
+            self.keeper.averaged(state.trained)  # raises where one is missing, and not after hours of training
         if self.accelerator.is_main_process:
-            self.sums.add(**state["sums"])
+            self.sums.add(**state.sums)
             self.keeper.prune()
 
 

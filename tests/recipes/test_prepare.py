@@ -142,6 +142,10 @@ EXPECTED = {
             "librispeech-test-other": {"text": {"367-130732-0000": "LOBSTERS AND CRABS"}},
         },
     ),
+    "fleurs_en": (
+        ["fleurs"],
+        {"fleurs-en": {"text": {"20001": '"Yes, he said so.'}, "utt2dur": {"20001": "0.5"}}},
+    ),
     "fleurs_lid": (
         ["fleurs"],
         {

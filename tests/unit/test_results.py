@@ -31,7 +31,12 @@ KINDS = [kind for kind in vars(results).values() if isinstance(kind, type) and i
 KINDS.remove(Result)
 
 TIMES = st.floats(0, 1e5, allow_nan=False)
-PLAIN = {str: st.text(max_size=5), int: st.integers(-1, 10**6), float: st.floats(allow_nan=False, allow_infinity=False)}
+PLAIN = {
+    bool: st.booleans(),
+    str: st.text(max_size=5),
+    int: st.integers(-1, 10**6),
+    float: st.floats(allow_nan=False, allow_infinity=False),
+}
 
 
 def values_of(hint):

@@ -13,6 +13,7 @@ from firered.asr.confidence import confidence
 from firered.asr.config import AsrConfig
 from firered.asr.guard import Guard
 from firered.asr.windowed import WindowedRecogniser
+from firered.errors import ModelError
 from firered.hub.catalogue import CHECKPOINT
 from firered.hub.find import find_model
 from firered.models.aed import Aed
@@ -60,6 +61,10 @@ class Asr(WindowedRecogniser[AsrConfig, _Decoded]):
             need_ctc(loaded, "time stamps")
         self.loaded, self.config = loaded, config
         self.subsampling, self.layers = loaded.subsampling, len(loaded.model.encoder.layer_stack)
+        if lm is not None and not lm.config.idim == lm.config.odim == loaded.model.odim:
+            raise ModelError(
+                f"{config.elm_dir}: a language model of {lm.config.odim} tokens, the recogniser has {loaded.model.odim}"
+            )
         self.lm = None if lm is None else lm.to(loaded.device)
         self.guard = guard or Guard(config)
 
