@@ -12,7 +12,7 @@ from io import BytesIO
 from pathlib import Path
 from typing import BinaryIO
 
-from firered.audio.truncated import missing_bytes
+from firered.audio.truncated import examined
 from firered.data.files import BLANKS, is_pipe, reason_of, trouble_with
 from firered.errors import AudioError
 
@@ -131,7 +131,7 @@ def _cut_short(source: Source, allowed: bool) -> str:
     """
     try:
         with source.opened() as file:
-            missing = missing_bytes(file)
+            missing = examined(file)
     except ValueError as error:
         raise AudioError(f"{source.name}: {error}") from error
     if not missing:
