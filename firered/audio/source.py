@@ -11,7 +11,7 @@ from io import BytesIO
 from pathlib import Path
 from typing import BinaryIO
 
-from firered.audio.truncated import missing_bytes
+from firered.audio.truncated import examined
 from firered.data.files import BLANKS, is_pipe, reason_of, trouble_with
 from firered.data.temporary import name_of_place, named_file
 from firered.errors import AudioError, writing
@@ -148,7 +148,7 @@ def _cut_short(source: Source, allowed: bool) -> str:
     """
     try:
         with source.opened() as file:
-            missing = missing_bytes(file)
+            missing = examined(file)
     except ValueError as error:
         raise AudioError(f"{source.name}: {error}") from error
     if not missing:

@@ -6,7 +6,7 @@ import pytest
 from support.signals import noise, write_wav
 
 from firered.audio.load import read
-from firered.audio.truncated import missing_bytes
+from firered.audio.truncated import examined, missing_bytes
 from firered.errors import AudioError
 
 HEADS = {
@@ -42,8 +42,9 @@ def test_a_header_over_zeros_costs_a_few_steps(tmp_path, head):
     with path.open("rb") as file:
         counted = Counted(file)
         with pytest.raises(ValueError, match="zeros where its samples should begin"):
-            missing_bytes(counted)
+            examined(counted)
         assert counted.reads < 10
+        assert missing_bytes(file) == 0
     with pytest.raises(AudioError, match=r"a\.wav: zeros where its samples should begin"):
         read(path)
 
@@ -54,7 +55,7 @@ def test_a_file_of_empty_chunks_is_given_up(tmp_path):
     with path.open("rb") as file:
         counted = Counted(file)
         with pytest.raises(ValueError, match="damaged: 10000 chunks"):
-            missing_bytes(counted)
+            examined(counted)
         assert counted.reads < 10_010
     with pytest.raises(AudioError, match="damaged"):
         read(path)
