@@ -2,6 +2,7 @@
 # Recordings through the whole system, stage by stage; every stage reads and writes Kaldi data directories under $exp.
 
 set -euo pipefail
+unset -v CDPATH
 TOP=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 
 stage=-1
@@ -53,8 +54,21 @@ Stages: -1 data directory, 0 filterbank + CMVN statistics, 1 VAD, 2 LID, 3 decod
 # shellcheck source=utils/parse_options.sh
 . "$TOP/utils/parse_options.sh"
 
+# shellcheck source=utils/plain_paths.sh
+. "$TOP/utils/plain_paths.sh"
+plain_paths data ref models exp vad_config lid_config asr_config punc_config score_config python
+for word in "$@"; do
+  plain_paths word
+  set -- "${@:2}" "$word"
+done
+
 # shellcheck source=utils/path.sh
 . "$TOP/utils/path.sh"
+
+if [[ $exp == *$'\n'* ]]; then
+  echo "run.sh: --exp: the name of a folder for tables cannot hold a line break" >&2
+  exit 1
+fi
 
 if [ -n "$data" ]; then set -- "$data" "$@"; fi
 if [ $# -eq 0 ] && [ -z "$models" ]; then # the tour; later stages of other data name no data, but their models
@@ -76,14 +90,14 @@ if [ "$vad" = false ]; then speech=$exp/data; fi
 
 if [ "$stage" -le -1 ] && [ "$stop_stage" -ge -1 ]; then
   echo "stage -1: data directory of $* -> $exp/data"
-  firered-prepare-data "${audio[@]}" --keep-going "$@" "$exp/data"
+  attend firered-prepare-data "${audio[@]}" --keep-going "$@" "$exp/data"
   validate_data_dir.py --no-text --no-feats --no-spk-sort "$exp/data"
 fi
 
 if [ "$stage" -le 0 ] && [ "$stop_stage" -ge 0 ] && [ "$vad" = true ]; then
   echo "stage 0: filterbank and CMVN statistics -> $exp/fbank"
   on_parts "$exp/data" "$exp/fbank" firered-fbank "${audio[@]}" @in @out
-  if $fresh; then firered-cmvn "$exp/fbank" "$exp/fbank"; fi
+  if [ "$exp/fbank/cmvn.ark" -ot "$exp/fbank/feats.scp" ]; then attend firered-cmvn "$exp/fbank" "$exp/fbank"; fi
 fi
 
 if [ "$stage" -le 1 ] && [ "$stop_stage" -ge 1 ] && [ "$vad" = true ]; then
@@ -121,7 +135,7 @@ if [ "$stage" -le 6 ] && [ "$stop_stage" -ge 6 ] && { [ -n "$ref" ] || [ "$stage
   scoring=()
   if [ "$vad" = true ]; then scoring+=(--by-recording); fi
   if [ "$keep_going" = true ]; then scoring+=(--allow-extra); fi # recordings without a reference are no error then
-  firered-score text "${scoring[@]}" ${score_config:+--config "$score_config"} "$ref" "$exp/asr" "$exp/score"
+  attend firered-score text "${scoring[@]}" ${score_config:+--config "$score_config"} "$ref" "$exp/asr" "$exp/score"
   sed '/^`/q' "$exp/score/score.txt" # up to the end of its first table
 fi
 

@@ -1,5 +1,7 @@
 """Errors that the user can correct: every message says where, what, and what to do."""
 
+import contextlib
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TypeAlias, TypeVar
 
@@ -37,6 +39,15 @@ class NoNumbersError(ModelError):
 
 class OptionError(FireRedError):
     """An option whose value cannot be used."""
+
+
+@contextlib.contextmanager
+def writing(what: object) -> Iterator[None]:
+    """The block in which `what` is written: errors of the system, such as a full disk, are FireRedErrors naming it."""
+    try:
+        yield
+    except OSError as error:
+        raise FireRedError(f"{what}: cannot be written: {error.strerror or error}") from error
 
 
 @dataclass(frozen=True)

@@ -13,15 +13,27 @@ from typing import Any, TypeVar
 
 import yaml
 
-from firered.errors import OptionError
+from firered.errors import OptionError, writing
 from firered.version import __version__
 
 T = TypeVar("T", bound="Options")
 
 
-def option(default: Any, help: str, *, low: float | None = None, high: float | None = None, choices: tuple = ()) -> Any:  # noqa: ANN401 - stands where the field's own type is declared
-    """A dataclass field with its help text and the values it may take (`low` and `high` included)."""
-    return field(default=default, metadata={"help": help, "low": low, "high": high, "choices": choices})
+def option(
+    default: Any,  # noqa: ANN401 - as is the result, which stands where the field's own type is declared
+    help: str,
+    *,
+    low: float | None = None,
+    high: float | None = None,
+    choices: tuple = (),
+    model: str | None = None,
+) -> Any:  # noqa: ANN401
+    """A dataclass field with its help text and the values it may take (`low` and `high` included).
+
+    `model`: the option names a file, or a model directory of this published name ("": of any), on which results depend.
+    """
+    rules = {"low": low, "high": high, "choices": choices, "model": model}
+    return field(default=default, metadata={"help": help, **rules})
 
 
 def plain_type(kind: Any) -> tuple[type, bool]:  # noqa: ANN401 - an annotation
@@ -195,4 +207,5 @@ def write_sections(path: Path, command: str, sections: Iterable[tuple[str, Optio
 
 def _write_yaml(path: Path, command: str, values: Mapping[str, Any]) -> None:
     text = yaml.safe_dump(dict(values), sort_keys=False, allow_unicode=True)
-    path.write_text(f"# {command}, firered {__version__}\n{text}", encoding="utf-8")
+    with writing(path):
+        path.write_text(f"# {command}, firered {__version__}\n{text}", encoding="utf-8")

@@ -1,5 +1,6 @@
 # shellcheck shell=bash
-# Sourced by run.sh, tests/run.sh and the recipes, with TOP set: puts python, the firered commands and utils/ on PATH.
+# Sourced by run.sh, tests/run.sh and the recipes, with TOP set: puts python, the firered commands and utils/ on PATH, and
+# has what they start end with them (attend.sh).
 #
 #     firered_extras="test"     # where the script needs more of pyproject.toml's extras than recipes do
 #     . "$TOP/utils/path.sh"
@@ -16,9 +17,14 @@ _path_fail() {
   exit 1
 }
 
+if [[ "${TOP:?}" == *:* ]]; then _path_fail "$TOP: a checkout cannot be used in a folder with a colon in its name"; fi
+
+# shellcheck source=utils/attend.sh
+. "$TOP/utils/attend.sh"
+
 if [[ -n "${python:-}" ]]; then
   if [[ ! -x "$python" || -d "$python" ]]; then _path_fail "--python: no such program: $python"; fi
-  PATH=$(cd "$(dirname "$python")" && pwd):$PATH
+  PATH=$(cd -- "$(dirname -- "$python")" && pwd):$PATH
   _path_named="--python $python"
 elif [[ -n "${PATH_SH:-}" ]]; then
   if [[ ! -r "$PATH_SH" ]]; then _path_fail "PATH_SH: cannot read $PATH_SH"; fi
@@ -29,7 +35,7 @@ elif [[ -n "${PATH_SH:-}" ]]; then
   _path_named="PATH_SH=$PATH_SH"
 else
   # shellcheck disable=SC2086 # words
-  "${TOP:?}/utils/setup.sh" ${firered_extras:-}
+  "$TOP/utils/setup.sh" ${firered_extras:-}
   PATH=$TOP/.venv/bin:$PATH
   _path_named=
 fi

@@ -41,8 +41,8 @@ Stages: -1 data directories (local/prepare.py), 0 and 1 VAD, 2 LID, 3 recognitio
 TOP=$(cd "$recipe/../.." && pwd)
 # shellcheck source=utils/parse_options.sh
 . "$TOP/utils/parse_options.sh"
-# shellcheck source=egs/common/paths.sh
-. "$TOP/egs/common/paths.sh"
+# shellcheck source=utils/plain_paths.sh
+. "$TOP/utils/plain_paths.sh"
 plain_paths corpus labels magichub models model exp asr_config python
 # shellcheck source=utils/path.sh
 . "$TOP/utils/path.sh"
@@ -68,7 +68,7 @@ prepare() {
   if wanted -1; then
     echo "stage -1: data directories -> $exp/<set>/data"
     rm -f "$exp/sets"
-    python "$recipe/local/prepare.py" "${options[@]}" \
+    attend python "$recipe/local/prepare.py" "${options[@]}" \
       ${corpus:+"$corpus"} ${labels:+"$labels"} ${magichub:+"$magichub"} "$exp" || prepared=$?
     if [ ! -f "$exp/sets" ]; then exit "$prepared"; fi
     sets=
@@ -82,7 +82,7 @@ run_stages() {
   local name=$1 first=$(($2 > stage ? $2 : stage)) last=$(($3 < stop_stage ? $3 : stop_stage))
   shift 3
   if [ "$first" -le "$last" ]; then
-    bash "$TOP/run.sh" --exp "$exp/$name" --models "${model:-$models}" --nj "$nj" ${cmd:+--cmd "$cmd"} \
+    attend bash "$TOP/run.sh" --exp "$exp/$name" --models "${model:-$models}" --nj "$nj" ${cmd:+--cmd "$cmd"} \
       ${python:+--python "$python"} \
       --keep-going true --stage "$first" --stop-stage "$last" "$@"
   fi
@@ -95,7 +95,7 @@ score() {
   shift 5
   if wanted 6; then
     echo "stage 6: scores of $name -> $exp/$name/$report"
-    firered-score "$kind" "$exp/$name/data" "$exp/$name/$found" "$exp/$name/$report" \
+    attend firered-score "$kind" "$exp/$name/data" "$exp/$name/$found" "$exp/$name/$report" \
       --test-set "$name" ${system:+--system "$system"} --model "$directory" "$@"
   fi
 }
@@ -174,7 +174,7 @@ punctuate() {
   for name in $sets; do
     if wanted 5; then
       echo "stage 5: punctuation -> $exp/$name/punc"
-      firered-punc --model "${model:-$models}" --format kaldi --keep-going "$exp/$name/data/plain/text" "$exp/$name/punc"
+      attend firered-punc --model "${model:-$models}" --format kaldi --keep-going "$exp/$name/data/plain/text" "$exp/$name/punc"
     fi
     if wanted 6; then directory=$(directory_of FireRedPunc); fi
     score punc "$name" punc score "$directory"

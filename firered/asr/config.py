@@ -26,7 +26,9 @@ class GuardConfig(Options):
         0.05, "flagged: text where less than this share of the utterance is speech to the voice detector", low=0, high=1
     )
     guard_vad: str | None = option(
-        None, "voice detector for that share (a FireRedVAD/VAD directory); none: it is not checked"
+        None,
+        "voice detector for that share (a FireRedVAD/VAD directory); none: it is not checked",
+        model="FireRedVAD/VAD",
     )
     guard_ctc_distance: float = option(
         0.7, "flagged: text of which more than this share differs from what the CTC head reads", low=0, high=1
@@ -75,7 +77,7 @@ class AsrConfig(RecogniserConfig):
     eos_penalty: float = option(
         BeamConfig.eos_penalty, "the log-probability of the end is multiplied by this: above 1 ends later", low=0
     )
-    elm_dir: str | None = option(None, "directory of an external LSTM language model (model.pth.tar)")
+    elm_dir: str | None = option(None, "directory of an external LSTM language model (model.pth.tar)", model="")
     elm_weight: float = option(0.0, "weight of its log-probabilities")
     timestamps: str = option(
         "none",
@@ -132,7 +134,9 @@ class LlmConfig(RecogniserConfig):
         None, "device of the language model if not the encoder's; auto: spread over the GPUs there are"
     )
     align_model: str | None = option(
-        None, "word times from the CTC head of this model (a FireRedASR2-AED directory), which also informs the guard"
+        None,
+        "word times from the CTC head of this model (a FireRedASR2-AED directory), which also informs the guard",
+        model="FireRedASR2-AED",
     )
     timestamps: str = option(
         "pauses",

@@ -7,7 +7,6 @@ What comes out is the recording as it is, in blocks: native rate, all channels, 
 import contextlib
 import logging
 import subprocess
-import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,7 +17,9 @@ import soundfile
 
 from firered.audio.probe import Header, ffprobe, open_soundfile, soundfile_header
 from firered.audio.source import Recording, Source, open_source, tail_of
+from firered.data.temporary import nameless_file
 from firered.errors import AudioError
+from firered.processes import group
 
 log = logging.getLogger(__name__)
 
@@ -109,9 +110,8 @@ def _ffmpeg_blocks(
     command = ["ffmpeg", "-nostdin", "-v", "error", "-protocol_whitelist", "file,pipe", "-i", f"file:{path}"]
     command += ["-map", "0:a:0", "-af", f"atrim=start_sample={round(span[0] * header.rate)}{end}"]
     command += ["-f", "f32le", "-c:a", "pcm_f32le", "pipe:1"]
-    errors = stack.enter_context(tempfile.TemporaryFile())  # noqa: SIM115 - on the stack
-    process = stack.enter_context(subprocess.Popen(command, stdout=subprocess.PIPE, stderr=errors))
-    stack.callback(process.kill)
+    errors = stack.enter_context(nameless_file())
+    process = stack.enter_context(group(command, stdout=subprocess.PIPE, stderr=errors))
     yield from _samples_of(process, header, name, errors)
 
 

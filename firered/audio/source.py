@@ -5,21 +5,24 @@ import re
 import shutil
 import struct
 import subprocess
-import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path
 from typing import BinaryIO
 
-from firered.audio.truncated import missing_bytes
-from firered.errors import AudioError
+from firered.audio.truncated import examined
+from firered.data.files import BLANKS, is_pipe, reason_of, trouble_with
+from firered.data.temporary import name_of_place, named_file
+from firered.errors import AudioError, writing
+from firered.processes import group
 
 # A recording as the layers below the front door take it: a Kaldi extended file name (path, `command |`,
 # `archive:offset`), the path of a file, or a binary file, which is read from its current position to its end.
 Recording = str | Path | BinaryIO
 
 _STDERR_TAIL = 300  # characters of another program's error output that are passed on
+_LITTLE_ROOM = 1 << 20  # bytes
 
 
 @dataclass(frozen=True)
@@ -56,52 +59,68 @@ def open_source(recording: Recording, *, pipes: bool = True, allow_truncated: bo
             source = _source_of(recording, pipes, stack)
             note = _cut_short(source, allow_truncated)
         except OSError as error:
-            raise AudioError(f"{recording}: {error.strerror}") from error
+            raise AudioError(f"{recording}: {reason_of(error)}") from error
         yield Source(source.name, source.place, (note,) if note else ())
 
 
 def _source_of(recording: Recording, pipes: bool, stack: contextlib.ExitStack) -> Source:
     if isinstance(recording, str):
-        return _of_rxfilename(recording.strip(), pipes, stack)
+        return _of_rxfilename(recording.strip(BLANKS + "\n"), pipes, stack)
     if isinstance(recording, Path):
         return _of_file(recording)
     name = str(getattr(recording, "name", "")) or "the audio in memory"
     # What is in memory stays there, the rest goes onto disk: recordings may be hours long.
-    place = recording.read() if isinstance(recording, BytesIO) else _copied(recording, stack)
+    try:
+        place = recording.read() if isinstance(recording, BytesIO) else _copied(recording, stack)
+    except (TypeError, ValueError, AttributeError) as error:  # a file of text, or one that cannot be read
+        raise AudioError(f"{name}: not a binary file that can be read ({error})") from error
     if not (place if isinstance(place, bytes) else place.stat().st_size):
         raise AudioError(f"{name}: empty, there are no bytes to read")
     return Source(name, place)
 
 
 def _of_file(path: Path) -> Source:
-    if not path.is_file():
-        raise AudioError(f"{path}: {'is a folder, not a file' if path.is_dir() else 'no such file'}")
-    if path.stat().st_size == 0:
-        raise AudioError(f"{path}: the file is empty")
-    return Source(str(path), path)
+    if trouble := trouble_with(path):
+        raise AudioError(f"{path}: {trouble}")
+    return Source(str(path), path.absolute())  # for libsndfile and ffmpeg, `-` would be standard input
 
 
 def _of_rxfilename(rxfilename: str, pipes: bool, stack: contextlib.ExitStack) -> Source:
-    if rxfilename.endswith("|"):
+    if is_pipe(rxfilename):
         if not pipes:
             raise AudioError(f"the pipe `{rxfilename}` is refused (--no-pipes)")
         return _of_pipe(rxfilename[:-1].strip(), stack)
     in_archive = re.fullmatch(r"(.+):(\d+)", rxfilename)
-    if in_archive and not Path(rxfilename).is_file() and Path(in_archive[1]).is_file():
+    if in_archive and trouble_with(Path(rxfilename)) and not trouble_with(Path(in_archive[1])):
         return _in_archive(Path(in_archive[1]), int(in_archive[2]))
     return _of_file(Path(rxfilename))
 
 
 def _of_pipe(command: str, stack: contextlib.ExitStack) -> Source:
     # Output goes to disk, not memory: readers must be able to seek, and recordings may be hours long.
-    out = stack.enter_context(tempfile.NamedTemporaryFile(prefix="firered-pipe-"))  # noqa: SIM115 - on the stack
+    path = _temporary(stack)
     shell = ["bash", "-o", "pipefail", "-c", command]
-    done = subprocess.run(shell, stdin=subprocess.DEVNULL, stdout=out, stderr=subprocess.PIPE, check=False)
-    if done.returncode != 0:
-        raise AudioError(f"the pipe `{command}` failed with status {done.returncode}{tail_of(done.stderr)}")
-    if out.tell() == 0 and Path(out.name).stat().st_size == 0:
-        raise AudioError(f"the pipe `{command}` gave no output{tail_of(done.stderr)}")
-    return Source(f"the output of `{command}`", Path(out.name))
+    with path.open("wb") as out, group(shell, stdin=subprocess.DEVNULL, stdout=out, stderr=subprocess.PIPE) as process:
+        _, complaint = process.communicate()
+    if process.returncode != 0:
+        raise AudioError(
+            f"the pipe `{command}` failed with status {process.returncode}{tail_of(complaint)}{_if_full(path)}"
+        )
+    if path.stat().st_size == 0:
+        raise AudioError(f"the pipe `{command}` gave no output{tail_of(complaint)}")
+    return Source(f"the output of `{command}`", path)
+
+
+def _temporary(stack: contextlib.ExitStack) -> Path:
+    """The path of an empty file, which goes with the stack."""
+    with writing(name_of_place()):
+        return Path(stack.enter_context(named_file()).name)
+
+
+def _if_full(path: Path) -> str:
+    """What to say of a program that could not write its output, where there is no room for it."""
+    room = shutil.disk_usage(path.parent).free
+    return f"; {room} bytes are free in {name_of_place()}" if room < _LITTLE_ROOM else ""
 
 
 def _in_archive(path: Path, offset: int) -> Source:
@@ -115,10 +134,10 @@ def _in_archive(path: Path, offset: int) -> Source:
 
 
 def _copied(file: BinaryIO, stack: contextlib.ExitStack) -> Path:
-    out = stack.enter_context(tempfile.NamedTemporaryFile(prefix="firered-audio-"))  # noqa: SIM115 - on the stack
-    shutil.copyfileobj(file, out)
-    out.flush()
-    return Path(out.name)
+    path = _temporary(stack)
+    with writing(name_of_place()), path.open("wb") as out:
+        shutil.copyfileobj(file, out)
+    return path
 
 
 def _cut_short(source: Source, allowed: bool) -> str:
@@ -127,8 +146,11 @@ def _cut_short(source: Source, allowed: bool) -> str:
     Raises:
         AudioError: it is truncated, and that is not allowed.
     """
-    with source.opened() as file:
-        missing = missing_bytes(file)
+    try:
+        with source.opened() as file:
+            missing = examined(file)
+    except ValueError as error:
+        raise AudioError(f"{source.name}: {error}") from error
     if not missing:
         return ""
     complaint = f"{source.name}: cut short, {missing} of the bytes that its header promises are not there"

@@ -2,7 +2,6 @@
 
 import functools
 import sys
-import tempfile
 from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
@@ -12,8 +11,9 @@ from torch import Tensor
 
 from firered.audio.frames import Frames
 from firered.audio.frontend import FrontEnd, frame_range
+from firered.data.temporary import name_of_place, nameless_file
 from firered.data.write import segment_id
-from firered.errors import DataError
+from firered.errors import DataError, writing
 
 
 class Cut(NamedTuple):
@@ -30,11 +30,18 @@ class _Store:
     def __init__(self, front_end: FrontEnd) -> None:
         self.front_end = front_end
         self.written = 0  # frames in the file
-        self.file = tempfile.TemporaryFile(prefix="firered-")  # noqa: SIM115 - lives as long as the spool
+        with writing(name_of_place()):
+            self.file = nameless_file()  # lives as long as the spool
 
     def append(self, feats: Tensor) -> None:
-        self.file.write(feats.numpy().tobytes())
+        with writing(name_of_place()):
+            self.file.write(feats.numpy().tobytes())
         self.written += len(feats)
+
+    def flush(self) -> None:
+        """Have all of it on disk."""
+        with writing(name_of_place()):
+            self.file.flush()
 
     @functools.cached_property
     def matrix(self) -> Tensor:
@@ -92,7 +99,7 @@ class Spool(Frames):
 
     def _flush(self) -> None:
         for store in self._stores.values():
-            store.file.flush()
+            store.flush()
 
     def _kept(self) -> Iterator[Tensor]:
         for block in self._source:
@@ -129,7 +136,7 @@ class Spool(Frames):
         first, count = frame_range(start_s, end_s, sys.maxsize, store.front_end)
         if first + count > store.written:
             raise DataError(f"{key}: ends at frame {first + count}, there are {store.written} so far")
-        store.file.flush()
+        store.flush()
         return Cut(key, store.mapped(first, count), duration_s)
 
     def _store(self, front_end: FrontEnd | None) -> _Store:

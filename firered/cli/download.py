@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from firered.cli.flags import script
+from firered.cli.frame import interruptible
 from firered.errors import OptionError
 from firered.hub.catalogue import MODELS, PUBLISHED
 
@@ -29,7 +30,8 @@ def download_command(
         raise OptionError(f"hub: {hub!r} is not one of {', '.join(HUBS)}")
     # Without this, huggingface_hub makes one more request to the mirror, to identify the program that calls it.
     os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
-    download(names, HUBS[hub](), to)
+    with interruptible(resumes=True):
+        download(names, HUBS[hub](), to)
 
 
 download = script(download_command)

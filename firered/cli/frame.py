@@ -1,8 +1,9 @@
 """What all commands share: the log, the help, and one line of text for a user's error."""
 
+import contextlib
 import logging
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -10,6 +11,7 @@ import typer
 from typer.core import TyperCommand, TyperGroup
 
 from firered.errors import FireRedError
+from firered.processes import end_with_parents
 from firered.version import __version__
 
 INTERRUPTED = 130
@@ -33,6 +35,11 @@ class Command(TyperCommand):
         if not extra.get("resilient_parsing"):
             _log_as(f"{parent.command_path} {info_name}" if parent else str(info_name))
         return super().make_context(info_name, args, parent, **extra)
+
+    def invoke(self, ctx: Any) -> Any:  # noqa: ANN401
+        """Run; an interrupt is a line of text and an exit status."""
+        with interruptible(resumes=any(param.name == "resume" for param in self.params)):
+            return super().invoke(ctx)
 
     def collect_usage_pieces(self, ctx: Any) -> list[str]:  # noqa: ANN401
         """The usage line with the arguments' names as they are: `IN... OUT`, not `{IN... OUT}...`."""
@@ -86,11 +93,22 @@ def glance(command: TyperCommand, args: Sequence[str]) -> Any:  # noqa: ANN401 -
     )
 
 
+@contextlib.contextmanager
+def interruptible(*, resumes: bool) -> Iterator[None]:
+    """The block, in which an interrupt is one line of text and exit status 130."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        logging.getLogger("firered").error("interrupted%s", "; the same command resumes" if resumes else "")
+        sys.exit(INTERRUPTED)
+
+
 def run_command(command: TyperCommand | TyperGroup) -> None:
     """Run as a console script: log to stderr, and turn a FireRedError into one line and exit status 1."""
     logging.addLevelName(logging.INFO, "info")
     logging.addLevelName(logging.WARNING, "warning")
     logging.addLevelName(logging.ERROR, "error")
+    end_with_parents()
     try:
         command.main(prog_name=Path(sys.argv[0]).name)
     except (FireRedError, OSError) as error:
@@ -104,8 +122,6 @@ def run_command(command: TyperCommand | TyperGroup) -> None:
             raise
         logging.getLogger("firered").error("%s", advice)
         sys.exit(1)
-    except KeyboardInterrupt:
-        sys.exit(INTERRUPTED)
 
 
 def _log_as(name: str) -> None:

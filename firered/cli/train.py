@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from firered.cli.flags import script, split_paths
+from firered.cli.frame import interruptible
 from firered.train.data.config import TokensConfig
 
 
@@ -26,7 +27,8 @@ def train_command(
     from firered.train.run import train
     from firered.train.settings import load_settings
 
-    train(load_settings(config, changes or ()))
+    with interruptible(resumes=True):
+        train(load_settings(config, changes or ()))
     if int(os.environ.get("WORLD_SIZE", "1")) > 1:
         _end_at_once()
 

@@ -14,10 +14,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from firered.asr.config import RecogniserConfig
-from firered.asr.families import FAMILIES, Family, options_of, register
+from firered.asr.families import FAMILIES, Family, find, options_of, register
 from firered.audio.config import AudioConfig
 from firered.cli.flags import Kinds, script, use_threads
-from firered.errors import OptionError
+from firered.errors import OptionError, writing
 from firered.hub.catalogue import MODELS
 from firered.lid.config import LidConfig
 from firered.options import read_yaml, write_sections
@@ -71,8 +71,8 @@ def transcribe_command(
 ) -> None:
     """Transcribe recordings: segments, language, text, word times and punctuation, as subtitles and other files."""
     from firered.output.formats import FORMATS
+    from firered.runs.depends import fingerprint
     from firered.runs.inputs import resolve
-    from firered.runs.journal import fingerprint
     from firered.runs.transcribe import Transcription, run_transcribe
     from firered.system.system import model_dirs, recogniser_of
 
@@ -91,12 +91,13 @@ def transcribe_command(
     build = functools.partial(
         _build, places, system, options, context.context(), compute.num_threads or _threads(len(devices)), families
     )
-    files = [path for place in places.values() for path in sorted(place.glob("*")) if path.is_file()]
-    identity = fingerprint("firered transcribe", system, *options.values(), context, subtitles, audio, *files)
+    routes = [find(path)[0] for path in system.routes().values()]
+    groups = system, *options.values(), context, subtitles, audio
+    identity = fingerprint("firered transcribe", *groups, str((wanted, report)), *places.values(), *routes)
     how = Transcription(
         build=build,
         devices=devices,
-        identity=f"{identity} {wanted} {report}",
+        identity=identity,
         formats=wanted,
         subtitles=subtitles,
         audio=audio,
@@ -104,8 +105,9 @@ def transcribe_command(
         share_seconds=system.share_seconds,
         report=report,
     )
-    out.mkdir(parents=True, exist_ok=True)
-    inputs = resolve(_expanded(paths, out), audio, by_segment=False)
+    with writing(out):
+        out.mkdir(parents=True, exist_ok=True)
+    inputs = resolve(_expanded(paths, out), audio, by_segment=False, tables=False)
     sections = [("system", system), *options.items(), ("asr", context), ("subtitles", subtitles), ("audio", audio)]
     write_sections(out / "config.yaml", f"firered transcribe --models {models}", sections)
     sys.exit(run_transcribe(inputs, out, how))
@@ -164,10 +166,12 @@ def _expanded(paths: list[str], out: Path) -> list[str]:
     """The inputs with patterns replaced by what they match, and standard input by a file."""
     found: list[str] = []
     for path in paths:
-        matches = [] if Path(path).exists() else sorted(glob.glob(path, recursive=True))  # noqa: PTH207 - absolute ones too
+        # Path has no glob for absolute patterns, and raises where a name is too long to exist.
+        matches = [] if os.path.lexists(path) else sorted(glob.glob(path, recursive=True))  # noqa: PTH207
         if path == _STDIN:
             copy = out / "stdin"
-            copy.write_bytes(sys.stdin.buffer.read())
+            with writing(copy):
+                copy.write_bytes(sys.stdin.buffer.read())
             found.append(str(copy))
         else:
             found += matches or [path]

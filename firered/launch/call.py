@@ -26,6 +26,7 @@ from pathlib import Path
 from typing import Any
 
 from firered.errors import FireRedError, OptionError
+from firered.processes import end_with_parents
 
 USAGE = "[--max-jobs-run N] [--gpu N] [--pick all|failed|incomplete] [JOB=1:4] dir/log/x.JOB.log command args..."
 _OWN_OPTIONS = {
@@ -208,6 +209,7 @@ def main(program: str, arguments: Sequence[str], run_jobs: Engine) -> int:
     if list(arguments[:1]) in (["--help"], ["-h"]):
         print(f"{program} {USAGE}")
         return 0
+    end_with_parents()
     try:
         call = parse_call(arguments)
         if not (jobs := pick_jobs(call)):

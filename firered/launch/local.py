@@ -1,7 +1,7 @@
 """Runs a command as numbered jobs on this machine: the engine of `utils/run.py`.
 
 Several jobs share out the GPUs when `--gpu` is given. Stopped by signal S, the launcher kills the jobs' process groups
-and exits with 128 + S; the logs of those jobs stay without an end line.
+and exits with 128 + S; the logs of those jobs stay without an end line. Jobs end with a launcher that is killed, too.
 """
 
 import contextlib
@@ -15,7 +15,9 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from firered.errors import FireRedError, writing
 from firered.launch.call import ARGUMENT_COUNTS, Call, Say, Stopped
+from firered.processes import release, signal_group, start_group
 
 _CLUSTER_OPTIONS = {"--mem", "--num-threads", "--num-nodes", "--time", "--config", "--name", "-l", "-q", "-sync"}
 _DATE = "%a %b %e %H:%M:%S %Z %Y"  # as the date command prints it
@@ -93,14 +95,14 @@ def visible_gpus() -> list[str]:
 def _start(call: Call, job: int, devices: str) -> _Running:
     log, command = call.log_of(job), call.with_job(call.command, job)
     head = "# " + command.replace("\n", "\n# ") + f"\n# Started at {time.strftime(_DATE)}\n#\n"
-    log.write_text(head, encoding="utf-8", errors="surrogateescape")
     environment = os.environ | ({"CUDA_VISIBLE_DEVICES": devices} if devices else {})
+    with writing(log):
+        log.write_text(head, encoding="utf-8", errors="surrogateescape")
     # No input: a job must not eat that of a loop around the call. An own session: what a job starts dies with it.
     with log.open("ab") as output:
-        process = subprocess.Popen(
+        process = start_group(
             ["bash", "-c", command],
             env=environment,
-            start_new_session=True,
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=subprocess.STDOUT,
@@ -109,6 +111,7 @@ def _start(call: Call, job: int, devices: str) -> _Running:
 
 
 def _end(run: _Running) -> int:
+    release(run.process)
     elapsed, status = int(time.monotonic() - run.started), run.process.returncode
     code, cause = (128 - status, f"; signal {-status}") if status < 0 else (status, "")  # 128 + S as shells count
     ended = f"# Ended (code {code}{cause}) at {time.strftime(_DATE)}, elapsed time {elapsed} seconds"
@@ -117,7 +120,7 @@ def _end(run: _Running) -> int:
 
 
 def _append(log: Path, line: str) -> None:
-    with log.open("ab+") as file:
+    with writing(log), log.open("ab+") as file:
         if file.tell():
             file.seek(-1, os.SEEK_END)
             line = line if file.read(1) == b"\n" else "\n" + line  # the command's last line may lack its end
@@ -126,19 +129,12 @@ def _append(log: Path, line: str) -> None:
 
 def _kill(runs: Collection[_Running]) -> None:
     for run in runs:
-        _signal_group(run, signal.SIGTERM)
+        signal_group(run.process, signal.SIGTERM)
     deadline = time.monotonic() + _GRACE_S
-    while time.monotonic() < deadline and any(_signal_group(run, 0) for run in runs):
+    while time.monotonic() < deadline and any(signal_group(run.process, 0) for run in runs):
         time.sleep(_POLL_S)
     for run in runs:
-        _signal_group(run, signal.SIGKILL)
-        with contextlib.suppress(OSError):
+        signal_group(run.process, signal.SIGKILL)
+        release(run.process)
+        with contextlib.suppress(FireRedError):
             _append(run.log, f"# Killed at {time.strftime(_DATE)}: the launcher was stopped\n")  # no end line
-
-
-def _signal_group(run: _Running, number: int) -> bool:
-    run.process.poll()  # an ended leader would count as alive until it is collected
-    with contextlib.suppress(ProcessLookupError, PermissionError):
-        os.killpg(run.process.pid, number)
-        return True
-    return False

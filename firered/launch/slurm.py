@@ -17,7 +17,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from firered.errors import FireRedError
+from firered.errors import FireRedError, writing
 from firered.launch.call import Call, Say, Stopped
 from firered.launch.slurm_config import SlurmConfig
 
@@ -81,9 +81,11 @@ def run_jobs(call: Call, jobs: Sequence[int], stop_signals: Sequence[int], say: 
             words += [name, *values]
     script, mark = _write_script(call, given.get("num_threads", "1"))
     log = script.with_suffix(".log")
-    log.write_bytes(b"")
-    output = str(log).replace("%", "%%")  # to sbatch a % begins a pattern
-    words += ["--open-mode=append", "-e", output, "-o", output, *_array(call, jobs), str(script)]
+    with writing(log):
+        log.write_bytes(b"")
+    output = _plain_name(str(log))
+    # An absolute path, as one that begins with a dash would be an option.
+    words += ["--open-mode=append", "-e", output, "-o", output, *_array(call, jobs), str(script.absolute())]
     array = _Array(_submit(words), mark, log, set(jobs))
     try:
         return _wait(array, stop_signals, say)
@@ -96,6 +98,11 @@ def _config_path(given: str | None) -> Path:
     if given is not None:
         return Path(given)
     return _CONFIG if _CONFIG.exists() else Path(__file__).resolve().parents[2] / _CONFIG
+
+
+def _plain_name(path: str) -> str:
+    """A file's name as sbatch takes it: a % begins a pattern, but none in a name that has a backslash."""
+    return path.replace("\\", "\\\\") if "\\" in path else path.replace("%", "%%")
 
 
 def _array(call: Call, jobs: Sequence[int]) -> list[str]:
@@ -125,7 +132,8 @@ def _write_script(call: Call, threads: str) -> tuple[Path, Path]:
         *(f"{key}={shlex.quote(str(value))}" for key, value in settings.items()),
     ]
     script = folder / f"{name}.sh"
-    script.write_text("\n".join(head) + _JOB_SCRIPT, encoding="utf-8", errors="surrogateescape")
+    with writing(script):
+        script.write_text("\n".join(head) + _JOB_SCRIPT, encoding="utf-8", errors="surrogateescape")
     return script, mark
 
 

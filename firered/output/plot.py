@@ -8,6 +8,7 @@ import numpy as np
 
 from firered.audio.framing import FRAME_SHIFT_S
 from firered.data.write import Labelled
+from firered.errors import writing
 from firered.output.envelope import Envelope
 
 matplotlib.use("Agg")
@@ -51,7 +52,8 @@ def draw(
     _draw_bars(bars, labels, segments)
     bars.set(xlim=(0, end), xlabel="time (s)")
     figure.suptitle(title.replace("$", r"\$"), fontsize=11)
-    figure.savefig(path, dpi=110)
+    with writing(path):
+        figure.savefig(path, dpi=110)
     pyplot.close(figure)
 
 

@@ -3,21 +3,21 @@
 from collections.abc import Mapping
 from pathlib import Path
 
-import kaldiio
 import numpy as np
 
 from firered.align.aligner import Aligner
 from firered.audio.config import AudioConfig
+from firered.data.archives import write_integers
 from firered.data.datadir import read_table, write_lines, write_table
 from firered.data.write import json_line
-from firered.errors import Problem
+from firered.errors import Outcome, Problem
 from firered.output.published import published
 from firered.results import AlignResult
 from firered.runs.asr import ctm_lines
 from firered.runs.config import RunConfig
 from firered.runs.inputs import resolve
 from firered.runs.over_utterances import ModelRun
-from firered.runtime.loaded import AED_FILES
+from firered.runtime.speech import Speech
 
 
 def run_align(
@@ -35,9 +35,8 @@ def run_align(
     inputs.problems += [Problem(key, f"{text}: no utterance of this id in {data}") for key in texts if key not in known]
     inputs.problems += [Problem(key, f"{text}: has no line for this utterance") for key in sorted(known - texts.keys())]
     inputs.utterances = [utterance for utterance in inputs.utterances if utterance.id in texts]
-    files = [*(model / name for name in AED_FILES), text]
     options = aligner.config
-    run = ModelRun("firered-align", model, files, options, options.batch_seconds, audio, config, AlignResult)
+    run = ModelRun("firered-align", model, (), options, options.batch_seconds, audio, config, AlignResult)
 
     def write(results: Mapping[str, AlignResult]) -> None:
         write_table(out / "text", {key: texts[key] for key in results})
@@ -45,8 +44,10 @@ def run_align(
         write_table(out / "utt2score", {key: f"{score:.4f}" for key, score in scores.items()})
         write_lines(out / "align.jsonl", [json_line(published(results[key])) for key in sorted(results)])
         write_lines(out / "ctm", ctm_lines(inputs, {key: result.words for key, result in results.items()}))
-        with kaldiio.WriteHelper(f"ark,scp:{out}/ali.ark,{out}/ali.scp") as writer:
-            for key in sorted(results):
-                writer(key, np.array(results[key].alignment.to_kaldi(), np.int32))
+        labels = {key: np.array(results[key].alignment.to_kaldi(), np.int32) for key in sorted(results)}
+        write_table(out / "ali.scp", write_integers(out / "ali.ark", labels))
 
-    return run.over(inputs, out, lambda batch: aligner.align(batch, [texts[speech.key] for speech in batch]), write)
+    def process(batch: list[Speech]) -> list[Outcome[AlignResult]]:
+        return aligner.align(batch, [texts[speech.key] for speech in batch])
+
+    return run.over(inputs, out, process, write, texts.__getitem__)

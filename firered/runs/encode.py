@@ -6,15 +6,17 @@ from pathlib import Path
 
 from firered.asr.recogniser import Encoded, Encoder
 from firered.audio.config import AudioConfig
-from firered.data.archives import MatrixWriter
+from firered.data.archives import MatrixWriter, place_in
 from firered.data.datadir import write_lines, write_table
 from firered.data.write import seconds
 from firered.errors import Outcome
 from firered.options import write_settings
 from firered.results import Result
 from firered.runs.config import EncodeConfig, RunConfig
+from firered.runs.depends import fingerprint
+from firered.runs.fbank import ARCHIVE
 from firered.runs.inputs import resolve
-from firered.runs.journal import Run, fingerprint
+from firered.runs.journal import Run
 from firered.runs.over_utterances import Loader, run_utterances
 from firered.runtime.speech import Speech
 
@@ -51,10 +53,10 @@ def run_encode(
     encoder.encode(
         [], layer=encode.layer, adapter=encode.adapter
     )  # raises before the run rather than for every utterance
-    identity = fingerprint("firered-encode", encoder.config, encode, audio, *encoder.sources)
-    with Run(out, identity, config, "utterances", _Stored.from_dict) as run:
+    identity = fingerprint("firered-encode", encoder.config, encode, audio, model, *encoder.sources)
+    with Run(out, identity, config, "utterances", _Stored.from_dict, ARCHIVE) as run:
         run.take(inputs)
-        ark = out / "feats.ark"
+        ark = out / ARCHIVE
         with MatrixWriter(ark, encode.compress, run.mark if run.mark else None) as writer:
 
             def process(batch: list[Speech]) -> list[Outcome[Encoded]]:
@@ -71,7 +73,7 @@ def run_encode(
         ids = [utterance.id for utterance in inputs.utterances]
         stored = {key: run.results[key] for key in ids if key in run.results}
         inputs.write_tables(stored, out)
-        write_table(out / "feats.scp", {key: f"{ark}:{matrix.offset}" for key, matrix in stored.items()})
+        write_table(out / "feats.scp", {key: place_in(ark, matrix.offset) for key, matrix in stored.items()})
         write_table(out / "utt2num_frames", {key: str(matrix.frames) for key, matrix in stored.items()})
         write_table(out / "utt2dur", {key: seconds(matrix.dur_s) for key, matrix in stored.items()})
         write_lines(out / "frame_shift", sorted({f"{matrix.frame_shift_s:g}" for matrix in stored.values()}))

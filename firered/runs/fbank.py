@@ -8,15 +8,18 @@ import numpy as np
 
 from firered.audio.config import AudioConfig
 from firered.audio.frames import Frames, of_utterance
-from firered.data.archives import MatrixWriter
+from firered.data.archives import MatrixWriter, place_in
 from firered.data.datadir import write_table
 from firered.data.utterance import Utterance
 from firered.data.write import seconds
 from firered.options import write_settings
 from firered.results import Result
 from firered.runs.config import FbankConfig, RunConfig
+from firered.runs.depends import fingerprint
 from firered.runs.inputs import resolve
-from firered.runs.journal import Run, fingerprint
+from firered.runs.journal import Run
+
+ARCHIVE = "feats.ark"
 
 
 @dataclass(frozen=True)
@@ -31,22 +34,24 @@ class _Features(Result):
 def make_fbank(paths: Sequence[str], out: Path, audio: AudioConfig, fbank: FbankConfig, config: RunConfig) -> int:
     """Exit status of writing feats.scp, utt2num_frames and utt2dur of all utterances, with their tables."""
     inputs = resolve(paths, audio, by_segment=True, durations=False)
+    inputs.utterances = [replace(utterance, feats="") for utterance in inputs.utterances]
     identity = fingerprint("firered-fbank", audio, fbank)
-    with Run(out, identity, config, "utterances", _Features.from_dict) as run:
+    with Run(out, identity, config, "utterances", _Features.from_dict, ARCHIVE) as run:
         run.take(inputs)
-        ark = out / "feats.ark"
+        ark = out / ARCHIVE
         with MatrixWriter(ark, fbank.compress, run.mark if run.mark else None) as writer:
             for utterance in inputs.utterances:
                 if utterance.id not in run.results:
-                    _write_one(replace(utterance, feats=""), audio, writer, run)
+                    _write_one(utterance, audio, writer, run)
         wanted = [utterance.id for utterance in inputs.utterances if utterance.id in run.results]
         inputs.write_tables(wanted, out)
         stored = {key: run.results[key] for key in wanted}
-        write_table(out / "feats.scp", {key: f"{ark}:{features.offset}" for key, features in stored.items()})
+        write_table(out / "feats.scp", {key: place_in(ark, features.offset) for key, features in stored.items()})
         write_table(out / "utt2num_frames", {key: str(features.frames) for key, features in stored.items()})
         write_table(out / "utt2dur", {key: seconds(features.duration_s) for key, features in stored.items()})
         write_settings(out / "config.yaml", "firered-fbank", audio, fbank)
-        return run.finish()
+        # What others read stays as it is where a rerun finds nothing new: they would do their work again.
+        return run.finish(keep_journal=bool(run.problems))
 
 
 def _write_one(utterance: Utterance, audio: AudioConfig, writer: MatrixWriter, run: Run[_Features]) -> None:

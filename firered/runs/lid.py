@@ -12,7 +12,6 @@ from firered.results import LidResult
 from firered.runs.config import RunConfig
 from firered.runs.inputs import resolve
 from firered.runs.over_utterances import ModelRun
-from firered.runtime.loaded import AED_FILES
 
 
 def run_lid(paths: Sequence[str], out: Path, model: Path, lid: Lid, audio: AudioConfig, config: RunConfig) -> int:
@@ -29,6 +28,5 @@ def run_lid(paths: Sequence[str], out: Path, model: Path, lid: Lid, audio: Audio
         write_lines(out / "lid.jsonl", [json_line(published(results[key])) for key in sorted(results)])
 
     inputs = resolve(paths, audio, by_segment=True)
-    files = [model / name for name in AED_FILES]
-    run = ModelRun("firered-lid", model, files, lid.config, lid.config.batch_seconds, audio, config, LidResult)
+    run = ModelRun("firered-lid", model, (), lid.config, lid.config.batch_seconds, audio, config, LidResult)
     return run.over(inputs, out, lid.identify, write)

@@ -7,7 +7,6 @@ import logging
 import os
 import signal
 import sys
-import tempfile
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -21,13 +20,15 @@ from firered.audio.framing import SAMPLE_RATE
 from firered.audio.incoming import Incoming
 from firered.audio.load import INT16_SCALE
 from firered.data.archives import MatrixWriter
+from firered.data.temporary import named_file
 from firered.data.utterance import Utterance
 from firered.errors import AudioError
 from firered.output.published import published
 from firered.results import StreamEvent, StreamFrame, StreamVadResult
 from firered.runs.config import RunConfig, VadOutputConfig
+from firered.runs.depends import fingerprint
 from firered.runs.inputs import Inputs
-from firered.runs.journal import Run, fingerprint
+from firered.runs.journal import Run
 from firered.runs.vad import ARK, Detected, write_results
 from firered.vad.detect import StreamVad
 from firered.vad.stream import VadStream
@@ -69,7 +70,7 @@ def run_live(
     identity = fingerprint(command, detector.config, audio)
     with (
         Run(out, identity, replace(config, resume=False), read=Detected.from_dict) as run,
-        tempfile.NamedTemporaryFile(prefix="firered-live-", suffix=".wav") as kept,
+        named_file(".wav") as kept,
     ):
         run.take(inputs)
         live = _Live(detector.stream(audio), frames, Path(kept.name) if output.save_segments or output.plot else None)

@@ -16,8 +16,9 @@ from firered.errors import OptionError, Outcome
 from firered.options import Options, write_settings
 from firered.results import Result
 from firered.runs.config import RunConfig
+from firered.runs.depends import fingerprint
 from firered.runs.inputs import Inputs
-from firered.runs.journal import Run, fingerprint
+from firered.runs.journal import Run
 from firered.runtime.batches import plan, run_batch
 from firered.runtime.context import Context
 from firered.runtime.speech import Speech
@@ -38,7 +39,7 @@ class ModelRun(Generic[R]):
 
     command: str
     model: Path
-    files: Sequence[Path]  # a change in one of them makes earlier results stale
+    files: Sequence[Path]  # that decide the results as well as those of the model's directory
     options: Options
     batch_seconds: float
     audio: AudioConfig
@@ -49,17 +50,36 @@ class ModelRun(Generic[R]):
     more_options: tuple[Options, ...] = ()  # that decide the results as well
     check: Callable[[Context], None] | None = None  # raises OptionError for a context that the model has no use for
 
-    def over(self, inputs: Inputs, out: Path, process: Process[R], write: Callable[[Mapping[str, R]], None]) -> int:
+    def over(
+        self,
+        inputs: Inputs,
+        out: Path,
+        process: Process[R],
+        write: Callable[[Mapping[str, R]], None],
+        also: Callable[[str], str] = lambda _: "",
+    ) -> int:
         """Exit status; `out` gets the tables of the inputs, what `write` makes of the results by id, and settings.
+
+        Args:
+            inputs: the utterances.
+            out: the folder.
+            process: outcomes of a batch.
+            write: writes what is particular to the command.
+            also: what else an utterance's result depends on, beside its audio and its context.
 
         Raises:
             FireRedError: `out` cannot be written.
         """
-        files = (*self.files, *context_tables(inputs))
-        identity = fingerprint(self.command, self.options, self.audio, *self.more_options, *files)
-        loader = Loader(self.audio, self.front_end, contexts_of(inputs, self.context, self.check))
+        identity = fingerprint(self.command, self.options, self.audio, *self.more_options, self.model, *self.files)
+        contexts = contexts_of(inputs, self.context, self.check)
+        loader = Loader(self.audio, self.front_end, contexts)
+
+        def given(key: str) -> str:
+            own = contexts[key]
+            return f"{'' if own == self.context else own} {also(key)}".strip()
+
         with Run(out, identity, self.config, "utterances", self.kind.from_dict) as run:
-            run.take(inputs)
+            run.take(inputs, given)
             run_utterances(inputs.utterances, loader, run, self.batch_seconds, process)
             ids = [utterance.id for utterance in inputs.utterances]
             results = {key: run.results[key] for key in ids if key in run.results}

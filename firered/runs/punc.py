@@ -10,15 +10,14 @@ from firered.data.texts import STDIN, Texts, read_texts
 from firered.data.utterance import Utterance
 from firered.data.write import json_line
 from firered.errors import OptionError, Outcome
-from firered.hub.catalogue import CHECKPOINT
 from firered.options import write_settings
-from firered.punc.punctuate import TAGS, Punc
-from firered.punc.tokens import VOCABULARY
+from firered.punc.punctuate import Punc
 from firered.results import PuncResult, Sentence, Word
 from firered.runs.config import RunConfig
 from firered.runs.ctm import TimedTexts, utterance_words
+from firered.runs.depends import fingerprint
 from firered.runs.inputs import Inputs
-from firered.runs.journal import Run, fingerprint
+from firered.runs.journal import Run
 from firered.runtime.batches import plan
 
 log = logging.getLogger(__name__)
@@ -45,11 +44,10 @@ def run_punc(
     log.info("%s: %d texts, read as %s", source, len(texts.by_id), "Kaldi text" if texts.kaldi else "a text a line")
     data = _folder(source, texts, out)
     timed = _timed(ctm, texts, data)
-    files = [model / name for name in (CHECKPOINT, TAGS, VOCABULARY)] + ([ctm] if ctm else [])
-    identity = f"{fingerprint('firered-punc', punc.config, *files)} {texts.digest}"
+    identity = fingerprint("firered-punc", punc.config, model, *([ctm] if ctm else []))
     with Run(out, identity, config, "texts", PuncResult.from_dict) as run:
-        inputs = Inputs([Utterance(key, key, source) for key in texts.by_id], texts.problems, data)
-        run.take(inputs)
+        inputs = Inputs([Utterance(key, key) for key in texts.by_id], texts.problems, data)
+        run.take(inputs, texts.by_id.__getitem__)
         for key, reason in timed.reasons.items():
             run.fail(key, f"{reason}; punctuated without times")
         untimed = {key: text for key, text in texts.by_id.items() if key not in timed.words}

@@ -1,6 +1,9 @@
 """A detector over many recordings: the data directory that the VAD commands write."""
 
+import contextlib
 import logging
+import shutil
+from collections import deque
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -9,21 +12,22 @@ import numpy as np
 import soundfile
 
 from firered.audio.config import AudioConfig
-from firered.audio.frames import of_utterance
+from firered.audio.frames import Frames, of_utterance
 from firered.audio.frontend import SAMPLE_RATE, frame_range
 from firered.audio.load import read_blocks
-from firered.data.archives import MatrixWriter, read_matrix, rows_of
+from firered.data.archives import MatrixWriter, place_in, read_matrix, rows_of
 from firered.data.datadir import Segment, format_segment, spk2utt_of, write_lines, write_table
+from firered.data.names import file_names, write_file_names
 from firered.data.utterance import Utterance
 from firered.data.write import Labelled, json_line, rttm, seconds, segment_id, textgrid
-from firered.errors import FireRedError
-from firered.hub.catalogue import CHECKPOINT
+from firered.errors import DataError, FireRedError, writing
 from firered.options import write_settings
 from firered.output.published import published
 from firered.results import MvadResult, Result, StreamVadResult, VadResult
 from firered.runs.config import RunConfig, VadOutputConfig
+from firered.runs.depends import fingerprint
 from firered.runs.inputs import Inputs, resolve, write_channels
-from firered.runs.journal import Run, fingerprint
+from firered.runs.journal import Run
 from firered.vad.detect import EVENTS, Detector, Mvad
 
 log = logging.getLogger(__name__)
@@ -63,8 +67,8 @@ def run_detector(
         FireRedError: `out` cannot be written.
     """
     inputs = resolve(paths, audio, by_segment=False, durations=False)
-    identity = fingerprint(command, detector.config, audio, model / CHECKPOINT, model / "cmvn.ark")
-    with Run(out, identity, config, read=Detected.from_dict) as run:
+    identity = fingerprint(command, detector.config, audio, model)
+    with Run(out, identity, config, read=Detected.from_dict, archive=ARK, grouped=True) as run:
         run.take(inputs)
         _detect_all(detector, inputs, audio, run)
         write_results(f"{command} --model {model}", detector, inputs, output, audio, run)
@@ -91,7 +95,7 @@ def write_results(
         run: with their results.
         kept: of live audio, which cannot be read again: a file of it as the models took it.
     """
-    probs_scp = {key: f"{run.out / ARK}:{found.offset}" for key, found in run.results.items()}
+    probs_scp = {key: place_in(run.out / ARK, found.offset) for key, found in run.results.items()}
     _write_data_dir(run.out, inputs, run)
     write_table(run.out / "probs.scp", probs_scp)
     readable = [replace(recording, rxfilename=kept) for recording in inputs.utterances] if kept else inputs.utterances
@@ -101,17 +105,51 @@ def write_results(
 
 def _detect_all(detector: Detector, inputs: Inputs, audio: AudioConfig, run: Run[Detected]) -> None:
     """Run the detector on recordings that no earlier run has done."""
-    todo = [recording for recording in inputs.utterances if recording.id not in run.results]
+    ids = [recording.id for recording in inputs.utterances]
+    begin = ids.index(run.through) + 1 if run.through in ids else 0
+    # What failed, or has changed since, comes after the others, which are then in the groups of an uninterrupted run.
     with MatrixWriter(run.out / ARK, append_at=run.mark if run.mark else None) as probs:
-        for frames, result in detector.detect(of_utterance(recording, audio) for recording in todo):
-            if isinstance(result, Exception):
-                run.fail_with(frames.key, result)
-                continue
-            place, _ = probs.write(frames.key, [result.probs])
-            # Posteriors are in the archive now; those of hours of audio would not fit in memory.
-            kept = replace(result, probs=np.zeros((0, 0), np.float32))
-            found = Detected(kept, frames.count, frames.duration_s, place.rpartition(":")[2])
-            run.done(frames.key, found, frames.duration_s, probs.tell())
+        for part, again in ((inputs.utterances[begin:], False), (inputs.utterances[:begin], True)):
+            left = deque(recording for recording in part if recording.id not in run.results)
+            while left:
+                group = _Group(left, audio, detector.classifier.block)
+                for frames, result in detector.detect(group):
+                    if isinstance(result, Exception):
+                        run.fail_with(frames.key, result)
+                    else:
+                        _store(frames, result, probs, run)
+                run.end_group(ids[-1] if again else group.last, probs.tell())
+
+
+def _store(
+    frames: Frames, result: VadResult | StreamVadResult | MvadResult, probs: MatrixWriter, run: Run[Detected]
+) -> None:
+    place, _ = probs.write(frames.key, [result.probs])
+    # Posteriors are in the archive now; those of hours of audio would not fit in memory.
+    kept = replace(result, probs=np.zeros((0, 0), np.float32))
+    found = Detected(kept, frames.count, frames.duration_s, place.rpartition(":")[2])
+    run.done(frames.key, found, frames.duration_s, probs.tell())
+
+
+class _Group:
+    """Takes recordings from `left` as the detector asks for them, until they fill one of its blocks.
+
+    They share the detector's blocks, whose sizes decide the last bits of posteriors. So a run that was killed in a
+    group does it again as a whole, and groups depend on the recordings alone.
+    """
+
+    def __init__(self, left: deque[Utterance], audio: AudioConfig, frames: int) -> None:
+        self._left, self._audio, self._frames = left, audio, frames
+        self.last = ""
+
+    def __iter__(self) -> Iterator[Frames]:
+        taken = 0
+        while self._left and taken < self._frames:
+            recording = self._left.popleft()
+            frames = of_utterance(recording, self._audio)
+            self.last = recording.id
+            yield frames
+            taken += frames.count
 
 
 def _write_data_dir(out: Path, inputs: Inputs, run: Run[Detected]) -> None:
@@ -174,61 +212,91 @@ def _write_extras(
     """What `--textgrid`, `--save-segments` and `--plot` ask for."""
     labels = EVENTS if isinstance(detector, Mvad) else EVENTS[:1]
     done = [recording for recording in recordings if recording.id in run.results]
-    if output.textgrid:
+    names = file_names(recording.id for recording in recordings)
+    own = {key: names[key] for key in run.results}
+    segments = {key: _segment_ids(key, found) for key, found in run.results.items()}
+    pieces = file_names(key for ids in segments.values() for key in ids)
+    folders = [(run.out / "textgrid", own)] if output.textgrid else []
+    folders += [(Path(name), kept) for name, kept in ((output.plot, own), (output.save_segments, pieces)) if name]
+    try:
+        for folder, kept in folders:
+            with writing(folder):
+                folder.mkdir(parents=True, exist_ok=True)
+            write_file_names(folder, kept)
+    except FireRedError as error:
         for recording in done:
-            found = run.results[recording.id]
-            path = run.out / "textgrid" / f"{_file_name(recording.id)}.TextGrid"
-            write_lines(path, textgrid(found.duration_s, found.segments, labels).splitlines())
-    if not (output.save_segments or output.plot):
+            run.fail_with(recording.id, error)
         return
     for recording in done:
-        if not recording.rxfilename:
-            run.fail(recording.id, "--save-segments and --plot need audio; there are only features here")
-            continue
+        found, name = run.results[recording.id], names[recording.id]
         try:
+            if output.textgrid:
+                lines = textgrid(found.duration_s, found.segments, labels).splitlines()
+                write_lines(run.out / "textgrid" / f"{name}.TextGrid", lines)
+            if (output.save_segments or output.plot) and not recording.rxfilename:
+                raise DataError("--save-segments and --plot need audio; there are only features here")
             if output.save_segments:
-                _save_segments(Path(output.save_segments), recording, run.results[recording.id].segments, audio)
+                files = [Path(output.save_segments) / f"{pieces[key]}.wav" for key in segments[recording.id]]
+                _save_segments(files, recording, found.segments, audio)
             if output.plot:
-                found = run.results[recording.id]
-                _plot(Path(output.plot), detector, recording, found, probs_scp[recording.id], labels, audio)
+                path = Path(output.plot) / f"{name}.png"
+                _plot(path, detector, recording, found, probs_scp[recording.id], labels, audio)
         except FireRedError as error:
             run.fail_with(recording.id, error)
 
 
+def _segment_ids(recording: str, found: Detected) -> list[str]:
+    return [_utterance_id(recording, start, end, label) for start, end, label in found.segments]
+
+
 def _samples(recording: Utterance, audio: AudioConfig) -> Iterator[np.ndarray]:
-    return read_blocks(recording.rxfilename, audio, channel=recording.channel)
+    return read_blocks(recording.audio, audio, channel=recording.channel)
 
 
-def _save_segments(folder: Path, recording: Utterance, segments: Sequence[Labelled], audio: AudioConfig) -> None:
+def _save_segments(
+    paths: Sequence[Path], recording: Utterance, segments: Sequence[Labelled], audio: AudioConfig
+) -> None:
     """Write every segment as a 16-bit wav; the recording is read once, in blocks."""
-    folder.mkdir(parents=True, exist_ok=True)
     todo = [
-        (round(start * SAMPLE_RATE), round(end * SAMPLE_RATE), _utterance_id(recording.id, start, end, label))
-        for start, end, label in segments
+        (round(start * SAMPLE_RATE), round(end * SAMPLE_RATE), path)
+        for (start, end, _), path in zip(segments, paths, strict=True)
     ]
-    files: dict[str, soundfile.SoundFile] = {}
+    files: dict[Path, soundfile.SoundFile] = {}
     at = 0
     try:
         for block in _samples(recording, audio):
-            for start, end, key in todo:
+            for start, end, path in todo:
                 if start >= at + len(block) or end <= at:
                     continue
-                if key not in files:
-                    path = folder / f"{_file_name(key)}.wav"
-                    files[key] = soundfile.SoundFile(path, "w", SAMPLE_RATE, 1, "PCM_16")
-                piece = block[max(0, start - at) : end - at]
-                files[key].write(np.clip(np.round(piece), -32768, 32767).astype(np.int16))
+                with _writing_sound(path):
+                    if path not in files:
+                        files[path] = soundfile.SoundFile(path.absolute(), "w", SAMPLE_RATE, 1, "PCM_16")
+                    piece = block[max(0, start - at) : end - at]
+                    files[path].write(np.clip(np.round(piece), -32768, 32767).astype(np.int16))
             at += len(block)
-            for key in [key for _, end, key in todo if end <= at and key in files]:
-                files.pop(key).close()
+            for path in [path for _, end, path in todo if end <= at and path in files]:
+                with _writing_sound(path):
+                    files.pop(path).close()
             todo = [part for part in todo if part[1] > at]
     finally:
         for file in files.values():
-            file.close()
+            with contextlib.suppress(soundfile.LibsndfileError):  # the error before it says more
+                file.close()
+
+
+@contextlib.contextmanager
+def _writing_sound(path: Path) -> Iterator[None]:
+    """The block in which a sound file is written: errors are FireRedErrors that name it and the room that there is."""
+    try:
+        with writing(path):
+            yield
+    except (soundfile.LibsndfileError, AssertionError) as error:  # the latter of fewer samples than given
+        room = shutil.disk_usage(path.parent).free
+        raise FireRedError(f"{path}: cannot be written ({error or 'not all of it'}; {room} bytes are free)") from error
 
 
 def _plot(
-    folder: Path,
+    path: Path,
     detector: Detector,
     recording: Utterance,
     found: Detected,
@@ -238,11 +306,5 @@ def _plot(
 ) -> None:
     from firered.output.plot import draw  # takes a second to load
 
-    folder.mkdir(parents=True, exist_ok=True)
     thresholds = [getattr(detector.config, f"{label}_threshold") for label in labels]
-    path = folder / f"{_file_name(recording.id)}.png"
     draw(path, recording.id, _samples(recording, audio), read_matrix(probs), labels, thresholds, found.segments)
-
-
-def _file_name(key: str) -> str:
-    return key.replace("/", "_")

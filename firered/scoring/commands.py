@@ -5,6 +5,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from firered.data.datadir import write_lines
+from firered.errors import writing
 from firered.hub.find import system_name
 from firered.options import Options, write_settings
 from firered.scoring.asr import score_texts
@@ -48,7 +49,8 @@ def _run(
         source = replace(source, system=system_name(source.model))
     made_by = provenance(reference, hypothesis, source)
     report = score(reference, hypothesis)
-    out.mkdir(parents=True, exist_ok=True)
+    with writing(out):
+        out.mkdir(parents=True, exist_ok=True)
     write_settings(out / "config.yaml", command, *groups, sample, source)
     report.write(out, made_by, source, settings_of(hypothesis))
     return report.exit_status(sample)

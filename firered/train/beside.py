@@ -7,6 +7,7 @@ from pathlib import Path
 from accelerate import PartialState
 
 from firered.audio.frontend import Cmvn
+from firered.data.atomic import replacing
 from firered.data.utterance import Utterance
 from firered.errors import ModelError
 from firered.text.tokenizer import DICT, PIECES_MODEL, Tokenizer, read_dict
@@ -73,6 +74,6 @@ def cmvn_beside(settings: Settings, utterances: Sequence[Utterance], initial: st
 
 
 def _copy(source: Path, path: Path) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
     if source.resolve() != path.resolve():
-        shutil.copyfile(source, path)
+        with replacing(path) as unfinished:
+            shutil.copyfile(source, unfinished)

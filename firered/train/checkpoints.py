@@ -25,17 +25,32 @@ _REMEDY = "--set train.resume=false starts the training again"
 def save(path: Path, content: object) -> None:
     """Replace `path` in one step: a full disk or a kill leaves what was there.
 
+    The same content gives the same bytes, whether it was computed or partly loaded from a file.
+
     Raises:
         FireRedError: it cannot be written.
     """
     try:
         with replacing(path, only_writer=True) as unfinished, unfinished.open("wb") as file:
-            torch.save(content, file)
+            torch.save(_with_one_of_each_text(content, {}), file)
             file.flush()
             os.fsync(file.fileno())
-    except (OSError, RuntimeError) as error:  # the writer turns a full disk into a RuntimeError
+    except (FireRedError, RuntimeError) as error:  # the writer turns a full disk into a RuntimeError
         kept = "; what was saved before is still there" if path.exists() else ""
-        raise FireRedError(f"{path}: cannot be saved ({str(error).splitlines()[0]}){kept}") from error
+        reason = str(error.__cause__ or error).splitlines()[0]
+        raise FireRedError(f"{path}: cannot be saved ({reason}){kept}") from error
+
+
+def _with_one_of_each_text(content: object, texts: dict[str, str]) -> object:
+    """The content with one object in the place of equal texts: pickle writes an object in full only once."""
+    if type(content) is str:
+        return texts.setdefault(content, content)
+    if type(content) is dict:
+        parts = (_with_one_of_each_text(part, texts) for pair in content.items() for part in pair)
+        return dict(zip(parts, parts, strict=True))
+    if type(content) in (list, tuple):
+        return type(content)(_with_one_of_each_text(part, texts) for part in content)  # type: ignore[call-arg, attr-defined]
+    return content
 
 
 def state_path(out: Path) -> Path:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from firered.data.datadir import write_lines
-from firered.errors import FireRedError, Problem
+from firered.errors import FireRedError, Problem, writing
 
 log = logging.getLogger(__name__)
 
@@ -31,7 +31,7 @@ class Log:
     def write(self, kind: str, step: int, epoch: int, figures: Mapping[str, float]) -> None:
         """Log the figures of a step; `kind` is `train` or `dev`."""
         record: dict[str, Any] = {"kind": kind, "step": step, "epoch": epoch, **figures}
-        with self._path.open("a", encoding="utf-8") as file:
+        with writing(self._path), self._path.open("a", encoding="utf-8") as file:
             file.write(json.dumps(record) + "\n")
         for name, value in figures.items():
             if self._board is not None:

@@ -2,7 +2,7 @@
 
 import logging
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -52,10 +52,14 @@ class Trainer:
     """Trains a task from the beginning, or resumes an interrupted training.
 
     The random numbers of a batch follow from the seed, the epoch and the batch's number alone, so that a resumed run,
-    and any number of processes, draw the same as one uninterrupted process.
+    and any number of processes, draw the same as one uninterrupted process. Before anything is saved, `check` may raise
+    FireRedError.
     """
 
-    def __init__(self, settings: Settings, task: Task, accelerator: Accelerator) -> None:
+    def __init__(
+        self, settings: Settings, task: Task, accelerator: Accelerator, check: Callable[[], None] = lambda: None
+    ) -> None:
+        self._check = check
         self.settings, self.config, self.accelerator = settings, settings.train, accelerator
         self.plain = task.objective  # `objective` is this, or its wrapper for several processes
         if self.config.gradient_checkpointing:
@@ -163,6 +167,7 @@ class Trainer:
         config = self.config
         due = self.step % config.eval_steps == 0 if config.eval_steps else ends_epoch
         evaluate = due or self._finished()
+        self._check()
         if evaluate or self.step % config.log_steps == 0:
             self._log_train(epoch, rate)
         if evaluate:

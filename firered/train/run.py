@@ -2,6 +2,7 @@
 
 import logging
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +10,8 @@ import torch
 import yaml
 from accelerate import Accelerator
 
+from firered.data.atomic import replacing
+from firered.data.lock import FolderLock
 from firered.errors import OptionError
 from firered.options import read_yaml
 from firered.train.beside import on_main_process
@@ -39,6 +42,17 @@ def train(settings: Settings) -> None:
     accelerator = Accelerator(cpu=cpu, mixed_precision="no")  # the loop has its own number format
     if not accelerator.is_main_process:
         logging.getLogger().setLevel(logging.ERROR)
+    lock: list[FolderLock] = []  # of the main process
+    on_main_process(lambda: lock.append(FolderLock(settings.out)))
+    try:
+        _train(settings, accelerator, lock[0].check if lock else lambda: None)
+    finally:
+        for held in lock:
+            held.release()
+
+
+def _train(settings: Settings, accelerator: Accelerator, check: Callable[[], None]) -> None:
+    config = settings.train
     on_main_process(lambda: _open(settings))
     torch.manual_seed(config.seed)  # of the initial weights
     task = TASKS[settings.task].build(settings)
@@ -51,7 +65,7 @@ def train(settings: Settings) -> None:
         settings.task, len(task.train.keys), len(task.dev.keys), every / 1e6, trained / 1e6,
         accelerator.num_processes, accelerator.device,
     )  # fmt: skip
-    Trainer(settings, task, accelerator).run()
+    Trainer(settings, task, accelerator, check).run()
     accelerator.end_training()
 
 
@@ -64,8 +78,8 @@ def _open(settings: Settings) -> None:
         (out / CURVE).unlink(missing_ok=True)
     elif state_path(out).exists():
         _refuse_changes(out / SETTINGS, settings)
-    out.mkdir(parents=True, exist_ok=True)
-    (out / SETTINGS).write_text(settings.to_yaml(), encoding="utf-8")
+    with replacing(out / SETTINGS) as unfinished:
+        unfinished.write_text(settings.to_yaml(), encoding="utf-8")
 
 
 def _refuse_changes(path: Path, settings: Settings) -> None:

@@ -251,7 +251,7 @@ def test_output_that_cannot_be_written(tiny_vad_models, tmp_path):
     (tmp_path / "file").touch()
     done = command("vad", tmp_path / "in", tmp_path / "file/out", "--model", tiny_vad_models)
     assert done.returncode == 1
-    assert "cannot write into" in done.stderr
+    assert "file/out: cannot be written: Not a directory" in done.stderr
     assert "Traceback" not in done.stderr
 
 

@@ -59,6 +59,7 @@ def test_out_of_memory_halves_the_batch():
 def test_a_batch_that_fails_loses_only_the_culprit(tmp_path):
     from firered.results import AsrResult
     from firered.runs.config import RunConfig
+    from firered.runs.depends import fingerprint
     from firered.runs.inputs import resolve
     from firered.runs.journal import Run
     from firered.runs.over_utterances import Loader, run_utterances
@@ -74,7 +75,7 @@ def test_a_batch_that_fails_loses_only_the_culprit(tmp_path):
             raise ValueError("nobody foresaw this")
         return [AsrResult(speech.key, "x", 1.0, speech.duration_s, ["x"], [1.0]) for speech in batch]
 
-    with Run(tmp_path / "out", "x", RunConfig()) as run:
+    with Run(tmp_path / "out", fingerprint("x"), RunConfig()) as run:
         run.take(inputs)
         run_utterances(inputs.utterances, Loader(AudioConfig()), run, 100.0, process)
         assert run.results.keys() == {"a", "c"}

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import matplotlib
 import numpy as np
 
+from firered.errors import writing
 from firered.scoring.metrics.calibration import Calibration
 
 matplotlib.use("Agg")
@@ -90,6 +91,7 @@ def _plain(label: str) -> str:
 
 
 def _save(figure: pyplot.Figure, path: Path) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    figure.savefig(path, dpi=_DPI)
+    with writing(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        figure.savefig(path, dpi=_DPI)
     pyplot.close(figure)

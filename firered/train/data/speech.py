@@ -159,9 +159,9 @@ def _need_audio(utterances: Sequence[Utterance]) -> None:
 def _samples(utterance: Utterance) -> np.ndarray:
     """(n,) the utterance's audio."""
     blocks = read_blocks(
-        utterance.rxfilename, _AUDIO, channel=utterance.channel, start_s=utterance.start_s, end_s=utterance.end_s
+        utterance.audio, _AUDIO, channel=utterance.channel, start_s=utterance.start_s, end_s=utterance.end_s
     )
-    return np.concatenate(list(whole_segment(utterance, blocks)))
+    return np.concatenate(list(whole_segment(utterance, blocks, _AUDIO)))
 
 
 def write_cmvn(utterances: Sequence[Utterance], count: int, seed: int, path: Path) -> None:

@@ -86,7 +86,6 @@ def make_tokens(paths: str, out: Path, config: TokensConfig) -> None:
     if not characters and not stretches:
         raise DataError(f"{paths}: no text here")
     pieces: list[str] = []
-    out.mkdir(parents=True, exist_ok=True)
     if stretches:
         model = learn_pieces(stretches, config)
         loaded = sentencepiece.SentencePieceProcessor(model_proto=model)

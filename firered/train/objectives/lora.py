@@ -3,9 +3,12 @@
 from pathlib import Path
 
 from peft import LoraConfig, inject_adapter_in_model
+from safetensors import SafetensorError
 from safetensors.torch import save_file
 from torch import Tensor
 
+from firered.data.atomic import replacing
+from firered.errors import FireRedError, writing
 from firered.models.aed import Aed
 from firered.train.data.config import SpecAugmentConfig
 from firered.train.objectives.encoder_decoder import AedObjective
@@ -77,11 +80,16 @@ def merged(state: dict[str, Tensor], scale: float) -> dict[str, Tensor]:
 
 def save_adapter(folder: Path, config: LoraConfig, state: dict[str, Tensor]) -> None:
     """Write LoRA alone, as peft's `PeftModel.from_pretrained` loads it."""
-    folder.mkdir(parents=True, exist_ok=True)
     own = {
         f"base_model.model.{name.replace('.default.', '.')}": tensor.contiguous()
         for name, tensor in state.items()
         if ".lora_" in name
     }
-    save_file(own, folder / "adapter_model.safetensors")
-    config.save_pretrained(str(folder))
+    with writing(folder):
+        folder.mkdir(parents=True, exist_ok=True)
+        config.save_pretrained(str(folder))
+        try:
+            with replacing(folder / "adapter_model.safetensors", only_writer=True) as unfinished:
+                save_file(own, unfinished)
+        except SafetensorError as error:  # what the writer makes of a full disk
+            raise FireRedError(f"{folder}: cannot be written: {error}") from error

@@ -149,9 +149,7 @@ def _pretrained(folder: str) -> tuple[BertModel, list[str]]:
 
 
 def _write_beside(out: Path, vocabulary: list[str], sizes: dict[str, Any]) -> None:
-    (out / BERT_CONFIG).parent.mkdir(parents=True, exist_ok=True)
-    text = json.dumps({"model_type": "bert", **sizes}, indent=2, sort_keys=True)
-    (out / BERT_CONFIG).write_text(f"{text}\n", encoding="utf-8")
+    write_lines(out / BERT_CONFIG, [json.dumps({"model_type": "bert", **sizes}, indent=2, sort_keys=True)])
     write_lines(out / VOCABULARY, vocabulary)
     write_lines(out / TAGS, ["<space>", *MARKS])
 
