@@ -18,7 +18,7 @@ from firered.data.datadir import (
     write_table,
 )
 from firered.data.partition import combine, current_split, share_out, split, subset
-from firered.errors import DataError, OptionError, Problem
+from firered.errors import DataError, FireRedError, OptionError, Problem
 
 
 def make(path, **files):
