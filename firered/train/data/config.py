@@ -45,7 +45,8 @@ class SpeechDataConfig(FeatureDataConfig, TokenDataConfig):
     silence_db: float = option(
         0.0,
         "CTC has blanks alone before and after the speech, in the frames that are so much fainter than the loudest, "
-        "so that it learns to label the words and not the recording's edges; 0: it may label every frame",
+        "and in the speech's last 40 to 80 ms, so that it learns to label the words and not the recording's edges; "
+        "0: it may label every frame",
         low=0,
     )
 

@@ -24,6 +24,9 @@ from firered.train.sections import Settings
 Targets = Callable[[Sequence[Utterance], str, list[Problem]], Mapping[str, list[int]]]
 
 
+_TOO_LATE = 1  # encoder frames of 40 ms, beside the one in which the speech ends
+
+
 class TokenCorpus(SpeechCorpus):
     """Features and token sequences.
 
@@ -54,7 +57,10 @@ class TokenCorpus(SpeechCorpus):
 
 
 def labelled_frames(feats: Tensor, needed: int, silence_db: float) -> tuple[int, int]:
-    """The first encoder frame of the speech and the one after its last, with a frame more on either side.
+    """The first encoder frame that may have a label and the one after the last: those of the speech but its very end.
+
+    A label in the last frames would be late. Without them a head learns to label the beginnings of words, not the ends,
+    which differ more in how long after the beginning they come.
 
     Args:
         feats: (T, 80) log filterbank energies.
@@ -67,7 +73,7 @@ def labelled_frames(feats: Tensor, needed: int, silence_db: float) -> tuple[int,
     levels = torch.logsumexp(feats, 1)
     loud = torch.nonzero(levels >= levels.max() - silence_db * math.log(10) / 10)
     first = max(0, int(loud[0]) // SUBSAMPLING - 1)
-    end = min(frames, int(loud[-1]) // SUBSAMPLING + 2)
+    end = int(loud[-1]) // SUBSAMPLING - _TOO_LATE
     return (first, end) if end - first >= needed else (0, frames)
 
 
