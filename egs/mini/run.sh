@@ -56,6 +56,7 @@ train() { task "train_$1" firered-train "$here/conf/$1.yaml" ${short+"${short[@]
 recognition() {
   train aed_first
   train aed
+  train aed_decoder
 }
 others() {
   train vad
