@@ -25,6 +25,16 @@ class ModelError(FireRedError):
     """A model directory or checkpoint that is incomplete, of another kind, or not safe to load."""
 
 
+class NoNumbersError(ModelError):
+    """A model gave NaN where numbers belong."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "the model gives NaN here: its weights are damaged or too large for the number format, or the audio holds "
+            "samples that are no numbers"
+        )
+
+
 class OptionError(FireRedError):
     """An option whose value cannot be used."""
 

@@ -6,9 +6,11 @@ EXTRA_OF = {
     "jiwer": "score",
     "cn2an": "score",
     "opencc": "score",
+    "whisper_normalizer": "score",
     "praatio": "score",
     "tensorboard": "train",
     "ijson": "recipes",
+    "pyarrow": "parquet",
 }
 
 

@@ -93,11 +93,30 @@ def _with_these_fields(kinds: Sequence[Any], value: Mapping[str, Any]) -> Any:  
 
 @dataclass(frozen=True)
 class Word(Result):
-    """A word, or a Chinese character, in seconds from the start of its utterance or, in a transcript, recording."""
+    """A word, or a Chinese character, in seconds from the start of its utterance or, in a transcript, recording.
+
+    `score` is the mean log-probability of its tokens, None where none of them could be aligned, as of words that the
+    dictionary lacks, and where it was not looked at. It does not count when words are compared.
+    """
 
     text: str
     start_s: float
     end_s: float
+    score: float | None = field(default=None, compare=False, repr=False)
+
+
+@dataclass(frozen=True)
+class TokenTime(Result):
+    """A token of an utterance in seconds from its start.
+
+    `score` is the mean log-probability over the frames that carry it, natural logarithm; None where it was not aligned,
+    as a character that the dictionary lacks, whose time is that between its neighbours.
+    """
+
+    token: str
+    start_s: float
+    end_s: float
+    score: float | None = None
 
 
 _SHIFT_MS = 10
@@ -122,6 +141,21 @@ class StreamEvent(Result):
     def known_at_s(self) -> float:
         """End of the window of the frame at which the event was known, in seconds."""
         return round((self.frame - 1) * _SHIFT_MS / 1000 + _WINDOW_REST_S, 3)
+
+
+@dataclass(frozen=True)
+class StreamFrame(Result):
+    """What the streaming detector says of a frame, counted from 1: posterior, smoothed posterior, speech or not."""
+
+    frame: int
+    prob: float
+    smoothed: float
+    speech: bool
+
+    @property
+    def time_s(self) -> float:
+        """The frame's place on the time axis, in seconds."""
+        return (self.frame - 1) / 100
 
 
 def _no_probs() -> np.ndarray:
@@ -159,9 +193,19 @@ class MvadResult(Result):
 
 @dataclass(frozen=True)
 class StreamVadResult(VadResult):
-    """Voice segments as the streaming detector found them, and its events in the order they became known."""
+    """Voice segments as the streaming detector found them, and its events in the order they became known.
+
+    As published, a segment that is still open when the audio ends has no end among the events; `all_events` has it.
+    """
 
     events: Sequence[StreamEvent] = ()
+
+    def all_events(self) -> list[StreamEvent]:
+        """The events, and the end, at the last frame, of a segment that is open when the audio ends."""
+        if not self.events or self.events[-1].kind != "start":
+            return list(self.events)
+        last_frame = round(100 * self.timestamps[-1][1]) + 1
+        return [*self.events, StreamEvent("end", last_frame, self.events[-1].start_frame, last_frame)]
 
 
 @dataclass(frozen=True)
@@ -202,10 +246,11 @@ class NBest(Result):
 class AsrResult(Result):
     """The text of one utterance.
 
-    `words` are in seconds from its start, None where no time stamps were requested; `nbest` is empty for an utterance
-    that was decoded in windows. `flags` are reasons to doubt the text (see `firered.asr.guard`); `dropped` is the text
-    itself where it was removed for them; `ctc_text` what a CTC head decodes in the utterance, where one was used.
-    `context_used` names the fields of the utterance's context that the recogniser made use of.
+    `words` and `token_times`, which has an item for each of `tokens`, are in seconds from its start, None where no time
+    stamps were requested; `nbest` is empty for an utterance that was decoded in windows. `flags` are reasons to doubt
+    the text (see `firered.asr.guard`); `dropped` is the text itself where it was removed for them; `ctc_text` what a
+    CTC head decodes in the utterance, where one was used. `context_used` names the fields of the utterance's context
+    that the recogniser made use of.
     """
 
     uttid: str
@@ -220,6 +265,7 @@ class AsrResult(Result):
     dropped: str = ""
     ctc_text: str | None = None
     context_used: Sequence[str] = ()
+    token_times: Sequence[TokenTime] | None = None
 
 
 @dataclass(frozen=True)
@@ -261,11 +307,15 @@ class Alignment(Result):
 
 @dataclass(frozen=True)
 class AlignResult(Result):
-    """Words in seconds from the utterance's start, and the path through its frames that they were read from."""
+    """Words and tokens in seconds from the utterance's start, and the path through its frames they were read from.
+
+    The path is of the tokens that the dictionary has; `token_times` has the others, too, without a score.
+    """
 
     uttid: str
     words: Sequence[Word]
     alignment: Alignment
+    token_times: Sequence[TokenTime] = ()
 
 
 @dataclass(frozen=True)

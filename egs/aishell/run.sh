@@ -6,4 +6,4 @@ recipe=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 sets=aishell1
 # shellcheck source=egs/common/recipe.sh
 . "$recipe/../common/recipe.sh"
-recognise "$papers" "$speechio"
+recognise "${chinese[@]}"

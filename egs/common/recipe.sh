@@ -6,6 +6,8 @@ corpus=
 labels=
 magichub=
 models=pretrained_models
+model=
+system=
 exp=exp/$(basename "${recipe:?}")
 sets=${sets:-}
 stage=-1
@@ -26,6 +28,9 @@ Stages: -1 data directories (local/prepare.py), 0 and 1 VAD, 2 LID, 3 recognitio
   --labels DIR                 labels of voice activity (fleurs_vad_102)
   --magichub DIR               corpora of MagicHub, as for egs/magichub (zh_dialects_lid)
   --models DIR                 released models                            [$models]
+  --model DIR                  one model, of this or another system, in the place of the one under --models
+  --system NAME                what RESULTS.md calls it: the papers' name of a system, or a name of your own
+                               [the published name of the model, else the name of its directory]
   --exp DIR                    where everything is written                [$exp]
   --sets \"NAME...\"             test sets                                  [${sets:-all that are there}]
   --allow-missing true|false   leave out utterances that lack audio or transcript     [$allow_missing]
@@ -36,26 +41,37 @@ Stages: -1 data directories (local/prepare.py), 0 and 1 VAD, 2 LID, 3 recognitio
 TOP=$(cd "$recipe/../.." && pwd)
 # shellcheck source=utils/parse_options.sh
 . "$TOP/utils/parse_options.sh"
+# shellcheck source=egs/common/paths.sh
+. "$TOP/egs/common/paths.sh"
+plain_paths corpus labels magichub models model exp asr_config python
 # shellcheck source=utils/path.sh
 . "$TOP/utils/path.sh"
 
-# Rules of scoring: the papers', the leaderboard's of SpeechIO, and the first one where Cantonese may be in either script.
+# Rules of scoring, each with the name of its report first: the papers', this project's, the SpeechIO leaderboard's, and
+# for characters in either script. All Chinese sets have all of them, so that every rule has its averages.
+papers="firered-released --normalizer firered-released --number-normalization"
 # shellcheck disable=SC2034 # run.sh passes them on
-papers="firered --number-normalization" speechio="speechio --normalizer speechio"
+chinese=("$papers" "firered --number-normalization" "speechio --normalizer speechio"
+  "firered-t2s --number-normalization --t2s")
 # shellcheck disable=SC2034
-simplified="firered-t2s --number-normalization --t2s"
+english=("$papers" firered "whisper-en --normalizer whisper-en")
 
 wanted() { # wanted <stage>: whether it is to be run
   [ "$stage" -le "$1" ] && [ "$stop_stage" -ge "$1" ]
 }
 
+# Sets that cannot be prepared do not stop the others; the exit status of the recipe tells of them.
+prepared=0
 prepare() {
   local options=(--sets "$sets")
   if [ "$allow_missing" = true ]; then options+=(--allow-missing); fi
   if wanted -1; then
     echo "stage -1: data directories -> $exp/<set>/data"
+    rm -f "$exp/sets"
     python "$recipe/local/prepare.py" "${options[@]}" \
-      ${corpus:+"$corpus"} ${labels:+"$labels"} ${magichub:+"$magichub"} "$exp"
+      ${corpus:+"$corpus"} ${labels:+"$labels"} ${magichub:+"$magichub"} "$exp" || prepared=$?
+    if [ ! -f "$exp/sets" ]; then exit "$prepared"; fi
+    sets=
   fi
   sets=${sets:-$(cat "$exp/sets")}
 }
@@ -66,21 +82,21 @@ run_stages() {
   local name=$1 first=$(($2 > stage ? $2 : stage)) last=$(($3 < stop_stage ? $3 : stop_stage))
   shift 3
   if [ "$first" -le "$last" ]; then
-    bash "$TOP/run.sh" --exp "$exp/$name" --models "$models" --nj "$nj" ${cmd:+--cmd "$cmd"} \
+    bash "$TOP/run.sh" --exp "$exp/$name" --models "${model:-$models}" --nj "$nj" ${cmd:+--cmd "$cmd"} \
       ${python:+--python "$python"} \
       --keep-going true --stage "$first" --stop-stage "$last" "$@"
   fi
 }
 
-# score <text|vad|lid|punc> <set> <found> <report> <system> <model> [options]: what is under $exp/<set>/<found> against
-# $exp/<set>/data; system and options as firered-score has them.
+# score <text|vad|lid|punc> <set> <found> <report> <model> [options]: what is under $exp/<set>/<found> against
+# $exp/<set>/data; model, a directory, and options as firered-score has them.
 score() {
-  local kind=$1 name=$2 found=$3 report=$4 system=$5 model=$6
-  shift 6
+  local kind=$1 name=$2 found=$3 report=$4 directory=$5
+  shift 5
   if wanted 6; then
     echo "stage 6: scores of $name -> $exp/$name/$report"
     firered-score "$kind" "$exp/$name/data" "$exp/$name/$found" "$exp/$name/$report" \
-      --test-set "$name" --system "$system" --model "$models/$model" "$@"
+      --test-set "$name" ${system:+--system "$system"} --model "$directory" "$@"
   fi
 }
 
@@ -91,56 +107,77 @@ results() {
     firered-table --title "${recipe##*/}" "${scores[@]}" "$exp/RESULTS.md"
     echo "stage 6: table -> $exp/RESULTS.md"
   fi
+  if [ "$prepared" -ne 0 ]; then
+    echo "${0##*/}: not all of the test sets could be prepared: see the errors of stage -1 above" >&2
+    exit "$prepared"
+  fi
 }
 
-# The published name of the recognition model under $models.
-recogniser() {
-  python -c 'import sys; from firered.asr.families import find; print(find(*sys.argv[1:])[0].name)' "$models" "$asr_type"
+# directory_of <published name>: where the model lies that is no recogniser.
+directory_of() {
+  python -c 'import sys; from firered.hub.find import find_model; print(find_model(*sys.argv[1:]))' \
+    "${model:-$models}" "$1"
+}
+
+# Sets `directory` and `family` to those of the recogniser.
+find_recogniser() {
+  local found
+  found=$(python -c 'import sys; from firered.asr.families import find
+directory, family = find(*sys.argv[1:])
+print(family.name, directory)' "${model:-$models}" "$asr_type")
+  family=${found%% *} directory=${found#* }
 }
 
 recognise() { # recognise <rules...>: utterances as the corpus has them cut; each rule a name, and its options to score by
-  local name rule options system=
+  local name rule options family directory=
   prepare
+  if wanted 3 || wanted 6; then
+    find_recogniser
+    # The settings of the published example, unless there are others.
+    if [ -z "$asr_config" ] && [ -f "$TOP/conf/asr_$family.yaml" ]; then asr_config=$TOP/conf/asr_$family.yaml; fi
+  fi
   for name in $sets; do
     run_stages "$name" 3 3 --vad false ${asr_type:+--asr-type "$asr_type"} --asr-config "$asr_config"
-    if wanted 6; then system=$(recogniser); fi
     for rule in "$@"; do
       read -ra options <<<"$rule"
-      score text "$name" asr "score/${options[0]}" "$system" "$system" "${options[@]:1}"
+      score text "$name" asr "score/${options[0]}" "$directory" "${options[@]:1}"
     done
   done
   results
 }
 
 identify() { # identify <label|language>: what is compared
-  local name
+  local name directory=
   prepare
   for name in $sets; do
     run_stages "$name" 2 2 --vad false
-    score lid "$name" lid score FireRedLID FireRedLID --level "$1"
+    if wanted 6; then directory=$(directory_of FireRedLID); fi
+    score lid "$name" lid score "$directory" --level "$1"
   done
   results
 }
 
 detect() {
-  local name
+  local name directory=
   prepare
   for name in $sets; do
     run_stages "$name" 0 1
-    score vad "$name" vad score FireRedVAD FireRedVAD/VAD
+    if wanted 6; then directory=$(directory_of FireRedVAD/VAD); fi
+    score vad "$name" vad score "$directory"
   done
   results
 }
 
 punctuate() {
-  local name
+  local name directory=
   prepare
   for name in $sets; do
     if wanted 5; then
       echo "stage 5: punctuation -> $exp/$name/punc"
-      firered-punc --model "$models" --format kaldi --keep-going "$exp/$name/data/plain/text" "$exp/$name/punc"
+      firered-punc --model "${model:-$models}" --format kaldi --keep-going "$exp/$name/data/plain/text" "$exp/$name/punc"
     fi
-    score punc "$name" punc score FireRedPunc FireRedPunc
+    if wanted 6; then directory=$(directory_of FireRedPunc); fi
+    score punc "$name" punc score "$directory"
   done
   results
 }

@@ -28,6 +28,9 @@ Stages: 0 corpus and data directories, 1 dictionary, 2 training, 3 decoding and 
 
 # shellcheck source=utils/parse_options.sh
 . "$TOP/utils/parse_options.sh"
+# shellcheck source=egs/common/paths.sh
+. "$TOP/egs/common/paths.sh"
+plain_paths corpus dir python
 if [ -n "$corpus" ]; then corpus=$(realpath "$corpus"); fi
 # shellcheck source=utils/path.sh
 . "$TOP/utils/path.sh"

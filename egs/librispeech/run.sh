@@ -6,4 +6,4 @@ recipe=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 sets="librispeech-test-clean librispeech-test-other"
 # shellcheck source=egs/common/recipe.sh
 . "$recipe/../common/recipe.sh"
-recognise firered
+recognise "${english[@]}"

@@ -31,6 +31,9 @@ Stages: 0 corpus, 1 features and dictionary, 2 training of recognition (AED), in
 
 # shellcheck source=utils/parse_options.sh
 . "$TOP/utils/parse_options.sh"
+# shellcheck source=egs/common/paths.sh
+. "$TOP/egs/common/paths.sh"
+plain_paths dir python
 
 # shellcheck source=utils/path.sh
 . "$TOP/utils/path.sh"

@@ -6,4 +6,4 @@ recipe=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 sets="ws-chuan-easy ws-chuan-hard"
 # shellcheck source=egs/common/recipe.sh
 . "$recipe/../common/recipe.sh"
-recognise "$papers" "$speechio"
+recognise "${chinese[@]}"

@@ -8,18 +8,20 @@ import torch
 from torch import Tensor
 
 from firered.align.config import AlignConfig
-from firered.align.ctc import NotAligned, TimestampMode, align, word_times
+from firered.align.ctc import NotAligned, TimestampMode, align
+from firered.align.words import GivenWord, given_words, times_of, words_given
 from firered.audio.like import AudioLike, as_frames, listed
 from firered.errors import AudioError, OptionError, Outcome, result_of
 from firered.hub.find import find_model
 from firered.models.aed import Aed
-from firered.results import Alignment, AlignResult, Word
+from firered.results import Alignment, AlignResult, TokenTime, Word
 from firered.runtime.batches import by_parts
 from firered.runtime.entry import Progress, over_audio
 from firered.runtime.loaded import Loaded, need_ctc
 from firered.runtime.speech import Speech
 from firered.runtime.windows import window_parts
 from firered.search.ctc import ctc_texts
+from firered.text.tokenizer import BLANK_ID
 
 PUBLISHED = "FireRedASR2-AED"
 
@@ -120,26 +122,36 @@ class Aligner:
             if isinstance(log_probs, Exception):
                 results.append(log_probs)
                 continue
-            words = self._words(speech, *self._path(text, log_probs))
+            found_words, _ = self._timed(speech, *self._path(text, log_probs))
             (read,) = ctc_texts(log_probs[None], torch.tensor([len(log_probs)]), self.loaded.tokenizer.text_of)
-            results.append(Reading(words, read))
+            results.append(Reading(found_words, read))
         return results
 
     def _alignment(self, speech: Speech, text: str, log_probs: Tensor) -> Outcome[AlignResult]:
-        tokens, found = self._path(text, log_probs)
+        given, found = self._path(text, log_probs)
         if not isinstance(found, Alignment):
             return AudioError(f"cannot be aligned: {found.reason}")
-        return AlignResult(speech.key, self._words(speech, tokens, found), found)
+        found_words, tokens = self._timed(speech, given, found)
+        return AlignResult(speech.key, found_words, found, tokens)
 
-    def _path(self, text: str, log_probs: Tensor) -> tuple[list[str], Alignment | NotAligned]:
-        tokens, ids = self.loaded.tokenizer.tokenize(text)
+    def _path(self, text: str, log_probs: Tensor) -> tuple[list[GivenWord], Alignment | NotAligned]:
+        """The words of a text, and the path of those of their pieces that the dictionary has."""
+        given = given_words(text, self.loaded.tokenizer)
+        ids = [piece.id for word in given for piece in word.pieces if piece.id is not None]
+        if given and not ids and len(log_probs):  # nothing in it is known: all frames are the blank's
+            blanks = log_probs[:, BLANK_ID].double()
+            return given, Alignment([BLANK_ID] * len(log_probs), [], float(blanks.sum()), BLANK_ID)
         (found,) = align(log_probs[None], [len(log_probs)], [ids])
-        return tokens, found
+        return given, found
 
-    def _words(self, speech: Speech, tokens: list[str], found: Alignment | NotAligned) -> list[Word]:
+    def _timed(
+        self, speech: Speech, given: list[GivenWord], found: Alignment | NotAligned
+    ) -> tuple[list[Word], list[TokenTime]]:
         lead_s = self.loaded.model.config.ctc_lead_s
         mode: TimestampMode = "reference" if self.config.timestamps == "reference" else "pauses"
-        return word_times(tokens, found, speech.duration_s, mode, lead_s)
+        pieces = [piece for word in given for piece in word.pieces]
+        tokens = times_of(pieces, found, speech.duration_s, mode, lead_s)
+        return words_given(given, tokens), tokens
 
     def _log_probs(self, utterances: Sequence[Speech]) -> list[Outcome[Tensor]]:
         """CTC log posteriors (T, V) of each utterance, long ones joined from their windows."""

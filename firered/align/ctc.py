@@ -1,6 +1,6 @@
-"""Times of tokens and words by CTC forced alignment (FireRedASR2S paper section 3.1.2).
+"""CTC forced alignment, and the published rules for the times of tokens and words (FireRedASR2S paper section 3.1.2).
 
-Frames are the encoder's, of 40 ms. An utterance that cannot be aligned gives a value with the reason, and its words
+Frames are the encoder's, of 40 ms. An utterance that cannot be aligned gives a value with the reason, and its tokens
 still get times.
 """
 
@@ -16,13 +16,13 @@ import torch
 from torch import Tensor
 from torchaudio.functional import forced_align
 
+from firered.align.pauses import Interval, Size, before_the_end, one_after_the_other, with_unknown
 from firered.audio.framing import FRAME_LENGTH_S
 from firered.models.aed import CTC_LEAD_S
 from firered.results import Alignment, TokenSpan, Word
 
 ENCODER_SHIFT_S = 0.04
 TimestampMode = Literal["reference", "pauses"]
-Interval = tuple[float, float]  # start and end in seconds
 _MS = 0.001
 _IMPOSSIBLE = -1e30  # stands for a log-probability of minus infinity
 _WORD_START = "▁"
@@ -118,29 +118,6 @@ def spans_of(labels: Sequence[int], blank: int = 0) -> list[tuple[int, int]]:
     return [(first, end) for first, end in pairwise(edges) if first < end and labels[first] != blank]
 
 
-def word_times(
-    symbols: Sequence[str],
-    alignment: Alignment | NotAligned | None,
-    duration_s: float,
-    mode: TimestampMode = "reference",
-    lead_s: float = CTC_LEAD_S,
-) -> list[Word]:
-    """Words of an utterance's tokens with their times; `token_times` and `merge_words` in one go.
-
-    Args:
-        symbols: the tokens as the dictionary has them, L of them.
-        alignment: of those tokens; without one the times are spread evenly.
-        duration_s: the utterance's samples / 16000, not rounded.
-        mode: see `token_times`.
-        lead_s: how much earlier than its CTC frames a word is spoken: `ctc_lead_s` of the model.
-
-    Raises:
-        ValueError: the alignment is not of as many tokens.
-    """
-    labels, blank = (alignment.labels, alignment.blank) if isinstance(alignment, Alignment) else (None, 0)
-    return merge_words(symbols, token_times(labels, len(symbols), duration_s, mode, blank, lead_s))
-
-
 def token_times(
     labels: Sequence[int] | None,
     count: int,
@@ -148,16 +125,26 @@ def token_times(
     mode: TimestampMode = "reference",
     blank: int = 0,
     lead_s: float = CTC_LEAD_S,
+    sizes: Sequence[Size] | None = None,
 ) -> list[Interval]:
     """Start and end in seconds of `count` tokens, from the (T,) labels of their alignment or spread evenly without.
 
     `reference` gives the published system's times: every token starts where the one before it ends, so pauses are
-    swallowed. `pauses` gives whole milliseconds inside [0, duration_s]: no token
-    starts before the end of the one before it, each lasts 1 ms or more (as long as there is a millisecond for each),
-    and silences that the alignment shows stay between them.
+    swallowed. `pauses` gives whole milliseconds inside [0, duration_s]: no token starts before the end of the one
+    before it, each lasts a frame of the encoder or more (as long as there is room), silences that the alignment shows
+    stay between them, and tokens that only fit after the end of the speech follow the one before them.
+
+    Args:
+        labels: of the alignment of the tokens that the dictionary has.
+        count: of all tokens.
+        duration_s: the utterance's samples / 16000, not rounded.
+        mode: `reference` or `pauses`.
+        blank: the label that stands for no token.
+        lead_s: how much earlier than its CTC frames a word is spoken: `ctc_lead_s` of the model.
+        sizes: of all tokens, and which of them the alignment lacks; none: it is of all.
 
     Raises:
-        ValueError: the labels are not of `count` tokens, the duration is not one, or there is no such mode.
+        ValueError: the labels are not of as many tokens, the duration is not one, or there is no such mode.
     """
     if mode not in get_args(TimestampMode):
         raise ValueError(f"no timestamp mode {mode!r}, only {' and '.join(get_args(TimestampMode))}")
@@ -166,17 +153,33 @@ def token_times(
     if labels is None:
         step_s = duration_s / max(count, 1)
         raw = [(n * step_s, (n + 1) * step_s) for n in range(count)]
-        shift_s = 0.0
     else:
-        raw, shift_s = frame_times(labels, blank), lead_s
-        if len(raw) != count:
-            raise ValueError(f"the alignment is of {len(raw)} tokens, not {count}")
-    raw = [(start - shift_s, end - shift_s) for start, end in raw]
+        raw = _aligned_times(labels, count, duration_s, mode, blank, lead_s, sizes)
     if mode == "pauses":
-        return _one_after_the_other(raw, duration_s)
+        return one_after_the_other(raw, duration_s)
     if labels is not None:
         raw = _without_gaps(raw, duration_s)
     return _part_at_the_end([(round(start, 3), round(end, 3)) for start, end in raw], duration_s)
+
+
+def _aligned_times(
+    labels: Sequence[int],
+    count: int,
+    duration_s: float,
+    mode: TimestampMode,
+    blank: int,
+    lead_s: float,
+    sizes: Sequence[Size] | None,
+) -> list[Interval]:
+    """Times of all tokens on the recording's axis, from the alignment of the known ones, before they are clipped."""
+    times = [(start - lead_s, end - lead_s) for start, end in frame_times(labels, blank)]
+    known = count if sizes is None else sum(size.known for size in sizes)
+    if len(times) != known:
+        raise ValueError(f"the alignment is of {len(times)} tokens, not {known}")
+    own_ends = [ENCODER_SHIFT_S * (end + 1) - lead_s for _, end in spans_of(labels, blank)]
+    if mode == "pauses":
+        times = before_the_end(times, own_ends, duration_s)
+    return times if sizes is None or known == count else with_unknown(times, own_ends, sizes, duration_s)
 
 
 def frame_times(labels: Sequence[int], blank: int = 0) -> list[Interval]:
@@ -223,24 +226,6 @@ def _part_at_the_end(times: list[Interval], duration_s: float) -> list[Interval]
             end = max(0.0, duration_s - n * _MS)
         parted.append((start, end))
     return parted[::-1]
-
-
-def _one_after_the_other(times: list[Interval], duration_s: float) -> list[Interval]:
-    """Times in whole milliseconds inside [0, duration_s], none before the end of the one before, gaps kept."""
-    limit = math.floor(1000 * duration_s + 1e-6)  # in ms; the little more keeps 0.589 s at 589
-    forward: list[tuple[int, int]] = []
-    at = 0
-    for start, end in times:
-        start_ms = max(at, round(1000 * start))
-        at = max(start_ms + 1, round(1000 * end))
-        forward.append((start_ms, at))
-    backward: list[Interval] = []
-    for start_ms, end_ms in reversed(forward):
-        end_ms = min(end_ms, limit)
-        start_ms = max(0, min(start_ms, end_ms - 1))
-        backward.append((start_ms / 1000, end_ms / 1000))
-        limit = start_ms
-    return backward[::-1]
 
 
 def merge_words(symbols: Sequence[str], times: Sequence[Interval]) -> list[Word]:

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from firered.asr.confidence import KINDS
 from firered.errors import OptionError
 from firered.options import Options, option
 from firered.runtime.config import batch_seconds_option, dtype_option
@@ -10,7 +11,7 @@ from firered.search.config import BeamConfig, GenerateConfig
 
 @dataclass(frozen=True)
 class GuardConfig(Options):
-    """Detection of hallucinated text."""
+    """What is done about text that is hallucinated or in doubt."""
 
     guard: str = option(
         "off",
@@ -30,12 +31,25 @@ class GuardConfig(Options):
     guard_ctc_distance: float = option(
         0.7, "flagged: text of which more than this share differs from what the CTC head reads", low=0, high=1
     )
+    min_confidence: float = option(
+        0.0, "with or without the guard, flagged: text of a lower confidence; 0: none", low=0, high=1
+    )
+    low_confidence: str = option(
+        "flag",
+        "what is done with it: flag it in the results, or drop it (the reason and the text stay on record)",
+        choices=("flag", "drop"),
+    )
 
 
 @dataclass(frozen=True)
 class RecogniserConfig(GuardConfig):
     """The options that every family of recognisers has, in addition to its own."""
 
+    confidence: str = option(
+        "mean",
+        "of an utterance: arithmetic or geometric mean of its tokens' probabilities, or geometric without outliers",
+        choices=KINDS,
+    )
     nbest: int = option(BeamConfig.nbest, "hypotheses written to nbest.jsonl an utterance, at most beam_size", low=1)
     batch_seconds: float = batch_seconds_option()
     window_seconds: float = option(60.0, "longer utterances are decoded in windows cut at quiet places", low=2)
@@ -58,11 +72,6 @@ class AsrConfig(RecogniserConfig):
     )
     elm_dir: str | None = option(None, "directory of an external LSTM language model (model.pth.tar)")
     elm_weight: float = option(0.0, "weight of its log-probabilities")
-    confidence: str = option(
-        "mean",
-        "of an utterance: arithmetic or geometric mean of its tokens' probabilities",
-        choices=("mean", "geometric"),
-    )
     timestamps: str = option(
         "none",
         "word times from the CTC head: as published (pauses swallowed), or with pauses",

@@ -1,4 +1,4 @@
-"""A guard against hallucinated text: reasons to doubt what a recogniser wrote, of either kind."""
+"""A guard against hallucinated text: reasons to doubt what a recogniser wrote, of either kind, and how sure it is."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -67,12 +67,12 @@ class Guard:
 
     @property
     def on(self) -> bool:
-        """Whether it checks anything."""
+        """Whether it looks for hallucinated text."""
         return self.config.guard != "off"
 
     def __call__(self, utterances: Sequence[Speech], results: Sequence[Outcome[AsrResult]]) -> list[Outcome[AsrResult]]:
         """The results with their flags; where the guard is to drop, a flagged text goes to `dropped`."""
-        if not self.on:
+        if not self.on and not self.config.min_confidence:
             return list(results)
         return [
             result if isinstance(result, Exception) else self._checked(result, ratio)
@@ -80,8 +80,12 @@ class Guard:
         ]
 
     def _checked(self, result: AsrResult, speech_ratio: float | None) -> AsrResult:
-        flags = reasons(result.text, result.dur_s, self.config, Evidence(speech_ratio, result.ctc_text))
-        if not flags or self.config.guard == "flag":
+        evidence = Evidence(speech_ratio, result.ctc_text)
+        flags = reasons(result.text, result.dur_s, self.config, evidence) if self.on else []
+        unsure = self._unsure(result)
+        drops = (flags and self.config.guard == "drop") or (unsure and self.config.low_confidence == "drop")
+        flags += unsure
+        if not drops:
             return replace(result, flags=flags)
         return replace(
             result,
@@ -92,7 +96,15 @@ class Guard:
             tokens=[],
             token_confidence=[],
             words=None if result.words is None else [],
+            token_times=None if result.token_times is None else [],
         )
+
+    def _unsure(self, result: AsrResult) -> list[str]:
+        """The one reason to doubt a text that its confidence gives, if any."""
+        least = self.config.min_confidence
+        if not result.text or result.confidence >= least:
+            return []
+        return [f"unsure: its confidence of {result.confidence:.3f} is below {least:g}"]
 
     def _speech_ratios(self, utterances: Sequence[Speech]) -> list[float | None]:
         """The share of each utterance's frames that are speech to the detector."""

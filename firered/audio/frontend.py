@@ -12,6 +12,7 @@ from torch import Tensor
 from firered.audio.framing import FRAME_LENGTH, FRAME_SHIFT, SAMPLE_RATE
 from firered.data.archives import read_matrix, write_matrix
 from firered.errors import DataError, ModelError
+from firered.text.files import check_file
 
 NUM_BINS = 80
 
@@ -89,6 +90,9 @@ PUBLISHED = FrontEnd()  # of every model of FireRedASR2S
 _PREEMPHASIS = 0.97
 _LOW_FREQ, _HIGH_FREQ = 20.0, SAMPLE_RATE / 2
 _VARIANCE_FLOOR = 1e-20
+_LARGEST_STATISTICS = 1 << 20  # bytes
+# Of log energies, which lie between -16 and 40 or so.
+_LARGEST_MEAN, _SMALLEST_VARIANCE, _LARGEST_VARIANCE = 1e3, 1e-8, 1e6
 
 
 def frame_range(start_s: float, end_s: float, total: int, front_end: FrontEnd = PUBLISHED) -> tuple[int, int]:
@@ -213,15 +217,25 @@ class Cmvn:
         """Statistics of a `cmvn.ark`.
 
         Raises:
-            ModelError: it is missing or does not hold global statistics of so many bins.
+            ModelError: it is missing or does not hold global statistics of so many bins of log energies.
         """
+        check_file(path)
+        if path.stat().st_size > _LARGEST_STATISTICS:
+            raise ModelError(f"{path}: {path.stat().st_size} bytes, more than CMVN statistics have; it is another file")
         try:
-            stats = read_matrix(str(path))
+            stats = read_matrix(str(path)).astype(np.float64)
         except DataError as error:
             raise ModelError(str(error)) from error
         if stats.shape != (2, bins + 1) or not np.isfinite(stats).all() or stats[0, -1] <= 0:
             raise ModelError(f"{path}: not global CMVN statistics of {bins} bins (shape {stats.shape})")
-        return cls(stats.astype(np.float64))
+        with np.errstate(all="ignore"):
+            means, squares = stats[:, :-1] / stats[0, -1]
+            variances = squares - means**2
+        good = (abs(means) <= _LARGEST_MEAN) & (variances >= _SMALLEST_VARIANCE) & (variances <= _LARGEST_VARIANCE)
+        for wrong in np.flatnonzero(~good)[:1]:
+            what = f"bin {wrong} has mean {means[wrong]:.4g} and variance {variances[wrong]:.4g}"
+            raise ModelError(f"{path}: no statistics of speech, {what}")
+        return cls(stats)
 
     def __call__(self, feats: Tensor) -> Tensor:
         """Normalised (T, D) float32; the arithmetic is done in double, as in the published models' front end."""

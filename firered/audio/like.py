@@ -72,8 +72,8 @@ def as_frames(
         return of_samples(uttid, read_blocks(BytesIO(audio), config), front_end)
     if _is_file(audio):
         return of_samples(uttid, read_blocks(cast(BinaryIO, audio), config), front_end)
-    samples, rate = _with_rate(audio)
-    return of_samples(uttid, array_blocks(_as_array(samples), rate, config), front_end)
+    samples, rate = with_rate(audio)
+    return of_samples(uttid, array_blocks(as_array(samples), rate, config), front_end)
 
 
 def path_of(audio: AudioLike) -> str:
@@ -133,8 +133,12 @@ def _is_file(audio: object) -> bool:
     return True
 
 
-def _with_rate(audio: Any) -> tuple[Any, int]:  # noqa: ANN401 - whatever the caller gave
-    """Samples and their rate, of samples alone or with a rate."""
+def with_rate(audio: Any) -> tuple[Any, int]:  # noqa: ANN401 - whatever the caller gave
+    """Samples and their rate, of samples alone or with a rate.
+
+    Raises:
+        AudioError: a tuple of something else.
+    """
     if not isinstance(audio, tuple):
         return audio, SAMPLE_RATE
     if len(audio) != 2:
@@ -147,22 +151,26 @@ def _with_rate(audio: Any) -> tuple[Any, int]:  # noqa: ANN401 - whatever the ca
     return samples, int(rate)
 
 
-def _as_array(samples: Any) -> np.ndarray:  # noqa: ANN401 - whatever the caller gave
-    """(n,) or (n, channels) samples of an array or tensor."""
+def as_array(samples: Any, most_channels: int = 0) -> np.ndarray:  # noqa: ANN401 - whatever the caller gave
+    """(n,) or (n, channels) samples of an array or tensor.
+
+    Raises:
+        AudioError: it is neither, or has more channels than samples and than `most_channels`.
+    """
     if isinstance(samples, Tensor):
         rows = samples.detach().cpu()
         rows = rows.float() if rows.dtype in (torch.float16, torch.bfloat16) else rows
-        _check_layout(tuple(rows.shape), "tensor", "(channels, n)", samples_first=False)
+        _check_layout(tuple(rows.shape), "tensor", "(channels, n)", most_channels, samples_first=False)
         return rows.numpy() if rows.ndim != 2 else rows.T.numpy()
     if isinstance(samples, np.ndarray):
-        _check_layout(samples.shape, "array", "(n, channels)", samples_first=True)
+        _check_layout(samples.shape, "array", "(n, channels)", most_channels, samples_first=True)
         return samples
     raise AudioError(f"{type(samples).__name__} is no audio; accepted are {ACCEPTED}")
 
 
-def _check_layout(shape: tuple[int, ...], kind: str, layout: str, *, samples_first: bool) -> None:
+def _check_layout(shape: tuple[int, ...], kind: str, layout: str, most_channels: int, *, samples_first: bool) -> None:
     """Refuse what is clearly the other way round: more channels than samples."""
     if len(shape) == 2 and math.prod(shape) > 0:
         samples, channels = shape if samples_first else shape[::-1]
-        if channels > samples:
+        if channels > max(samples, most_channels):
             raise AudioError(f"{kind} of shape {shape}: expected {layout}, transpose it")

@@ -45,23 +45,23 @@ def read_blocks(
     ) as opened:
         for note in opened.notes:
             log.warning("%s", note)
-        wanted = channel if channel is not None else _channel_of(config)
+        wanted = channel if channel is not None else channel_of(config)
         channels = opened.header.channels
         if wanted is not None and wanted > channels and (channels > 1 or channel is None):
             raise AudioError(f"channel {wanted} requested, the number of channels is {channels}")
-        mono = (_mono(block, wanted) for block in opened.blocks)
-        signal = _checked(_resampled(mono, opened.header.rate))
+        mixed = (mono(block, wanted) for block in opened.blocks)
+        signal = _checked(_resampled(mixed, opened.header.rate))
         if opened.header.lossy or opened.header.rate != SAMPLE_RATE:
-            signal = _dithered(signal, round(start_s * SAMPLE_RATE))
+            signal = dithered(signal, round(start_s * SAMPLE_RATE))
         yield from signal
 
 
-def _channel_of(config: AudioConfig) -> int | None:
+def channel_of(config: AudioConfig) -> int | None:
     """The one channel that the options name, from 1."""
     return int(config.channel) if config.channel.isdigit() else None
 
 
-def _mono(block: np.ndarray, channel: int | None) -> np.ndarray:
+def mono(block: np.ndarray, channel: int | None) -> np.ndarray:
     """(n,) one channel (from 1) of (n, channels), or their mean; a single channel is returned as it is."""
     if block.shape[1] == 1:
         return block[:, 0]
@@ -81,13 +81,8 @@ def _checked(blocks: Iterable[np.ndarray]) -> Iterator[np.ndarray]:
     """The same blocks; raises AudioError where no model could analyse them."""
     total, silent = 0, True
     for block in blocks:
-        peak = float(np.abs(block).max(initial=0.0))  # NaN and Inf survive abs and max
-        if not np.isfinite(peak):
-            bad = total + int(np.flatnonzero(~np.isfinite(block))[0])
-            raise AudioError(f"holds NaN or infinite samples, the first at {bad / SAMPLE_RATE:.3f} s")
-        if peak > _FLOAT_LIMIT * INT16_SCALE:
-            raise AudioError(f"float samples reach {peak / INT16_SCALE:.0f} where full scale is 1.0; divide by 32768?")
-        total, silent = total + len(block), silent and peak == 0.0
+        checked_block(block, total / SAMPLE_RATE)
+        total, silent = total + len(block), silent and not block.any()
         yield block
     if total == 0:
         raise AudioError("holds no samples")
@@ -97,7 +92,22 @@ def _checked(blocks: Iterable[np.ndarray]) -> Iterator[np.ndarray]:
         raise AudioError("every sample is zero (digital silence: a muted channel or a failed conversion?)")
 
 
-def _dithered(blocks: Iterable[np.ndarray], position: int) -> Iterator[np.ndarray]:
+def checked_block(block: np.ndarray, start_s: float, rate: int = SAMPLE_RATE) -> np.ndarray:
+    """The same block (n,), on the int16 scale.
+
+    Raises:
+        AudioError: it holds NaN or infinite samples, or is on another scale.
+    """
+    peak = float(np.abs(block).max(initial=0.0))  # NaN and Inf survive abs and max
+    if not np.isfinite(peak):
+        bad_s = start_s + int(np.flatnonzero(~np.isfinite(block))[0]) / rate
+        raise AudioError(f"holds NaN or infinite samples, the first at {bad_s:.3f} s")
+    if peak > _FLOAT_LIMIT * INT16_SCALE:
+        raise AudioError(f"float samples reach {peak / INT16_SCALE:.0f} where full scale is 1.0; divide by 32768?")
+    return block
+
+
+def dithered(blocks: Iterable[np.ndarray], position: int) -> Iterator[np.ndarray]:
     """The same blocks with the noise floor of 16-bit audio: Gaussian noise of one step, as Kaldi's --dither=1.
 
     Resampling from a low rate and lossy codecs leave bands with nothing in them at all, which no model has seen in
@@ -123,19 +133,31 @@ def array_blocks(
     Raises:
         AudioError: as for recordings.
     """
+    block = scaled(samples)
+    wanted = channel_of(config) if config else None
+    if wanted is not None and wanted > block.shape[1]:
+        raise AudioError(f"channel {wanted} requested, the number of channels is {block.shape[1]}")
+    signal = _checked(_resampled([mono(block, wanted)], rate))
+    yield from signal if rate == SAMPLE_RATE else dithered(signal, 0)
+
+
+def scaled(samples: np.ndarray, *, may_be_empty: bool = False) -> np.ndarray:
+    """(n, channels) float32 with full scale 1.0 of samples (n,) or (n, channels) of the types that audio has.
+
+    Raises:
+        AudioError: they have another type or shape, or there are none.
+    """
     samples = np.asarray(samples)
     if samples.ndim not in (1, 2) or not (samples.dtype.kind == "f" or samples.dtype in (np.int8, np.int16, np.int32)):
         raise AudioError(f"expected samples (n,) or (n, channels), got {samples.dtype} of shape {samples.shape}")
     if samples.size == 0:
-        raise AudioError("holds no samples")
+        if not may_be_empty:
+            raise AudioError("holds no samples")
+        return np.zeros((0, 1), np.float32)
     if samples.dtype.kind == "i":
         samples = (samples / float(2 ** (8 * samples.dtype.itemsize - 1))).astype(np.float32)
-    block = samples.astype(np.float32).reshape(len(samples), -1)
-    wanted = _channel_of(config) if config else None
-    if wanted is not None and wanted > block.shape[1]:
-        raise AudioError(f"channel {wanted} requested, the number of channels is {block.shape[1]}")
-    signal = _checked(_resampled([_mono(block, wanted)], rate))
-    yield from signal if rate == SAMPLE_RATE else _dithered(signal, 0)
+    with np.errstate(over="ignore"):  # what float32 does not hold becomes infinite, and is refused
+        return samples.astype(np.float32).reshape(len(samples), -1)
 
 
 def read(recording: Recording | np.ndarray, config: AudioConfig | None = None, rate: int = SAMPLE_RATE) -> np.ndarray:

@@ -37,10 +37,11 @@ def prepare(read: Callable[..., Iterable[Writable]]) -> None:
     ) -> None:
         *corpora, out = folders
         if len(corpora) != len(sources):
-            raise OptionError(f"{len(folders)} folders given where {len(sources) + 1} are needed: {usage}")
-        for folder in corpora:
+            needed = f"{len(folders)} folders given where {len(sources) + 1} are needed: {usage}"
+            raise OptionError(f"{needed}; run.sh takes {' and '.join(f'--{name.lower()}' for name in sources)}")
+        for name, folder in zip(sources, corpora, strict=True):
             if not folder.is_dir():
-                raise DataError(f"{folder}: no such folder")
+                raise DataError(f"{folder}: no such folder; expected is the {name} of the recipe's README.md")
         write_sets(read(*corpora), out, sets.split(), allow_missing=allow_missing)
 
     main.__doc__ = inspect.getdoc(read)
@@ -50,15 +51,32 @@ def prepare(read: Callable[..., Iterable[Writable]]) -> None:
 def write_sets(found: Iterable[Writable], out: Path, wanted: list[str], *, allow_missing: bool) -> None:
     """Write the sets wanted (none named: all that are found) to <out>/<set>/data, and their names to <out>/sets.
 
+    A set that cannot be written does not stop the others.
+
     Raises:
-        DataError: a set has less than it should, or one that is wanted is not among them.
+        DataError: a set could not be written, or one that is wanted is not among them.
     """
-    written = []
+    names, written, problems = [], [], []
+    (out / "sets").unlink(missing_ok=True)
     for corpus_set in found:
-        if not wanted or corpus_set.name in wanted:
+        names.append(corpus_set.name)
+        if wanted and corpus_set.name not in wanted:
+            continue
+        try:
             corpus_set.write(out / corpus_set.name / "data", allow_missing=allow_missing)
             written.append(corpus_set.name)
-    absent = [name for name in wanted if name not in written]
-    if absent or not written:
-        raise DataError(f"there is no set {' '.join(absent)}".rstrip() + "; the recipe's README.md lists the sets")
-    write_lines(out / "sets", written)
+        except (DataError, OSError) as error:
+            reason = f"{error.filename}: {error.strerror}" if isinstance(error, OSError) else str(error)
+            problems.append(reason if reason.startswith(corpus_set.name) else f"{corpus_set.name}: {reason}")
+    if written:
+        write_lines(out / "sets", written)
+    absent = [name for name in wanted if name not in names]
+    if absent or not names:
+        known = f"; there are {' '.join(names)}" if names else ""
+        problems.append(
+            f"there is no set {' '.join(absent)}".rstrip() + f"{known}; the recipe's README.md lists the sets"
+        )
+    if problems:
+        if written:
+            problems.append(f"without these, {' '.join(written)} {'is' if len(written) == 1 else 'are'} prepared")
+        raise DataError("\n".join(problems))

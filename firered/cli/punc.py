@@ -42,6 +42,9 @@ def punc_command(
 ) -> None:
     """Put punctuation into recognised text, and with word times cut it into sentences.
 
+    Marks stand after whole words, and all that the text has stays, its spaces, marks and capitals included; with
+    --published the rules of the published code hold instead.
+
     OUT/text is a Kaldi text. Of a Kaldi TEXT the other tables of its directory (segments, wav.scp, utt2spk, ...) are
     written to OUT too. With --ctm, OUT/sentences.jsonl has the sentences of each utterance with start and end in
     seconds from the start of its recording; the lines of CTM name recordings or utterances.

@@ -1,6 +1,7 @@
 """firered-vad, firered-mvad and firered-stream-vad."""
 
 import sys
+import tempfile
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -8,6 +9,7 @@ import typer
 
 from firered.audio.config import AudioConfig
 from firered.cli.flags import Paths, script, split_paths, use_threads
+from firered.errors import OptionError
 from firered.hub.catalogue import MODELS
 from firered.hub.find import find_model
 from firered.runs.config import RunConfig, VadOutputConfig
@@ -68,26 +70,32 @@ def stream_vad_command(
     mode: Annotated[
         int | None, typer.Option(help="preset: 0 finds most speech ... 3 raises fewest false alarms", min=0, max=3)
     ] = None,
+    frames: Annotated[bool, typer.Option(help="of live audio: print a line of JSON for every frame as well")] = False,
 ) -> None:
     """Find voice with the streaming model.
 
-    With IN `-`, raw 16-bit little-endian mono PCM at 16 kHz is read from standard input, and every event is printed the
-    moment it is known, as a line of JSON.
+    With IN `-`, live audio is read from standard input: raw 16-bit little-endian mono PCM at 16 kHz, or a WAV of any
+    rate and number of channels. Every event is printed the moment it is known, as a line of JSON; speech that is on
+    when the audio ends, or is interrupted by Ctrl-C, ends there. OUT gets the files of a recording named stdin;
+    without OUT nothing is written.
     """
-    inputs, out = split_paths(paths)
+    live = paths[0] == "-" and len(paths) <= 2
+    if frames and not live:
+        raise OptionError("frames: of live audio alone (IN -); the posteriors of recordings are in OUT/probs.scp")
     directory = find_model(model, "FireRedVAD/Stream-VAD")
 
+    from firered.runs.live import run_live
     from firered.runs.vad import run_detector
     from firered.vad.detect import StreamVad
 
     use_threads(compute)
     detector = StreamVad.from_pretrained(directory, config, compute.device)
-    if inputs == ["-"]:
-        from firered.cli.live import detect_live
-
-        detect_live(detector, out)
-    else:
+    if not live:
+        inputs, out = split_paths(paths)
         sys.exit(run_detector("firered-stream-vad", inputs, out, directory, detector, output, audio, job))
+    with tempfile.TemporaryDirectory(prefix="firered-live-") as nowhere:
+        out = Path(paths[1] if len(paths) == 2 else nowhere)
+        sys.exit(run_live("firered-stream-vad", out, directory, detector, output, audio, job, frames=frames))
 
 
 def _stream_preset(mode: int | None = None, **_: Any) -> dict[str, Any]:  # noqa: ANN401 - the command's other arguments

@@ -2,10 +2,12 @@
 
 import logging
 import math
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+from firered.corpora.files import README, holds
+from firered.corpora.packed import Made, Packed, unpack
 from firered.data.datadir import MOST_SHOWN, Segment, format_segment, spk2utt_of, write_lines, write_table
 from firered.data.validate import validate
 from firered.data.write import one_line, rttm, seconds
@@ -14,6 +16,7 @@ from firered.errors import DataError
 log = logging.getLogger(__name__)
 
 SPEECH = "speech"  # label of the reference for voice activity
+_SEEKABLE = {".wav", ".flac"}
 _TABLES = ("wav.scp", "segments", "text", "text.raw", "utt2spk", "spk2utt", "utt2dur", "reco2dur", "utt2lang", "rttm")
 
 
@@ -23,7 +26,7 @@ class Entry:
 
     Attributes:
         key: utterance id.
-        audio: its recording.
+        audio: its recording: a file, or inside of one.
         speaker: by default the utterance itself.
         text: transcript as it is scored.
         raw: transcript as the corpus has it, where that differs.
@@ -35,7 +38,7 @@ class Entry:
     """
 
     key: str
-    audio: Path
+    audio: Path | Packed
     speaker: str = ""
     text: str | None = None
     raw: str | None = None
@@ -69,18 +72,18 @@ class CorpusSet:
     left_out: list[str] = field(default_factory=list)
 
     def add(self, entry: Entry) -> None:
-        """Add an utterance; one whose audio does not exist is recorded as missing.
-
-        Raises:
-            DataError: its id is taken.
-        """
+        """Add an utterance; one that has no audio, or whose id is taken or cannot be one, is recorded as missing."""
         other = self.entries.get(entry.key)
         if other is not None:
-            raise DataError(f"{self.name}: id {entry.key} stands for {other.audio} and for {entry.audio}")
-        if entry.audio.is_file():
-            self.entries[entry.key] = entry
+            self.miss(entry.key, f"the id stands for {other.audio} and for {entry.audio}")
+        elif entry.key.split() != [entry.key]:
+            self.miss(repr(entry.key), f"cannot be an id: it is empty or holds white space ({entry.audio})")
+        elif entry.span and entry.span[1] <= entry.span[0]:
+            self.miss(entry.key, f"its end, {entry.span[1]:g} s, is not after its start, {entry.span[0]:g} s")
+        elif isinstance(entry.audio, Path) and (not entry.audio.is_file() or entry.audio.name.endswith("|")):
+            self.miss(entry.key, f"no audio {entry.audio}")  # a name that ends so would be a command in wav.scp
         else:
-            self.miss(entry.key, f"no audio {entry.audio}")
+            self.entries[entry.key] = entry
 
     def miss(self, key: str, what: str) -> None:
         """Record an utterance that lacks audio or transcript."""
@@ -98,19 +101,23 @@ class CorpusSet:
     def write(self, out: Path, *, allow_missing: bool) -> None:
         """Write the data directory, and the utterances that are not in it with reasons to `skipped.txt`.
 
+        Recordings that are inside of other files are written to `audio/` of it, converted ones to `wav/`.
+
         Raises:
             DataError: there are no utterances, or some are missing and `allow_missing` is False.
         """
+        self._make_files(out)
+        self._drop_unlabelled()
         skipped = [*self.missing, *self.left_out]
         write_lines(out / "skipped.txt", skipped)
         if self.missing and not (allow_missing and self.entries):
             shown = "\n  ".join(self.missing[:MOST_SHOWN])
             raise DataError(
-                f"{self.name}: {len(self.missing)} of {len(self.missing) + len(self.entries)} utterances lack audio or "
-                f"transcript (--allow-missing skips them, {out}/skipped.txt lists them):\n  {shown}"
+                f"{self.name}: {len(self.missing)} missing beside {len(self.entries)} utterances that are complete "
+                f"(--allow-missing goes on without them, {out}/skipped.txt lists them):\n  {shown}"
             )
         if not self.entries:
-            raise DataError(f"{self.name}: no utterances in {self.source}; the recipe's README.md shows the layout")
+            raise DataError(f"{self.name}: no utterances in {self.source}; {holds(self.source)}; {README}")
         self.count()
         if skipped:
             log.warning("%s: %d skipped, with reasons in %s/skipped.txt", self.name, len(skipped), out)
@@ -120,26 +127,53 @@ class CorpusSet:
             raise DataError("\n".join(errors[:MOST_SHOWN]))
         log.info("%s: %d utterances in %s", self.name, len(self.entries), out)
 
-    def _recordings(self) -> dict[str, Path]:
+    def _make_files(self, out: Path) -> None:
+        """Give recordings that are inside of a container, or compressed, files of their own.
+
+        Utterances of those where that fails are missing.
+        """
+        packed = {key: audio for key, audio in self._recordings().items() if isinstance(audio, Packed)}
+        if packed:
+            self._replace_audio(unpack(packed, out / "audio"))
+        files = {key: audio for key, audio in self._recordings().items() if isinstance(audio, Path)}
+        compressed = {key: path for key, path in files.items() if path.suffix not in _SEEKABLE}
+        if self.compressed and compressed:
+            from firered.corpora.convert import converted  # loads torch, which nothing else here needs
+
+            self._replace_audio(converted(compressed, out / "wav"))
+
+    def _replace_audio(self, made: Made) -> None:
+        for key, entry in list(self.entries.items()):
+            recording = entry.recording or key
+            if recording in made.files:
+                self.entries[key] = replace(entry, audio=made.files[recording])
+            elif recording in made.failed:
+                self.miss(key, f"no audio: {made.failed[recording]}")
+                del self.entries[key]
+
+    def _drop_unlabelled(self) -> None:
+        """Where utterances have languages, one without is missing: `utt2lang` is of all of them."""
+        unlabelled = [key for key, entry in self.entries.items() if not entry.language]
+        for key in unlabelled if len(unlabelled) < len(self.entries) else ():
+            self.miss(key, "no language, which others have")
+            del self.entries[key]
+
+    def _recordings(self) -> dict[str, Path | Packed]:
         """The audio of each recording."""
-        audio: dict[str, Path] = {}
+        recordings: dict[str, Path | Packed] = {}
         for key, entry in self.entries.items():
-            path = audio.setdefault(entry.recording or key, entry.audio.absolute())
-            if path != entry.audio.absolute():
-                raise DataError(f"{self.name}: recording {entry.recording or key} is {path} and {entry.audio}")
-        return audio
+            audio = recordings.setdefault(entry.recording or key, entry.audio)
+            if audio != entry.audio:
+                raise DataError(f"{self.name}: recording {entry.recording or key} is {audio} and {entry.audio}")
+        return recordings
 
     def _write_tables(self, out: Path) -> None:
         for name in _TABLES:
             (out / name).unlink(missing_ok=True)  # of an earlier layout
         entries = self.entries
         speakers = {key: entry.speaker or key for key, entry in entries.items()}
-        audio = self._recordings()
-        if self.compressed:
-            from firered.corpora.convert import converted  # loads torch, which nothing else here needs
-
-            audio = converted(audio, out / "wav")
-        write_table(out / "wav.scp", {key: str(path) for key, path in audio.items()})
+        audio = {key: path for key, path in self._recordings().items() if isinstance(path, Path)}
+        write_table(out / "wav.scp", {key: str(path.absolute()) for key, path in audio.items()})
         write_table(out / "utt2spk", speakers)
         write_table(out / "spk2utt", spk2utt_of(speakers))
         cut = any(entry.span for entry in entries.values())
@@ -158,6 +192,18 @@ class CorpusSet:
         labels = {key: [(*span, SPEECH) for span in entries[key].speech or ()] for key in sorted(entries)}
         if any(labels.values()):
             write_lines(out / "rttm", "".join(rttm(key, spans) for key, spans in labels.items()).splitlines())
+
+
+@dataclass(frozen=True)
+class Reading:
+    """A set that is read when it is written, so that one which cannot be read does not stop the others."""
+
+    name: str
+    read: Callable[[], CorpusSet]
+
+    def write(self, out: Path, *, allow_missing: bool) -> None:
+        """Read and write it; raises what either does."""
+        self.read().write(out, allow_missing=allow_missing)
 
 
 def _segment(entry: Entry) -> Segment:

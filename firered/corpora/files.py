@@ -1,7 +1,9 @@
 """Files of corpora and the recipes' own tables, read row by row; errors name what is missing."""
 
 import logging
+import os
 import re
+import shlex
 from collections.abc import Collection, Container, Iterator
 from pathlib import Path
 
@@ -10,19 +12,86 @@ from firered.errors import DataError
 log = logging.getLogger(__name__)
 
 OPEN = "-"  # value in a recipe's table: not known, or not to be scored
+README = "the recipe's README.md shows the layout"
+MOST_NAMES = 12  # of a folder's entries that a message names
+MOST_COMMANDS = 3
+_POINTER = b"version https://git-lfs"
 
 Substitution = tuple[re.Pattern[str], str]
 
 
-def need(path: Path, hint: str = "the recipe's README.md shows the corpus' layout") -> Path:
-    """The path itself, which exists.
+def need(path: Path, get: str = "") -> Path:
+    """The path itself, which exists; `get` tells how to come by it.
 
     Raises:
-        DataError: it does not exist; `hint` ends the message.
+        DataError: it does not exist.
     """
     if not path.exists():
-        raise DataError(f"{path}: not there; {hint}")
+        raise not_there(path, get)
     return path
+
+
+def not_there(path: Path, get: str = "") -> DataError:
+    """An error that names what is expected, what is there in its place, and the commands to run.
+
+    Where archives lie in its place they are to be unpacked; else `get` tells how to come by it.
+    """
+    folder = next(parent for parent in path.absolute().parents if parent.is_dir())
+    commands = unpacking(folder)
+    advice = f"unpack it: {' && '.join(commands[:MOST_COMMANDS])}" if commands else get
+    return DataError(f"{path}: not there; {holds(folder)}{f'; {advice}' if advice else ''}; {README}")
+
+
+def holds(folder: Path) -> str:
+    """What a folder has in it, for messages: its first entries by name."""
+    if not folder.is_dir():
+        return f"there is no {folder}"
+    names = [f"{path.name}/" if path.is_dir() else path.name for path in visible(folder, "*")]
+    more = f" and {len(names) - MOST_NAMES} more" if len(names) > MOST_NAMES else ""
+    return f"{folder} holds {', '.join(names[:MOST_NAMES])}{more}" if names else f"{folder} is empty"
+
+
+def visible(folder: Path, pattern: str) -> list[Path]:
+    """The paths that match, sorted, without hidden ones: macOS puts ._x.wav beside x.wav."""
+    return sorted(path for path in folder.glob(pattern) if not path.name.startswith("."))
+
+
+def files_below(folder: Path, *suffixes: str) -> list[Path]:
+    """The files whose names end so, in capitals or not, in a folder and those in it; sorted, without hidden ones.
+
+    Links to folders are followed, each folder once.
+    """
+    found, seen = [], set()
+    for place, folders, names in os.walk(folder, followlinks=True):
+        real = os.path.realpath(place)
+        folders[:] = [name for name in folders if not name.startswith(".") and real not in seen]
+        if real not in seen:
+            found += [Path(place, n) for n in names if n.lower().endswith(suffixes) and not n.startswith(".")]
+        seen.add(real)
+    return sorted(found)
+
+
+def unpacking(folder: Path) -> list[str]:
+    """The commands that unpack the archives in a folder where they lie; many of a kind are one loop."""
+    tars = sorted(path for kind in ("*.tar.gz", "*.tgz", "*.tar") for path in visible(folder, kind))
+    at = shlex.quote(str(folder))
+    commands = [f"tar -xf {shlex.quote(str(path))} -C {at}" for path in tars]
+    if len(tars) > MOST_COMMANDS:
+        kind = "".join(tars[0].suffixes[-2:]) if tars[0].name.endswith(".tar.gz") else tars[0].suffix
+        commands = [f'for archive in {at}/*{kind}; do tar -xf "$archive" -C {at}; done']
+    return commands + [f"unzip -d {at} {shlex.quote(str(path))}" for path in visible(folder, "*.zip")]
+
+
+def check_fetched(path: Path) -> None:
+    """Raise DataError where a file is not there, or only the note that git-lfs puts in its place."""
+    try:
+        with path.open("rb") as stream:
+            start = stream.read(len(_POINTER))
+    except OSError as error:
+        raise DataError(f"{path}: cannot be read: {error.strerror}") from None
+    if start == _POINTER:
+        at = shlex.quote(str(path.parent))
+        raise DataError(f"{path}: only a pointer of git-lfs, not the file; fetch it: git -C {at} lfs pull")
 
 
 def numbered_lines(path: Path) -> Iterator[tuple[int, str]]:

@@ -1,37 +1,54 @@
 """MagicData's corpora of MagicHub, read sentences or conversations, distinguished by the content of their folders."""
 
-import logging
 import re
 from collections.abc import Iterator
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
-from firered.corpora.corpus_set import CorpusSet, Entry
-from firered.corpora.files import Substitution, need, numbered_lines, recipe_table, rows, substituted, substitutions
+from firered.corpora.corpus_set import CorpusSet, Entry, Reading
+from firered.corpora.files import (
+    Substitution,
+    need,
+    not_there,
+    numbered_lines,
+    present,
+    recipe_table,
+    substituted,
+    substitutions,
+    visible,
+)
 from firered.data.write import segment_id
 from firered.errors import DataError
 
-log = logging.getLogger(__name__)
-
+_GET = "get the corpora from magichub.com and unpack each in a folder of that name"
 _SENTENCE_TABLES = ("UTTRANSINFO.txt", "UTTERANCEINFO.txt")
-_SENTENCE_COLUMNS = ["CHANNEL", "UTTRANS_ID", "SPEAKER_ID", "PROMPT", "TRANSCRIPTION"]
+# Headings of the columns that are needed, in small letters without what is neither letter nor digit.
+_HEADINGS = {
+    "utterance": ("uttransid", "utteranceid", "uttid"),
+    "speaker": ("speakerid", "spkid", "speaker"),
+    "text": ("transcription", "transcript", "text"),
+}
 _SECONDS = r"\s*(\d+(?:\.\d+)?)\s*"
-_TURN = re.compile(rf"\[{_SECONDS},{_SECONDS}\]\s+(\S+)\s+\S+(?:\s+(.*))?")
-_NOBODY = "G00000000"  # noise and other sounds in conversations
+_TURN = re.compile(rf"\[{_SECONDS},{_SECONDS}\]\s*(\S+)\s+\S+(?:\s+(.*))?")
+_NOBODY = {"G00000000", "0"}  # the speaker of noise and other sounds in conversations
 
 
-def read_here(corpus: Path, tables: Path) -> Iterator[CorpusSet]:
+def read_here(corpus: Path, tables: Path) -> Iterator[Reading]:
     """The sets that the table `sets.tsv` names, whose folders are in `corpus`; a warning names the others.
 
+    A folder may also be called as its set is.
+
     Raises:
-        DataError: a set that exists cannot be read.
+        DataError: none of the folders is there.
     """
-    markers = substitutions(tables / "markers.txt")
-    for name, folder in recipe_table(tables / "sets.tsv").items():
-        if (corpus / folder).is_dir():
-            yield read_set(corpus / folder, name, markers)
-        else:
-            log.warning("%s: skipped, there is no %s; see %s", name, corpus / folder, tables / "sets.tsv")
+    sets = recipe_table(tables / "sets.tsv")
+    folders = {name: [corpus / folder, corpus / name] for name, folder in sets.items()}
+    here = {name: folder for name, places in folders.items() if (folder := next(filter(Path.is_dir, places), None))}
+    if not here:
+        raise not_there(corpus / "<corpus>", f"expected is any of {', '.join(sets.values())}; {_GET}")
+    for name in present(sets, here, f"sets whose folders {tables / 'sets.tsv'} names"):
+        yield Reading(name, partial(read_set, here[name], name, substitutions(tables / "markers.txt")))
 
 
 def read_set(folder: Path, name: str, markers: list[Substitution]) -> CorpusSet:
@@ -41,12 +58,14 @@ def read_set(folder: Path, name: str, markers: list[Substitution]) -> CorpusSet:
         DataError: the folder has neither layout, or a line cannot be read.
     """
     found = CorpusSet(name, folder)
-    conversations = sorted((folder / "TXT").glob("*.txt"))
+    conversations = visible(folder / "TXT", "*.txt")
     for entry in _turns(folder, conversations) if conversations else _sentences(folder):
         raw = entry.raw or ""
         text = " ".join(substituted(raw, markers).split())
-        if entry.speaker == _NOBODY or not text:
+        if entry.speaker in _NOBODY or not text:
             found.leave_out(entry.key, f"no speech: {raw}")
+        elif entry.span and entry.span[1] <= entry.span[0]:
+            found.leave_out(entry.key, f"its end, {entry.span[1]:g} s, is not after its start, {entry.span[0]:g} s")
         else:
             found.add(replace(entry, text=text))
     return found
@@ -56,11 +75,31 @@ def _sentences(folder: Path) -> Iterator[Entry]:
     """Read speech: one table of sentences, and a folder of wavs per speaker."""
     tables = [folder / name for name in _SENTENCE_TABLES]
     table = next(filter(Path.is_file, tables), tables[0])
-    lines = rows(need(table), len(_SENTENCE_COLUMNS))
-    if (heading := next(lines, None)) != _SENTENCE_COLUMNS:
-        raise DataError(f"{table}: its first line is {heading} where {_SENTENCE_COLUMNS} is expected")
-    for _, file, speaker, _, text in lines:
-        yield Entry(Path(file).stem, folder / "WAV" / speaker / file, speaker, raw=text)
+    lines = numbered_lines(need(table, _GET))
+    _, heading = next(lines, (1, ""))
+    columns = _columns(table, heading)
+    for number, line in lines:
+        fields = [field.strip() for field in line.split("\t")]
+        if len(fields) <= max(columns.values()):
+            raise DataError(f"{table}:{number}: {len(fields)} columns where {heading.split()} are needed: {line!r}")
+        file, speaker = fields[columns["utterance"]], fields[columns["speaker"]]
+        file = file if Path(file).suffix.lower() == ".wav" else f"{file}.wav"
+        wav = folder / "WAV" / speaker / file
+        yield Entry(
+            Path(file).stem, wav if wav.is_file() else folder / "WAV" / file, speaker, raw=fields[columns["text"]]
+        )
+
+
+def _columns(table: Path, heading: str) -> dict[str, int]:
+    """Where each column that is needed stands, by the heading line, whatever its case, order and other columns."""
+    names = [re.sub(r"[^a-z0-9]", "", name.lower()) for name in heading.split("\t")]
+    found = {
+        what: next((names.index(name) for name in known if name in names), -1) for what, known in _HEADINGS.items()
+    }
+    if -1 in found.values():
+        wanted = "UTTRANS_ID, SPEAKER_ID and TRANSCRIPTION"
+        raise DataError(f"{table}: its first line is {heading.split()}, where columns {wanted} are expected")
+    return found
 
 
 def _turns(folder: Path, conversations: list[Path]) -> Iterator[Entry]:

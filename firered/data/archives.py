@@ -49,7 +49,16 @@ def _load(rxfilename: str) -> object:
             return matio._load_mat(file, None, ranges)
     except OSError as error:
         raise DataError(f"{rxfilename}: {error.strerror or error}") from error
-    except (ValueError, RuntimeError, AssertionError, struct.error, IndexError, EOFError, MemoryError) as error:
+    except (
+        ValueError,
+        RuntimeError,
+        AssertionError,
+        struct.error,
+        LookupError,
+        EOFError,
+        MemoryError,
+        OverflowError,
+    ) as error:
         raise DataError(f"{rxfilename}: not a readable Kaldi matrix ({error or type(error).__name__})") from error
 
 
@@ -88,7 +97,7 @@ def _map_plain(rxfilename: str) -> np.ndarray | None:
             return None
         try:
             whole = np.memmap(file, _DTYPES[kind], "r", int(offset) + _HEADER.size, (rows, cols))
-        except ValueError as error:
+        except (ValueError, OverflowError) as error:
             raise DataError(f"{rxfilename}: the archive is cut short ({rows} rows promised)") from error
     if row_range is None:
         return whole

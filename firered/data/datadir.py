@@ -20,7 +20,7 @@ KNOWN_FILES = {
     **dict.fromkeys(("utt2spk", "utt2dur", "utt2num_frames", "utt2uniq", "utt2score", "utt2prompt"), UTTERANCE),
     **dict.fromkeys(("utt2lang", "utt2lang_conf", "utt2conf"), UTTERANCE),
     **dict.fromkeys(("wav.scp", "reco2dur", "reco2file_and_channel"), RECORDING),
-    "probs.scp": EITHER,  # a VAD writes it for what it listened to: whole recordings, beside the segments it found
+    "probs.scp": EITHER,  # of whole recordings, beside the segments that a VAD found in them
     **dict.fromkeys(("spk2utt", "spk2gender", "cmvn.scp"), SPEAKER),
     **dict.fromkeys(("rttm", "ctm", "failed", "*.jsonl"), LINES),
 }

@@ -50,6 +50,21 @@ def in_turn(spans: Iterable[tuple[int, int, T]], shortest: int) -> list[tuple[in
     return placed
 
 
+def ctm_line(recording: str, channel: str, start_ms: int, duration_ms: int, word: str) -> str:
+    """A line of a NIST CTM without its end: recording, channel, start and duration in seconds, word.
+
+    Empty for a word that has nothing to show, which no reader takes: sclite, Kaldi and firered want five fields. White
+    space in a word is `_`, a duration is a millisecond or more. The optional field of the confidence is left out.
+    """
+    text = as_field(word)
+    return f"{as_field(recording)} {channel} {start_ms / 1000:.3f} {max(1, duration_ms) / 1000:.3f} {text}" * bool(text)
+
+
+def as_field(text: str) -> str:
+    """The text as one field of a line: white space would begin the next."""
+    return one_line(text).replace(" ", "_")
+
+
 def rttm(recording: str, segments: Iterable[Labelled]) -> str:
     """NIST RTTM lines with the label in the place of the speaker."""
     return "".join(

@@ -6,6 +6,7 @@ from pathlib import Path
 
 MODELS = Path("pretrained_models")
 CHECKPOINT = "model.pth.tar"  # here, so that looking for models does not import torch
+CHECKPOINTS = (CHECKPOINT, "model.pt", "model.safetensors")  # of any kind of model
 
 
 @dataclass(frozen=True)
@@ -15,11 +16,13 @@ class Published:
     `hugging_face` and `modelscope` are its names on the hubs, `files` is what it holds. `base` is another published
     directory that has to be inside, as a link to the one next to it. `hashes` holds, for "hf" or "modelscope", the
     size in bytes and SHA-256 of files that are known beforehand: what a hub lists or sends must agree with them.
+    `least_bytes` is less than any of its checkpoints has: a smaller one under the name is another model.
     """
 
     hugging_face: str
     modelscope: str | None
     files: tuple[str, ...]
+    least_bytes: int
     base: str | None = None
     hashes: Mapping[str, Mapping[str, tuple[int, str]]] = field(default_factory=dict)
 
@@ -32,12 +35,14 @@ _LLM = (CHECKPOINT, "asr_encoder.pth.tar", "cmvn.ark", _QWEN)
 _PUNC = (CHECKPOINT, "chinese-lert-base", "chinese-bert-wwm-ext_vocab.txt", "out_dict")
 
 PUBLISHED = {
-    "FireRedVAD": Published("FireRedTeam/FireRedVAD", "xukaituo/FireRedVAD", _VAD),
-    "FireRedLID": Published("FireRedTeam/FireRedLID", "xukaituo/FireRedLID", _LID),
-    "FireRedASR2-AED": Published("FireRedTeam/FireRedASR2-AED", "xukaituo/FireRedASR2-AED", _AED),
-    "FireRedASR2-LLM": Published("FireRedTeam/FireRedASR2-LLM", None, _LLM, base=_QWEN),
-    "FireRedPunc": Published("FireRedTeam/FireRedPunc", "xukaituo/FireRedPunc", _PUNC),
-    "FireRedASR-AED-L": Published("FireRedTeam/FireRedASR-AED-L", None, _AED),
-    "FireRedASR-LLM-L": Published("FireRedTeam/FireRedASR-LLM-L", None, _LLM, base=_QWEN),
-    _QWEN: Published("Qwen/Qwen2-7B-Instruct", "Qwen/Qwen2-7B-Instruct", ("config.json", "*.safetensors")),
+    "FireRedVAD": Published("FireRedTeam/FireRedVAD", "xukaituo/FireRedVAD", _VAD, 2_200_000),
+    "FireRedLID": Published("FireRedTeam/FireRedLID", "xukaituo/FireRedLID", _LID, 1_000_000_000),
+    "FireRedASR2-AED": Published("FireRedTeam/FireRedASR2-AED", "xukaituo/FireRedASR2-AED", _AED, 2_000_000_000),
+    "FireRedASR2-LLM": Published("FireRedTeam/FireRedASR2-LLM", None, _LLM, 300_000_000, base=_QWEN),
+    "FireRedPunc": Published("FireRedTeam/FireRedPunc", "xukaituo/FireRedPunc", _PUNC, 200_000_000),
+    "FireRedASR-AED-L": Published("FireRedTeam/FireRedASR-AED-L", None, _AED, 2_000_000_000),
+    "FireRedASR-LLM-L": Published("FireRedTeam/FireRedASR-LLM-L", None, _LLM, 300_000_000, base=_QWEN),
+    _QWEN: Published("Qwen/Qwen2-7B-Instruct", "Qwen/Qwen2-7B-Instruct", ("config.json", "*.safetensors"), 0),
 }
+# What the papers call by the name of the whole.
+MAIN_PARTS = {"FireRedVAD/VAD": "FireRedVAD"}

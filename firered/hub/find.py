@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from firered.errors import ModelError
-from firered.hub.catalogue import CHECKPOINT, MODELS, PUBLISHED
+from firered.hub.catalogue import CHECKPOINT, CHECKPOINTS, MAIN_PARTS, MODELS, PUBLISHED
 
 
 def find_model(given: str | Path, name: str | None = None) -> Path:
@@ -45,6 +45,37 @@ def _lacking(place: Path, name: str | None) -> tuple[str | None, Path]:
             of_the_kind = wanted is None or PUBLISHED[path.name].files == wanted.files
             return path.name if of_the_kind else family, path.parent
     return family if wanted else None, place
+
+
+def checkpoint_of(model: str | Path) -> Path:
+    """The checkpoint in a model directory, whatever kind of model it is; a file is its own."""
+    given = Path(model)
+    if not given.is_dir():
+        return given
+    return next((given / name for name in CHECKPOINTS if (given / name).is_file()), given / CHECKPOINT)
+
+
+def system_name(model: str | Path) -> str:
+    """What results of a model are called: its published name if it is that model, else the name of its directory.
+
+    Published is what lies under a published name and is as large; whether it is the very same only its hash can say. A
+    smaller model under such a name is called so, with words that keep it apart.
+
+    Args:
+        model: a model directory (`FireRedASR2-AED`, `FireRedVAD/VAD`), or the checkpoint in it.
+    """
+    checkpoint = checkpoint_of(model)
+    if checkpoint.name not in CHECKPOINTS:
+        return checkpoint.stem
+    directory = checkpoint.parent.absolute()  # links stay: a link may have the published name
+    whole = directory.parent.name in PUBLISHED
+    published = PUBLISHED.get(directory.parent.name if whole else directory.name)
+    if published is None:
+        return directory.name
+    name = f"{directory.parent.name}/{directory.name}" if whole else directory.name
+    name = MAIN_PARTS.get(name, name)
+    size = checkpoint.stat().st_size if checkpoint.is_file() else 0
+    return name if size >= published.least_bytes else f"{name} (other weights)"
 
 
 def download_line(name: str, to: Path) -> str:

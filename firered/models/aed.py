@@ -3,7 +3,6 @@
 from abc import ABC, abstractmethod
 from argparse import Namespace
 from dataclasses import dataclass, fields
-from math import isfinite
 from pathlib import Path
 from typing import TypeVar, cast
 
@@ -11,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from firered.errors import ModelError
-from firered.models.checkpoint import config_from_args, load_checkpoint, load_weights
+from firered.models.checkpoint import arg, at, config_from_args, load_checkpoint, load_network
 from firered.models.conformer import ConformerEncoder
 from firered.models.fused import prepare
 from firered.models.positions import PositionTable
@@ -34,37 +33,36 @@ class AedConfig:
     that of the published models.
     """
 
-    odim: int
-    d_model: int
-    n_head: int
-    n_layers_enc: int
-    n_layers_dec: int
-    idim: int = 80
-    residual_dropout: float = 0.1
-    dropout_rate: float = 0.1
-    kernel_size: int = 33
-    pe_maxlen: int = 5000
-    sos_id: int = 3
-    eos_id: int = 4
-    pad_id: int = 2
-    lid_odim: int | None = None
-    ctc_lead_s: float = CTC_LEAD_S
+    odim: int = arg(low=5)
+    d_model: int = arg(low=1)
+    n_head: int = arg(low=1)
+    n_layers_enc: int = arg(low=1, layers=True)
+    n_layers_dec: int = arg(low=1, layers=True)
+    idim: int = arg(80, low=7)
+    residual_dropout: float = arg(0.1, low=0, high=1)
+    dropout_rate: float = arg(0.1, low=0, high=1)
+    kernel_size: int = arg(33, low=1)
+    pe_maxlen: int = arg(5000, low=1, high=100_000)
+    # The dictionary has these tokens in fixed places.
+    sos_id: int = arg(3, low=3, high=3)
+    eos_id: int = arg(4, low=4, high=4)
+    pad_id: int = arg(2, low=2, high=2)
+    lid_odim: int | None = arg(None, low=5)
+    ctc_lead_s: float = arg(CTC_LEAD_S, low=-10, high=10)
 
     @classmethod
-    def from_args(cls, args: Namespace) -> "AedConfig":
+    def from_args(cls, args: Namespace, source: Path | None = None) -> "AedConfig":
         """Config of a checkpoint's `args`; fields this code does not know are ignored.
 
         Raises:
-            ModelError: sizes are missing or do not fit together.
+            ModelError: sizes are missing, wrong, or do not fit together.
         """
-        config = config_from_args(cls, args, "an AED")
+        config = config_from_args(cls, args, "an AED", source=source)
         if config.d_model % (2 * config.n_head) or config.kernel_size % 2 == 0:
             raise ModelError(
-                f"AED with d_model={config.d_model}, n_head={config.n_head}, kernel_size={config.kernel_size}: "
-                "an even number of dimensions a head and an odd kernel are needed"
+                f"{at(source)}AED with d_model={config.d_model}, n_head={config.n_head}, "
+                f"kernel_size={config.kernel_size}: an even number of dimensions a head and an odd kernel are needed"
             )
-        if not isinstance(config.ctc_lead_s, int | float) or not isfinite(config.ctc_lead_s):
-            raise ModelError(f"AED with ctc_lead_s={config.ctc_lead_s!r}: a number of seconds is needed")
         return config
 
     @classmethod
@@ -129,12 +127,8 @@ class EncoderDecoder(nn.Module, ABC):
             ModelError: it cannot be read or is of another kind.
         """
         args, state = load_checkpoint(path)
-        config = AedConfig.from_args(args)
-        with torch.device("meta"):  # all weights come from the file: none are drawn first
-            model = cls.for_state(config, state)
-        model.to_empty(device="cpu")
-        load_weights(model, state, path, may_lack=tuple(model.position_tables()))
-        return model.eval()
+        config = AedConfig.from_args(args, path)
+        return load_network(lambda: cls.for_state(config, state), config, state, path, cls.position_tables)
 
     def prepare(self: Model) -> Model:
         """The model itself, made ready for inference; `train()` undoes it."""

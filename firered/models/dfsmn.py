@@ -7,42 +7,43 @@ look-ahead has not arrived yet, so nothing is computed twice and the pieces join
 
 from argparse import Namespace
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import torch
 from torch import Tensor, nn
 
 from firered.errors import ModelError
-from firered.models.checkpoint import config_from_args
+from firered.models.checkpoint import arg, at, config_from_args, load_network
 
 
 @dataclass(frozen=True)
 class DfsmnConfig:
     """Sizes under their released names: R blocks of hidden H and projection P, N1 look-back and N2 look-ahead taps."""
 
-    idim: int = 80
-    R: int = 8
-    M: int = 1
-    H: int = 256
-    P: int = 128
-    N1: int = 20
-    S1: int = 1
-    N2: int = 20
-    S2: int = 1
-    odim: int = 1
-    dropout: float = 0.05
+    idim: int = arg(80, low=1)
+    R: int = arg(8, low=1, layers=True)
+    M: int = arg(1)
+    H: int = arg(256, low=1)
+    P: int = arg(128, low=1)
+    N1: int = arg(20, low=1)
+    S1: int = arg(1)
+    N2: int = arg(20, low=0)
+    S2: int = arg(1)
+    odim: int = arg(1, low=1)
+    dropout: float = arg(0.05, low=0, high=1)
 
     @classmethod
-    def from_args(cls, args: Namespace) -> "DfsmnConfig":
+    def from_args(cls, args: Namespace, source: Path | None = None) -> "DfsmnConfig":
         """Config of a checkpoint's `args`; fields this code does not know are ignored.
 
         Raises:
-            ModelError: sizes are missing, or are of a network with strides or several inputs.
+            ModelError: sizes are missing, wrong, or those of a network with strides or several inputs.
         """
         required = ("idim", "R", "H", "P", "N1", "N2", "odim")
-        config = config_from_args(cls, args, "a DFSMN", required=required)
+        config = config_from_args(cls, args, "a DFSMN", required=required, source=source)
         if (config.S1, config.S2, config.M) != (1, 1, 1):
             raise ModelError(
-                f"DFSMN with S1={config.S1}, S2={config.S2}, M={config.M}: only 1 is supported (as released)"
+                f"{at(source)}DFSMN with S1={config.S1}, S2={config.S2}, M={config.M}: only 1 is known here"
             )
         return config
 
@@ -164,6 +165,15 @@ class Dfsmn(nn.Module):
         self.config = config
         self.dfsmn = _Body(config)
         self.out = nn.Linear(config.H, config.odim)
+
+    @classmethod
+    def of(cls, config: DfsmnConfig, state: dict[str, Tensor], path: Path) -> "Dfsmn":
+        """The network of a checkpoint, in evaluation mode on the CPU.
+
+        Raises:
+            ModelError: its weights are not those of a network of these sizes.
+        """
+        return load_network(lambda: cls(config), config, state, path)
 
     def forward(
         self, x: Tensor, mask: Tensor | None = None, cache: DfsmnCache | None = None, last: bool = True

@@ -1,6 +1,7 @@
 """The LSTM language model that beam search can add to the recognition model's scores (FireRedASR2S, external LM)."""
 
 from argparse import Namespace
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -8,35 +9,36 @@ import torch
 from torch import Tensor, nn
 
 from firered.errors import ModelError
-from firered.models.checkpoint import config_from_args, load_checkpoint, load_weights
+from firered.models.checkpoint import arg, at, config_from_args, load_checkpoint, load_network
 
 
 @dataclass(frozen=True)
 class LstmLmConfig:
     """Sizes and ids under their released names."""
 
-    idim: int
-    odim: int
-    embedding_dim: int
-    hidden_size: int
-    num_layers: int
-    dropout: float = 0.0
-    tie_weights: bool = True
-    padding_idx: int = 2
-    sos_id: int = 3
-    eos_id: int = 4
+    idim: int = arg(low=5)
+    odim: int = arg(low=5)
+    embedding_dim: int = arg(low=1)
+    hidden_size: int = arg(low=1)
+    num_layers: int = arg(low=1, layers=True)
+    dropout: float = arg(0.0, low=0, high=1)
+    tie_weights: bool = arg(True)
+    # The dictionary has these tokens in fixed places.
+    padding_idx: int = arg(2, low=2, high=2)
+    sos_id: int = arg(3, low=3, high=3)
+    eos_id: int = arg(4, low=4, high=4)
 
     @classmethod
-    def from_args(cls, args: Namespace) -> "LstmLmConfig":
+    def from_args(cls, args: Namespace, source: Path | None = None) -> "LstmLmConfig":
         """Config of a checkpoint's `args`; fields this code does not know are ignored.
 
         Raises:
-            ModelError: sizes are missing, or tied weights of different shapes.
+            ModelError: sizes are missing or wrong, or tied weights are of different shapes.
         """
-        config = config_from_args(cls, args, "an LSTM LM")
+        config = config_from_args(cls, args, "an LSTM LM", source=source)
         if config.tie_weights and (config.idim, config.embedding_dim) != (config.odim, config.hidden_size):
             raise ModelError(
-                f"LSTM LM: output {config.odim}x{config.hidden_size} cannot be tied to the embedding "
+                f"{at(source)}LSTM LM: output {config.odim}x{config.hidden_size} cannot be tied to the embedding "
                 f"{config.idim}x{config.embedding_dim}"
             )
         return config
@@ -65,9 +67,14 @@ class LstmLm(nn.Module):
             ModelError: it cannot be read or is of another kind.
         """
         args, state = load_checkpoint(path)
-        model = cls(LstmLmConfig.from_args(args))
-        load_weights(model, state, path)
-        return model.eval()
+        config = LstmLmConfig.from_args(args, path)
+        return load_network(lambda: cls(config), config, state, path)
+
+    def _apply(self: "LstmLm", fn: Callable[[Tensor], Tensor], recurse: bool = True) -> "LstmLm":
+        super()._apply(fn, recurse)
+        if self.config.tie_weights:
+            self.fc.weight = self.embedding.weight  # to_empty() makes two of them
+        return self
 
     def forward(self, tokens: Tensor) -> Tensor:
         """(N, U, odim) logits of the tokens after each of (N, U), which begin with sos."""

@@ -1,8 +1,7 @@
 """The punctuation model: BERT and a linear layer to one tag a token."""
 
-import json
 from argparse import Namespace
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
@@ -12,20 +11,10 @@ from transformers import BertConfig, BertModel
 
 from firered.errors import ModelError
 from firered.hub.catalogue import CHECKPOINT
-from firered.models.checkpoint import config_from_args, load_checkpoint, load_weights, model_files
+from firered.models.checkpoint import arg, config_from_args, load_checkpoint, load_network, model_files
+from firered.text.files import read_json
 
 BERT_CONFIG = "chinese-lert-base/config.json"
-_SIZES = (
-    "vocab_size",
-    "hidden_size",
-    "num_hidden_layers",
-    "num_attention_heads",
-    "intermediate_size",
-    "max_position_embeddings",
-    "type_vocab_size",
-)
-# What else is read from config.json; all other keys could only name code or paths.
-_DETAILS = ("hidden_act", "hidden_dropout_prob", "attention_probs_dropout_prob", "layer_norm_eps", "pad_token_id")
 # A table of numbers that can be computed, and a layer that the tags do not pass through.
 _MAY_LACK = ("bert.embeddings.position_ids", "bert.pooler.dense.weight", "bert.pooler.dense.bias")
 
@@ -34,19 +23,37 @@ _MAY_LACK = ("bert.embeddings.position_ids", "bert.pooler.dense.weight", "bert.p
 class PuncArgs:
     """What a checkpoint's `args` say of the model, under their released names."""
 
-    odim: int
-    cls_id: int
-    classifier_dropout: float = 0.1
-    ignore_index: int = -1
+    odim: int = arg(low=1)
+    cls_id: int = arg(low=0)
+    classifier_dropout: float = arg(0.1, low=0, high=1)
+    ignore_index: int = arg(-1)
 
     @classmethod
-    def from_args(cls, args: Namespace) -> "PuncArgs":
+    def from_args(cls, args: Namespace, source: Path | None = None) -> "PuncArgs":
         """The known fields of `args`; the others, such as the path of the BERT it was trained from, are ignored.
 
         Raises:
             ModelError: they are not those of a punctuation model.
         """
-        return config_from_args(cls, args, "a punctuation model")
+        return config_from_args(cls, args, "a punctuation model", source=source)
+
+
+@dataclass(frozen=True)
+class BertSizes:
+    """What is read from a BERT's config.json; all other keys could only name code or paths."""
+
+    vocab_size: int = arg(low=1)
+    hidden_size: int = arg(low=1)
+    num_hidden_layers: int = arg(low=1, high=1000, layers=True)
+    num_attention_heads: int = arg(low=1)
+    intermediate_size: int = arg(low=1)
+    max_position_embeddings: int = arg(low=2)
+    type_vocab_size: int = arg(low=1)
+    hidden_act: str = arg("gelu")
+    hidden_dropout_prob: float = arg(0.1, low=0, high=1)
+    attention_probs_dropout_prob: float = arg(0.1, low=0, high=1)
+    layer_norm_eps: float = arg(1e-12, low=0, high=1)
+    pad_token_id: int | None = arg(0, low=0)
 
 
 class PuncBert(nn.Module):
@@ -68,18 +75,18 @@ class PuncBert(nn.Module):
         """
         checkpoint, config = model_files(directory, CHECKPOINT, BERT_CONFIG)
         packed, state = load_checkpoint(checkpoint)
-        args, sizes = PuncArgs.from_args(packed), bert_sizes(config)
-        try:
-            with torch.device("meta"):  # all weights come from the file: none are drawn first
-                model = cls(BertConfig(**{**sizes, "attn_implementation": "sdpa"}), args)
-        except Exception as error:  # errors of many kinds, all from values that do not fit together
-            raise ModelError(f"{config}: no BERT can be made of these values ({error})") from error
-        model.to_empty(device="cpu")
+        args, values = PuncArgs.from_args(packed, checkpoint), bert_sizes(config)
+        if args.cls_id >= values["vocab_size"]:
+            raise ModelError(f"{checkpoint}: cls_id is {args.cls_id}, the model has {values['vocab_size']} tokens")
+
+        def make() -> PuncBert:
+            return cls(BertConfig(**{**values, "attn_implementation": "sdpa"}), args)
+
+        model = load_network(make, BertSizes(**values), state, checkpoint, lambda _: _MAY_LACK, config)
         positions = model.bert.embeddings.position_ids  # no weights, so the file does not have them
         positions.copy_(torch.arange(positions.shape[1]))
         model.bert.embeddings.token_type_ids.zero_()
-        load_weights(model, state, checkpoint, may_lack=_MAY_LACK)
-        return model.eval()
+        return model
 
     @property
     def max_tokens(self) -> int:
@@ -98,13 +105,8 @@ def bert_sizes(path: Path) -> dict[str, Any]:
     Raises:
         ModelError: it is not readable, or not of a BERT.
     """
-    try:
-        values: Any = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise ModelError(f"{path}: not readable as JSON ({error})") from error
-    if not isinstance(values, dict) or values.get("model_type", "bert") != "bert":
+    values = read_json(path)
+    if values.get("model_type", "bert") != "bert":
         raise ModelError(f"{path}: not the config of a BERT")
-    missing = [name for name in _SIZES if type(values.get(name)) is not int or values[name] < 1]
-    if missing:
-        raise ModelError(f"{path}: {', '.join(missing)} not given as numbers above 0")
-    return {name: values[name] for name in (*_SIZES, *_DETAILS) if name in values}
+    config_from_args(BertSizes, Namespace(**values), "a BERT", source=path)
+    return {one.name: values[one.name] for one in fields(BertSizes) if one.name in values}

@@ -3,9 +3,11 @@
 Only safetensors are read, and only by classes of transformers itself: a folder cannot run code.
 """
 
-import json
+import math
 import warnings
+from argparse import Namespace
 from collections.abc import Iterable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -13,17 +15,34 @@ import torch
 from peft import LoraConfig, PeftModel, get_peft_model
 from safetensors import SafetensorError, safe_open
 from torch import Tensor
-from transformers import PreTrainedModel, Qwen2ForCausalLM
+from transformers import PreTrainedModel, Qwen2Config, Qwen2ForCausalLM
 from transformers.utils import logging as hf_logging
 
 from firered.errors import ModelError
-from firered.models.checkpoint import first_line
+from firered.models.checkpoint import arg, config_from_args, make_network, need_numbers, shown
+from firered.text.files import check_file, first_line, read_json
 
 _INDEX, _WEIGHTS = "model.safetensors.index.json", "model.safetensors"
+_NUMBERS = ("F32", "F16", "BF16", "F64")
 
 # Those of the released models; the rank is read off the weights.
 LORA_RANK, LORA_ALPHA, LORA_DROPOUT = 64, 16, 0.05
 LORA_TARGETS = ("q_proj", "k_proj", "v_proj", "o_proj", "up_proj", "gate_proj", "down_proj")
+
+
+@dataclass(frozen=True)
+class QwenSizes:
+    """What of a config.json decides how large the model is."""
+
+    vocab_size: int = arg(low=1)
+    hidden_size: int = arg(low=1)
+    intermediate_size: int = arg(low=1)
+    num_hidden_layers: int = arg(low=1, layers=True)
+    num_attention_heads: int = arg(low=1)
+    num_key_value_heads: int = arg(32, low=1)
+    max_position_embeddings: int = arg(32768, low=1)
+    rms_norm_eps: float = arg(1e-6, low=0, high=1)
+    tie_word_embeddings: bool = arg(False)
 
 
 def weight_files(folder: Path) -> list[Path]:
@@ -34,21 +53,38 @@ def weight_files(folder: Path) -> list[Path]:
     """
     files = [folder / _WEIGHTS]
     if (folder / _INDEX).is_file():
-        names = _json(folder / _INDEX).get("weight_map", {}).values()
-        files = sorted(folder / name for name in set(names))
-    missing = [path for path in files if not path.is_file()]
-    if missing or not files:
+        index = read_json(folder / _INDEX).get("weight_map")
+        names = set(index.values()) if isinstance(index, dict) and _are_names(index.values()) else set()
+        if not names:
+            raise ModelError(f"{folder / _INDEX}: no `weight_map` from tensors to names of files in this folder")
+        files = sorted(folder / name for name in names)
+    missing = [path for path in files if not path.exists()]
+    if missing:
         pickled = " (pickled weights, *.bin, are not read: they could run code)" if any(folder.glob("*.bin")) else ""
-        raise ModelError(f"{missing[0] if missing else folder / _INDEX}: no weights here{pickled}")
+        raise ModelError(f"{missing[0]}: no weights here{pickled}")
     for path in files:
-        try:
-            with safe_open(path, "pt"):
-                pass
-        except (SafetensorError, OSError) as error:
-            raise ModelError(
-                f"{path}: damaged or cut short ({error}); fetch it again, a pointer of git-lfs is not the file"
-            ) from error
+        _shapes_in(path)
     return files
+
+
+def _are_names(values: Iterable[object]) -> bool:
+    return all(isinstance(value, str) and value and Path(value).name == value for value in values)
+
+
+def _shapes_in(path: Path) -> dict[str, tuple[int, ...]]:
+    """The shape of each tensor in a safetensors file, by its header, which has been checked against its length."""
+    check_file(path)
+    try:
+        with safe_open(path, "pt") as file:
+            parts = {name: file.get_slice(name) for name in file.keys()}  # noqa: SIM118 - not a dict
+            shapes = {name: tuple(part.get_shape()) for name, part in parts.items()}
+            others = {name: part.get_dtype() for name, part in parts.items() if part.get_dtype() not in _NUMBERS}
+    except (SafetensorError, OSError) as error:
+        raise ModelError(f"{path}: damaged or cut short ({first_line(error)}); fetch it again") from error
+    if others:
+        name, kind = next(iter(others.items()))
+        raise ModelError(f"{path}: {shown(name)} is of type {kind}, only {', '.join(_NUMBERS)} are read")
+    return shapes
 
 
 def load_llm(folder: Path, dtype: torch.dtype, device: torch.device | str) -> Qwen2ForCausalLM:
@@ -62,8 +98,7 @@ def load_llm(folder: Path, dtype: torch.dtype, device: torch.device | str) -> Qw
     Raises:
         ModelError: files are missing, damaged, or of another architecture.
     """
-    _check_config(folder / "config.json")
-    weight_files(folder)
+    _check_sizes(folder)
     bars = hf_logging.is_progress_bar_enabled()
     hf_logging.disable_progress_bar()
     try:
@@ -76,7 +111,7 @@ def load_llm(folder: Path, dtype: torch.dtype, device: torch.device | str) -> Qw
             local_files_only=True,
             output_loading_info=True,  # with which it returns a pair
         )
-    except (RuntimeError, ValueError, OSError, TypeError, KeyError) as error:
+    except Exception as error:  # the library raises errors of many kinds for values that do not fit together
         raise ModelError(f"{folder}: not a language model that can be loaded ({first_line(error)})") from error
     finally:
         if bars:
@@ -86,6 +121,7 @@ def load_llm(folder: Path, dtype: torch.dtype, device: torch.device | str) -> Qw
     missing = sorted(report["missing_keys"])
     if missing:
         raise ModelError(f"{folder}: {len(missing)} tensors are not in its files, {missing[0]} for one")
+    need_numbers(dict(llm.named_parameters()), folder)
     return llm.eval()
 
 
@@ -109,26 +145,38 @@ def lora_shape(state: dict[str, Tensor]) -> tuple[int, list[str]] | None:
     if not found:
         return None
     targets = sorted({name.partition(".lora_A.")[0].rpartition(".")[2] for name in found})
-    return len(next(iter(found.values()))), targets
+    first = next(iter(found.values()))
+    return (len(first) if first.dim() else 0), targets
 
 
-def _check_config(path: Path) -> None:
-    if not path.is_file():
+def _check_sizes(folder: Path) -> None:
+    """Compare config.json with the shapes of the tensors, before there is memory for them."""
+    path = folder / "config.json"
+    config = _config(path)
+    shapes: dict[str, tuple[int, ...]] = {}
+    for file in weight_files(folder):
+        shapes |= _shapes_in(file)
+    sizes = config_from_args(QwenSizes, Namespace(**config), "a Qwen2", source=path)
+    if sizes.hidden_size % sizes.num_attention_heads or sizes.num_attention_heads % sizes.num_key_value_heads:
+        raise ModelError(f"{path}: its hidden_size, num_attention_heads and num_key_value_heads do not fit together")
+    with torch.device("meta"):
+        llm = make_network(lambda: Qwen2ForCausalLM(Qwen2Config.from_dict(config)), sizes, len(shapes), path)
+    for name, wanted in llm.state_dict().items():
+        if shapes.get(name, wanted.shape) != wanted.shape:
+            raise ModelError(f"{folder}: {name} is {shapes[name]}, by its config.json {tuple(wanted.shape)}")
+    needed, stored = sum(weight.numel() for weight in llm.parameters()), sum(map(math.prod, shapes.values()))
+    if needed > 2 * stored:
+        raise ModelError(f"{path}: a model of {needed} weights, its files have {stored}")
+
+
+def _config(path: Path) -> dict[str, Any]:
+    if not path.exists():
         raise ModelError(f"{path}: missing; a Hugging Face folder of a Qwen2 model belongs here")
-    config = _json(path)
+    config = read_json(path)
     if config.get("model_type") != "qwen2":
         raise ModelError(f"{path}: model_type is {config.get('model_type')!r}, not 'qwen2'")
     if config.get("use_sliding_window"):
         raise ModelError(f"{path}: use_sliding_window is set, only full attention is known here")
     if config.get("quantization_config"):
         raise ModelError(f"{path}: quantised weights, which LoRA cannot be merged into; take the model itself")
-
-
-def _json(path: Path) -> dict:
-    try:
-        value = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise ModelError(f"{path}: not readable as JSON ({error})") from error
-    if not isinstance(value, dict):
-        raise ModelError(f"{path}: not a JSON object")
-    return value
+    return config

@@ -3,6 +3,7 @@
 Parameters carry the released names: `encoder.`, `encoder_projector.`, and PEFT's below `llm.`.
 """
 
+from dataclasses import dataclass
 from pathlib import Path
 
 import torch
@@ -14,10 +15,11 @@ from transformers.modeling_outputs import CausalLMOutputWithPast
 from firered.errors import ModelError
 from firered.models.adapters import DOWNSAMPLE_RATE, Adapter
 from firered.models.aed import AedConfig
-from firered.models.checkpoint import load_checkpoint, load_weights
+from firered.models.checkpoint import arg, config_from_args, load_checkpoint, load_network, load_weights
 from firered.models.conformer import ConformerEncoder
 from firered.models.positions import PositionTable
 from firered.models.qwen import load_llm, lora_shape, with_lora
+from firered.text.files import first_line
 
 
 def splice(embeds: Tensor, placeholder: Tensor, speech: Tensor) -> Tensor:
@@ -111,31 +113,46 @@ class SpeechLlm(nn.Module):
             self.llm = self.llm.merge_and_unload()
 
 
+@dataclass(frozen=True)
+class _AdapterArgs:
+    """What of the arguments of model.pth.tar is asked for, under its released name."""
+
+    encoder_downsample_rate: int = arg(DOWNSAMPLE_RATE, low=1, high=64)
+
+
 def load_encoder(encoder_path: Path, checkpoint: Path) -> tuple[ConformerEncoder, Adapter]:
     """Encoder and adapter, in evaluation mode."""
     args, state = load_checkpoint(checkpoint)
     encoder_args, encoder_state = load_checkpoint(encoder_path)
-    config = AedConfig.from_args(encoder_args)
+    config = AedConfig.from_args(encoder_args, encoder_path)
+    own = config_from_args(_AdapterArgs, args, "a speech-LLM", source=checkpoint)
     weights = {**_part(encoder_state, "encoder."), **_part(state, "encoder.")}
     adapter_weights = _part(state, "encoder_projector.")
-    if "linear2.weight" not in adapter_weights:
+    last = adapter_weights.get("linear2.weight")
+    if last is None or not last.dim():
         raise ModelError(f"{checkpoint}: weights of another model (no encoder_projector)")
-    rate = getattr(args, "encoder_downsample_rate", DOWNSAMPLE_RATE)
-    with torch.device("meta"):  # all weights come from the files
-        encoder = config.encoder()
-        adapter = Adapter(config.d_model, len(adapter_weights["linear2.weight"]), rate)
-    tables = tuple(f"{name}.pe" for name, module in encoder.named_modules() if isinstance(module, PositionTable))
-    for module, values in ((encoder, weights), (adapter, adapter_weights)):
-        module.to_empty(device="cpu")
-        load_weights(module, values, checkpoint, may_lack=tables)
-    return encoder.eval(), adapter.eval()
+    width = len(last)
+    encoder = load_network(config.encoder, config, weights, checkpoint, _position_tables)
+    rate = own.encoder_downsample_rate
+    adapter = load_network(lambda: Adapter(config.d_model, width, rate), own, adapter_weights, checkpoint)
+    return encoder, adapter
+
+
+def _position_tables(encoder: ConformerEncoder) -> list[str]:
+    """Names of what checkpoints store and the encoder computes."""
+    return [f"{name}.pe" for name, module in encoder.named_modules() if isinstance(module, PositionTable)]
 
 
 def _load_lora(llm: PreTrainedModel, checkpoint: Path) -> PreTrainedModel | PeftModel:
     """The language model with the checkpoint's LoRA, or as it is where the checkpoint has none."""
     state = _part(load_checkpoint(checkpoint)[1], "llm.")
     found = lora_shape(state)
-    adapted = llm if found is None else with_lora(llm, *found).eval()
+    if found is not None and not 0 < found[0] <= llm.config.hidden_size:
+        raise ModelError(f"{checkpoint}: LoRA of rank {found[0]}, the language model is {llm.config.hidden_size} wide")
+    try:
+        adapted = llm if found is None else with_lora(llm, *found).eval()
+    except ValueError as error:  # its layers are not the language model's
+        raise ModelError(f"{checkpoint}: its LoRA fits no language model ({first_line(error)})") from error
     base = tuple(name for name in adapted.state_dict() if ".lora_" not in name)
     load_weights(adapted, state, checkpoint, may_lack=base)
     return adapted

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterable
 
-from firered.data.write import Labelled, in_turn, json_line, one_line, rttm, textgrid_of_tiers
+from firered.data.write import Labelled, as_field, ctm_line, in_turn, json_line, one_line, rttm, textgrid_of_tiers
 from firered.output.config import SubtitleConfig
 from firered.output.published import milliseconds, published
 from firered.output.subtitles import cues
@@ -60,18 +60,17 @@ def ctm(transcript: Transcript, _: SubtitleConfig) -> str:
     segments, not of words.
     """
     lines = [
-        f"{_field(transcript.uttid)} 1 {word.start_ms / 1000:.3f} {(word.end_ms - word.start_ms) / 1000:.3f} {text}\n"
+        ctm_line(transcript.uttid, "1", word.start_ms, word.end_ms - word.start_ms, word.text)
         for word in sorted(map(piece_of, transcript.words), key=lambda word: word.start_ms)
-        if (text := _field(word.text))
     ]
-    return "".join(lines)
+    return "".join(f"{line}\n" for line in lines if line)
 
 
 def to_rttm(transcript: Transcript, _: SubtitleConfig) -> str:
     """NIST RTTM of the voice segments as `speech`, and of stretches of singing and music where they were looked for."""
     spans = [(*_ms(segment), _SPEECH) for segment in transcript.segments]
     spans += [(*_span_ms(event), event.kind) for event in transcript.events if event.kind != _SPEECH]
-    return rttm(_field(transcript.uttid), _in_seconds(sorted(spans)))
+    return rttm(as_field(transcript.uttid), _in_seconds(sorted(spans)))
 
 
 def to_textgrid(transcript: Transcript, _: SubtitleConfig) -> str:
@@ -112,11 +111,6 @@ def _span_ms(part: Sentence | Word | Event | Trouble) -> tuple[int, int]:
 
 def _in_seconds(spans: Iterable[tuple[int, int, str]]) -> list[Labelled]:
     return [(start / 1000, end / 1000, one_line(label)) for start, end, label in spans]
-
-
-def _field(text: str) -> str:
-    """The text as one field of a line: white space would begin the next."""
-    return one_line(text).replace(" ", "_")
 
 
 FORMATS: dict[str, Callable[[Transcript, SubtitleConfig], str]] = {

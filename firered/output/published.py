@@ -5,6 +5,7 @@ from functools import singledispatch
 from typing import Any
 
 from firered.results import (
+    AlignResult,
     AsrResult,
     Event,
     LanguageGuess,
@@ -15,6 +16,7 @@ from firered.results import (
     Result,
     Sentence,
     StreamEvent,
+    StreamFrame,
     StreamVadResult,
     Transcript,
     Trouble,
@@ -52,14 +54,25 @@ def _(event: StreamEvent) -> dict[str, Any]:
 
 
 @published.register
+def _(frame: StreamFrame) -> dict[str, Any]:
+    """Numbers rounded to 3 decimals, as published."""
+    return {
+        "frame_idx": frame.frame,
+        "is_speech": frame.speech,
+        "raw_prob": round(frame.prob, 3),
+        "smoothed_prob": round(frame.smoothed, 3),
+    }
+
+
+@published.register
 def _(result: VadResult) -> dict[str, Any]:
     return {"uttid": result.uttid, "dur": result.dur, "timestamps": [list(span) for span in result.timestamps]}
 
 
 @published.register
 def _(result: StreamVadResult) -> dict[str, Any]:
-    """The fields of the other detector and the events."""
-    return {**published.dispatch(VadResult)(result), "events": [published(event) for event in result.events]}
+    """The fields of the other detector and the events, the end of speech that is on to the last included."""
+    return {**published.dispatch(VadResult)(result), "events": [published(event) for event in result.all_events()]}
 
 
 @published.register
@@ -107,7 +120,7 @@ def _(hypothesis: NBest) -> dict[str, Any]:
 
 @published.register
 def _(result: AsrResult) -> dict[str, Any]:
-    """`timestamp` only where time stamps were requested, `flags` and `dropped` where there are any."""
+    """`timestamp` and `token_timestamp` where time stamps were requested, `flags` and `dropped` where there are any."""
     out: dict[str, Any] = {
         "uttid": result.uttid,
         "text": result.text,
@@ -116,11 +129,24 @@ def _(result: AsrResult) -> dict[str, Any]:
     }
     if result.words is not None:
         out["timestamp"] = [[word.text, word.start_s, word.end_s] for word in result.words]
+    if result.token_times is not None:
+        out["token_timestamp"] = [[token.token, token.start_s, token.end_s] for token in result.token_times]
     if result.flags:
         out["flags"] = list(result.flags)
     if result.dropped:
         out["dropped"] = result.dropped
     return out
+
+
+@published.register
+def _(result: AlignResult) -> dict[str, Any]:
+    """Words and tokens as [text, start, end, score], the score null where there is none, and that of the utterance."""
+    return {
+        "uttid": result.uttid,
+        "score": round(result.alignment.mean_log_prob, 4),
+        "timestamp": [[word.text, word.start_s, word.end_s, word.score] for word in result.words],
+        "token_timestamp": [[token.token, token.start_s, token.end_s, token.score] for token in result.token_times],
+    }
 
 
 @published.register

@@ -21,5 +21,12 @@ class PuncConfig(Options):
         "tokens that neighbouring windows share where a text is longer than the model takes; 0: none, as published",
         low=0,
     )
-    strip: bool = option(False, "remove the text's own commas, stops, question and exclamation marks first")
+    strip: bool = option(
+        False, "remove the text's own commas, stops, question and exclamation marks at the ends of words first"
+    )
+    published: bool = option(
+        False,
+        "write the text by the published rules: all in lower case but for sentence starts, spaces between Latin words "
+        "only, marks inside words where a text has no times",
+    )
     dtype: str = option("float32", "number format", choices=("float32", "bfloat16"))

@@ -1,19 +1,21 @@
 """Punctuation with the released model: `Punc`."""
 
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 import torch
 
-from firered.errors import ModelError, OptionError, Outcome, result_of
+from firered.errors import ModelError, NoNumbersError, OptionError, Outcome, result_of
 from firered.hub.catalogue import CHECKPOINT
 from firered.hub.find import find_model
 from firered.models.checkpoint import model_files, pick_device
 from firered.models.punc_bert import BERT_CONFIG, PuncBert
 from firered.punc.config import PuncConfig
-from firered.punc.text import build_text, rule_fix, sentence_ends, strip_marks
+from firered.punc.marking import Layout, Timed, timed
+from firered.punc.text import build_text, rule_fix, sentence_ends, without_marks
 from firered.punc.tokens import VOCABULARY, Piece, PieceTokenizer
 from firered.results import PuncResult, Sentence, Word
 from firered.runtime.batches import plan, run_batch
@@ -112,31 +114,86 @@ class Punc:
 
     def punctuate(self, texts: Sequence[str], uttids: Sequence[str] | None = None) -> list[Outcome[PuncResult]]:
         """Each text with punctuation, or what went wrong; in batches by length, which change no result."""
-        cut = self.tokenizer.cut([self._given(text) for text in texts])
-        results: list[Outcome[PuncResult]] = []
-        for uttid, text, pieces, probs in zip(_ids(uttids, texts), texts, cut, self._probs(cut), strict=True):
-            if isinstance(probs, Exception):
-                results.append(probs)
-                continue
-            # What comes after a part of a character has no place to be put in.
-            tags = [int(tag) if piece.text else 0 for piece, tag in zip(pieces, probs.argmax(1), strict=True)]
-            results.append(PuncResult(uttid, text, self._text(pieces, tags)))
-        return results
+        given = [self._given(text) for text in texts]
+        cut = self.tokenizer.cut(given)
+        written = self._as_published if self.config.published else self._written
+        return [
+            probs if isinstance(probs, Exception) else PuncResult(uttid, text, written(own, pieces, probs))
+            for uttid, text, own, pieces, probs in zip(
+                _ids(uttids, texts), texts, given, cut, self._probs(cut), strict=True
+            )
+        ]
 
     def sentences(
-        self, utterances: Sequence[Sequence[Word]], uttids: Sequence[str] | None = None
+        self,
+        utterances: Sequence[Sequence[Word]],
+        uttids: Sequence[str] | None = None,
+        texts: Sequence[str] | None = None,
     ) -> list[Outcome[PuncResult]]:
-        """Sentences with times of each utterance's words, or what went wrong; marks only come between words."""
+        """Sentences with times of each utterance's words, or what went wrong; marks only come between words.
+
+        Args:
+            utterances: the words of each.
+            uttids: ids in the results.
+            texts: what they are the words of, for what is between them: white space, and marks that are there already.
+        """
+        ids = _ids(uttids, utterances)
+        if self.config.published:
+            return self._sentences_as_published(utterances, ids)
+        kept = [[word for word in words if self._given(word.text)] for words in utterances]
+        origins = [join_texts(word.text for word in words) for words in kept] if texts is None else texts
+        laid = [
+            timed(
+                [replace(word, text=self._given(word.text)) for word in words],
+                None if texts is None else self._given(text),
+            )
+            for words, text in zip(kept, origins, strict=True)
+        ]
+        cut = self.tokenizer.cut([one.layout.text for one in laid])
+        return [
+            probs if isinstance(probs, Exception) else self._timed_result(uttid, origin, one, pieces, probs)
+            for uttid, origin, one, pieces, probs in zip(ids, origins, laid, cut, self._probs(cut), strict=True)
+        ]
+
+    def _given(self, text: str) -> str:
+        return " ".join((without_marks(text) if self.config.strip else text).split())
+
+    def _written(self, text: str, pieces: Sequence[Piece], probs: np.ndarray) -> str:
+        """The text with marks after its words."""
+        layout = Layout(text)
+        rows, _ = _at_ends(layout, pieces, probs)
+        return "".join(layout.marked([self.marks[tag] for tag in rows.argmax(1)]))
+
+    def _timed_result(
+        self, uttid: str, origin: str, given: Timed, pieces: Sequence[Piece], probs: np.ndarray
+    ) -> PuncResult:
+        """A text's sentences, each of which ends with a mark that is put after a word or is there already."""
+        rows, last_pieces = _at_ends(given.layout, pieces, probs)
+        widths = [sentence_width(pieces[number].text) for number in last_pieces]
+        ends = sentence_ends(rows, widths, self.config.sentence_max_length)
+        written = given.layout.marked([self.marks[ends.get(number, 0)] for number in range(len(rows))])
+        sentences = []
+        first = 0
+        for end in ends:
+            text = "".join(written[first : end + 1]).strip()
+            sentences.append(Sentence(text, given.times[first][0], given.times[end][1]))
+            first = end + 1
+        return PuncResult(uttid, origin, "".join(written), sentences)
+
+    def _as_published(self, _: str, pieces: Sequence[Piece], probs: np.ndarray) -> str:
+        # What comes after a part of a character has no place to be put in.
+        tags = [int(tag) if piece.text else 0 for piece, tag in zip(pieces, probs.argmax(1), strict=True)]
+        return self._text(pieces, tags)
+
+    def _sentences_as_published(
+        self, utterances: Sequence[Sequence[Word]], ids: Sequence[str]
+    ) -> list[Outcome[PuncResult]]:
         cut = self._cut_words(utterances)
         probs = self._probs([[piece for _, pieces in words for piece in pieces] for words in cut])
-        ids = _ids(uttids, utterances)
         return [
             found if isinstance(found, Exception) else self._in_sentences(uttid, words, found)
             for uttid, words, found in zip(ids, cut, probs, strict=True)
         ]
-
-    def _given(self, text: str) -> str:
-        return strip_marks(text) if self.config.strip else text
 
     def _cut_words(self, utterances: Sequence[Sequence[Word]]) -> list[list[tuple[Word, list[Piece]]]]:
         """The words of each utterance with their pieces, each cut on its own; words without text are left out."""
@@ -197,6 +254,8 @@ class Punc:
             row[: 1 + len(given)] = torch.tensor([self.model.args.cls_id, *given])
         logits = self.model(ids.to(self.device), mask.to(self.device))
         probs = logits.float().softmax(-1).cpu().numpy()
+        if not np.isfinite(probs[mask.bool().numpy()]).all():
+            raise NoNumbersError
         return [padded[1 : 1 + len(row)] for padded, row in zip(probs, rows, strict=True)]
 
 
@@ -209,6 +268,23 @@ def token_windows(length: int, size: int, overlap: int) -> list[Window]:
     firsts = [start + overlap // 2 if start else 0 for start in starts]
     lasts = [*firsts, length][1:]
     return [Window(s, min(s + size, length), first, last) for s, first, last in zip(starts, firsts, lasts, strict=True)]
+
+
+def _at_ends(layout: Layout, pieces: Sequence[Piece], probs: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Probabilities (S, tags) of the tags after each of a text's stretches, and the numbers (S,) of their last tokens.
+
+    After a mark of the text's own a mark is certain, where none may be added none is.
+    """
+    written = np.cumsum([not character.isspace() for character in layout.text], dtype=int)
+    lasts = [max(0, stretch.last - 1) for stretch in layout.stretches]
+    ends = np.cumsum([len(piece.text) for piece in pieces], dtype=int)
+    last_pieces = np.searchsorted(ends, written[lasts]) if lasts else np.zeros(0, int)
+    rows = probs[last_pieces].copy()
+    for row, stretch in zip(rows, layout.stretches, strict=True):
+        if stretch.closed:
+            row[:] = 0
+            row[int(stretch.pauses)] = 1
+    return rows, last_pieces
 
 
 def _ids(uttids: Sequence[str] | None, texts: Sequence) -> Sequence[str]:

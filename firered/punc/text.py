@@ -6,15 +6,12 @@ from collections.abc import Sequence
 import numpy as np
 
 from firered.punc.tokens import Piece
+from firered.text.joining import is_wide
+from firered.text.words import mark_places
 
 FULL_WIDTH, HALF_WIDTH = "，。？！", ",.?!"
 _TO_HALF_WIDTH = dict(zip(FULL_WIDTH, HALF_WIDTH, strict=True))
 _NEITHER_MARK_NOR_SPACE = re.compile(rf"[^{FULL_WIDTH}{HALF_WIDTH}\s]+")
-
-# A full stop within a word or number (3.14, firered.ai), and a comma or colon within a number, are no pauses.
-_PAUSES = re.compile(
-    r"(?<![a-zA-Z0-9])\.|\.(?![a-zA-Z0-9])|(?<!\d)[,:]|[,:](?!\d)|[?!;…，。？！、；：．]",
-)
 
 _LETTER = "[a-zß-öø-ſ\u0300-\u036f]"  # Latin, lower-case, or an accent on it
 _WORD = f"{_LETTER}+(?:'{_LETTER}+)*"
@@ -77,9 +74,30 @@ def sentence_ends(probs: np.ndarray, widths: Sequence[float], longest: float) ->
     return ends
 
 
+def half_width(mark: str) -> str:
+    """The mark as it is written after Latin words."""
+    return _TO_HALF_WIDTH.get(mark, mark)
+
+
 def strip_marks(text: str) -> str:
-    """The text with spaces for the marks of its pauses and sentence ends; numbers and `firered.ai` keep theirs."""
-    return _PAUSES.sub(" ", text)
+    """The text with a space for every mark at the end of a word; those inside (3.14, firered.ai, u.s.) stay."""
+    places = set(mark_places(text))
+    return "".join(" " if place in places else character for place, character in enumerate(text))
+
+
+def without_marks(text: str) -> str:
+    """The text without the marks at the ends of its words; spaces only where there were some, or Latin words met."""
+    kept = ""
+    at = 0
+    for place in [*mark_places(text), len(text)]:
+        part = text[at:place]
+        kept += (" " if kept and part and _words_meet(kept[-1], part[0]) else "") + part
+        at = place + 1
+    return kept
+
+
+def _words_meet(before: str, after: str) -> bool:
+    return before.isalnum() and after.isalnum() and not (is_wide(before) or is_wide(after))
 
 
 def bare(text: str) -> str:

@@ -41,11 +41,14 @@ class PieceTokenizer:
         source: the file that messages name.
 
     Raises:
-        ModelError: it lacks `[UNK]`.
+        ModelError: it lacks `[UNK]`, or has a token twice.
     """
 
     def __init__(self, vocabulary: Sequence[str], source: str | Path = VOCABULARY) -> None:
-        ids = {token: number for number, token in enumerate(vocabulary)}
+        ids: dict[str, int] = {}
+        for number, token in enumerate(vocabulary):
+            if ids.setdefault(token, number) != number:
+                raise ModelError(f"{source}:{number + 1}: {token!r} a second time (line {ids[token] + 1} has it)")
         if _UNKNOWN not in ids:
             raise ModelError(f"{source}: no {_UNKNOWN}, so not the vocabulary of a BERT")
         self.unknown = ids[_UNKNOWN]

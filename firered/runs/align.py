@@ -9,7 +9,9 @@ import numpy as np
 from firered.align.aligner import Aligner
 from firered.audio.config import AudioConfig
 from firered.data.datadir import read_table, write_lines, write_table
+from firered.data.write import json_line
 from firered.errors import Problem
+from firered.output.published import published
 from firered.results import AlignResult
 from firered.runs.asr import ctm_lines
 from firered.runs.config import RunConfig
@@ -21,7 +23,7 @@ from firered.runtime.loaded import AED_FILES
 def run_align(
     data: str, text: Path, out: Path, model: Path, aligner: Aligner, audio: AudioConfig, config: RunConfig
 ) -> int:
-    """Exit status of aligning the lines of `text` to the utterances of `data`, with ctm, ali.ark and utt2score.
+    """Exit status of aligning the lines of `text` to the utterances of `data`: ctm, align.jsonl, ali.ark, utt2score.
 
     Raises:
         DataError: there is no input to process, or `text` cannot be read.
@@ -41,6 +43,7 @@ def run_align(
         write_table(out / "text", {key: texts[key] for key in results})
         scores = {key: result.alignment.mean_log_prob for key, result in results.items()}
         write_table(out / "utt2score", {key: f"{score:.4f}" for key, score in scores.items()})
+        write_lines(out / "align.jsonl", [json_line(published(results[key])) for key in sorted(results)])
         write_lines(out / "ctm", ctm_lines(inputs, {key: result.words for key, result in results.items()}))
         with kaldiio.WriteHelper(f"ark,scp:{out}/ali.ark,{out}/ali.scp") as writer:
             for key in sorted(results):

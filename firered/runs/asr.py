@@ -8,8 +8,8 @@ from firered.asr.config import RecogniserConfig
 from firered.asr.recogniser import Recogniser
 from firered.audio.config import AudioConfig
 from firered.data.datadir import write_lines, write_table
-from firered.data.write import json_line
-from firered.output.published import published
+from firered.data.write import ctm_line, json_line
+from firered.output.published import milliseconds, published
 from firered.results import AsrResult, Word
 from firered.runs.config import RunConfig
 from firered.runs.inputs import Inputs, channel_name, resolve
@@ -18,8 +18,6 @@ from firered.runtime.config import ContextConfig
 from firered.runtime.context import Context
 
 log = logging.getLogger(__name__)
-
-_DEED = {"flag": "flagged", "drop": "dropped"}
 
 
 def run_asr(
@@ -69,23 +67,25 @@ def write_asr(out: Path, results: Mapping[str, AsrResult], config: RecogniserCon
     if config.nbest > 1:
         nbest = {result.uttid: [published(hypothesis) for hypothesis in result.nbest] for result in in_order}
         write_lines(out / "nbest.jsonl", [json_line({"uttid": key, "nbest": best}) for key, best in nbest.items()])
-    if config.guard != "off":
+    if config.guard != "off" or config.min_confidence:
         flags = {key: "; ".join(result.flags) for key, result in results.items() if result.flags}
+        dropped = sum(bool(result.dropped) for result in results.values())
         write_table(out / "flags", flags)
         log.log(
             logging.WARNING if flags else logging.INFO,
-            "guard: %d of %d texts %s; reasons in %s",
-            *(len(flags), len(results), _DEED[config.guard], out / "flags"),
+            "%d of %d texts flagged, %d of them dropped; reasons in %s",
+            *(len(flags), len(results), dropped, out / "flags"),
         )
 
 
 def ctm_lines(inputs: Inputs, words: Mapping[str, Sequence[Word]]) -> list[str]:
-    """NIST CTM on the recordings' time axes: recording, channel, start, duration, word."""
+    """NIST CTM on the recordings' time axes, by recording, channel and start; words without text are left out."""
     lines = []
     for utterance in inputs.utterances:
         channel = "1" if utterance.channel is None else channel_name(utterance.channel)
         for word in words.get(utterance.id, ()):
-            start_s = utterance.start_s + word.start_s
-            fields = f"{utterance.recording} {channel} {start_s:.3f} {word.end_s - word.start_s:.3f} {word.text}"
-            lines.append((utterance.recording, channel, start_s, fields))
-    return [line for *_, line in sorted(lines, key=lambda entry: entry[:3])]
+            start_ms = milliseconds(utterance.start_s + word.start_s)
+            duration_ms = milliseconds(word.end_s - word.start_s)
+            line = ctm_line(utterance.recording, channel, start_ms, duration_ms, word.text)
+            lines.append((utterance.recording, channel, start_ms, line))
+    return [line for *_, line in sorted(lines, key=lambda entry: entry[:3]) if line]

@@ -53,7 +53,11 @@ def run_punc(
         for key, reason in timed.reasons.items():
             run.fail(key, f"{reason}; punctuated without times")
         untimed = {key: text for key, text in texts.by_id.items() if key not in timed.words}
-        _work(punc.sentences, timed.words, lambda words: sum(len(word.text) for word in words), punc, run)
+
+        def in_sentences(utterances: list[Sequence[Word]], keys: list[str]) -> list[Outcome[PuncResult]]:
+            return punc.sentences(utterances, keys, [texts.by_id[key] for key in keys])
+
+        _work(in_sentences, timed.words, lambda words: sum(len(word.text) for word in words), punc, run)
         _work(punc.punctuate, untimed, len, punc, run)
         if data is not None:
             _write_tables(inputs, data, source, run)

@@ -28,9 +28,11 @@ from firered.vad.detect import EVENTS, Detector, Mvad
 
 log = logging.getLogger(__name__)
 
+ARK = "probs.ark"
+
 
 @dataclass(frozen=True)
-class _Detected(Result):
+class Detected(Result):
     """A recording's result, its length, which the result has rounded, and where in probs.ark its posteriors are."""
 
     result: VadResult | StreamVadResult | MvadResult
@@ -40,6 +42,7 @@ class _Detected(Result):
 
     @property
     def segments(self) -> list[Labelled]:
+        """(start, end, label) of every segment, in order."""
         return self.result.labelled()
 
 
@@ -60,23 +63,46 @@ def run_detector(
         FireRedError: `out` cannot be written.
     """
     inputs = resolve(paths, audio, by_segment=False, durations=False)
-    groups = (detector.config, audio)
-    identity = fingerprint(command, *groups, model / CHECKPOINT, model / "cmvn.ark")
-    with Run(out, identity, config, read=_Detected.from_dict) as run:
+    identity = fingerprint(command, detector.config, audio, model / CHECKPOINT, model / "cmvn.ark")
+    with Run(out, identity, config, read=Detected.from_dict) as run:
         run.take(inputs)
-        probs_scp = _detect_all(detector, inputs, audio, run)
-        _write_data_dir(out, inputs, run)
-        write_table(out / "probs.scp", probs_scp)
-        _write_extras(detector, inputs, output, audio, run, probs_scp)
-        write_settings(out / "config.yaml", f"{command} --model {model}", *groups)
+        _detect_all(detector, inputs, audio, run)
+        write_results(f"{command} --model {model}", detector, inputs, output, audio, run)
         return run.finish()
 
 
-def _detect_all(detector: Detector, inputs: Inputs, audio: AudioConfig, run: Run[_Detected]) -> dict[str, str]:
-    """Run the detector on recordings that no earlier run has done; probs.scp lines of all."""
+def write_results(
+    command: str,
+    detector: Detector,
+    inputs: Inputs,
+    output: VadOutputConfig,
+    audio: AudioConfig,
+    run: Run[Detected],
+    kept: str = "",
+) -> None:
+    """Write everything that the commands promise of a run whose recordings are done.
+
+    Args:
+        command: with its model, for the settings.
+        detector: whose results these are.
+        inputs: the recordings.
+        output: what else is written.
+        audio: how the recordings are read.
+        run: with their results.
+        kept: of live audio, which cannot be read again: a file of it as the models took it.
+    """
+    probs_scp = {key: f"{run.out / ARK}:{found.offset}" for key, found in run.results.items()}
+    _write_data_dir(run.out, inputs, run)
+    write_table(run.out / "probs.scp", probs_scp)
+    readable = [replace(recording, rxfilename=kept) for recording in inputs.utterances] if kept else inputs.utterances
+    _write_extras(detector, readable, output, AudioConfig() if kept else audio, run, probs_scp)
+    write_settings(run.out / "config.yaml", command, detector.config, audio)
+
+
+def _detect_all(detector: Detector, inputs: Inputs, audio: AudioConfig, run: Run[Detected]) -> None:
+    """Run the detector on recordings that no earlier run has done."""
     todo = [recording for recording in inputs.utterances if recording.id not in run.results]
-    ark = run.out / "probs.ark"
-    with MatrixWriter(ark, append_at=run.mark if run.mark else None) as probs:
+    with MatrixWriter(run.out / ARK, append_at=run.mark if run.mark else None) as probs:
         for frames, result in detector.detect(of_utterance(recording, audio) for recording in todo):
             if isinstance(result, Exception):
                 run.fail_with(frames.key, result)
@@ -84,12 +110,11 @@ def _detect_all(detector: Detector, inputs: Inputs, audio: AudioConfig, run: Run
             place, _ = probs.write(frames.key, [result.probs])
             # Posteriors are in the archive now; those of hours of audio would not fit in memory.
             kept = replace(result, probs=np.zeros((0, 0), np.float32))
-            found = _Detected(kept, frames.count, frames.duration_s, place.rpartition(":")[2])
+            found = Detected(kept, frames.count, frames.duration_s, place.rpartition(":")[2])
             run.done(frames.key, found, frames.duration_s, probs.tell())
-    return {key: f"{ark}:{found.offset}" for key, found in run.results.items()}
 
 
-def _write_data_dir(out: Path, inputs: Inputs, run: Run[_Detected]) -> None:
+def _write_data_dir(out: Path, inputs: Inputs, run: Run[Detected]) -> None:
     """Write segments and their tables for recordings that have any, and the per-recording result files for all."""
     recordings = {recording.id: recording for recording in inputs.utterances if recording.id in run.results}
     segments, utt2spk, voiced = {}, {}, {}
@@ -140,15 +165,15 @@ def _utterance_id(recording: str, start: float, end: float, label: str) -> str:
 
 def _write_extras(
     detector: Detector,
-    inputs: Inputs,
+    recordings: Sequence[Utterance],
     output: VadOutputConfig,
     audio: AudioConfig,
-    run: Run[_Detected],
+    run: Run[Detected],
     probs_scp: dict[str, str],
 ) -> None:
     """What `--textgrid`, `--save-segments` and `--plot` ask for."""
     labels = EVENTS if isinstance(detector, Mvad) else EVENTS[:1]
-    done = [recording for recording in inputs.utterances if recording.id in run.results]
+    done = [recording for recording in recordings if recording.id in run.results]
     if output.textgrid:
         for recording in done:
             found = run.results[recording.id]
@@ -206,7 +231,7 @@ def _plot(
     folder: Path,
     detector: Detector,
     recording: Utterance,
-    found: _Detected,
+    found: Detected,
     probs: str,
     labels: Sequence[str],
     audio: AudioConfig,

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from firered.audio.frontend import Cmvn
-from firered.errors import ModelError
+from firered.errors import ModelError, NoNumbersError
 from firered.hub.catalogue import CHECKPOINT
 from firered.models.aed import Aed, Model
 from firered.models.checkpoint import model_files, pick_device
@@ -44,8 +44,9 @@ class Loaded(Generic[Model]):
         model = kind.load(checkpoint)
         if len(tokenizer) != model.odim:
             raise ModelError(f"{directory}: {len(tokenizer)} tokens in dict.txt, the model has {model.odim}")
+        statistics = Cmvn.read(cmvn, model.config.idim)
         cast(model.prepare(), dtype, place)
-        return cls(model, Cmvn.read(cmvn), tokenizer, place, directory)
+        return cls(model, statistics, tokenizer, place, directory)
 
     @property
     def sources(self) -> list[Path]:
@@ -53,10 +54,27 @@ class Loaded(Generic[Model]):
         return model_files(self.directory, *AED_FILES)
 
     def encode(self, batch: list[Speech], layers: int | None = None) -> tuple[Tensor, Tensor]:
-        """Encoder output (N, T, d_model), or that of its first so many layers, and lengths (N,) of a padded batch."""
+        """Encoder output (N, T, d_model), or that of its first so many layers, and lengths (N,) of a padded batch.
+
+        Raises:
+            NoNumbersError: an utterance has NaN in it.
+        """
         feats = torch.nn.utils.rnn.pad_sequence([self.cmvn(speech.feats) for speech in batch], batch_first=True)
         lengths = torch.tensor([len(speech.feats) for speech in batch], device=self.device)
-        return self.model.encoder(feats.to(self.device, self.model.dtype), lengths, layers)
+        return numbers(*self.model.encoder(feats.to(self.device, self.model.dtype), lengths, layers))
+
+
+def numbers(encoded: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
+    """The rows (N, T, D) and lengths (N,) themselves.
+
+    Raises:
+        NoNumbersError: there is NaN within an utterance's length.
+    """
+    sums = encoded.sum(-1, dtype=torch.float32)  # (N, T)
+    within = torch.arange(sums.shape[1], device=sums.device) < lengths[:, None]
+    if bool((sums.isnan() & within).any()):
+        raise NoNumbersError
+    return encoded, lengths
 
 
 def need_ctc(loaded: Loaded[Aed], purpose: str) -> None:

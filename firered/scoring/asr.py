@@ -10,6 +10,7 @@ import numpy as np
 from firered.scoring.config import SampleConfig
 from firered.scoring.inputs.groups import Groups, groups
 from firered.scoring.inputs.pair import Side, confidences, missing_and_extra
+from firered.scoring.inputs.unseen import Unseen, unseen_of
 from firered.scoring.metrics.bootstrap import Interval, interval, ratio
 from firered.scoring.metrics.calibration import Calibration, calibrate
 from firered.scoring.metrics.error_rate import Aligned, Counts, align_texts, by_kind, confusions, total
@@ -21,7 +22,8 @@ class AsrScore:
     """References and hypotheses, aligned, and what is counted over them.
 
     `missing` are ids without a hypothesis, `extra` ids without a reference; `left_out` says whether the rule leaves the
-    missing ones out, as the released tool does, instead of counting them as deletions.
+    missing ones out, as the released tool does, instead of counting them as deletions. `note` is what the rule says of
+    its figures. `unseen` is what each side has that is not seen, where the rule does not do away with it.
     """
 
     aligned: list[Aligned]
@@ -32,6 +34,8 @@ class AsrScore:
     interval: Interval | None
     groups: dict[str, Groups]
     calibration: Calibration | None
+    note: str = ""
+    unseen: Mapping[str, Unseen] = field(default_factory=dict)
     confidences: Mapping[str, float] = field(default_factory=dict)
 
     @cached_property
@@ -48,6 +52,15 @@ class AsrScore:
     def kinds(self) -> dict[str, Counts]:
         """Characters and words apart."""
         return by_kind(self.aligned, self.confusions)
+
+    def notes(self) -> list[str]:
+        """What has to be said of the figures: the rule's note, and warnings."""
+        return [*filter(None, [self.note]), *self.warnings()]
+
+    def warnings(self) -> list[str]:
+        """What may count as an error though nobody sees it."""
+        fate = f"{self.normalizer} compares them as they are, firered leaves such differences out"
+        return [f"{side}: {unseen}; {fate}" for side, unseen in self.unseen.items()]
 
     def most_common(self) -> list[tuple[tuple[str, str], int]]:
         """Confusions, the most frequent first, equally frequent ones in order of the tokens."""
@@ -74,6 +87,8 @@ def score_texts(reference: Side, hypothesis: Side, rule: Normalizer, config: Sam
         interval(np.array(errors, np.int64).reshape(-1, 2), ratio, config),
         groups(aligned, reference, probabilities),
         _calibration(aligned, probabilities),
+        rule.note,
+        unseen_of(reference, hypothesis) if rule.keeps_invisible else {},
         probabilities,
     )
 

@@ -1,9 +1,11 @@
 """Each scoring command from its inputs to the files in OUT; the number returned is the exit status."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 from firered.data.datadir import write_lines
+from firered.hub.find import system_name
 from firered.options import Options, write_settings
 from firered.scoring.asr import score_texts
 from firered.scoring.config import (
@@ -21,7 +23,7 @@ from firered.scoring.lid import score_lid
 from firered.scoring.punc import score_punc
 from firered.scoring.reports.asr import asr_report
 from firered.scoring.reports.lid import lid_report
-from firered.scoring.reports.provenance import provenance
+from firered.scoring.reports.provenance import provenance, settings_of
 from firered.scoring.reports.punc import punc_report
 from firered.scoring.reports.report import Report
 from firered.scoring.reports.table import read_results, results_page, with_averages
@@ -42,11 +44,13 @@ def _run(
 ) -> int:
     """Score REF and HYP, and write the report and the settings to OUT."""
     reference, hypothesis, out = paths
+    if source.model and source.system is None:
+        source = replace(source, system=system_name(source.model))
     made_by = provenance(reference, hypothesis, source)
     report = score(reference, hypothesis)
     out.mkdir(parents=True, exist_ok=True)
     write_settings(out / "config.yaml", command, *groups, sample, source)
-    report.write(out, made_by, source)
+    report.write(out, made_by, source, settings_of(hypothesis))
     return report.exit_status(sample)
 
 

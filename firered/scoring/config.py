@@ -6,7 +6,7 @@ from firered.data.rttm import NON_SPEECH
 from firered.errors import OptionError
 from firered.options import Options, option
 
-NORMALIZERS = ("firered", "firered-released", "speechio", "none")
+NORMALIZERS = ("firered", "firered-released", "speechio", "whisper-en", "whisper-basic", "none")
 
 
 @dataclass(frozen=True)
@@ -15,7 +15,8 @@ class NormalizerConfig(Options):
 
     normalizer: str = option(
         "firered",
-        "rule for both sides: the published one, the same with its two bugs, the SpeechIO leaderboard's, or none",
+        "rule for both sides: this project's, the published tool's to the letter, the SpeechIO leaderboard's from its "
+        "description, Whisper's for English or for other languages (needs whisper-normalizer), or none",
         choices=NORMALIZERS,
     )
     number_normalization: bool = option(
@@ -77,7 +78,11 @@ class SourceConfig(Options):
     """What firered-table has to know about a result."""
 
     test_set: str | None = option(None, "name of the test set, as in the papers' tables where it is there")
-    system: str | None = option(None, "name of the system, as in the papers' tables where it is there")
+    system: str | None = option(
+        None,
+        "name of the system, as in the papers' tables where it is there; with --model that of the directory, which is "
+        "told apart from the published model of the name",
+    )
     model: str | None = option(None, "model directory or checkpoint that made the hypotheses; its SHA-256 is noted")
 
 

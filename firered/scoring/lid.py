@@ -14,6 +14,7 @@ from firered.scoring.inputs.pair import Side, confidences, missing_and_extra
 from firered.scoring.metrics.bootstrap import Interval, interval, ratio
 from firered.scoring.metrics.calibration import Calibration, calibrate
 from firered.scoring.metrics.error_rate import percent
+from firered.text.invisible import visible
 
 MISSING = "(missing)"
 COLUMNS = ("utterances", "correct", "recall%", "precision%", "F1%")
@@ -100,7 +101,7 @@ def score_lid(reference: Side, hypothesis: Side, config: LidScoreConfig, sample:
 
 def _at_level(label: str, level: str) -> str:
     """`zh` or `zh-yue`, whether it is written so or, as the model has it, `zh yue`."""
-    parts = label.replace("-", " ").split()
+    parts = visible(label).replace("-", " ").split()
     return parts[0] if level == "language" and parts else "-".join(parts)
 
 

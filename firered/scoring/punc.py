@@ -20,6 +20,7 @@ from firered.scoring.metrics.alignment import Hunk, align
 from firered.scoring.metrics.bootstrap import Interval, interval
 from firered.scoring.metrics.error_rate import percent
 from firered.scoring.resources import text_of
+from firered.text.invisible import visible
 from firered.text.units import CHARACTER
 
 CLASSES = ("comma", "period", "question", "exclamation")
@@ -109,11 +110,11 @@ def _marks(config: PuncScoreConfig) -> dict[str, str]:
 def tokens_and_marks(text: str, classes: Mapping[str, str]) -> tuple[list[str], list[str]]:
     """Tokens in lower case, and the class of the mark after each ("" for none); the first mark is before all tokens.
 
-    Of several marks in a row the first that has a class counts.
+    What is not seen of a text is no part of its tokens. Of several marks in a row the first that has a class counts.
     """
     tokens: list[str] = []
     marks = [""]
-    for found in _TOKEN.finditer(text):
+    for found in _TOKEN.finditer(visible(text)):
         if found["token"]:
             tokens.append(found["token"].lower())
             marks.append("")

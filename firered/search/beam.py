@@ -12,6 +12,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from firered.errors import NoNumbersError
 from firered.search.beams import Batch, Beams, Hypothesis
 from firered.search.config import BeamConfig
 from firered.search.scorers import Scorer, Stepper, Sum, penalise_end
@@ -32,6 +33,9 @@ def beam_search(
         sos: first token fed in.
         eos: the token that ends a hypothesis; it is no part of the result.
         scorers: what is added to the model's log-probabilities; started likewise.
+
+    Raises:
+        NoNumbersError: the model or a scorer gives NaN.
     """
     limits = max_len.tolist()
     total = Sum(scorers)
@@ -128,6 +132,8 @@ def _ranked(outcome: _Outcome, config: BeamConfig, eos: int) -> list[Hypothesis]
     lengths = (tokens != eos).sum(1)
     factors = ((5 + 1 + lengths) / 6).double() ** max(0.0, config.length_penalty)  # the sos counts as well
     ranking = sums / factors
+    if bool(ranking.isnan().any()):
+        raise NoNumbersError
     hypotheses: list[Hypothesis] = []
     for index in ranking.argsort(descending=True, stable=True).tolist()[: config.nbest]:
         length = int(lengths[index])

@@ -37,11 +37,6 @@ class Hypothesis:
         """Arithmetic mean of the tokens' probabilities, as the published system reports; 0.0 without tokens."""
         return sum(self.probs) / len(self.tokens) if self.tokens else 0.0
 
-    @property
-    def geometric_confidence(self) -> float:
-        """Geometric mean of the tokens' probabilities, as the paper describes; 0.0 without tokens."""
-        return math.exp(sum(self.log_probs) / len(self.tokens)) if self.tokens else 0.0
-
 
 class Selectable(Protocol):
     """What holds something for each place of a batch."""

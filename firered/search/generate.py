@@ -3,11 +3,13 @@
 The search is batch-invariant: an utterance's result does not depend on the others. It leaves the batch once it is done.
 """
 
+import math
 from collections.abc import Sequence
 
 import torch
 from torch import Tensor
 
+from firered.errors import NoNumbersError
 from firered.search.beams import Batch, Beams, Hypothesis
 from firered.search.config import GenerateConfig
 from firered.search.scorers import Scorer, Stepper, Sum, forbid_end, penalise_repeats
@@ -29,6 +31,9 @@ def search(
         first: the token fed in first.
         eos: the token that ends a hypothesis; it is no part of the result.
         scorers: what is added to the model's log-probabilities; started likewise.
+
+    Raises:
+        NoNumbersError: the model or a scorer gives NaN.
     """
     total = Sum(scorers)
     beams = _Beams(limits, config, first, eos)
@@ -107,6 +112,8 @@ class _Beams(Beams):
 
     def _end(self, place: int, tokens: list[int], log_probs: list[float], total: float, added: float) -> None:
         """Take up a hypothesis that has ended, or reached its limit, if it is among the best."""
+        if math.isnan(total):
+            raise NoNumbersError
         finished = tokens[-1] == self.eos
         length = len(tokens) - finished
         factor = len(tokens) ** self.config.length_penalty  # the end counts

@@ -16,7 +16,7 @@ from firered.results import (
     Trouble,
     Word,
 )
-from firered.text.joining import join_sentences
+from firered.text.joining import join_texts
 from firered.text.tokenizer import is_speech
 
 
@@ -77,7 +77,7 @@ def transcript(recording: Spool, segments: Sequence[Segment], events: Sequence[E
     sentences = [sentence for segment in segments for sentence in _sentences(segment)]
     return Transcript(
         uttid=recording.key,
-        text=join_sentences(sentence.text for sentence in sentences),
+        text=join_texts(sentence.text for sentence in sentences),
         sentences=sentences,
         segments=[segment.whole_ms for segment in segments],
         dur_s=recording.duration_s,

@@ -291,8 +291,12 @@ class System:
             return
         timed = [segment for segment in segments if segment.words]
         plain = [segment for segment in segments if segment.text and not segment.words]
+
+        def in_sentences(segments: Sequence[Segment]) -> list[Outcome[PuncResult]]:
+            return punc.sentences([segment.words for segment in segments], texts=[segment.text for segment in segments])
+
         outcomes: list[Outcome[PuncResult]] = [
-            *run_batch([segment.words for segment in timed], punc.sentences),
+            *run_batch(timed, in_sentences),
             *run_batch([segment.text for segment in plain], punc.punctuate),
         ]
         for segment, outcome in zip([*timed, *plain], outcomes, strict=True):

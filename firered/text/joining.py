@@ -1,5 +1,6 @@
 """Small rules about text that several modules share."""
 
+import unicodedata
 from collections.abc import Iterable
 
 
@@ -9,16 +10,15 @@ def is_latin(character: str) -> bool:
 
 
 def join_texts(texts: Iterable[str]) -> str:
-    """Texts one after the other, with a space where Latin meets Latin; empty ones are skipped."""
+    """Texts one after the other, with a space between them but next to Chinese and Japanese; empty ones are skipped."""
     joined = ""
     for text in filter(None, texts):
-        joined += (" " if joined and is_latin(joined[-1]) and is_latin(text[0]) else "") + text
+        joined += (" " if joined and not (is_wide(joined[-1]) or is_wide(text[0])) else "") + text
     return joined
 
 
-def join_sentences(sentences: Iterable[str]) -> str:
-    """Punctuated texts one after the other, with a space where half-width text meets half-width text."""
-    joined = ""
-    for text in filter(None, sentences):
-        joined += (" " if joined and joined[-1].isascii() and text[0].isascii() else "") + text
-    return joined
+def is_wide(character: str) -> bool:
+    """Whether a character is written without a space beside it: of Chinese and Japanese, their marks included."""
+    if unicodedata.east_asian_width(character) not in ("W", "F", "H") or unicodedata.category(character) == "So":
+        return False
+    return not unicodedata.name(character, "").startswith(("HANGUL", "HALFWIDTH HANGUL"))

@@ -1,7 +1,8 @@
 """The text of the LLM variant: prompt, placeholder for speech, and tokens back to text (published inference code)."""
 
 import codecs
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import cast
 
@@ -9,11 +10,14 @@ from transformers import AddedToken, AutoTokenizer, PreTrainedTokenizerBase
 from transformers.convert_slow_tokenizer import bytes_to_unicode
 
 from firered.errors import ModelError
+from firered.text.files import first_line, read_json
 from firered.text.tokenizer import WORD_START
 
 SPEECH, BOS, EOS, PAD = "<speech>", "<|im_start|>", "<|im_end|>", "<|endoftext|>"
 PROMPT = f"{BOS}user\n{SPEECH}请转写音频为文字{EOS}\n{BOS}assistant\n"
 
+_FILES = ("tokenizer.json", "vocab.json")
+_MORE_FILES = ("tokenizer_config.json", "special_tokens_map.json", "added_tokens.json")
 _AS_BYTES = "firered-as-bytes"
 _BYTE_OF = {character: byte for byte, character in bytes_to_unicode().items()}
 
@@ -30,7 +34,7 @@ class LlmTokenizer:
         if missing:
             raise ModelError(f"{source}: the tokenizer has no {', '.join(missing)}: not one of a Qwen2 chat model")
         tokenizer.add_tokens([AddedToken(SPEECH, special=True)], special_tokens=True)
-        self._tokenizer = tokenizer
+        self._tokenizer, self._source = tokenizer, source
         vocabulary = tokenizer.get_vocab()
         self.speech_id, self.eos_id, self.pad_id = (vocabulary[token] for token in (SPEECH, EOS, PAD))
         self._prompt: list[int] = tokenizer.encode(PROMPT, add_special_tokens=False)
@@ -43,11 +47,16 @@ class LlmTokenizer:
         Raises:
             ModelError: its files are missing or damaged.
         """
-        try:
-            tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
-        except Exception as error:  # the tokenizers library raises the bare Exception
-            raise ModelError(f"{folder}: no tokenizer that can be loaded ({error})") from error
-        return cls(tokenizer, folder)
+        with _named(folder):
+            tokenizer = cls(load_tokenizer(folder), folder)
+            tokenizer.text_of(tokenizer.prompt(1))  # options of the wrong types are noticed when they are used
+        return tokenizer
+
+    def check_size(self, tokens: int) -> None:
+        """Raise ModelError where a language model of so many tokens has no embedding for one of the prompt's."""
+        largest = max(number for number in (*self._prompt, self.eos_id, self.pad_id) if number != self.speech_id)
+        if largest >= tokens:
+            raise ModelError(f"{self._source}: its tokenizer has the id {largest}, its model {tokens} tokens")
 
     def prompt(self, speech: int) -> list[int]:
         """Ids of the prompt with room for so many speech embeddings; what is generated follows it."""
@@ -73,6 +82,33 @@ class LlmTokenizer:
         raw = bytes(_BYTE_OF[character] for character in token)
         text = raw.decode(errors=_AS_BYTES).replace(" ", WORD_START)
         return "".join(_spelt(character.encode()) if character.isspace() else character for character in text)
+
+
+def load_tokenizer(folder: Path) -> PreTrainedTokenizerBase:
+    """The tokenizer of a Hugging Face folder as it is there.
+
+    Raises:
+        ModelError: its files are missing or damaged.
+    """
+    if not any((folder / name).exists() for name in _FILES):
+        raise ModelError(f"{folder}: no tokenizer here ({' or '.join(_FILES)})")
+    for path in (folder / name for name in (*_FILES, *_MORE_FILES) if (folder / name).exists()):
+        read_json(path)
+    with _named(folder):
+        return AutoTokenizer.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
+
+
+@contextmanager
+def _named(folder: Path) -> Iterator[None]:
+    """Errors of a tokenizer inside the block name its folder."""
+    try:
+        yield
+    except (ModelError, KeyboardInterrupt, SystemExit):
+        raise
+    except (
+        BaseException
+    ) as error:  # the tokenizers library raises the bare Exception, and panics that are not even that
+        raise ModelError(f"{folder}: no tokenizer that can be loaded ({first_line(error)})") from error
 
 
 def _spelt(raw: bytes) -> str:

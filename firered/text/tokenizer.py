@@ -8,6 +8,7 @@ from typing import NamedTuple, Protocol
 import sentencepiece
 
 from firered.errors import ModelError
+from firered.text.files import check_file, read_file
 from firered.text.units import IDEOGRAPH, is_ideograph
 
 DICT = "dict.txt"
@@ -16,6 +17,7 @@ SPECIAL = ("<blank>", "<unk>", "<pad>", "<sos>", "<eos>")  # their places in eve
 BLANK_ID, UNK_ID, PAD_ID, SOS_ID, EOS_ID = range(len(SPECIAL))
 NO_SPEECH = ("<blank>", "<sil>")  # symbols that stand for no text
 WORD_START = "▁"
+_LARGEST = 64 << 20  # bytes of a dictionary or a SentencePiece model
 
 _TO_SPACE = str.maketrans(dict.fromkeys("，。？！,.?!", " "))
 _AT_IDEOGRAPHS = re.compile(f"({IDEOGRAPH.pattern})")
@@ -83,8 +85,11 @@ class Tokenizer:
             raise ModelError(f"{directory}: no such model directory")
         path, model = directory / DICT, directory / PIECES_MODEL
         symbols = read_dict(path)
-        if model.is_file():
-            return cls(symbols, _load_pieces(model), path)
+        if model.exists():
+            pieces = _load_pieces(model)
+            if not any(pieces.IdToPiece(number) in symbols for number in range(len(pieces))):
+                raise ModelError(f"{model}: of another dictionary, {path} has none of its pieces")
+            return cls(symbols, pieces, path)
         # Word labels of another task (language identification) are no pieces: those begin with the mark.
         for number, symbol in enumerate(symbols):
             if symbol.startswith(WORD_START) and symbol != WORD_START:
@@ -97,15 +102,20 @@ class Tokenizer:
         """Number of tokens in the dictionary, the special ones included: the model's `odim`."""
         return len(self.symbols)
 
-    def tokenize(self, text: str) -> Tokens:
+    def tokenize(self, text: str, *, follows: bool = False) -> Tokens:
         """Tokens and ids of a text: upper-cased, its punctuation dropped, every Chinese character a token of its own.
 
         Other stretches between Chinese characters are cut in pieces; white space around them is lost.
+
+        Args:
+            text: any.
+            follows: other tokens are before it, so that a dictionary's `<space>` may begin it.
         """
         tokens: list[str] = []
         for stretch in _AT_IDEOGRAPHS.split(text.upper().translate(_TO_SPACE)):
             if stretch := stretch.strip():
-                tokens += [stretch] if is_ideograph(stretch) else self._cut(stretch, first=not tokens)
+                first = not (tokens or follows)
+                tokens += [stretch] if is_ideograph(stretch) else self._cut(stretch, first)
         return Tokens(tokens, self.ids_of(tokens))
 
     def _cut(self, stretch: str, first: bool) -> list[str]:
@@ -161,10 +171,7 @@ def read_dict(path: Path) -> list[str]:
     Raises:
         ModelError: the file is missing, a line is not `token id` or `token` in UTF-8, or an id is out of order.
     """
-    try:
-        lines = path.read_bytes().removeprefix(b"\xef\xbb\xbf").split(b"\n")
-    except OSError as error:
-        raise ModelError(f"{path}: cannot be read ({error.strerror})") from error
+    lines = read_file(path, _LARGEST).removeprefix(b"\xef\xbb\xbf").split(b"\n")
     if lines[-1].strip() == b"":
         lines.pop()  # what follows the last line's end
     return [_symbol(line, number, f"{path}:{number + 1}") for number, line in enumerate(lines)]
@@ -180,16 +187,17 @@ def _symbol(line: bytes, number: int, where: str) -> str:
         raise ModelError(f"{where}: `token id` or `token` expected, not {' '.join(fields)!r}")
     if len(fields) == 2 and not (fields[1].isascii() and fields[1].isdigit()):
         raise ModelError(f"{where}: the id of {fields[0]!r} is no number but {fields[1]!r}")
-    if len(fields) == 2 and int(fields[1]) != number:
-        raise ModelError(f"{where}: ids count from 0 without a gap, {number} belongs here, not {fields[1]}")
+    if len(fields) == 2 and (fields[1].lstrip("0") or "0") != str(number):
+        raise ModelError(f"{where}: ids count from 0 without a gap, {number} belongs here, not {fields[1][:40]}")
     return " " if fields[0] == "<space>" else fields[0]
 
 
 def _load_pieces(path: Path) -> sentencepiece.SentencePieceProcessor:
     pieces = sentencepiece.SentencePieceProcessor()
+    check_file(path)
     try:
         # Not the constructor: it takes an empty file for no file, and fails at the first text.
-        pieces.LoadFromSerializedProto(path.read_bytes())
-    except (OSError, RuntimeError) as error:
+        pieces.LoadFromSerializedProto(read_file(path, _LARGEST))
+    except RuntimeError as error:
         raise ModelError(f"{path}: not a readable SentencePiece model ({error})") from error
     return pieces

@@ -3,7 +3,6 @@
 import logging
 import math
 import os
-import pickle
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -13,11 +12,14 @@ from torch import Tensor
 
 from firered.data.atomic import replacing
 from firered.errors import FireRedError, ModelError, OptionError
+from firered.models.checkpoint import check_weights, need_numbers
+from firered.models.torch_file import read_torch_file
 from firered.train.config import TrainConfig
 
 log = logging.getLogger(__name__)
 
 FOLDER, STATE = "checkpoints", "state.pt"
+_REMEDY = "--set train.resume=false starts the training again"
 
 
 def save(path: Path, content: object) -> None:
@@ -47,10 +49,26 @@ def load(path: Path) -> dict[str, Any]:
     Raises:
         ModelError: it cannot be read.
     """
-    try:
-        return torch.load(path, map_location="cpu", weights_only=True)
-    except (OSError, RuntimeError, EOFError, pickle.UnpicklingError) as error:
-        raise ModelError(f"{path}: not a readable checkpoint ({str(error).splitlines()[0]})") from error
+    if not path.exists():
+        raise ModelError(f"{path}: missing; {_REMEDY}")
+    content = read_torch_file(path, _REMEDY)
+    if not isinstance(content, dict):
+        raise ModelError(f"{path}: not a checkpoint of a training")
+    return content
+
+
+def trained_of(content: Mapping[str, Any], wanted: Mapping[str, Tensor], path: Path) -> dict[str, Tensor]:
+    """The trained tensors of a checkpoint's content.
+
+    Raises:
+        ModelError: they are not of the names and shapes wanted, or no numbers.
+    """
+    trained = content.get("trained")
+    if not isinstance(trained, dict) or not all(isinstance(value, Tensor) for value in trained.values()):
+        raise ModelError(f"{path}: not a checkpoint of a training (no trained tensors)")
+    check_weights(wanted, trained, path)
+    need_numbers(trained, path)
+    return trained
 
 
 def average(parts: Sequence[Mapping[str, Tensor]]) -> dict[str, Tensor]:
@@ -121,8 +139,15 @@ class Keeper:
             return self.ranked()[:1]
         return self.ranked() if self.config.average == "best" else self.last()
 
-    def averaged(self) -> dict[str, Tensor]:
-        """The tensors of the model to export: the mean over `average`'s checkpoints."""
+    def averaged(self, wanted: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        """The tensors of the model to export: the mean over `average`'s checkpoints.
+
+        Args:
+            wanted: the trained tensors of the model, for their names and shapes.
+
+        Raises:
+            ModelError: a checkpoint is missing or damaged.
+        """
         steps = self._averaged()
         log.debug("model of the mean of steps %s", " ".join(map(str, steps)))
-        return average([load(self.path(step))["trained"] for step in steps])
+        return average([trained_of(load(path), wanted, path) for path in map(self.path, steps)])

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from firered.data.datadir import write_lines
-from firered.errors import Problem
+from firered.errors import FireRedError, Problem
 
 log = logging.getLogger(__name__)
 
@@ -21,7 +21,7 @@ class Log:
     def __init__(self, out: Path, step: int, total: int, tensorboard: bool) -> None:
         self._path = out / CURVE
         self._total, self._first, self._begun = total, step, time.monotonic()
-        write_lines(self._path, [line for line in _lines(self._path) if json.loads(line)["step"] <= step])
+        write_lines(self._path, _lines_until(self._path, step))
         self._board = None
         if tensorboard:
             from torch.utils.tensorboard import SummaryWriter
@@ -52,17 +52,33 @@ class Log:
             self._board.close()
 
 
-def _lines(path: Path) -> list[str]:
-    """The complete lines of a file; a killed run may have left an incomplete one at its end."""
+def _lines_until(path: Path, step: int) -> list[str]:
+    """The lines of a curve up to a step; a killed run may have left an incomplete one at its end."""
     if not path.exists():
         return []
-    return [line for line in path.read_text(encoding="utf-8").split("\n")[:-1] if line.endswith("}")]
+    try:
+        raw = path.read_bytes().split(b"\n")
+    except OSError as error:
+        raise FireRedError(f"{path}: cannot be read ({error.strerror})") from error
+    kept = []
+    for number, line in enumerate(raw[:-1], 1):
+        try:
+            if json.loads(line)["step"] <= step:
+                kept.append(line.decode())
+        except (ValueError, TypeError, LookupError, RecursionError):
+            log.warning("%s:%d: not a line of a curve, dropped", path, number)
+    return kept
 
 
 def report_left_out(out: Path, problems: Sequence[Problem]) -> None:
-    """List the utterances that are not trained or evaluated on in OUT/left_out, and log their number."""
+    """List the utterances that are not trained or evaluated on in OUT/left_out, and log their number and the first."""
+    by_key: dict[str, Problem] = {}
+    for problem in problems:
+        by_key.setdefault(problem.key, problem)
+    problems = list(by_key.values())
     write_lines(out / LEFT_OUT, sorted(str(problem).replace("\n", " ") for problem in problems))
     for problem in problems[:5]:
         log.warning("skipped: %s", problem)
     if problems:
-        log.warning("%d utterances skipped, listed in %s", len(problems), out / LEFT_OUT)
+        first = " ".join(problem.key for problem in problems[:10]) + (" ..." if len(problems) > 10 else "")
+        log.warning("%d utterances skipped, listed in %s: %s", len(problems), out / LEFT_OUT, first)

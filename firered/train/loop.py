@@ -22,6 +22,7 @@ from firered.train.objectives.objective import BatchLoss
 from firered.train.objectives.regularise import Progress
 from firered.train.objectives.schedule import learning_rate
 from firered.train.sections import Settings
+from firered.train.state import read_state
 from firered.train.task import Task
 
 log = logging.getLogger(__name__)
@@ -212,7 +213,7 @@ class Trainer:
 
     def _export(self) -> None:
         """Write the averaged model in the published layout."""
-        state = _on_cpu(self.plain.exported()) | self.keeper.averaged()
+        state = _on_cpu(self.plain.exported()) | self.keeper.averaged(self.plain.trained())
         checkpoints.save(self.settings.out / CHECKPOINT, self.plain.package(state))
         self.plain.save_beside(self.settings.out, state)
 
@@ -236,14 +237,16 @@ class Trainer:
         path = state_path(self.settings.out)
         if not path.exists():
             return
-        state = checkpoints.load(path)
-        self.step, self.stream.epoch, self.stream.number = state["step"], state["epoch"], state["number"]
-        self.plain.load_trained(state["trained"])
-        self.optimizer.load_state_dict(state["optimizer"])
-        self.progress.restore(state["progress"])
-        self.keeper.scores = state["scores"]
+        state = read_state(path, self.plain.trained(), self.optimizer)
+        self.step, self.stream.epoch, self.stream.number = state.step, state.epoch, state.number
+        self.plain.load_trained(state.trained)
+        self.optimizer.load_state_dict(state.optimizer)
+        self.progress.restore(state.progress)
+        self.keeper.scores = state.scores
+        if not self._finished():
+            self.keeper.averaged(state.trained)  # raises where one is missing, and not after hours of training
         if self.accelerator.is_main_process:
-            self.sums.add(**state["sums"])
+            self.sums.add(**state.sums)
             self.keeper.prune()
 
 

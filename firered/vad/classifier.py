@@ -11,9 +11,9 @@ from torch import Tensor
 
 from firered.audio.frames import Frames
 from firered.audio.frontend import Cmvn
-from firered.errors import ModelError, Outcome
+from firered.errors import ModelError, NoNumbersError, Outcome
 from firered.hub.catalogue import CHECKPOINT
-from firered.models.checkpoint import load_checkpoint, load_weights, model_files, pick_device
+from firered.models.checkpoint import load_checkpoint, model_files, pick_device
 from firered.models.dfsmn import Dfsmn, DfsmnCache, DfsmnConfig
 
 
@@ -83,17 +83,12 @@ class FrameClassifier:
         """
         checkpoint, cmvn = model_files(directory, CHECKPOINT, "cmvn.ark")
         args, state = load_checkpoint(checkpoint)
-        try:
-            config = DfsmnConfig.from_args(args)
-        except ModelError as error:
-            raise ModelError(f"{checkpoint}: {error}") from error
+        config = DfsmnConfig.from_args(args, checkpoint)
         if config.odim != events or (config.N2 == 0) != streaming:
             kind = {(1, False): "VAD", (1, True): "Stream-VAD", (3, False): "AED (mVAD)"}
             here = kind.get((config.odim, config.N2 == 0), f"a model of {config.odim} events")
             raise ModelError(f"{checkpoint}: this is {here}, {kind[events, streaming]} is needed here")
-        model = Dfsmn(config)
-        load_weights(model, state, checkpoint)
-        return cls(model, Cmvn.read(cmvn), pick_device(device))
+        return cls(Dfsmn.of(config, state, checkpoint), Cmvn.read(cmvn, config.idim), pick_device(device))
 
     def posteriors(self, recordings: Iterable[Frames]) -> Iterator[tuple[Frames, Outcome[np.ndarray]]]:
         """Each recording with its posteriors (T, events), or with the error that ended its reading; in order."""
@@ -104,7 +99,7 @@ class FrameClassifier:
             while places and places[0].complete and places[0].end <= pending.end:
                 place = places.popleft()
                 taken = pending.take(place.start, place.end)
-                yield place.frames, place.error or taken
+                yield place.frames, place.error or numbers(taken)
 
     def _concatenated(self, recordings: Iterable[Frames], places: deque[_Place]) -> Iterator[tuple[Tensor, Tensor]]:
         """Features (T, 80) and mask (T, 1) of all recordings, one after the other with gaps between."""
@@ -130,6 +125,11 @@ class FrameClassifier:
         for x, mask, last in _blocks_of(pieces, self.block):
             logits = self.model(x[None].to(self.device), mask[None].to(self.device), cache, last)
             yield logits[0].sigmoid().cpu().numpy()
+
+
+def numbers(probs: np.ndarray) -> Outcome[np.ndarray]:
+    """The posteriors, or the error where some are no numbers."""
+    return probs if np.isfinite(probs).all() else NoNumbersError()
 
 
 def _blocks_of(pieces: Iterable[tuple[Tensor, Tensor]], size: int) -> Iterator[tuple[Tensor, Tensor, bool]]:

@@ -6,21 +6,18 @@ from pathlib import Path
 from typing import Generic, TypeVar
 
 import numpy as np
-import torch
-from torch import Tensor
 
+from firered.audio.config import AudioConfig
 from firered.audio.frames import Frames
-from firered.audio.frontend import NUM_BINS, SAMPLE_RATE, Fbank
 from firered.audio.like import AudioLike, as_frames, frames_of_all, listed
-from firered.audio.load import INT16_SCALE
 from firered.errors import Outcome, result_of
 from firered.hub.find import find_model
-from firered.models.dfsmn import DfsmnCache
-from firered.results import MvadResult, StreamEvent, StreamVadResult, VadResult
+from firered.results import MvadResult, StreamVadResult, VadResult
 from firered.runtime.entry import InOrder, Progress
 from firered.vad.classifier import FrameClassifier
 from firered.vad.config import MvadConfig, StreamVadConfig, VadConfig
 from firered.vad.post import SegmentRules, StreamSegmenter, segment, to_seconds
+from firered.vad.stream import VadStream
 
 EVENTS = ("speech", "singing", "music")  # the outputs of the multi-label model, in order
 
@@ -173,60 +170,23 @@ class StreamVad(_Detector[StreamVadConfig, StreamVadResult]):
         ...     for event in stream.accept(samples[begin : begin + 1600]):
         ...         print(event.kind, event.time_s, event.known_at_s)
         start 0.05 0.195
+        >>> [(event.kind, event.time_s) for event in stream.finish()]
+        [('end', 2.38)]
     """
 
     _CONFIG = StreamVadConfig
     _PUBLISHED = "FireRedVAD/Stream-VAD"
     _STREAMING = True
 
-    def stream(self) -> "VadStream":
-        """A new stream."""
-        return VadStream(self.classifier, self.config)
+    def stream(self, audio: AudioConfig | None = None) -> VadStream:
+        """A new stream.
+
+        Args:
+            audio: which of several channels is taken.
+        """
+        return VadStream(self.classifier, self.config, audio)
 
     def _result(self, frames: Frames, probs: np.ndarray) -> StreamVadResult:
         segmenter = StreamSegmenter(self.config)
         events = [event for prob in probs[:, 0].tolist() for event in segmenter.accept(prob)]
         return StreamVadResult(frames.key, round(frames.duration_s, 3), segmenter.timestamps(), probs, events)
-
-
-class VadStream:
-    """One stream of audio in pieces of any size; features, posteriors and events are those of the whole signal.
-
-    After each `accept`, `feats` (T, 80) is the filterbank of the frames that the piece completed, not normalised, as
-    recognisers take it, and `probs` (T,) their posteriors. Events name frames, counted from 1 over the whole stream:
-    frame n is row n - 1 of all pieces' `feats` one after the other.
-    """
-
-    def __init__(self, classifier: FrameClassifier, config: StreamVadConfig) -> None:
-        self._classifier = classifier
-        self._fbank = Fbank()
-        self._cache = DfsmnCache()
-        self._segmenter = StreamSegmenter(config)
-        self._samples = 0
-        self.feats = torch.zeros(0, NUM_BINS)
-        self.probs = np.zeros(0, np.float32)
-
-    def accept(self, samples: np.ndarray) -> list[StreamEvent]:
-        """Events that become known with the next piece: (n,) int16, or floats with full scale 1.0, at 16 kHz."""
-        if samples.dtype.kind == "f":
-            samples = samples * INT16_SCALE
-        self._samples += len(samples)
-        self.feats = self._fbank.accept(samples.astype(np.float32))
-        self.probs = self._posteriors(self._classifier.cmvn(self.feats))
-        return [event for prob in self.probs.tolist() for event in self._segmenter.accept(prob)]
-
-    @torch.inference_mode()
-    def _posteriors(self, feats: Tensor) -> np.ndarray:
-        if len(feats) == 0:
-            return np.zeros(0, np.float32)
-        logits = self._classifier.model(feats[None].to(self._classifier.device), cache=self._cache, last=False)
-        return logits[0, :, 0].sigmoid().cpu().numpy()
-
-    @property
-    def duration_s(self) -> float:
-        """Seconds of audio received so far."""
-        return self._samples / SAMPLE_RATE
-
-    def timestamps(self) -> list[tuple[float, float]]:
-        """Segments so far, in seconds; one that is still open ends at the last frame."""
-        return self._segmenter.timestamps()

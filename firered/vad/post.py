@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from firered.audio.framing import FRAME_LENGTH_S, FRAME_SHIFT, SAMPLE_RATE
-from firered.results import StreamEvent
+from firered.results import StreamEvent, StreamFrame
 from firered.vad.config import StreamVadConfig
 
 Interval = tuple[int, int]  # first frame, first frame after it
@@ -138,12 +138,14 @@ class StreamSegmenter:
         self._length_from = 0  # first frame that counts for max_speech_frame
         self._last_end = 0
         self._reopen = False
+        self._smoothed, self._speech = 0.0, False  # of the last frame
 
     def accept(self, prob: float) -> list[StreamEvent]:
         """Events that become known with the next frame's posterior."""
         self.frame += 1
         self._window.append(prob)
-        speech = sum(self._window) / len(self._window) >= self.config.speech_threshold
+        self._smoothed = sum(self._window) / len(self._window)
+        self._speech = speech = self._smoothed >= self.config.speech_threshold
         self._speech_run = self._speech_run + 1 if speech else 0
         self._silence_run = 0 if speech else self._silence_run + 1
         if self._reopen:
@@ -151,7 +153,7 @@ class StreamSegmenter:
             return [self._open(self.frame)]
         if self._start is None:
             return self._confirm_speech()
-        return self._check_end()
+        return self._check_end(speech)
 
     def _confirm_speech(self) -> list[StreamEvent]:
         if self._speech_run < self.config.min_speech_frame:
@@ -160,14 +162,14 @@ class StreamSegmenter:
         pad = max(self.config.smooth_window_size, self.config.pad_start_frame)
         event = self._open(max(1, first - pad, self._last_end + 1))
         self._length_from = first
-        return [event, *self._check_end()]
+        return [event]
 
-    def _check_end(self) -> list[StreamEvent]:
-        too_long = self.frame - self._length_from + 1 >= self.config.max_speech_frame
-        if not too_long and self._silence_run < self.config.min_silence_frame:
+    def _check_end(self, speech: bool) -> list[StreamEvent]:
+        # An end is forced on a frame of speech only, and the next frame opens a segment. One that got too long in a
+        # pause is cut at the next frame of speech, or ends with the pause.
+        self._reopen = speech and self.frame - self._length_from + 1 >= self.config.max_speech_frame
+        if not self._reopen and self._silence_run < self.config.min_silence_frame:
             return []
-        # A forced end in the middle of speech opens the next segment immediately.
-        self._reopen = too_long and self._silence_run < self.config.min_silence_frame
         return [self._close()]
 
     def _open(self, start: int) -> StreamEvent:
@@ -182,6 +184,14 @@ class StreamSegmenter:
         self._speech_run = 0
         self.intervals.append((start, self.frame))
         return StreamEvent("end", self.frame, start, self.frame)
+
+    def decided(self, prob: float) -> StreamFrame:
+        """The last frame's posterior, as it was accepted and smoothed, and whether it counts as speech."""
+        return StreamFrame(self.frame, prob, self._smoothed, self._speech)
+
+    def finish(self) -> list[StreamEvent]:
+        """The end, at the last frame, of a segment that is open: no more frames come."""
+        return [] if self._start is None else [self._close()]
 
     def timestamps(self) -> list[tuple[float, float]]:
         """Seconds of all segments so far; one that is still open ends at the last frame."""

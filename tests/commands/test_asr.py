@@ -16,6 +16,7 @@ from support.paths import GOLDENS
 from firered.asr.config import AsrConfig
 from firered.asr.families.aed import Asr
 from firered.errors import ModelError
+from firered.runs.ctm import utterance_words
 
 BIN = Path(sys.executable).parent
 
@@ -76,7 +77,13 @@ def test_command_on_a_data_directory(tiny, tmp_path):
     results = [json.loads(line) for line in (tmp_path / "a/asr.jsonl").read_text().splitlines()]
     assert [result["uttid"] for result in results] == sorted(text)
     assert all(f"{result['confidence']:.3f}" == confidences[result["uttid"]] for result in results)
-    assert all(set(result) == {"uttid", "text", "confidence", "dur_s", "timestamp"} for result in results)
+    fields = {"uttid", "text", "confidence", "dur_s", "timestamp", "token_timestamp"}
+    assert all(set(result) == fields for result in results)
+    for result in results:
+        assert [token for token, _, _ in result["token_timestamp"]] == tokens[result["uttid"]].split()
+        assert "".join(word for word, _, _ in result["timestamp"]) == result["text"].replace(" ", "")
+        edges = {time for _, *times in result["token_timestamp"] for time in times}
+        assert {time for _, *times in result["timestamp"] for time in times} <= edges
     ctm = [line.split() for line in (tmp_path / "a/ctm").read_text().splitlines()]
     assert all(fields[:2] == ["long", "1"] and len(fields) == 5 for fields in ctm)
     starts = [float(fields[2]) for fields in ctm]
@@ -138,26 +145,38 @@ def test_killed_and_run_again(tiny, tmp_path):
         assert (tmp_path / "out" / name).read_bytes() == (tmp_path / "fresh" / name).read_bytes(), name
 
 
+# Spelt with what the dictionary lacks.
+ODD = "<unk> [noise] 2014 joe@test.org caf\u00e9 cafe\u0301 don\u2019t\u00a0cook-dinner 你好 ＯＫ привет 👍 —"
+
+
 def test_alignment_of_given_text(tiny, tmp_path):
     (tmp_path / "text").write_text(
         "utt00 你好世界\nutt05 The quick, brown fox jumps over the lazy dog.\nutt07 \nutt01 "
         + "好" * 400
-        + "\nextra 你\n"
+        + f"\nextra 你\nutt03 {ODD}\n"
     )
-    scp = "".join(f"{name} {tiny}/wav/{name}.wav\n" for name in ("utt00", "utt01", "utt02", "utt05", "utt07"))
+    scp = "".join(f"{name} {tiny}/wav/{name}.wav\n" for name in ("utt00", "utt01", "utt02", "utt03", "utt05", "utt07"))
     (tmp_path / "wav.scp").write_text(scp)
     done = command(
         "align", tmp_path / "wav.scp", tmp_path / "text", tmp_path / "out", "--model", tiny / "FireRedASR2-AED"
     )
     assert done.returncode == 1
     ctm = [line.split() for line in (tmp_path / "out/ctm").read_text().splitlines()]
-    words = {key: [fields[4] for fields in ctm if fields[0] == key] for key in ("utt00", "utt05")}
+    words = {key: [fields[4] for fields in ctm if fields[0] == key] for key in ("utt00", "utt03", "utt05")}
     assert words == {
         "utt00": list("你好世界"),
-        "utt05": ["the", "quick", "brown", "fox", "jumps", "over", "the", "lazy", "dog"],
+        "utt03": ODD.replace("\u00a0", " ").replace("你好", "你 好").split(),
+        "utt05": ["The", "quick,", "brown", "fox", "jumps", "over", "the", "lazy", "dog."],
     }
+    assert all(len(fields) == 5 and float(fields[3]) > 0 for fields in ctm)
+    read = utterance_words(tmp_path / "out/ctm", table(tmp_path / "out/text"), None, [])
+    assert (read.reasons, {key: [word.text for word in found] for key, found in read.words.items()}) == ({}, words)
+    aligned = [json.loads(line) for line in (tmp_path / "out/align.jsonl").read_text().splitlines()]
+    assert [(result["uttid"], "".join(word[0] for word in result["timestamp"])) for result in aligned] == [
+        (key, "".join(words[key])) for key in words
+    ]
     labels = kaldiio.load_scp(str(tmp_path / "out/ali.scp"))
-    assert sorted(labels) == ["utt00", "utt05"]
+    assert sorted(labels) == ["utt00", "utt03", "utt05"]
     assert labels["utt00"].dtype == np.int32
     assert len(labels["utt00"]) == -(-275 // 4)
     scores = {key: float(value) for key, value in table(tmp_path / "out/utt2score").items()}

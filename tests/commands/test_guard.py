@@ -12,6 +12,10 @@ def test_command_lists_the_reasons(tmp_path):
     write_wav(tmp_path / "wav/noise.wav", noise(5 * 16000, 0.02))
     (tmp_path / "wav/clear.wav").write_bytes((tiny / "wav/utt05.wav").read_bytes())
     flags = ["--model", tiny, "--guard-chars-per-second", "0.2", "--guard-ctc-distance", "1"]
+    unsure = command("asr", tmp_path / "wav", tmp_path / "unsure", "--model", tiny, "--min-confidence", "0.999")
+    assert unsure.returncode == 0, unsure.stderr
+    assert "flagged, 0 of them dropped" in unsure.stderr
+    assert "unsure: its confidence" in (tmp_path / "unsure/flags").read_text()
     for guard in ("flag", "drop"):
         done = command("asr", tmp_path / "wav", tmp_path / guard, *flags, "--guard", guard)
         assert done.returncode == 0, done.stderr

@@ -54,6 +54,7 @@ def test_a_kaldi_text(command, tiny, tmp_path):
         "sentence_max_length: -1",
         "overlap: 0",
         "strip: false",
+        "published: false",
         "dtype: float32",
     ]
     assert (tmp_path / "out/failed").read_text() == ""
@@ -139,6 +140,30 @@ def test_sentences_of_a_data_directory(command, data, tiny, tmp_path):
     for name in ("segments", "wav.scp", "utt2spk", "spk2utt"):
         assert (tmp_path / "out" / name).read_text() == (data / name).read_text()
     assert validate(tmp_path / "out", feats=False) == []
+
+
+def test_sentences_keep_spaces_and_words_of_every_script(command, tmp_path):
+    (tmp_path / "text").write_text("a привет, как дела 3.14 don't\n")
+    words = ["привет", "как", "дела", "3.14", "don't"]
+    (tmp_path / "ctm").write_text("".join(f"a 1 {n}.0 0.5 {word}\n" for n, word in enumerate(words)))
+    assert command(tmp_path / "text", tmp_path / "out", "--ctm", tmp_path / "ctm") == 0
+    written = table(tmp_path / "out/text")["a"]
+    assert [word.rstrip(",.?!，。？！").lower() for word in written.split()] == words
+    assert written.startswith("привет, ")
+    (line,) = [json.loads(line) for line in lines(tmp_path / "out/sentences.jsonl")]
+    assert " ".join(sentence["text"] for sentence in line["sentences"]) == written
+    first = line["sentences"][0]
+    assert (first["text"], first["start"], first["end"]) == ("привет,", 0.0, 0.5)
+
+
+def test_published_rules_on_request(command, tmp_path):
+    (tmp_path / "x.txt").write_text("Привет Как\n")
+    (tmp_path / "x.yaml").write_text("published: true\n")
+    for number, flags in enumerate((["--published"], ["--config", tmp_path / "x.yaml"])):
+        assert command(tmp_path / "x.txt", tmp_path / f"{number}", *flags) == 0
+        assert bare(table(tmp_path / f"{number}/text")["x-0000001"]) == "приветкак"
+        assert " " not in table(tmp_path / f"{number}/text")["x-0000001"]
+        assert "published: true" in lines(tmp_path / f"{number}/config.yaml")
 
 
 def test_words_of_another_text_leave_the_text_without_times(command, data, tiny, tmp_path):

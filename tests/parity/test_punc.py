@@ -15,7 +15,9 @@ from firered.results import Word
 @pytest.mark.parametrize("in_one_batch", [True, False])
 def test_every_published_case(name, in_one_batch):
     case = json.loads((GOLDENS / "tiny/punc_expected.json").read_text())[name]
-    punc = punc_of(GOLDENS / "tiny/FireRedPunc", sentence_max_length=case.get("sentence_max_length", -1))
+    punc = punc_of(
+        GOLDENS / "tiny/FireRedPunc", published=True, sentence_max_length=case.get("sentence_max_length", -1)
+    )
     expected = case["results"]
     ids = [case["uttid"] for case in expected]
     if "inputs" in case:

@@ -2,7 +2,7 @@
 
 import csv
 
-from firered.scoring.reports.table import published
+from firered.scoring.published import published
 
 
 def test_the_papers_figures_are_those_of_the_specification(shared):

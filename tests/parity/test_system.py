@@ -21,6 +21,7 @@ from firered.audio.spool import Spool
 from firered.errors import AudioError, DataError
 from firered.output.published import published, read_transcript
 from firered.punc.config import PuncConfig
+from firered.results import Word
 from firered.system.config import SystemConfig
 from firered.system.system import System
 from firered.vad.config import MvadConfig
@@ -58,7 +59,9 @@ def test_every_published_case(number, released):
     case = json.loads((top / "system_expected.json").read_text())[number]
     stamps = {"full": "reference", "no_ts": "none"}[case["case"]]
     expected = case["result"]
-    system = System.from_pretrained(released, device="cpu", asr=AsrConfig(timestamps=stamps))
+    system = System.from_pretrained(
+        released, device="cpu", asr=AsrConfig(timestamps=stamps), punc=PuncConfig(published=True)
+    )
     result = system(top / expected["wav_path"])
     got = published(result)
     for name in ("words", "vad_segments_ms", "dur_s", "uttid"):
@@ -151,6 +154,23 @@ def test_a_language_may_have_a_recogniser_of_its_own(system):
     assert [sentence.text for sentence in after.sentences if sentence.lang == "en"] == ["其他，"] * len(english)
     rest = [[sentence for sentence in result.sentences if sentence.lang != "en"] for result in (before, after)]
     assert rest[0] == rest[1]
+
+
+@pytest.mark.parametrize("with_times", [True, False])
+def test_spaces_of_the_recognised_text_survive(with_times, system, monkeypatch):
+    """Of any script, beside apostrophes and numbers: the transcript is the text with marks after its words."""
+    text = "привет как дела don't 3.14 café"
+    recognise = system.modules.asr.recognise
+
+    def other(batch):
+        words = [Word(word, n / 10, (n + 1) / 10) for n, word in enumerate(text.split())] if with_times else None
+        return [replace(result, text=text, tokens=text.split(), words=words) for result in recognise(batch)]
+
+    monkeypatch.setattr(system.modules.asr, "recognise", other)
+    result = system(GOLDENS / "tiny/wav/utt00.wav")
+    assert [word.rstrip(",.?!，。？！") for word in result.text.split()] == text.split()
+    assert [word.text for word in result.words] == (text.split() if with_times else [])
+    assert " ".join(sentence.text for sentence in result.sentences) == result.text
 
 
 def test_a_bad_recording_harms_nobody(system, tmp_path):

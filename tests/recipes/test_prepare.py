@@ -142,6 +142,10 @@ EXPECTED = {
             "librispeech-test-other": {"text": {"367-130732-0000": "LOBSTERS AND CRABS"}},
         },
     ),
+    "fleurs_en": (
+        ["fleurs"],
+        {"fleurs-en": {"text": {"20001": '"Yes, he said so.'}, "utt2dur": {"20001": "0.5"}}},
+    ),
     "fleurs_lid": (
         ["fleurs"],
         {
@@ -221,6 +225,21 @@ def test_opus_is_converted_once_and_other_audio_is_where_it_was(tmp_path):
     assert not list(wav.parent.glob(".*.tmp"))
 
 
+def test_a_recording_that_cannot_be_converted_does_not_stop_the_others(tmp_path):
+    corpus = lay_out("wenetspeech", tmp_path)
+    listing = json.loads((corpus / "WenetSpeech.json").read_text())
+    net = next(audio for audio in listing["audios"] if audio["path"].startswith("audio/test_net"))
+    damaged = {**net, "aid": "TEST_NET_X", "path": "audio/test_net/x |.opus"}
+    damaged["segments"] = [{**net["segments"][0], "sid": "TEST_NET_X_S00000"}]
+    listing["audios"].append(damaged)
+    (corpus / "WenetSpeech.json").write_text(json.dumps(listing))
+    (corpus / "audio/test_net/x |.opus").write_text("no audio")
+    with pytest.raises(DataError, match="ws-net: 1 missing beside 2 utterances"):
+        write("wenetspeech", tmp_path / "out", corpus)
+    assert len(write("wenetspeech", tmp_path / "out", corpus, allow_missing=True)["ws-net"].text) == 2
+    assert "TEST_NET_X_S00000 no audio: " in (tmp_path / "out/ws-net/data/skipped.txt").read_text()
+
+
 def test_labels_of_speech_are_the_reference(tmp_path):
     vad = write("fleurs_vad_102", tmp_path / "v", lay_out("fleurs", tmp_path), lay_out("fleurs_labels", tmp_path))
     turns = "SPEAKER {} 1 {} {} <NA> <NA> speech <NA> <NA>".format
@@ -248,23 +267,34 @@ def test_punctuated_texts_and_what_is_left_of_them(tmp_path):
 def test_what_is_left_out_is_listed_with_the_reason(tmp_path):
     write("magichub", tmp_path / "out", lay_out("magichub", tmp_path))
     skipped = (tmp_path / "out/md-wuhan/data/skipped.txt").read_text()
-    assert skipped == "G00000000-A0001_S001_0_G0010_G0011-0000500-0000700 no speech: [*]\n"
+    nobody = "G00000000-A0001_S001_0_G0010_G0011-0000500-0000700 no speech: [*]\n"
+    assert skipped == nobody
     write("zh_dialects_lid", tmp_path / "lid", lay_out("kespeech", tmp_path), tmp_path / "magichub")
     skipped = (tmp_path / "lid/zh-dialects-lid/data/skipped.txt").read_text()
-    assert skipped == "kespeech-1000001_aaaa0002 no label for Jiang-Huai\n"
+    assert skipped == f"kespeech-1000001_aaaa0002 no label for Jiang-Huai\nmd-wuhan-{nobody}"
 
 
 # recipe, layout it is given, what is done to that in its folder, and what the message says
 A, SHORT = "data_aishell", "WSC-Eval-ASR"
 BROKEN = {
-    "wrong folder": ("aishell", "opencpop", "", "wav: not there; the recipe's README.md"),
-    "packed": ("aishell", "aishell", f"mv {A}/wav/test x; touch {A}/wav/S0764.tar.gz", "still packed"),
+    "wrong folder": ("aishell", "opencpop", "", "wav/test: not there; "),
+    "packed": (
+        "aishell",
+        "aishell",
+        f"mv {A}/wav/test x; touch {A}/wav/S0764.tar.gz",
+        "/data_aishell/wav/S0764.tar.gz -C ",
+    ),
     "no transcript": ("aishell", "aishell", f"touch {A}/wav/test/S0764/W0999.wav", "W0999 no transcript"),
-    "same id twice": ("aishell", "aishell", f"cp -r {A}/wav/test/S0764 {A}/wav/test/S0999", "id BAC009S0764W012"),
+    "same id twice": (
+        "aishell",
+        "aishell",
+        f"cp -r {A}/wav/test/S0764 {A}/wav/test/S0999",
+        "BAC009S0764W0121 the id stands for",
+    ),
     "transcripts twice": ("aishell", "aishell", f"sed -i p {A}/transcript/*", "is already on line 1"),
     "no audio": ("kespeech", "kespeech", "rm Audio/1000002/phase1/*", "1000002_bbbb0001 no audio"),
     "no text": ("kespeech", "kespeech", "sed -i 1d Tasks/ASR/test/text", "1000001_aaaa0001 is not in all"),
-    "no channel": ("aishell2", "aishell2", "mv AISHELL-2/iOS x", "no iOS/test with wav.scp"),
+    "no channel": ("aishell2", "aishell2", "mv AISHELL-2/iOS x", "AISHELL2-2018A-EVAL, which is offered"),
     "one table short": ("aishell2", "aishell2", "sed -i 1d */iOS/test/trans.txt", "IT0011W0001 is not in both"),
     "not JSON": ("wenetspeech", "wenetspeech", "sed -i '5s/,/;/' *.json", "not readable as JSON"),
     "JSON cut off": ("wenetspeech", "wenetspeech", "truncate -s 900 *.json", "not readable as JSON"),
@@ -273,20 +303,19 @@ BROKEN = {
     "columns": ("wenetspeech_yue", "wenetspeech_yue", "sed -i 's/\tMALE//' */*.txt", "txt:1: 4 columns where 5"),
     "no tier": ("wenetspeech_yue", "wenetspeech_yue", "sed -i s/文本/文/ Long/TextGrid/*", "there are 说话人, 文"),
     "key alone": ("wenetspeech_chuan", "wenetspeech_chuan", f"echo x > {SHORT}/Easy/key.txt", "x is not in all"),
-    "part": ("wenetspeech_chuan", "wenetspeech_chuan", f"rm -r {SHORT}/Hard", "ws-chuan-hard: no utterances in"),
+    "part": ("wenetspeech_chuan", "wenetspeech_chuan", f"rm -r {SHORT}/Hard", "Hard/wav.scp: not there; "),
     "heading": ("magichub", "magichub", "sed -i 1d md-yue-daily/UTTRANSINFO.txt", "its first line is"),
     "turn": ("magichub", "magichub", "sed -i 's/0.800/0,8/' md-wuhan/TXT/*", "txt:3: not `[start,end]"),
-    "turn backwards": ("magichub", "magichub", "sed -i s/1.300/0.300/ md-wuhan/TXT/*", "is not after start"),
-    "no set": ("magichub", "opencpop", "", "there is no set; the recipe's README.md"),
+    "no set": ("magichub", "opencpop", "", "Changsha_Dialect_Conversational_Speech_Corpus; get the corpora"),
     "fields": ("opencpop", "opencpop", "sed -i 's/|/ /6' segments/test.txt", "test.txt:1: 6 columns where 7"),
     "flac alone": ("librispeech", "librispeech", "sed -i 1d */test-clean/*/*/*.txt", "1089-134686-0000 no transc"),
-    "packed audio": ("fleurs_lid", "fleurs", "cd data/en_us/audio; mv test x; touch test.tar.gz", "it: tar -xzf"),
+    "packed audio": ("fleurs_lid", "fleurs", "cd data/en_us/audio; mv test x; touch test.tar.gz", "it: tar -xf"),
     "samples": ("fleurs_lid", "fleurs", "sed -i s/8000/many/ data/en_us/*.tsv", "20001.wav: 'many' is no number"),
-    "no language": ("fleurs_lid", "opencpop", "", "data: not there"),
+    "no language": ("fleurs_lid", "opencpop", "", "/test.tsv: not there"),
     "no columns": ("commonvoice_lid", "commonvoice", "sed -i 1s/path/file/ en/*.tsv", "no columns client_id and path"),
-    "no labels": ("ami_vad", "ami", "rm *.rttm", "no labels here"),
+    "no labels": ("ami_vad", "ami", "rm *.rttm", "/*.rttm: not there"),
     "labels of others": ("ami_vad", "ami", "sed -i s/dev00/dev01/ *.rttm", "dev00 no labels in"),
-    "no texts": ("punc", "opencpop", "", "there is no set"),
+    "no texts": ("punc", "opencpop", "", "expected is any of zh.txt"),
     "not UTF-8": ("punc", "punc", "printf '\\377\\n' >> zh.txt", "not UTF-8"),
 }
 
@@ -466,7 +495,10 @@ def test_command_line(tmp_path):
     assert "--allow-missing" in usage
     done = run(lay_out("kespeech", tmp_path), tmp_path / "out")
     assert (done.returncode, done.stderr) == (
-        1, "prepare.py: error 2 folders given where 3 are needed: CORPUS MAGICHUB OUT\n"
+        1, "prepare.py: error 2 folders given where 3 are needed: CORPUS MAGICHUB OUT; "
+        "run.sh takes --corpus and --magichub\n"
     )  # fmt: skip
     done = run(tmp_path / "kespeech", tmp_path / "nothing", tmp_path / "out")
-    assert (done.returncode, done.stderr) == (1, f"prepare.py: error {tmp_path}/nothing: no such folder\n")
+    assert (done.returncode, done.stderr) == (
+        1, f"prepare.py: error {tmp_path}/nothing: no such folder; expected is the MAGICHUB of the recipe's README.md\n"
+    )  # fmt: skip

@@ -152,7 +152,7 @@ def test_search_over_a_batch_is_the_search_alone(model):
 
 @pytest.mark.parametrize("lead", ["0.06", None, float("nan")])
 def test_a_lead_that_is_no_number_is_refused(lead):
-    with pytest.raises(ModelError, match=r"ctc_lead_s=.*a number of seconds is needed"):
+    with pytest.raises(ModelError, match="the argument ctc_lead_s of an AED is"):
         AedConfig.from_args(Namespace(**asdict(SMALL) | {"ctc_lead_s": lead}))
 
 

@@ -17,8 +17,8 @@ from firered.align.ctc import (
     spans_of,
     token_times,
     why_not,
-    word_times,
 )
+from firered.align.words import Piece, times_of, words_recognised
 from firered.results import Word
 
 PATHS = {".": 0, "a": 1, "b": 2, "c": 3}
@@ -36,6 +36,12 @@ def drawing_of(alignment):
 def random_log_probs(seed, utterances, frames, labels=4):
     generator = torch.Generator().manual_seed(seed)
     return (2 * torch.randn(utterances, frames, labels, generator=generator, dtype=torch.float64)).log_softmax(-1)
+
+
+def word_times(symbols, alignment, duration_s, mode="reference", **lead):
+    """The words of recognised tokens, all of which the dictionary has."""
+    tokens = times_of([Piece(symbol, 1) for symbol in symbols], alignment, duration_s, mode, **lead)
+    return words_recognised("".join(symbols).replace("▁", " ").lower(), tokens, mode)
 
 
 def said_by(path, blank=0):
@@ -175,15 +181,24 @@ def test_arguments_that_do_not_fit_are_a_mistake(shape, lengths, tokens):
             [(0.0, 0.06), (0.06, 0.309), (0.309, 0.58), (0.58, 0.645)],
             [(0.0, 0.06), (0.06, 0.309), (0.5, 0.58), (0.58, 0.645)],
         ),
-        # more frames than audio: the last tokens get a millisecond each
+        # more frames than audio: the last tokens get a millisecond each, or all get their share
         (
             "abca",
             0.08,
             [(0.04, 0.08), (0.08, 0.12), (0.12, 0.16), (0.16, 0.185)],
             [(0.0, 0.02), (0.02, 0.06), (0.06, 0.079), (0.079, 0.08)],
-            [(0.0, 0.02), (0.02, 0.06), (0.06, 0.079), (0.079, 0.08)],
+            [(0.0, 0.02), (0.02, 0.04), (0.04, 0.06), (0.06, 0.08)],
         ),
-        ("a", 0.05, [(0.04, 0.065)], [(0.0, 0.005)], [(0.0, 0.005)]),
+        ("a", 0.05, [(0.04, 0.065)], [(0.0, 0.005)], [(0.0, 0.04)]),
+        ("....a", 0.17, [(0.2, 0.225)], [(0.14, 0.165)], [(0.0, 0.17)]),
+        # behind a pause the last token is on the last frame: it is put where it would be without the pause
+        (
+            "a.b.c......a",
+            0.47,
+            [(0.04, 0.12), (0.12, 0.2), (0.2, 0.374), (0.48, 0.505)],
+            [(0.0, 0.06), (0.06, 0.14), (0.14, 0.314), (0.314, 0.445)],
+            [(0.0, 0.06), (0.06, 0.14), (0.14, 0.22), (0.22, 0.3)],
+        ),
         # an own length beyond 1.5 times the mean is kept
         (
             "a.b.cccccccccccccccc",
@@ -264,6 +279,7 @@ def test_pauses_mode_is_in_order_and_loses_nothing(labels, duration_s, aligned):
 @given(paths)
 def test_pauses_mode_keeps_the_pauses_of_the_alignment(labels):
     duration_s = 0.04 * len(labels) + 0.1
+    labels = [0, 0, *labels, 0, 0]  # so that no start is before that of the recording or at its end
     raw = frame_times(labels)
     times = token_times(labels, len(raw), duration_s, "pauses")
     for (_, end), (start, _), left, right in zip(times, times[1:], raw, raw[1:], strict=False):

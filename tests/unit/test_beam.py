@@ -1,7 +1,5 @@
 """Beam search on made-up models: against greedy, exhaustive search, and each published rule by hand."""
 
-import math
-
 import pytest
 import torch
 from support.table_model import EOS, SOS, Table, every_sequence, random_logits, score_of
@@ -128,13 +126,11 @@ def test_confidences():
         before, last = last, token
     assert list(best.probs) == pytest.approx(probs, abs=1e-5)
     assert best.confidence == pytest.approx(sum(probs) / len(probs), abs=1e-5)
-    assert best.geometric_confidence == pytest.approx(math.prod(probs) ** (1 / len(probs)), abs=1e-5)
 
 
 def test_an_empty_hypothesis_has_confidence_zero():
     found = one_step([0.0, 9.0, 0.0])
     assert found[()].confidence == 0.0
-    assert found[()].geometric_confidence == 0.0
 
 
 def test_more_hypotheses_than_the_beam_are_refused():

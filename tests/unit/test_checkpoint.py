@@ -1,19 +1,31 @@
 import argparse
 import contextlib
 import io
+import os
 import pickle
 import random
 import subprocess
 import tarfile
 import zipfile
 from collections import OrderedDict
+from dataclasses import dataclass
+from pathlib import Path
 
 import pytest
 import torch
 from torch import nn
 
 from firered.errors import ModelError
-from firered.models.checkpoint import load_checkpoint, load_weights, model_files, pick_device
+from firered.models.checkpoint import (
+    arg,
+    config_from_args,
+    load_checkpoint,
+    load_network,
+    load_weights,
+    model_files,
+    need_numbers,
+    pick_device,
+)
 
 ARGS = argparse.Namespace(idim=80, R=8, name="体", nested=argparse.Namespace(betas=(0.9, 0.98), none=None))
 
@@ -223,3 +235,142 @@ def test_devices():
     for name in ("gpu", "cuda:99", ""):
         with pytest.raises(ModelError, match=f"device '{name}' cannot be used here: ."):
             pick_device(name)
+
+
+# Arguments and networks
+
+
+@dataclass(frozen=True)
+class Sizes:
+    layers: int = arg(low=1, layers=True)
+    width: int = arg(3, low=1, high=9)
+    rate: float = arg(0.5, low=0, high=1)
+    shared: bool = arg(True)
+    extra: int | None = arg(None, low=1)
+
+
+def sizes(**given):
+    return config_from_args(Sizes, argparse.Namespace(**({"layers": 1} | given)), "a net", source="m.tar")
+
+
+def test_arguments_of_the_right_types_make_a_config_and_others_are_ignored():
+    assert sizes(width=9, rate=1, shared=0, extra=None, other=object()) == Sizes(1, 9, 1, 0, None)
+    assert sizes(extra=5).extra == 5
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "shown"),
+    [
+        ("width", "3", "'3', not a value of type int"),
+        ("width", 3.0, "3.0, not a value of type int"),
+        ("width", True, "True, not a value of type int"),
+        ("width", None, "None, not a value of type int"),
+        ("width", [3], "of type list, not a value of type int"),
+        ("width", 0, r"0, which cannot be \(from 1 to 9\)"),
+        ("width", 10, "10, which cannot be"),
+        ("layers", 2**31, "2147483648, which cannot be"),
+        ("layers", 10**600, "10000.*, which cannot be"),
+        ("rate", float("nan"), "nan, which cannot be"),
+        ("rate", float("inf"), "inf, which cannot be"),
+        ("rate", "0.5", "'0.5', not a value of type float"),
+        ("rate", -0.1, "-0.1, which cannot be"),
+        ("shared", 2, "2, not a value of type bool"),
+        ("shared", "no", "'no', not a value of type bool"),
+        ("extra", 0, "0, which cannot be"),
+        ("extra", "x", "'x', not a value of type int"),
+    ],
+)
+def test_an_argument_of_a_wrong_type_or_size_is_named(name, value, shown):
+    with pytest.raises(ModelError, match=rf"m\.tar: the argument {name} of a net is {shown}"):
+        sizes(**{name: value})
+
+
+def loaded(make, state, layers=1):
+    return load_network(make, Sizes(layers), state, Path("m.tar"))
+
+
+def test_a_network_gets_the_weights_and_no_memory_before(tmp_path):
+    weights_of = weights()
+    net = loaded(Net, {name: value.double() for name, value in weights_of.items()})
+    assert not net.training
+    for name, value in net.state_dict().items():
+        assert value.dtype == torch.float32
+        assert torch.equal(value, weights_of[name])
+
+
+def test_a_network_that_is_too_large_is_refused_before_it_takes_memory():
+    def wide():
+        net = Net()
+        net.first = nn.Linear(10**6, 10**6)  # 4 TB
+        return net
+
+    with pytest.raises(ModelError, match=r"m.tar: weights of another model \(first.weight is \(2, 3\), expected"):
+        loaded(wide, weights())
+    with pytest.raises(ModelError, match=r"m\.tar: layers is 1000000, but its weights are 4 tensors"):
+        loaded(lambda: nn.Sequential(*(nn.Linear(9, 9) for _ in range(10**6))), weights(), layers=10**6)
+    with pytest.raises(ModelError, match=r"m\.tar: no network can be made of its arguments \("):
+        loaded(lambda: nn.Linear(2**40, 2**40), weights())
+
+
+def test_one_set_of_numbers_is_not_a_whole_network(tmp_path):
+    """Many names for one storage, or one number repeated, would make a small file a large network."""
+    one = torch.zeros(9, 9)
+
+    def stack():
+        return nn.Sequential(*(nn.Linear(9, 9, bias=False) for _ in range(20)))
+
+    with pytest.raises(ModelError, match="1620 weights, which share 324 bytes of numbers"):
+        loaded(stack, {f"{number}.weight": one for number in range(20)})
+    row = torch.zeros(120)
+    with pytest.raises(ModelError, match="1620 weights, which share 400 bytes of numbers"):
+        loaded(stack, {f"{number}.weight": row.as_strided((9, 9), (9, 1), number) for number in range(20)})
+    apart = {f"{number}.weight": torch.zeros(9, 9) for number in range(20)}
+    assert len(loaded(stack, apart)) == 20
+
+
+@pytest.mark.parametrize("bad", [float("nan"), float("inf"), -float("inf"), 1e300])
+def test_weights_that_are_no_numbers_are_refused(bad):
+    wrong = torch.ones(2, 3, dtype=torch.float64)
+    wrong[1, 2] = bad  # the last is too large for the network's format
+    with pytest.raises(ModelError, match=r"m\.tar: 1 of 6 weights of first.weight are no numbers"):
+        loaded(Net, weights(first__weight=wrong))
+
+
+def test_weights_whose_sum_is_no_number_are_weights():
+    large = torch.full((2, 3), 3e38)
+    assert torch.equal(loaded(Net, weights(first__weight=large)).first.weight, large)
+    half = torch.full((2, 3), 6e4).half()
+    need_numbers({"a": half}, Path("m"))
+
+
+@pytest.mark.parametrize("dtype", [torch.int64, torch.bool, torch.complex64, torch.uint8])
+def test_weights_of_a_type_that_is_none_are_refused(dtype):
+    with pytest.raises(ModelError, match=f"first.weight is of type {str(dtype).removeprefix('torch.')}"):
+        loaded(Net, weights(first__weight=torch.ones(2, 3).to(dtype)))
+
+
+@pytest.mark.parametrize("kind", ["folder", "pipe", "device", "empty"])
+def test_what_is_no_file_is_named_and_not_waited_for(tmp_path, kind):
+    path = tmp_path / "model.pth.tar"
+    match kind:
+        case "folder":
+            path.mkdir()
+        case "pipe":
+            os.mkfifo(path)
+        case "device":
+            path.symlink_to("/dev/zero")
+        case "empty":
+            path.touch()
+    assert ("empty" if kind == "empty" else "not a file but a") in refused(path)
+    if kind != "empty":
+        with pytest.raises(
+            ModelError, match=r"model\.pth\.tar: a file belongs there, not a folder, a pipe or a device"
+        ):
+            model_files(tmp_path, "model.pth.tar")
+
+
+def test_a_pointer_of_git_lfs_and_a_page_are_named(tmp_path):
+    (tmp_path / "m").write_bytes(b"version https://git-lfs.github.com/spec/v1\noid sha256:0\n")
+    assert "a pointer of Git LFS, not the file itself; run `git lfs pull`" in refused(tmp_path / "m")
+    (tmp_path / "m").write_bytes(b"<!DOCTYPE html>\n<html>")
+    assert "no checkpoint but a text ('<!DOCTYPE html> <html>')" in refused(tmp_path / "m")

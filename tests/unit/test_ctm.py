@@ -3,10 +3,17 @@
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from firered.data.datadir import DataDir
+from firered.data.datadir import DataDir, line_key
+from firered.data.utterance import Utterance
+from firered.data.write import one_line
 from firered.errors import DataError, Problem
+from firered.results import Word
+from firered.runs.asr import ctm_lines
 from firered.runs.ctm import TimedTexts, utterance_words
+from firered.runs.inputs import Inputs
 
 
 def timed(tmp_path: Path, ctm: str, texts: dict[str, str], **tables: str) -> tuple[TimedTexts, list[Problem]]:
@@ -106,3 +113,24 @@ def test_bad_lines_are_named(tmp_path):
 def test_no_file(tmp_path):
     with pytest.raises(DataError, match="ctm: no such file"):
         utterance_words(tmp_path / "ctm", {}, None, [])
+
+
+def spoken(recording: str, start_s: float, end_s: float) -> Inputs:
+    return Inputs([Utterance("u", recording, start_s=start_s, end_s=end_s)])
+
+
+SPELT = st.text(min_size=1, max_size=8) | st.sampled_from(["", " ", "▁", "a b", "x\u00a0y", "\x1f", "你"])
+
+
+@given(st.lists(st.tuples(SPELT, st.integers(0, 3000), st.integers(-5, 900)), max_size=8), st.floats(0, 99))
+def test_whatever_is_written_can_be_read(words, offset_s):
+    """Empty words are none, white space in one does not begin the next field, and no time is negative."""
+    given_words = [Word(text, start / 1000, (start + length) / 1000) for text, start, length in words]
+    lines = ctm_lines(spoken("rec", offset_s, offset_s + 9), {"u": given_words})
+    fields = [line.split() for line in lines]
+    assert len(lines) == sum(bool(one_line(word.text)) for word in given_words)
+    assert all(len(line) == 5 and "\n" not in line for line in fields)
+    assert all(float(duration) > 0 for *_, duration, _ in fields)
+    starts = [float(start) for _, _, start, _, _ in fields]
+    assert starts == sorted(starts)
+    assert all(line_key("ctm", line)[0] == "rec" for line in lines)

@@ -147,7 +147,7 @@ def test_ctm_as_meeteval_reads_it(meeteval, transcript):
     assert [
         (line.filename, line.channel, line.begin_time, line.duration, line.word, line.confidence) for line in found
     ] == [
-        ("a", "1", thousandths(start), thousandths(end - start), text, None)
+        ("a", "1", thousandths(start), thousandths(max(1, end - start)), text, None)
         for word, (start, end) in zip(words, in_ms(words), strict=True)
         if (text := one_line(word.text).replace(" ", "_"))
     ]

@@ -146,6 +146,25 @@ def test_flagged_texts_stay_and_dropped_ones_are_on_record():
     assert dropped[2].tokens == dropped[2].token_confidence == ()
 
 
+@pytest.mark.parametrize(("guard", "low"), [("off", "flag"), ("off", "drop"), ("flag", "drop"), ("drop", "flag")])
+def test_texts_of_low_confidence_are_flagged_or_dropped_and_never_silently(guard, low):
+    check = Guard(GuardConfig(guard=guard, min_confidence=0.5, low_confidence=low))
+    sure, unsure, empty = result("你好"), result("你好", confidence=0.499), result("", confidence=0.0)
+    at_bound, error = result("你好", confidence=0.5), MemoryError("x")
+    got = check([SPEECH] * 5, [sure, unsure, empty, at_bound, error])
+    assert [got[0], *got[2:]] == [sure, empty, at_bound, error]
+    assert got[1].flags == ("unsure: its confidence of 0.499 is below 0.5",)
+    assert (got[1].text, got[1].dropped) == (("", "你好") if low == "drop" else ("你好", ""))
+
+
+def test_low_confidence_and_the_guard_each_have_their_own_way():
+    loop = result(LOOP, confidence=0.1)
+    both = Guard(GuardConfig(guard="drop", min_confidence=0.5))([SPEECH], [loop])[0]
+    assert [flag.split(":")[0] for flag in both.flags] == ["repeated", "unsure"]
+    assert (both.text, both.dropped) == ("", LOOP)
+    assert Guard(GuardConfig(min_confidence=0.5))([SPEECH], [result(LOOP)]) == [result(LOOP)]  # the guard is off
+
+
 def test_the_voice_detector_is_asked_about_the_same_frames(tmp_path):
     write_tiny_model(tmp_path / "VAD", 1, 2)
     config = GuardConfig(guard="flag", guard_vad=str(tmp_path / "VAD"), guard_speech_ratio=1.0)

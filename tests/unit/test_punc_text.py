@@ -147,7 +147,8 @@ def test_bare_text(text, expected):
         ("3.14 and 1,000 at 10:30.", "3.14 and 1,000 at 10:30 "),
         ("see firered.ai: yes; no…", "see firered.ai  yes  no "),
         ("don't e-mail 《书》", "don't e-mail 《书》"),
-        (".5 a. b,c", " 5 a  b c"),
+        (".5 a. b,c", ".5 a  b c"),
+        ("the u.s. army, .net and a?b=c.", "the u.s. army  .net and a?b=c "),
     ],
 )
 def test_marks_taken_out(text, expected):

@@ -21,6 +21,7 @@ from firered.results import (
     Sentence,
     StreamEvent,
     StreamVadResult,
+    TokenTime,
     Transcript,
     VadResult,
     Word,
@@ -30,7 +31,12 @@ KINDS = [kind for kind in vars(results).values() if isinstance(kind, type) and i
 KINDS.remove(Result)
 
 TIMES = st.floats(0, 1e5, allow_nan=False)
-PLAIN = {str: st.text(max_size=5), int: st.integers(-1, 10**6), float: st.floats(allow_nan=False, allow_infinity=False)}
+PLAIN = {
+    bool: st.booleans(),
+    str: st.text(max_size=5),
+    int: st.integers(-1, 10**6),
+    float: st.floats(allow_nan=False, allow_infinity=False),
+}
 
 
 def values_of(hint):
@@ -82,7 +88,9 @@ def test_arrays_are_left_out():
 
 def test_nested_results_as_plain_values():
     best = NBest("a", ["a"], -1.0, {"aed": -0.5, "lm": -0.5}, 1.0, 0.9)
-    result = AsrResult("u", "a", 0.9, 1.0, ["a"], [0.9], [Word("a", 0.1, 0.2)], [best])
+    times = [TokenTime("a", 0.1, 0.2, -0.5)]
+    result = AsrResult("u", "a", 0.9, 1.0, ["a"], [0.9], [Word("a", 0.1, 0.2)], [best], token_times=times)
+    assert AsrResult.from_dict(result.to_dict()) == result
     assert result.to_dict() == {
         "uttid": "u",
         "text": "a",
@@ -90,7 +98,7 @@ def test_nested_results_as_plain_values():
         "dur_s": 1.0,
         "tokens": ["a"],
         "token_confidence": [0.9],
-        "words": [{"text": "a", "start_s": 0.1, "end_s": 0.2}],
+        "words": [{"text": "a", "start_s": 0.1, "end_s": 0.2, "score": None}],
         "nbest": [
             {
                 "text": "a",
@@ -105,6 +113,7 @@ def test_nested_results_as_plain_values():
         "dropped": "",
         "ctc_text": None,
         "context_used": [],
+        "token_times": [{"token": "a", "start_s": 0.1, "end_s": 0.2, "score": -0.5}],
     }
 
 

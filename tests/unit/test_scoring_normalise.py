@@ -1,11 +1,17 @@
 """Every rule of every normaliser, by hand-made cases."""
 
+import json
+from importlib.resources import files
+
 import pytest
+from support.paths import GOLDENS
+from transformers.models.whisper.english_normalizer import EnglishTextNormalizer
 
 from firered.errors import OptionError
 from firered.scoring.config import NORMALIZERS, NormalizerConfig
 from firered.scoring.text.normalise import normalizer
 from firered.scoring.text.numerals import cardinal, spoken_numbers
+from firered.text.units import mixed
 
 
 def tokens(text, normaliser, **options):
@@ -45,17 +51,46 @@ def test_firered(text, expected):
     assert tokens(text, "firered") == expected.split()
 
 
-RELEASED = {
-    "without tags as firered": ("去 A I 公司", "去 AI 公 司"),
-    "what stands between two tags is eaten": ("说<noise>你好<laugh>吗", "说 吗"),
-    "one tag alone is not greedy": ("说<noise>你好", "说 你 好"),
-    "<unk> has gone before": ("<unk>你好<unk>", "你 好"),
+# Where `firered` is not the published rule; all of them are in docs/scoring.md.
+DIFFERENCES = {
+    "marks": ("50% #1 ab*cd", "50 1 AB CD", "50% #1 AB*CD"),
+    "what stands between two tags": ("说<noise>你好<laugh>吗", "说 你 好 吗", "说 吗"),
+    "letters with a mark and a space between": ("A, B, C", "ABC", "A B C"),
+    "letters beside digits or hyphens": ("A-B C 1A B", "A-B C 1A B", "A-BC 1AB"),
+    "a long run of letters": ("A B 好 A B C D E F", "AB 好 A B C D E F", "A B 好 A B C D E F"),
+    "rare Han": ("𠮷々〇", "𠮷 々 〇", "𠮷々〇"),
+    "half-width kana": ("ｶﾀ", "ｶ ﾀ", "ｶﾀ"),
+    "the middle dot of kana": ("ア・イ", "ア イ", "ア ・ イ"),
+    "other marks": ("ab．cd «ef» 〽", "AB CD EF", "AB．CD «EF» 〽"),
+    "what is not seen": ("你\u200b好", "你 好", "你 \u200b 好"),
+    "forms of a letter": ("e\u0301", "\u00c9", "E\u0301"),
 }
 
 
-@pytest.mark.parametrize(("text", "expected"), RELEASED.values(), ids=RELEASED)
-def test_the_released_tool(text, expected):
-    assert tokens(text, "firered-released") == expected.split()
+@pytest.mark.parametrize(("text", "own", "published"), DIFFERENCES.values(), ids=DIFFERENCES)
+def test_where_firered_differs_from_the_published_rule(text, own, published):
+    assert tokens(text, "firered") == own.split()
+    assert tokens(text, "firered-released") == published.split()
+
+
+WHISPER = json.loads((GOLDENS / "scoring_whisper.json").read_text())
+
+
+@pytest.mark.parametrize(("name", "text", "expected"), [(name, *row) for name, rows in WHISPER.items() for row in rows])
+def test_whisper(name, text, expected):
+    assert tokens(text, name) == (mixed(expected) if name == "whisper-basic" else expected.split())
+
+
+def test_whisper_is_the_rule_of_another_library():
+    spellings = json.loads(files("whisper_normalizer").joinpath("normalizers/english.json").read_text())
+    theirs = EnglishTextNormalizer(spellings)
+    for text, _ in WHISPER["whisper-en"]:
+        assert tokens(text, "whisper-en") == theirs(text).split()
+
+
+def test_the_speechio_rule_says_that_figures_may_differ():
+    for name in NORMALIZERS:
+        assert ("may differ" in normalizer(NormalizerConfig(normalizer=name)).note) == (name == "speechio")
 
 
 def test_only_the_released_tool_leaves_missing_ones_out():

@@ -2,15 +2,20 @@
 
 import json
 import re
+import subprocess
 import sys
 
 import pytest
+from support.paths import TOP
 from support.scoring_sides import call, score_of, write_side
 
 from firered.cli import table as cli
-from firered.scoring.reports.table import Result, averages, published, results_page, with_averages
+from firered.hub.find import system_name
+from firered.scoring.published import averages, published
+from firered.scoring.reports.table import Result, results_page, with_averages
 
 MANDARIN = ("aishell1", "aishell2", "ws-net", "ws-meeting")
+PAPERS_RULE = ("--normalizer", "firered-released", "--number-normalization")
 
 
 def table(monkeypatch, *arguments):
@@ -28,18 +33,26 @@ def rows(text, number=0):
     return [dict(zip(heading, cells, strict=True)) for cells in body]
 
 
-def result(test_set, value, system="FireRedASR2-AED", metric="CER%", normalizer="firered"):
+def beside(text, table):
+    """The rows of a paper's table in a Markdown text; none where it has no such table."""
+    _, _, after = text.partition(f"Beside {table}.")
+    return rows(after) if after else []
+
+
+def result(test_set, value, system="FireRedASR2-AED", metric="CER%", normalizer="firered-released+numbers"):
     return Result(system, test_set, metric, normalizer, value, None, "0 of 1")
 
 
 @pytest.fixture
 def scored(tmp_path, monkeypatch):
-    """The folder of a score: aishell1 at 25% CER, with one of three hypotheses missing."""
+    """The folder of a score: aishell1 at 25% CER by the papers' rule."""
     reference = write_side(tmp_path / "ref", text={"a": "你好吗是", "b": "好的", "c": "再见"})
-    hypothesis = write_side(tmp_path / "hyp", text={"a": "你好吗是", "b": "好的"})
+    hypothesis = write_side(tmp_path / "hyp", text={"a": "你好吗是", "b": "好", "c": "再见了"})
+    settings = "# firered-asr --model M\nguard: 'off'\nguard_repeats: 5\nnbest: 1\nbeam_size: 3\nelm_dir: null\n"
+    (hypothesis / "config.yaml").write_text(settings)
     (tmp_path / "model.pth.tar").write_bytes(b"weights")
     options = "--test-set", "aishell1", "--system", "FireRedASR2-AED", "--model", tmp_path / "model.pth.tar"
-    assert call(monkeypatch, reference, hypothesis, tmp_path / "scores/aishell1", *options) == 0
+    assert call(monkeypatch, reference, hypothesis, tmp_path / "scores/aishell1", *options, *PAPERS_RULE) == 0
     return tmp_path / "scores"
 
 
@@ -53,21 +66,24 @@ def test_a_score_beside_the_papers(scored, tmp_path, monkeypatch):
     assert {name: row[name] for name in list(row)[:8] if name != "95% interval"} == {
         "Test set": "aishell1",
         "Metric": "CER",
-        "Normaliser": "firered",
+        "Normaliser": "firered-released+numbers",
         "Here": "**25.00**",
         "Published": "0.57",
         "Difference": "+24.43",
-        "Missing": "1 of 3",
+        "Missing": "0 of 3",
     }
     assert re.fullmatch(r"\[\d+\.\d\d, \d+\.\d\d\]", row["95% interval"])
-    assert row["FireRedASR2-LLM"] == "0.64"
-    assert "FireRedASR-AED" not in row  # of another paper
-    assert rows(text, 1) == [
+    (others,) = beside(text, "FireRedASR2S, table 6")
+    assert (others["Here"], others["FireRedASR2-AED"], others["FireRedASR2-LLM"]) == ("**25.00**", "0.57", "0.64")
+    assert beside(text, "FireRedASR, table 2")[0]["FireRedASR-AED"] == "0.55"
+    assert beside(text, "FunAudio-ASR, table 1")[0]["Kimi-Audio"] == "0.71"
+    assert rows(text, -1) == [
         {
             "Test set": "aishell1",
-            "Normaliser": "firered",
+            "Normaliser": "firered-released+numbers",
             "Utterances": "3",
             "Model (SHA-256)": made_by["model_sha256"][:12],
+            "Settings": "beam_size 3",
             "Commit": made_by["commit"] or "-",
             "Version": made_by["version"],
             "Date": made_by["date"],
@@ -76,11 +92,16 @@ def test_a_score_beside_the_papers(scored, tmp_path, monkeypatch):
 
 
 def test_two_normalisers_are_two_rows(scored, tmp_path, monkeypatch):
-    options = "--test-set", "aishell1", "--system", "FireRedASR2-AED", "--normalizer", "firered-released"
-    call(monkeypatch, tmp_path / "ref", tmp_path / "hyp", scored / "released", *options)
+    options = "--test-set", "aishell1", "--system", "FireRedASR2-AED", "--normalizer", "firered"
+    (tmp_path / "hyp/text").write_text("a 你好吗是\nb 好\n")
+    call(monkeypatch, tmp_path / "ref", tmp_path / "hyp", scored / "own", *options)
     table(monkeypatch, scored, tmp_path / "RESULTS.md")
-    found = {row["Normaliser"]: (row["Here"], row["Missing"]) for row in rows((tmp_path / "RESULTS.md").read_text())}
-    assert found == {"firered": ("**25.00**", "1 of 3"), "firered-released": ("**0.00**", "1 of 3")}
+    found = {row["Normaliser"]: row for row in rows((tmp_path / "RESULTS.md").read_text())}
+    own, papers = found["firered"], found["firered-released+numbers"]
+    assert (own["Here"], own["Missing"]) == ("**37.50**", "1 of 3")
+    # The figure is the system's, but only of the same rule a difference means something.
+    assert (own["Published"], own["Difference"]) == ("0.57", "-")
+    assert (papers["Published"], papers["Difference"]) == ("0.57", "+24.43")
 
 
 def test_the_same_figure_twice_is_an_error(scored, tmp_path, monkeypatch, caplog):
@@ -88,7 +109,7 @@ def test_the_same_figure_twice_is_an_error(scored, tmp_path, monkeypatch, caplog
     (scored / "again/score.json").write_bytes((scored / "aishell1/score.json").read_bytes())
     assert table(monkeypatch, scored, tmp_path / "RESULTS.md") == 1
     first, second = scored / "again/score.json", scored / "aishell1/score.json"
-    assert f"{second}: FireRedASR2-AED aishell1 CER% firered is already in {first}" in caplog.text
+    assert f"{second}: FireRedASR2-AED aishell1 CER% firered-released+numbers is already in {first}" in caplog.text
 
 
 def test_a_score_without_names_goes_by_its_folder(scored, tmp_path, monkeypatch):
@@ -139,7 +160,7 @@ def test_averages_do_not_mix_systems_or_normalisers():
     sets = [result(name, 1) for name in MANDARIN[:2]] + [result(name, 9, normalizer="speechio") for name in MANDARIN]
     found = {(figure.normalizer, figure.test_set): figure.value for figure in with_averages(sets)}
     assert found["speechio", "Avg-Mandarin-4"] == 9
-    assert found["firered", "Avg-Mandarin-4"] is None
+    assert found["firered-released+numbers", "Avg-Mandarin-4"] is None
 
 
 def test_an_average_without_a_value_is_shown_where_the_papers_print_it():
@@ -163,12 +184,101 @@ def test_published_averages_are_those_of_the_published_sets():
                 assert mean == pytest.approx(values[system, name], abs=0.0101), (system, name)
 
 
-def test_a_system_of_no_table_is_put_beside_one_paper():
+def test_every_table_that_holds_the_set_is_beside_it():
     text = "\n".join(results_page("t", [result("aishell1", 3.0, "another")])) + "\n"
-    others = list(rows(text)[0])[8:]
-    assert others == [
-        figure.system for figure in published() if (figure.table, figure.test_set) == ("fireredasr2s-6", "aishell1")
-    ]
+    tables = {figure.title for figure in published() if figure.test_set == "aishell1"}
+    assert tables == {"FireRedASR2S, table 6", "FireRedASR, table 2", "FunAudio-ASR, table 1"}
+    for table in tables:
+        (row,) = beside(text, table)
+        of_table = [figure for figure in published() if (figure.title, figure.test_set) == (table, "aishell1")]
+        assert list(row)[4:] == [figure.system for figure in of_table]
+        assert list(row.values())[4:] == [f"{figure.value:.2f}" for figure in of_table]
+    (row,) = rows(text)
+    assert (row["Published"], row["Difference"]) == ("-", "-")
+
+
+@pytest.mark.parametrize("system", ["FireRedASR-AED-L", "FireRedASR-AED"])
+def test_a_system_has_several_names(system):
+    text = "\n".join(results_page("t", [result("aishell1", 3.0, system)])) + "\n"
+    (row,) = rows(text)
+    assert (row["Published"], row["Difference"]) == ("0.55", "+2.45")
+
+
+def test_no_difference_where_the_papers_rule_is_not_known():
+    text = "\n".join(results_page("t", [result("aishell1", 3.0, "FunAudio-ASR")])) + "\n"
+    (row,) = rows(text)
+    assert (row["Published"], row["Difference"]) == ("1.22", "-")
+
+
+def test_speechio_has_no_published_figures_beside_it():
+    sets = [result("aishell1", 3.0, normalizer=name) for name in ("speechio", "speechio+t2s")]
+    text = "\n".join(results_page("t", sets)) + "\n"
+    assert list(rows(text)[0]) == ["Test set", "Metric", "Normaliser", "Here", "95% interval", "Missing"]
+    assert [row["Normaliser"] for row in rows(text)] == ["speechio", "speechio+t2s"]
+    assert "written from a description" in text
+    assert "0.57" not in text
+    assert "Beside" not in text
+
+
+def test_an_average_is_of_one_model():
+    def of_model(test_set, digest):
+        made_by = {"provenance": {"model_sha256": digest}}
+        return Result("mine", test_set, "CER%", "firered", 1.0, None, "0 of 1", made_by)
+
+    found = with_averages([of_model(name, "a") for name in MANDARIN])[-1]
+    assert (found.test_set, found.value) == ("Avg-All-24", None)
+    averages_of = {
+        figure.test_set: (figure.value, figure.missing)
+        for figure in with_averages([of_model(name, str(name == "ws-net")) for name in MANDARIN])
+    }
+    assert averages_of["Avg-Mandarin-4"] == (None, "not one model")
+
+
+NAMES = {
+    "a published name with its size": ("FireRedASR2-AED", True, "FireRedASR2-AED"),
+    "of the first generation": ("FireRedASR-AED-L", True, "FireRedASR-AED-L"),
+    "a small model under a published name": ("FireRedASR2-AED", False, "FireRedASR2-AED (other weights)"),
+    "a name of one's own": ("exp/aed_s", True, "aed_s"),
+    "the part that the papers call by the whole": ("FireRedVAD/VAD", True, "FireRedVAD"),
+    "another part": ("FireRedVAD/Stream-VAD", True, "FireRedVAD/Stream-VAD"),
+    "a small part": ("FireRedVAD/VAD", False, "FireRedVAD (other weights)"),
+}
+
+
+@pytest.mark.parametrize(("directory", "large", "name"), NAMES.values(), ids=NAMES)
+def test_the_name_of_a_system_is_that_of_its_directory(tmp_path, monkeypatch, directory, large, name):
+    model = tmp_path / directory
+    model.mkdir(parents=True)
+    with (model / "model.pth.tar").open("wb") as stream:
+        stream.truncate(2_000_000_000 if large else 1000)  # takes no room
+    assert system_name(model) == system_name(model / "model.pth.tar") == name
+    monkeypatch.chdir(model)
+    assert system_name(".") == name
+
+
+def test_a_score_names_the_system_by_its_model(tmp_path, monkeypatch):
+    side = write_side(tmp_path / "ref", text={"a": "好"})
+    model = write_side(tmp_path / "FireRedASR2-AED")
+    (model / "model.pth.tar").write_bytes(b"weights")
+    assert call(monkeypatch, side, side, tmp_path / "out", "--model", model) == 0
+    assert score_of(tmp_path / "out")["system"] == "FireRedASR2-AED (other weights)"
+    assert call(monkeypatch, side, side, tmp_path / "out", "--model", model, "--system", "FireRedASR2-AED") == 0
+    assert score_of(tmp_path / "out")["system"] == "FireRedASR2-AED"
+
+
+def test_settings_that_cannot_be_read_are_no_reason_not_to_score(tmp_path, monkeypatch, caplog):
+    side = write_side(tmp_path / "ref", text={"a": "好"})
+    (side / "config.yaml").write_text("a: [")
+    assert call(monkeypatch, side, side, tmp_path / "out") == 0
+    assert score_of(tmp_path / "out")["settings"] is None
+    assert "config.yaml: not readable as YAML" in caplog.text
+
+
+def test_the_commit_is_that_of_the_checkout(scored):
+    if not (TOP / ".git").exists():
+        pytest.skip("not a git checkout")
+    head = subprocess.run(["git", "-C", TOP, "rev-parse", "HEAD"], capture_output=True, text=True, check=True).stdout
+    assert head.startswith(score_of(scored / "aishell1")["provenance"]["commit"].removesuffix("-dirty"))
 
 
 def test_where_two_tables_differ_the_first_stands():
@@ -195,7 +305,7 @@ def test_other_metrics_have_their_figures():
         result("punc-zh", 83.0, "FireRedPunc", "F1%", "-"),
     ]
     text = "\n".join(results_page("t", figures)) + "\n"
-    found = {row["Test set"]: row["Difference"] for number in (0, 2, 4) for row in rows(text, number)}
+    found = {row["Test set"]: row["Difference"] for number in (0, 3, 6) for row in rows(text, number)}
     assert found == {"fleurs-vad-102": "-0.57", "fleurs-lid": "-0.18", "punc-zh": "+0.04"}
 
 

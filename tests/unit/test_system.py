@@ -12,7 +12,7 @@ from firered.results import AsrResult, PuncResult, Sentence, Word
 from firered.system.assemble import Segment, transcript
 from firered.system.config import SystemConfig
 from firered.system.system import Modules, System
-from firered.text.joining import join_sentences
+from firered.text.joining import join_texts
 
 
 def test_routes_as_options():
@@ -77,7 +77,7 @@ def test_troubles(asr, kinds, text, left_out):
 
 
 def test_sentences_are_joined_with_a_space_between_half_width_text():
-    assert join_sentences(["Hello world.", "How are you?", "", "你好，", "ok.", "好"]) == (
+    assert join_texts(["Hello world.", "How are you?", "", "你好，", "ok.", "好"]) == (
         "Hello world. How are you?你好，ok.好"
     )
 

@@ -157,7 +157,8 @@ def test_missing_and_damaged_files_are_named(tmp_path, trained):
     whole = (trained / PIECES_MODEL).read_bytes()
     for damaged in (b"", b"version https://git-lfs.github.com/spec/v1\n", whole[: len(whole) // 2], bytes(1000)):
         (tmp_path / PIECES_MODEL).write_bytes(damaged)
-        with pytest.raises(ModelError, match=r"train_bpe1000.model: not a readable SentencePiece model"):
+        wrong = "not a readable SentencePiece model|empty|a pointer of Git LFS"
+        with pytest.raises(ModelError, match=rf"train_bpe1000.model: ({wrong})"):
             Tokenizer.from_dir(tmp_path)
     (tmp_path / PIECES_MODEL).write_bytes(whole)
     assert Tokenizer.from_dir(tmp_path).tokenize("hello").tokens

@@ -174,6 +174,78 @@ def test_stream_forces_an_end_and_starts_again_immediately():
     assert stamps == [(0.0, 0.09), (0.1, 0.19), (0.2, 0.24)]  # the open one ends at the last frame
 
 
+@pytest.mark.parametrize(
+    ("picture", "events"),
+    [
+        # the longest segment is reached in a pause: the cut waits for speech, and is made at its first frame
+        ("########..###", [("start", 3, 1, -1), ("end", 11, 1, 11), ("start", 12, 12, -1)]),
+        # or the pause gets long enough first, and ends the segment without a cut
+        ("########....###", [("start", 3, 1, -1), ("end", 11, 1, 11), ("start", 15, 12, -1)]),
+        # reached on the frame of speech before a pause: the next segment starts in the pause, and ends with it
+        ("#########...###", [("start", 3, 1, -1), ("end", 9, 1, 9), ("start", 10, 10, -1), ("end", 12, 10, 12)]),
+    ],
+)
+def test_stream_forces_an_end_on_a_frame_of_speech_only(picture, events):
+    options = {"min_speech_frame": 3, "min_silence_frame": 3, "max_speech_frame": 9, "pad_start_frame": 1}
+    found, _ = events_of(picture, **options)
+    assert found[: len(events)] == events
+
+
+def test_stream_never_ends_a_segment_on_the_frame_that_confirms_it():
+    found, _ = events_of("#######", min_speech_frame=4, max_speech_frame=2, pad_start_frame=1)
+    assert found == [("start", 4, 1, -1), ("end", 5, 1, 5), ("start", 6, 6, -1), ("end", 7, 6, 7)]
+
+
+def rules_of_the_stream(speech: list[bool], config: StreamVadConfig) -> list[tuple]:
+    """Events of decisions frame by frame, with every number found by looking back instead of counting."""
+    events: list[tuple] = []
+    begin = counts_from = None  # of the open segment: its start, and the first frame of its length
+    last_end, forced = 0, False
+    for frame in range(1, len(speech) + 1):
+        now = speech[frame - 1]
+        silent = next((n for n in range(frame) if speech[frame - 1 - n]), frame)
+        if forced:
+            begin = counts_from = frame
+            events.append(("start", frame, begin, -1))
+            forced = False
+        elif begin is None:
+            run = next((n for n in range(frame - last_end) if not speech[frame - 1 - n]), frame - last_end)
+            if run >= config.min_speech_frame:
+                counts_from = frame - run + 1
+                padding = max(config.smooth_window_size, config.pad_start_frame)
+                begin = max(1, counts_from - padding, last_end + 1)
+                events.append(("start", frame, begin, -1))
+        else:
+            forced = now and frame - counts_from + 1 >= config.max_speech_frame
+            if forced or silent >= config.min_silence_frame:
+                events.append(("end", frame, begin, frame))
+                begin, last_end = None, frame
+    return events
+
+
+@pytest.mark.parametrize("seed", range(40))
+def test_stream_follows_the_published_rules(seed):
+    """Against a slow reading of the rules, on made-up speech whose pauses are about as long as those that count."""
+    random = np.random.default_rng(seed)
+    longest = int(random.integers(7, 30))
+    config = StreamVadConfig(
+        smooth_window_size=int(random.integers(1, 4)),
+        pad_start_frame=int(random.integers(0, 7)),
+        min_speech_frame=int(random.integers(2, 7)),
+        min_silence_frame=int(random.integers(2, 9)),
+        max_speech_frame=longest,
+    )
+    lengths = np.stack([random.integers(1, 2 * longest, 60), random.integers(1, 12, 60)], 1).ravel()
+    probs = np.repeat(np.tile([0.9, 0.1], 60), lengths)
+    probs[random.random(len(probs)) < 0.03] = 0.5
+    speech = (smooth(probs, config.smooth_window_size) >= config.speech_threshold).tolist()
+    segmenter = StreamSegmenter(config)
+    found = [event for prob in probs.tolist() for event in segmenter.accept(prob)]
+    expected = rules_of_the_stream(speech, config)
+    assert [(event.kind, event.frame, event.start_frame, event.end_frame) for event in found] == expected
+    assert len(expected) > 10
+
+
 def test_stream_event_times():
     segmenter = StreamSegmenter(StreamVadConfig(smooth_window_size=1, pad_start_frame=1, min_speech_frame=3))
     (event,) = [e for prob in probs_of("..#####").tolist() for e in segmenter.accept(prob)]

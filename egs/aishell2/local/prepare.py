@@ -1,46 +1,55 @@
 """The test sets of AISHELL-2."""
 
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 from firered.cli.corpus import prepare
-from firered.corpora.corpus_set import CorpusSet, Entry
-from firered.corpora.files import recipe_table, substituted, substitutions
+from firered.corpora.corpus_set import CorpusSet, Entry, Reading
+from firered.corpora.files import not_there, recipe_table, substituted, substitutions
 from firered.data.datadir import read_table
-from firered.errors import DataError
 
 TABLES = Path(__file__).resolve().parents[1] / "tables"
 EXPECTED = 5000
-DROPS = ("", "AISHELL-2", "AISHELL-DEV-TEST-SET")  # where releases have the folders of the channels
+TABLES_OF_A_SET = ("wav.scp", "trans.txt")
+GET = (
+    "get the evaluation data, AISHELL2-2018A-EVAL, which is offered without application at "
+    "aishelltech.com/aishell_2018_eval (AISHELL-DEV-TEST-SET with three channels), or the corpus"
+)
 
 
-def read(corpus: Path) -> Iterator[CorpusSet]:
+def read(corpus: Path) -> Iterator[Reading]:
     """Data directories of the test set of AISHELL-2, one for each channel that tables/channels.tsv names."""
-    repairs = substitutions(TABLES / "repairs.tsv")
     for name, channel in recipe_table(TABLES / "channels.tsv").items():
-        folder = find_test(corpus, channel)
-        audio, transcripts = read_table(folder / "wav.scp"), read_table(folder / "trans.txt")
-        found = CorpusSet(name, folder, EXPECTED)
-        for key in audio.keys() | transcripts.keys():
-            if key not in audio or key not in transcripts:
-                found.miss(key, f"is not in both wav.scp and trans.txt of {folder}")
-                continue
-            wav, raw = folder / audio[key], transcripts[key]
-            found.add(Entry(key, wav, wav.parent.name, substituted(raw, repairs), raw=raw))
-        yield found
+        yield Reading(name, partial(read_channel, corpus, name, channel))
+
+
+def read_channel(corpus: Path, name: str, channel: str) -> CorpusSet:
+    """The test set of a channel."""
+    repairs = substitutions(TABLES / "repairs.tsv")
+    folder = find_test(corpus, channel)
+    audio, transcripts = (read_table(folder / table) for table in TABLES_OF_A_SET)
+    found = CorpusSet(name, folder, EXPECTED)
+    for key in audio.keys() | transcripts.keys():
+        if key not in audio or key not in transcripts:
+            found.miss(key, f"is not in both wav.scp and trans.txt of {folder}")
+            continue
+        wav, raw = folder / audio[key], transcripts[key]
+        found.add(Entry(key, wav, wav.parent.name, substituted(raw, repairs), raw=raw))
+    return found
 
 
 def find_test(corpus: Path, channel: str) -> Path:
-    """The folder of a channel's test set, wherever a release has it.
+    """The folder of a channel's test set, in the corpus' folder or a folder of it, as releases have it.
 
     Raises:
         DataError: there is none, with wav.scp and trans.txt in it.
     """
-    for drop in DROPS:
-        folder = corpus / drop / channel / "test"
-        if (folder / "wav.scp").is_file() and (folder / "trans.txt").is_file():
+    for drop in (corpus, *sorted(path for path in corpus.iterdir() if path.is_dir())):
+        folder = drop / channel / "test"
+        if all((folder / table).is_file() for table in TABLES_OF_A_SET):
             return folder
-    raise DataError(f"{corpus}: no {channel}/test with wav.scp and trans.txt here, nor in {' or '.join(DROPS[1:])}")
+    raise not_there(corpus / f"{channel}/test with {' and '.join(TABLES_OF_A_SET)}", GET)
 
 
 if __name__ == "__main__":

@@ -7,19 +7,23 @@ from firered.cli.corpus import prepare
 from firered.corpora.corpus_set import CorpusSet, Entry
 from firered.corpora.files import present, recipe_table
 from firered.corpora.fleurs import languages_here, read_language
+from firered.errors import DataError
 
 TABLES = Path(__file__).resolve().parents[1] / "tables"
 
 
 def read(corpus: Path) -> Iterator[CorpusSet]:
-    """Data directory of the languages of FLEURS that tables/languages.tsv names; CORPUS holds data/<language>/."""
+    """Data directory of the languages of FLEURS that tables/languages.tsv names; CORPUS: its hub's folder."""
     codes = recipe_table(TABLES / "languages.tsv")
     here = present(codes, languages_here(corpus), "languages")
     found = CorpusSet("fleurs-lid", corpus / "data")
     for language in here:
-        for recording in read_language(corpus, language):
-            key = f"{language}-{recording.name}"
-            found.add(Entry(key, recording.path, language=codes[language], duration_s=recording.duration_s))
+        try:
+            for recording in read_language(corpus, language):
+                key = f"{language}-{recording.name}"
+                found.add(Entry(key, recording.path, language=codes[language], duration_s=recording.duration_s))
+        except DataError as error:
+            found.miss(language, str(error))
     yield found
 
 

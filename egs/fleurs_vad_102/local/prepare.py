@@ -6,8 +6,9 @@ from pathlib import Path
 from firered.cli.corpus import prepare
 from firered.corpora.corpus_set import CorpusSet, Entry
 from firered.corpora.fleurs import languages_here, read_language
+from firered.errors import DataError
 from firered.scoring.config import VadScoreConfig
-from firered.scoring.inputs.labels import read_labels
+from firered.scoring.inputs.labels import Span, read_labels
 
 EXPECTED = 9443
 
@@ -17,20 +18,22 @@ def read(corpus: Path, labels: Path) -> Iterator[CorpusSet]:
     spans = read_labels(labels, VadScoreConfig()).spans
     found = CorpusSet("fleurs-vad-102", labels, EXPECTED)
     for language in languages_here(corpus):
-        for recording in read_language(corpus, language):
-            if recording.name in spans:
-                found.add(
-                    Entry(
-                        recording.name,
-                        recording.path,
-                        language=language,
-                        duration_s=recording.duration_s,
-                        speech=sorted(spans[recording.name]),
-                    )
-                )
+        try:
+            add_language(found, corpus, language, spans)
+        except DataError as error:
+            found.miss(language, str(error))
     for name in sorted(spans.keys() - found.entries.keys()):
         found.miss(name, f"has labels and is in no test set of {corpus}/data")
     yield found
+
+
+def add_language(found: CorpusSet, corpus: Path, language: str, spans: dict[str, list[Span]]) -> None:
+    """Add the recordings of a language that have labels; raises DataError where it cannot be read."""
+    for recording in read_language(corpus, language):
+        name = recording.name
+        if name in spans:
+            speech = sorted(spans[name])
+            found.add(Entry(name, recording.path, language=language, duration_s=recording.duration_s, speech=speech))
 
 
 if __name__ == "__main__":

@@ -14,6 +14,7 @@ from typing import Annotated
 import soundfile
 import typer
 
+from firered.corpora.files import visible
 from firered.data.datadir import spk2utt_of, write_lines, write_table
 from firered.data.write import seconds
 from firered.errors import DataError, FireRedError
@@ -47,7 +48,7 @@ def read_corpus(corpus: Path) -> tuple[list[Digit], list[str]]:
         DataError: there are none.
     """
     digits, skipped = [], []
-    for path in sorted(corpus.glob("recordings/*.wav")):
+    for path in visible(corpus, "recordings/*.wav"):
         name = _NAME.fullmatch(path.stem)
         if name is None:
             skipped.append(f"{path} is not named <digit>_<speaker>_<index>.wav")

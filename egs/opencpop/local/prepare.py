@@ -9,14 +9,15 @@ from firered.corpora.files import need, rows
 
 EXPECTED = 206
 COLUMNS = 7  # utterance, lyrics, phones, notes, durations of the notes, of the phones, slurs
+GET = "get the corpus on application at wenet.org.cn/opencpop"
 SINGER = "opencpop"
 
 
 def read(corpus: Path) -> Iterator[CorpusSet]:
     """Data directory of the test set of Opencpop; CORPUS holds segments/, or is that folder."""
-    folder = corpus / "segments" if (corpus / "segments").is_dir() else corpus
+    folder = corpus if (corpus / "test.txt").is_file() else corpus / "segments"
     found = CorpusSet("opencpop", folder, EXPECTED)
-    for key, lyrics, *_ in rows(need(folder / "test.txt"), COLUMNS, separator="|"):
+    for key, lyrics, *_ in rows(need(folder / "test.txt", GET), COLUMNS, separator="|"):
         found.add(Entry(key, folder / "wavs" / f"{key}.wav", SINGER, lyrics))
     yield found
 

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from firered.cli.corpus import prepare
+from firered.corpora.files import not_there
 from firered.data.datadir import MOST_SHOWN, write_table
 from firered.data.texts import Texts, read_texts
 from firered.errors import DataError
@@ -43,11 +44,13 @@ def without_marks(text: str) -> str:
 
 def read(corpus: Path) -> Iterator[PunctuatedSet]:
     """The texts <language>.txt (one per line) or <language>/text (Kaldi) in CORPUS, for zh and en."""
-    for language in LANGUAGES:
-        for source in (corpus / f"{language}.txt", corpus / language / "text"):
-            if source.is_file():
-                yield PunctuatedSet(f"punc-{language}", source, read_texts(str(source)))
-                break
+    sources = {language: [corpus / f"{language}.txt", corpus / language / "text"] for language in LANGUAGES}
+    here = {language: next(filter(Path.is_file, places), None) for language, places in sources.items()}
+    if not any(here.values()):
+        raise not_there(corpus / "zh.txt", "expected is any of zh.txt, zh/text, en.txt and en/text: texts of your own")
+    for language, source in here.items():
+        if source:
+            yield PunctuatedSet(f"punc-{language}", source, read_texts(str(source)))
 
 
 if __name__ == "__main__":

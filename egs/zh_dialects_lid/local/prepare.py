@@ -2,13 +2,15 @@
 
 from collections.abc import Iterator
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 from firered.cli.corpus import prepare
 from firered.corpora import kespeech
-from firered.corpora.corpus_set import CorpusSet
+from firered.corpora.corpus_set import CorpusSet, Reading
 from firered.corpora.files import recipe_table
 from firered.corpora.magichub import read_here
+from firered.errors import DataError
 
 EGS = Path(__file__).resolve().parents[2]
 
@@ -17,15 +19,23 @@ def read(corpus: Path, magichub: Path) -> Iterator[CorpusSet]:
     """Data directory of what tables/labels.tsv gives a label; CORPUS is KeSpeech, MAGICHUB as for egs/magichub."""
     labels = recipe_table(EGS / "zh_dialects_lid/tables/labels.tsv")
     found = CorpusSet("zh-dialects-lid", corpus)
-    for part in (kespeech.read_test(corpus, "kespeech"), *read_here(magichub, EGS / "magichub/tables")):
-        add_all(found, part, labels)
+    parts = (
+        Reading("kespeech", partial(kespeech.read_test, corpus, "kespeech")),
+        *read_here(magichub, EGS / "magichub/tables"),
+    )
+    for part in parts:
+        try:
+            add_all(found, part.read(), labels)
+        except DataError as error:
+            found.miss(part.name, str(error))
     yield found
 
 
 def add_all(found: CorpusSet, part: CorpusSet, labels: dict[str, str]) -> None:
     """Add the utterances of a part, prefixed ids, with the labels of their languages, else of the part's name."""
     part.count()
-    found.missing += part.missing
+    found.missing += [f"{part.name}-{line}" for line in part.missing]
+    found.left_out += [f"{part.name}-{line}" for line in part.left_out]
     for key, entry in part.entries.items():
         label = labels.get(entry.language or part.name)
         key = f"{part.name}-{key}"

@@ -70,6 +70,8 @@ def _holds_text(directory: Path) -> bool:
     """Whether a dictionary is of text, and not of the languages that language identification knows."""
     if (directory / PIECES_MODEL).is_file():
         return True
+    if not (directory / DICT).is_file():
+        return False
     return IDEOGRAPH.search((directory / DICT).read_text(encoding="utf-8", errors="replace")) is not None
 
 

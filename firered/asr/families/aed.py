@@ -1,23 +1,25 @@
 """Speech recognition on the released models: `Asr`."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import cast
+from typing import TypeVar, cast
 
-import numpy as np
 import torch
 from torch import Tensor
 
-from firered.align.ctc import TimestampMode, align, word_times
+from firered.align.ctc import TimestampMode, align
+from firered.align.words import Piece, times_of, words_recognised
+from firered.asr.confidence import confidence
 from firered.asr.config import AsrConfig
 from firered.asr.guard import Guard
 from firered.asr.windowed import WindowedRecogniser
+from firered.errors import ModelError
 from firered.hub.catalogue import CHECKPOINT
 from firered.hub.find import find_model
 from firered.models.aed import Aed
 from firered.models.checkpoint import model_files
 from firered.models.lstm_lm import LstmLm
-from firered.results import AsrResult, NBest, Word
+from firered.results import AsrResult, NBest, TokenTime, Word
 from firered.runtime.loaded import Loaded, need_ctc
 from firered.runtime.speech import Speech
 from firered.search.beam import beam_search
@@ -27,13 +29,15 @@ from firered.search.scorers import LmScorer, Scorer
 from firered.text.joining import join_texts
 from firered.text.tokenizer import EOS_ID, SOS_ID
 
+Timed = TypeVar("Timed", Word, TokenTime)
+
 
 @dataclass(frozen=True)
 class _Decoded:
-    """One window's hypotheses, best first, its words in seconds from its start, and what the CTC head reads in it."""
+    """One window's hypotheses, best first, its tokens in seconds from its start, and what the CTC head reads in it."""
 
     hypotheses: list[Hypothesis]
-    words: list[Word] | None = None
+    tokens: list[TokenTime] | None = None
     ctc_text: str | None = None
 
 
@@ -57,6 +61,10 @@ class Asr(WindowedRecogniser[AsrConfig, _Decoded]):
             need_ctc(loaded, "time stamps")
         self.loaded, self.config = loaded, config
         self.subsampling, self.layers = loaded.subsampling, len(loaded.model.encoder.layer_stack)
+        if lm is not None and not lm.config.idim == lm.config.odim == loaded.model.odim:
+            raise ModelError(
+                f"{config.elm_dir}: a language model of {lm.config.odim} tokens, the recogniser has {loaded.model.odim}"
+            )
         self.lm = None if lm is None else lm.to(loaded.device)
         self.guard = guard or Guard(config)
 
@@ -91,9 +99,9 @@ class Asr(WindowedRecogniser[AsrConfig, _Decoded]):
         if not (self.times_words or reads):
             return [_Decoded(hypotheses) for hypotheses in found]
         log_probs = self.loaded.model.ctc_log_probs(encoded)
-        words = self._words(log_probs, lengths, [best[0] for best in found], batch)
+        tokens = self._token_times(log_probs, lengths, [best[0] for best in found], batch)
         texts = ctc_texts(log_probs, lengths, self.loaded.tokenizer.text_of) if reads else [None] * len(batch)
-        return [_Decoded(*parts) for parts in zip(found, words, texts, strict=True)]
+        return [_Decoded(*parts) for parts in zip(found, tokens, texts, strict=True)]
 
     @torch.inference_mode()
     def _encode(self, batch: list[Speech], layer: int | None, adapter: bool) -> list[Tensor]:
@@ -113,17 +121,25 @@ class Asr(WindowedRecogniser[AsrConfig, _Decoded]):
             return []
         return [LmScorer(self.lm.start(config.beam_size), config.elm_weight, EOS_ID)]
 
-    def _words(
+    def _token_times(
         self, log_probs: Tensor, lengths: Tensor, best: list[Hypothesis], batch: list[Speech]
-    ) -> list[list[Word] | None]:
+    ) -> list[list[TokenTime] | None]:
         if not self.times_words:
             return [None] * len(batch)
         paths = align(log_probs, lengths, [hypothesis.tokens for hypothesis in best])
-        mode, lead_s = cast("TimestampMode", self.config.timestamps), self.loaded.model.config.ctc_lead_s
+        lead_s = self.loaded.model.config.ctc_lead_s
         return [
-            word_times(self.loaded.tokenizer.tokens_of(hypothesis.tokens), path, speech.duration_s, mode, lead_s)
+            times_of(self._pieces(hypothesis), path, speech.duration_s, self._mode, lead_s)
             for hypothesis, path, speech in zip(best, paths, batch, strict=True)
         ]
+
+    def _pieces(self, hypothesis: Hypothesis) -> list[Piece]:
+        symbols = self.loaded.tokenizer.tokens_of(hypothesis.tokens)
+        return [Piece(symbol, number) for symbol, number in zip(symbols, hypothesis.tokens, strict=True)]
+
+    @property
+    def _mode(self) -> TimestampMode:
+        return cast("TimestampMode", self.config.timestamps)
 
     def _join(self, speech: Speech, parts: list[tuple[Speech, _Decoded]]) -> AsrResult:
         """One utterance's result from those of its windows."""
@@ -132,22 +148,23 @@ class Asr(WindowedRecogniser[AsrConfig, _Decoded]):
         tokens = [token for hypothesis in best for token in self.loaded.tokenizer.tokens_of(hypothesis.tokens)]
         probs = [prob for hypothesis in best for prob in hypothesis.probs]
         ctc_texts = [outcome.ctc_text for outcome in decoded]
+        texts = [self.loaded.tokenizer.text_of(hypothesis.tokens) for hypothesis in best]
+        timed = [outcome.tokens or [] for outcome in decoded]
+        words = [
+            words_recognised(text, own, self._mode) for text, own in zip(texts, timed, strict=True) if self.times_words
+        ]
         return AsrResult(
             uttid=speech.key,
-            text=join_texts([self.loaded.tokenizer.text_of(hypothesis.tokens) for hypothesis in best]),
-            confidence=self._confidence(probs),
+            text=join_texts(texts),
+            confidence=confidence(probs, self.config.confidence),
             dur_s=speech.duration_s,
             tokens=tokens,
             token_confidence=probs,
-            words=_on_one_axis(parts) if self.times_words else None,
+            words=_on_one_axis(parts, words) if self.times_words else None,
+            token_times=_on_one_axis(parts, timed) if self.times_words else None,
             nbest=[self._nbest(hypothesis) for hypothesis in decoded[0].hypotheses] if len(decoded) == 1 else [],
             ctc_text=None if None in ctc_texts else join_texts(text for text in ctc_texts if text),
         )
-
-    def _confidence(self, probs: list[float]) -> float:
-        if not probs:
-            return 0.0
-        return float(np.mean(probs) if self.config.confidence == "mean" else np.exp(np.mean(np.log(probs))))
 
     def _nbest(self, hypothesis: Hypothesis) -> NBest:
         return NBest(
@@ -156,16 +173,17 @@ class Asr(WindowedRecogniser[AsrConfig, _Decoded]):
             score=hypothesis.score,
             scores={"aed": hypothesis.model_score, "lm": hypothesis.added_score},
             length=hypothesis.length_factor,
-            confidence=self._confidence(list(hypothesis.probs)),
+            confidence=confidence(hypothesis.probs, self.config.confidence),
         )
 
 
-def _on_one_axis(parts: list[tuple[Speech, _Decoded]]) -> list[Word]:
-    """The words of all windows on the time axis of their utterance."""
-    words: list[Word] = []
+def _on_one_axis(parts: list[tuple[Speech, _Decoded]], timed: list[list[Timed]]) -> list[Timed]:
+    """The words or tokens of all windows on the time axis of their utterance."""
+    moved: list[Timed] = []
     start_s = 0.0
-    for part, outcome in parts:
-        for word in outcome.words or ():
-            words.append(Word(word.text, round(start_s + word.start_s, 3), round(start_s + word.end_s, 3)))
+    for (part, _), own in zip(parts, timed, strict=True):
+        for one in own:
+            start, end = round(start_s + one.start_s, 3), round(start_s + one.end_s, 3)
+            moved.append(replace(one, start_s=start, end_s=end))
         start_s += len(part.feats) * part.front_end.frame_shift_s
-    return words
+    return moved

@@ -4,12 +4,13 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-import numpy as np
 import torch
 from torch import Tensor
 
 from firered.align.aligner import Aligner, Reading
 from firered.align.config import AlignConfig
+from firered.align.words import tokens_in_words
+from firered.asr.confidence import confidence
 from firered.asr.config import LlmConfig
 from firered.asr.encoder import WindowedEncoder
 from firered.asr.families.speech_llm_loaded import LoadedEncoder, LoadedLlm, model_paths
@@ -29,7 +30,7 @@ _NOTHING = Hypothesis((), 0.0, 0.0, 0.0, 1.0, (), finished=True)
 
 
 class LlmAsr(WindowedRecogniser[LlmConfig, list[Hypothesis]]):
-    """Encoder, adapter and language model with greedy or beam search; confidence is the mean token probability.
+    """Encoder, adapter and language model with greedy or beam search.
 
     Examples:
         >>> import firered
@@ -110,7 +111,7 @@ class LlmAsr(WindowedRecogniser[LlmConfig, list[Hypothesis]]):
         return AsrResult(
             uttid=speech.key,
             text=join_texts([self.loaded.tokenizer.text_of(hypothesis.tokens) for hypothesis in best]),
-            confidence=float(np.mean(probs)) if probs else 0.0,
+            confidence=confidence(probs, self.config.confidence),
             dur_s=speech.duration_s,
             tokens=self.loaded.tokenizer.tokens_of(ids),
             token_confidence=probs,
@@ -136,14 +137,15 @@ class LlmAsr(WindowedRecogniser[LlmConfig, list[Hypothesis]]):
             score=hypothesis.score,
             scores={"llm": hypothesis.model_score},
             length=hypothesis.length_factor,
-            confidence=hypothesis.confidence,
+            confidence=confidence(hypothesis.probs, self.config.confidence),
         )
 
 
 def _with_times(result: AsrResult, reading: Outcome[Reading]) -> Outcome[AsrResult]:
     if isinstance(reading, Exception):
         return reading
-    return replace(result, words=reading.words, ctc_text=reading.ctc_text)
+    token_times = tokens_in_words(result.tokens, reading.words)
+    return replace(result, words=reading.words, token_times=token_times, ctc_text=reading.ctc_text)
 
 
 class LlmEncoder(WindowedEncoder[LlmConfig]):

@@ -22,6 +22,7 @@ from firered.models.dtype import cast
 from firered.models.fused import prepare
 from firered.models.qwen import weight_files
 from firered.models.speech_llm import SpeechLlm, load_encoder
+from firered.runtime.loaded import numbers
 from firered.runtime.speech import Speech
 from firered.text.llm_tokenizer import LlmTokenizer
 
@@ -82,7 +83,7 @@ class LoadedEncoder:
     def encode(self, batch: list[Speech], layers: int | None, adapter: bool) -> tuple[Tensor, Tensor]:
         """Output (N, T, D) of the encoder, of its first so many layers, or of the adapter, and lengths (N,)."""
         encoded = self.encoder(*self.padded(batch), layers)
-        return self.adapter(*encoded) if adapter else encoded
+        return numbers(*(self.adapter(*encoded) if adapter else encoded))
 
     def padded(self, batch: list[Speech]) -> tuple[Tensor, Tensor]:
         """Normalised features (N, T, bins) and their lengths (N,)."""
@@ -116,6 +117,7 @@ class LoadedLlm:
         tokenizer = LlmTokenizer.from_dir(folder)
         dtype = llm_dtype(config.dtype, llm_place)
         model = SpeechLlm.load(directory, folder, tokenizer.speech_id, dtype=dtype, llm_device=spread)
+        tokenizer.check_size(model.llm.config.vocab_size)
         model.merge()
         if dtype == torch.bfloat16 and llm_place.type == "cpu" and not cpu_has_bfloat16():
             widen(model.llm)

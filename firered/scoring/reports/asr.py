@@ -39,6 +39,7 @@ def asr_report(score: AsrScore, reference: Side, source: SourceConfig, config: E
         lines=_lines(score, config),
         missing=score.missing,
         extra=score.extra,
+        warnings=score.warnings(),
         tables=tables,
         drawn={
             **drawn_calibration(score.calibration),
@@ -51,6 +52,8 @@ def _fields(score: AsrScore) -> dict[str, object]:
     total = score.total
     return {
         "normalizer": score.normalizer,
+        "normalizer_note": score.note or None,
+        "unseen": {side: unseen.to_json() for side, unseen in score.unseen.items()},
         "sentence_error_rate": total.sentence_rate,
         "utterances": total.utterances,
         "missing": len(score.missing),
@@ -71,6 +74,10 @@ def _integers(counts: Counts) -> dict[str, int]:
 def _lines(score: AsrScore, config: ErrorRateConfig) -> Iterator[str]:
     total = score.total
     yield f"normaliser  {score.normalizer}"
+    if score.note:
+        yield f"note        {score.note}"
+    for warning in score.warnings():
+        yield f"warning     {warning}"
     yield ""
     yield f"{score.rate_name}   {shown(total.rate)} %   {LEVEL}% interval {shown_interval(score.interval)}"
     yield (
@@ -92,7 +99,7 @@ def _lines(score: AsrScore, config: ErrorRateConfig) -> Iterator[str]:
 
 def _ids_lines(score: AsrScore) -> Iterator[str]:
     if score.total.empty:
-        yield f"{score.total.empty} empty references: all that is heard in them is inserted"
+        yield f"{score.total.empty} empty references: every token of their hypotheses is an insertion"
     if score.missing:
         fate = "left out, as the released tool does" if score.left_out else "counted as deletions"
         yield f"{len(score.missing)} missing hypotheses, {fate}: {listed(score.missing)}"

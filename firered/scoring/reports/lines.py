@@ -1,12 +1,14 @@
 """Lines of text that several reports have: tables, boxes, rates, lists of ids."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from firered.scoring.metrics.bootstrap import Interval
 from firered.scoring.metrics.calibration import Calibration
 from firered.text.width import cells, padded
 
 _MOST_IDS = 10
+# Settings of commands that do not change what is scored.
+_NO_PART_OF_A_RESULT = ("nbest", "batch_seconds", "llm_device", "align_model", "confidence", "timestamps", "pipes")
 
 
 def shown(rate: float | None, decimals: int = 2) -> str:
@@ -23,6 +25,17 @@ def listed(ids: Sequence[str]) -> str:
     """The first ids, and how many more there are."""
     more = len(ids) - _MOST_IDS
     return ", ".join(ids[:_MOST_IDS]) + (f" and {more} more" if more > 0 else "")
+
+
+def shown_settings(settings: Mapping[str, object]) -> str:
+    """Settings of a decoding as reports show them: those that decide a result."""
+    guarded = settings.get("guard", "off") not in ("off", False)
+    kept = {
+        name: value
+        for name, value in settings.items()
+        if value not in (None, "") and name not in _NO_PART_OF_A_RESULT and (guarded or not name.startswith("guard"))
+    }
+    return ", ".join(f"{name} {value}" for name, value in kept.items())
 
 
 def tsv(heading: Sequence[str], rows: Iterable[Sequence[str | int | float | None]]) -> Iterator[str]:

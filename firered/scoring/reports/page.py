@@ -29,6 +29,7 @@ def write_page(path: Path, score: AsrScore, reference: Side, title: str, config:
         "interval": score.interval,
         "sentence_rate": score.total.sentence_rate,
         "normalizer": score.normalizer,
+        "notes": score.notes(),
         "total": {**asdict(score.total), "errors": score.total.errors, "tokens": score.total.tokens},
         "confusions": [[*pair, times] for pair, times in score.most_common()[: config.confusions]],
         "labels": list(labels),

@@ -1,19 +1,24 @@
 """What made a result: version, commit, date, model."""
 
 import hashlib
+import logging
 import subprocess
 from collections.abc import Mapping
 from datetime import date
 from pathlib import Path
 
-from firered.errors import ModelError
-from firered.hub.catalogue import CHECKPOINT
+from firered.errors import ModelError, OptionError
+from firered.hub.find import checkpoint_of
+from firered.options import read_yaml
 from firered.scoring.config import SourceConfig
 from firered.version import __version__
 
 Provenance = Mapping[str, str | None]
 
+SETTINGS = "config.yaml"
 _CHUNK = 1 << 20
+
+log = logging.getLogger(__name__)
 
 
 def provenance(reference: Path, hypothesis: Path, source: SourceConfig) -> Provenance:
@@ -25,7 +30,7 @@ def provenance(reference: Path, hypothesis: Path, source: SourceConfig) -> Prove
     model = Path(source.model) if source.model else None
     return {
         "version": __version__,
-        "commit": commit(Path(__file__).resolve().parents[2]),
+        "commit": commit(Path(__file__).resolve().parents[3]),
         "date": date.today().isoformat(),
         "reference": str(reference),
         "hypothesis": str(hypothesis),
@@ -34,9 +39,19 @@ def provenance(reference: Path, hypothesis: Path, source: SourceConfig) -> Prove
     }
 
 
+def settings_of(hypothesis: Path) -> dict[str, object] | None:
+    """The settings that made a hypothesis, as its command has written them beside it; None where there are none."""
+    file = (hypothesis if hypothesis.is_dir() else hypothesis.parent) / SETTINGS
+    try:
+        return read_yaml(file) if file.is_file() else None
+    except OptionError as error:
+        log.warning("%s; the report names no settings", error)
+        return None
+
+
 def sha256_of(model: Path) -> str:
     """The SHA-256 of a checkpoint, or of the one in a model directory, as `sha256sum` prints it."""
-    file = model / CHECKPOINT if model.is_dir() else model
+    file = checkpoint_of(model)
     if not file.is_file():
         raise ModelError(f"{file}: no such checkpoint; --model is the directory or file that made the hypotheses")
     digest = hashlib.sha256()

@@ -13,7 +13,7 @@ from firered.data.datadir import write_lines
 from firered.scoring.config import SampleConfig, SourceConfig
 from firered.scoring.metrics.bootstrap import Interval
 from firered.scoring.metrics.calibration import Calibration
-from firered.scoring.reports.lines import listed, shown
+from firered.scoring.reports.lines import listed, shown, shown_settings
 from firered.scoring.reports.provenance import Provenance
 
 log = logging.getLogger(__name__)
@@ -34,6 +34,7 @@ class Report:
     `task` is its kind, and `metrics` are the figures that firered-table takes. `fields` are what else score.json holds,
     `lines` those of score.txt; the provenance is put to both. `tables` are the lines of other files, and `drawn` what
     writes one to a path, both by file name. `missing` are ids without a hypothesis, `extra` ids without a reference.
+    `warnings` are logged; they are in `lines` as well.
     """
 
     task: str
@@ -44,18 +45,23 @@ class Report:
     extra: Sequence[str]
     tables: Mapping[str, Iterable[str]] = field(default_factory=dict)
     drawn: Mapping[str, Callable[[Path], None]] = field(default_factory=dict)
+    warnings: Sequence[str] = ()
 
-    def write(self, out: Path, provenance: Provenance, source: SourceConfig) -> None:
-        """Write all files to the folder `out`."""
+    def write(
+        self, out: Path, provenance: Provenance, source: SourceConfig, settings: Mapping[str, object] | None = None
+    ) -> None:
+        """Write all files to the folder `out`; `settings` are those that made the hypothesis, where they are known."""
         for name, lines in self.tables.items():
             write_lines(out / name, lines)
         for name, draw in self.drawn.items():
             draw(out / name)
-        content = self._json(provenance, source)
+        content = {**self._json(provenance, source), "settings": settings}
         write_lines(out / "score.json", [json.dumps(content, ensure_ascii=False, indent=2)])
-        write_lines(out / "score.txt", [*_provenance_lines(provenance, source), *self.lines])
+        write_lines(out / "score.txt", [*_provenance_lines(provenance, source, settings), *self.lines])
         write_lines(out / "missing", self.missing)
         write_lines(out / "extra", self.extra)
+        for warning in self.warnings:
+            log.warning("%s", warning)
         figures = ", ".join(f"{name} {shown(figure.value)}" for name, figure in self.metrics.items())
         log.info("%s: more in %s", figures, out / "score.txt")
 
@@ -90,7 +96,9 @@ def drawn_calibration(calibration: Calibration | None) -> dict[str, Callable[[Pa
     return {"calibration.png": draw}
 
 
-def _provenance_lines(provenance: Provenance, source: SourceConfig) -> Iterator[str]:
+def _provenance_lines(
+    provenance: Provenance, source: SourceConfig, settings: Mapping[str, object] | None
+) -> Iterator[str]:
     """What made the result, a line each."""
     yield f"firered {provenance['version']}, commit {provenance['commit'] or '-'}, {provenance['date']}"
     yield f"test set    {source.test_set or '-'}"
@@ -98,3 +106,5 @@ def _provenance_lines(provenance: Provenance, source: SourceConfig) -> Iterator[
     yield f"model       {provenance['model'] or '-'} {provenance['model_sha256'] or ''}".rstrip()
     yield f"reference   {provenance['reference']}"
     yield f"hypothesis  {provenance['hypothesis']}"
+    if settings:
+        yield f"settings    {shown_settings(settings)}"

@@ -1,38 +1,25 @@
 """RESULTS.md: scores beside the published figures."""
 
 import json
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import fmean
 
 from firered.errors import DataError
-from firered.scoring.reports.lines import shown, shown_interval
-from firered.scoring.resources import rows_of
+from firered.scoring.published import NO_RULE, Published, averages, names_of, published
+from firered.scoring.reports.lines import shown, shown_interval, shown_settings
+from firered.scoring.text.speechio import NOTE
 
 _HASH_SHOWN = 12
 _DASH = "-"
-_FIGURES = ("Test set", "Metric", "Normaliser", "Here", "95% interval", "Published", "Difference", "Missing")
-_SOURCES = ("Test set", "Normaliser", "Utterances", "Model (SHA-256)", "Commit", "Version", "Date")
+_RESULT = ("Test set", "Metric", "Normaliser", "Here", "95% interval")
+_FIGURES = (*_RESULT, "Published", "Difference", "Missing")
+_BY_DESCRIPTION = (*_RESULT, "Missing")
+_SOURCES = ("Test set", "Normaliser", "Utterances", "Model (SHA-256)", "Settings", "Commit", "Version", "Date")
 
 
-@dataclass(frozen=True)
-class Published:
-    """One figure of a paper."""
-
-    table: str
-    test_set: str
-    metric: str
-    system: str
-    value: float
-
-    @property
-    def paper(self) -> str:
-        """The name of the table without its number."""
-        return self.table.rpartition("-")[0]
-
-
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Result:
     """One figure of one score.json, or an average of several; `source` is what the whole file says."""
 
@@ -45,16 +32,10 @@ class Result:
     missing: str
     source: dict | None = None
 
-
-def published() -> list[Published]:
-    """The figures of the papers, in their order."""
-    rows = rows_of("paper_tables.tsv")
-    return [Published(table, test_set, metric, system, float(value)) for table, test_set, metric, system, value in rows]
-
-
-def averages() -> list[tuple[str, str, list[str]]]:
-    """(name, metric, test sets) of the papers' averages."""
-    return [(name, metric, sets.split()) for name, metric, sets in rows_of("averages.tsv")]
+    @property
+    def comparable(self) -> bool:
+        """Whether it may stand beside published figures: not if its rule is only like the one it is named after."""
+        return self.normalizer.partition("+")[0] != "speechio"
 
 
 def read_results(paths: Iterable[Path]) -> list[Result]:
@@ -110,7 +91,7 @@ def with_averages(results: Sequence[Result]) -> list[Result]:
     Such an average without a value is left out where the papers print others for the system, but not this one.
     """
     found = list(results)
-    printed = {(figure.system, figure.test_set) for figure in published()}
+    printed = {(name, figure.test_set) for figure in published() for name in names_of(figure.system)}
     names = [name for name, _, _ in averages()]
     for system, normalizer in dict.fromkeys((result.system, result.normalizer) for result in results):
         mine = [result for result in results if (result.system, result.normalizer) == (system, normalizer)]
@@ -123,38 +104,51 @@ def with_averages(results: Sequence[Result]) -> list[Result]:
 
 
 def _average(name: str, metric: str, sets: Sequence[str], results: Sequence[Result]) -> Result | None:
-    """The average over the test sets of one system's results by one rule; None for fewer than two of the sets."""
+    """The average over the test sets of one system's results by one rule; None for fewer than two of the sets.
+
+    It has no value where sets are missing, or were not all recognised by the same model.
+    """
     members = [result for result in results if result.metric == metric and result.test_set in sets]
     if len(members) < 2:
         return None
     values = [result.value for result in members if result.value is not None]
     value = fmean(values) if len(values) == len(sets) else None
     missing = f"{len(sets) - len(members)} of {len(sets)} sets"
+    if len({result.source["provenance"]["model_sha256"] for result in members if result.source}) > 1:
+        value, missing = None, "not one model"
     return Result(members[0].system, name, metric, members[0].normalizer, value, None, missing)
 
 
 def results_page(title: str, results: Sequence[Result]) -> Iterator[str]:
-    """The lines of RESULTS.md: a table of figures a system, and what made them."""
-    figures = published()
+    """The lines of RESULTS.md: for each system its figures, the same beside the papers' tables, and their sources."""
     yield f"# {title}"
     yield ""
     yield (
         "Rates in percent, from counts added up over a test set; averages are over test sets, each of the same weight. "
-        "Intervals: 95%, by resampling utterances. Difference: here minus published."
+        "Intervals: 95%, by resampling utterances. Published: what the papers print for the system. Difference: here "
+        "minus published, where the papers' figure is known to be made by the same rule."
     )
     for system in sorted({result.system for result in results}):
-        mine = _in_order([result for result in results if result.system == system], figures)
+        mine = _in_order([result for result in results if result.system == system])
+        beside = [result for result in mine if result.comparable]
         yield ""
         yield f"## {system if system != _DASH else 'no system named'}"
-        yield ""
-        yield from _figures_table(system, mine, figures)
+        if beside:
+            yield ""
+            yield from _markdown(_FIGURES, map(_figures_row, beside))
+        if by_description := [result for result in mine if not result.comparable]:
+            yield ""
+            yield f"Not beside published figures: {NOTE}."
+            yield ""
+            yield from _markdown(_BY_DESCRIPTION, ([*_cells(result), result.missing] for result in by_description))
+        yield from _papers_tables(beside)
         yield ""
         yield from _sources_table(mine)
 
 
-def _in_order(results: Sequence[Result], figures: Sequence[Published]) -> list[Result]:
+def _in_order(results: Sequence[Result]) -> list[Result]:
     """Results in the order of the papers' tables, unknown sets after them."""
-    sets = dict.fromkeys((figure.test_set, figure.metric) for figure in figures)
+    sets = dict.fromkeys((figure.test_set, figure.metric) for figure in published())
     place = {test_set: number for number, test_set in enumerate(sets)}
 
     def order(result: Result) -> tuple[int, str, str, str]:
@@ -164,43 +158,61 @@ def _in_order(results: Sequence[Result], figures: Sequence[Published]) -> list[R
     return sorted(results, key=order)
 
 
-def _figures_table(system: str, results: Sequence[Result], figures: Sequence[Published]) -> Iterator[str]:
-    beside = [figure for result in results for figure in _beside(result, system, figures)]
-    others = [name for name in dict.fromkeys(figure.system for figure in beside) if name != system]
-    # The last to be set stays: where two tables differ in a figure, that of the first one.
-    values = {(figure.test_set, figure.metric, figure.system): figure.value for figure in reversed(beside)}
-    yield from _markdown([*_FIGURES, *others], (_figures_row(result, system, others, values) for result in results))
-
-
-def _beside(result: Result, system: str, figures: Sequence[Published]) -> list[Published]:
-    """The published figures for a result: of the tables that hold the same system; of the first paper where none does.
-
-    More than one paper's tables together would be too wide to read.
-    """
-    same = [figure for figure in figures if (figure.test_set, figure.metric) == (result.test_set, result.metric)]
-    tables = {figure.table for figure in same if figure.system == system}
-    if not tables:
-        tables = {figure.table for figure in same if figure.paper == same[0].paper}
-    return [figure for figure in same if figure.table in tables]
-
-
-def _figures_row(
-    result: Result, system: str, others: Sequence[str], values: Mapping[tuple[str, str, str], float]
-) -> list[str]:
-    paper = values.get((result.test_set, result.metric, system))
-    difference = None if paper is None or result.value is None else result.value - paper
-    beside = (shown(values.get((result.test_set, result.metric, other))) for other in others)
+def _cells(result: Result) -> list[str]:
+    value = f"**{shown(result.value)}**" if result.value is not None else _DASH
     return [
         result.test_set,
         result.metric.removesuffix("%"),
         result.normalizer,
-        f"**{shown(result.value)}**" if result.value is not None else _DASH,
+        value,
         shown_interval(result.interval),
-        shown(paper),
-        _DASH if difference is None else f"{difference:+.2f}",
-        result.missing,
-        *beside,
     ]
+
+
+def _figures_row(result: Result) -> list[str]:
+    paper = _published_of(result)
+    difference = _DASH
+    if paper and paper.is_by(result.normalizer) and result.value is not None:
+        difference = f"{result.value - paper.value:+.2f}"
+    return [*_cells(result), shown(paper.value if paper else None), difference, result.missing]
+
+
+def _same_figure(result: Result) -> list[Published]:
+    """What the papers print of the same test set and metric, for any system."""
+    return [figure for figure in published() if (figure.test_set, figure.metric) == (result.test_set, result.metric)]
+
+
+def _published_of(result: Result) -> Published | None:
+    """The papers' figure of the same system: the first one, of those by the same rule if there are any."""
+    same = [figure for figure in _same_figure(result) if figure.system in names_of(result.system)]
+    by_rule = [figure for figure in same if figure.is_by(result.normalizer)]
+    return next(iter([*by_rule, *same]), None)
+
+
+def _papers_tables(results: Sequence[Result]) -> Iterator[str]:
+    """For each of the papers' tables that holds one of the test sets, the results beside what all its systems have."""
+    beside = [(result, figure) for result in results for figure in _same_figure(result)]
+    order = {figure.table: None for figure in published()}
+    for table in order:
+        inside = [(result, figure) for result, figure in beside if figure.table == table]
+        if not inside:
+            continue
+        rows = list(dict.fromkeys(result for result, _ in inside))
+        systems = list(dict.fromkeys(figure.system for _, figure in inside))
+        values = {(figure.test_set, figure.metric, figure.system): figure.value for _, figure in inside}
+        first = inside[0][1]
+        rates = any(result.normalizer != NO_RULE for result in rows)
+        rule = f" Its rule: {first.rule if first.rule != NO_RULE else 'not known'}." if rates else ""
+        yield ""
+        yield f"Beside {first.title}.{rule}"
+        yield ""
+        yield from _markdown(
+            (*_RESULT[:4], *systems),
+            (
+                [*_cells(row)[:4], *(shown(values.get((row.test_set, row.metric, system))) for system in systems)]
+                for row in rows
+            ),
+        )
 
 
 def _sources_table(results: Sequence[Result]) -> Iterator[str]:
@@ -214,6 +226,7 @@ def _sources_table(results: Sequence[Result]) -> Iterator[str]:
                 result.normalizer,
                 str(result.source["utterances"]),
                 (made_by["model_sha256"] or _DASH)[:_HASH_SHOWN],
+                shown_settings(result.source.get("settings") or {}) or _DASH,
                 made_by["commit"] or _DASH,
                 made_by["version"],
                 made_by["date"],

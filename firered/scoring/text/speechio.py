@@ -7,6 +7,13 @@ from firered.scoring.resources import lines_of
 from firered.scoring.text.numerals import spoken_numbers
 from firered.text.units import TAG
 
+NOTE = (
+    "speechio is written from a description of the leaderboard's rule, not from its code: figures may differ from the "
+    "leaderboard's where texts have 儿 (its list of words is another), tags, times, dates with dashes, ranges, signs, "
+    "currencies before the amount, commas between thousands, leading zeros, a lone 2 before a measure word, or marks "
+    "that its list lacks"
+)
+
 _HALF_WIDTH = {0xFF01 + offset: 0x21 + offset for offset in range(94)} | {0x3000: 0x20}
 _FILLERS = str.maketrans("", "", "呃啊")
 _ER = "儿"

@@ -25,6 +25,15 @@ class FeatureDataConfig(DataConfig):
     max_frames: int = option(3000, "longer utterances are skipped and listed", low=1)
 
 
+def _empty() -> str:
+    return option(
+        "skip",
+        "utterances whose transcript is empty: skipped and listed, or trained on as speech without words (nothing to "
+        "write but the end)",
+        choices=("skip", "non_speech"),
+    )
+
+
 @dataclass(frozen=True)
 class TokenDataConfig(DataConfig):
     """Text as tokens of a dictionary."""
@@ -36,6 +45,7 @@ class TokenDataConfig(DataConfig):
         choices=("unk", "skip", "refuse"),
     )
     max_tokens: int = option(400, "texts of more tokens are skipped and listed", low=1)
+    empty: str = _empty()
 
 
 @dataclass(frozen=True)
@@ -75,6 +85,7 @@ class LlmDataConfig(FeatureDataConfig):
     """Utterances with a transcript in `text`, cut into the tokens of a language model."""
 
     max_tokens: int = option(400, "transcripts of more tokens are skipped and listed", low=1)
+    empty: str = _empty()
 
 
 @dataclass(frozen=True)

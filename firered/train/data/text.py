@@ -16,28 +16,30 @@ from firered.data.utterance import Utterance
 from firered.errors import DataError, OptionError, Problem
 from firered.text.tokenizer import EOS_ID, PAD_ID, SOS_ID, UNK_ID, Tokenizer
 from firered.train.data.batch import NO_TARGET, Batch
-from firered.train.data.config import TokenDataConfig
+from firered.train.data.config import LlmDataConfig, TokenDataConfig
 
 log = logging.getLogger(__name__)
 
 
-def table_of(paths: str, name: str) -> dict[str, str]:
-    """Rows of the file `name` of data directories.
+def table_of(paths: str, name: str, left_out: list[Problem] | None) -> dict[str, str]:
+    """Rows of the file `name` of data directories; lines that cannot be used go to `left_out`, or are errors.
 
     Raises:
         DataError: a directory has no such file.
     """
     rows: dict[str, str] = {}
     for path in paths.split():
-        table = DataDir(Path(path)).table(name)
+        table = DataDir(Path(path), left_out).table(name)
         if table is None:
             raise DataError(f"{path}: no {name} here")
         rows |= table
     return rows
 
 
-def sentences_of(paths: str, what: str) -> dict[str, str]:
+def sentences_of(paths: str, what: str, left_out: list[Problem] | None = None) -> dict[str, str]:
     """Texts by id: the `text` of data directories, and the lines of plain text files, named `file:line`.
+
+    Lines that cannot be used go to `left_out`, or are errors; empty lines of plain text are no texts.
 
     Raises:
         OptionError: nothing is given.
@@ -48,7 +50,7 @@ def sentences_of(paths: str, what: str) -> dict[str, str]:
     found: dict[str, str] = {}
     for path in map(Path, paths.split()):
         if path.is_dir():
-            found |= table_of(str(path), "text")
+            found |= table_of(str(path), "text", left_out)
             continue
         try:
             lines = path.read_text(encoding="utf-8").splitlines()
@@ -58,6 +60,16 @@ def sentences_of(paths: str, what: str) -> dict[str, str]:
             raise DataError(f"{path}: not UTF-8 at byte {error.start}") from error
         found |= {f"{path.name}:{number}": line.strip() for number, line in enumerate(lines, 1) if line.strip()}
     return found
+
+
+def why_not(text: str, ids: Sequence[int], config: TokenDataConfig | LlmDataConfig) -> str:
+    """Why a transcript is not trained on; empty if it is."""
+    if not ids and config.empty == "skip":
+        what = f"nothing to say in {text!r}" if text.strip() else "an empty transcript"
+        return f"{what} (data.empty: non_speech trains on it)"
+    if len(ids) > config.max_tokens:
+        return f"too long: {len(ids)} tokens, max_tokens is {config.max_tokens}"
+    return ""
 
 
 class TokenTargets:
@@ -86,8 +98,7 @@ class TokenTargets:
         if unknown and self._config.unknown == "skip":
             self._left_out.append(Problem(key, f"not in the dictionary: {' '.join(unknown)}"))
             return None
-        if len(ids) > self._config.max_tokens:
-            reason = f"too long: {len(ids)} tokens, max_tokens is {self._config.max_tokens}"
+        if reason := why_not(text, ids, self._config):
             self._left_out.append(Problem(key, reason))
             return None
         return ids

@@ -83,7 +83,7 @@ def text_targets(settings: Settings, tokenizer: Tokenizer) -> Targets:
 
     def targets(utterances: Sequence[Utterance], what: str, left_out: list[Problem]) -> dict[str, list[int]]:
         ids = TokenTargets(tokenizer, config, left_out)
-        return transcripts(utterances, table_of(getattr(config, what), "text"), ids, f"data.{what}", left_out)
+        return transcripts(utterances, table_of(getattr(config, what), "text", left_out), ids, f"data.{what}", left_out)
 
     return targets
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from firered.data.datadir import write_lines
 from firered.data.utterance import Utterance
-from firered.errors import DataError, OptionError, Problem
+from firered.errors import OptionError, Problem
 from firered.hub.catalogue import CHECKPOINT
 from firered.models.aed import Aed, Lid
 from firered.models.checkpoint import model_files
@@ -34,16 +34,14 @@ class LidTaskConfig(ConformerConfig):
 def labels_of(languages: Mapping[str, str]) -> list[str]:
     """The dictionary for these utt2lang values: special tokens, languages, then dialects, each sorted.
 
-    Raises:
-        DataError: a value is neither `language` nor `language dialect`.
+    Values that are neither `language` nor `language dialect` have no place in it.
     """
     first, second = set(), set()
-    for key, value in languages.items():
+    for value in languages.values():
         labels = value.split()
-        if not 1 <= len(labels) <= 2:
-            raise DataError(f"utt2lang: {key} has {value!r}, expected a language, or a language and a dialect")
-        first.add(labels[0])
-        second.update(labels[1:])
+        if 1 <= len(labels) <= 2 and not set(labels) & set(SPECIAL):
+            first.add(labels[0])
+            second.update(labels[1:])
     return [*SPECIAL, *sorted(first), *sorted(second - first)]
 
 
@@ -77,18 +75,28 @@ def build(settings: Settings) -> Task:
     config, data = settings.section("model", LidTaskConfig), settings.section("data", FeatureDataConfig)
     if settings.section("augment", AugmentConfig).pure_noise_prob:
         raise OptionError("augment.pure_noise_prob: noise has no language")
-    tokenizer = _tokenizer(settings, config, table_of(data.train, "utt2lang"))
+    tokenizer = _tokenizer(settings, config, table_of(data.train, "utt2lang", []))  # `targets` lists bad lines
     model = initial_model(config, len(tokenizer))
     if config.freeze_encoder:
         model.encoder.requires_grad_(False)
 
+    known = set(tokenizer.symbols[len(SPECIAL) :])
+
     def targets(utterances: Sequence[Utterance], what: str, left_out: list[Problem]) -> dict[str, list[int]]:
-        languages = table_of(getattr(data, what), "utt2lang")
+        languages = table_of(getattr(data, what), "utt2lang", left_out)
         found = {}
         for utterance in utterances:
             labels = languages.get(utterance.id, "").split()
-            if not labels or not set(labels) <= set(tokenizer.symbols):
-                left_out.append(Problem(utterance.id, f"utt2lang: {' '.join(labels)!r} is not in the dictionary"))
+            unknown = [label for label in labels if label not in known]
+            if utterance.id not in languages:
+                left_out.append(Problem(utterance.id, "not in utt2lang"))
+            elif not labels:
+                left_out.append(Problem(utterance.id, "no language in utt2lang"))
+            elif len(labels) > 2:
+                reason = f"utt2lang: {' '.join(labels)!r}, expected a language, or a language and a dialect"
+                left_out.append(Problem(utterance.id, reason))
+            elif unknown:
+                left_out.append(Problem(utterance.id, f"utt2lang: {' '.join(unknown)} not in the dictionary"))
             else:
                 found[utterance.id] = tokenizer.ids_of(labels)
         return found

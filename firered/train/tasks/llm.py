@@ -13,7 +13,7 @@ import torch
 from peft import PeftModel
 from torch import Tensor
 from torch.nn.utils.rnn import pad_sequence
-from transformers import AutoTokenizer, PreTrainedTokenizerBase
+from transformers import PreTrainedTokenizerBase
 
 from firered.asr.families.speech_llm_loaded import llm_folder
 from firered.data.utterance import Utterance
@@ -26,14 +26,14 @@ from firered.models.conformer import SUBSAMPLING
 from firered.models.qwen import load_llm, with_lora
 from firered.models.speech_llm import SpeechLlm, positions_of
 from firered.options import Options, option
-from firered.text.llm_tokenizer import LlmTokenizer
+from firered.text.llm_tokenizer import LlmTokenizer, load_tokenizer
 from firered.text.units import IDEOGRAPH
 from firered.train import checkpoints
 from firered.train.beside import ENCODER, copy_beside, on_main_process
 from firered.train.data.batch import NO_TARGET, Batch
 from firered.train.data.config import LlmDataConfig, SpecAugmentConfig
 from firered.train.data.speech import SpeechCorpus
-from firered.train.data.text import table_of
+from firered.train.data.text import table_of, why_not
 from firered.train.data.transcribed import Targets, corpora
 from firered.train.objectives.objective import BatchLoss
 from firered.train.objectives.speech import SpeechObjective
@@ -218,13 +218,13 @@ def _targets(data: LlmDataConfig, tokenizer: PreTrainedTokenizerBase) -> Targets
     """A function from utterances to the token ids of their transcripts."""
 
     def targets(utterances: Sequence[Utterance], what: str, left_out: list[Problem]) -> dict[str, list[int]]:
-        texts, found = table_of(getattr(data, what), "text"), {}
+        texts, found = table_of(getattr(data, what), "text", left_out), {}
         for utterance in utterances:
-            ids = tokenizer.encode(clean(texts.get(utterance.id, "")), add_special_tokens=False)
+            text = texts.get(utterance.id, "")
+            ids = tokenizer.encode(clean(text), add_special_tokens=False)
             if utterance.id not in texts:
                 left_out.append(Problem(utterance.id, "not in text"))
-            elif len(ids) > data.max_tokens:
-                reason = f"too long: {len(ids)} tokens, max_tokens is {data.max_tokens}"
+            elif reason := why_not(text, ids, data):
                 left_out.append(Problem(utterance.id, reason))
             else:
                 found[utterance.id] = ids
@@ -241,9 +241,10 @@ def build(settings: Settings) -> Task:
     folder = _language_model(config)
     tokenizer = LlmTokenizer.from_dir(folder)
     model = initial_model(config, folder, tokenizer.speech_id)
+    tokenizer.check_size(model.llm.config.vocab_size)
     objective = LlmObjective(model, config, settings.section("specaugment", SpecAugmentConfig))
     _write_beside(settings.out, config, folder)
-    plain = AutoTokenizer.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
+    plain = load_tokenizer(folder)
     corpus = partial(LlmCorpus, tokenizer, model.encoder_projector.downsample_rate)
     train, dev, left_out = corpora(settings, _targets(data, plain), config.init or config.encoder, corpus=corpus)
     return Task(objective, train, dev, data.batch_frames, left_out)

@@ -58,8 +58,8 @@ class LmObjective(Objective[LstmLm]):
 
 def _corpus(data: TextDataConfig, what: str, tokenizer: Tokenizer, left_out: list[Problem]) -> SentenceCorpus:
     targets = TokenTargets(tokenizer, data, left_out)
-    texts = sentences_of(getattr(data, what), what)
-    known = {key: ids for key, text in texts.items() if (ids := targets.ids(key, text))}
+    texts = sentences_of(getattr(data, what), what, left_out)
+    known = {key: ids for key, text in texts.items() if (ids := targets.ids(key, text)) is not None}
     targets.log_unknown(f"data.{what}")
     if not known:
         raise DataError(f"data.{what}: no sentence is left in {getattr(data, what)}{examples_of(left_out)}")

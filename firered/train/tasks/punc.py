@@ -8,6 +8,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+import torch
 from torch import Tensor
 from torch.nn import functional as F
 from transformers import BertConfig, BertModel
@@ -15,11 +16,12 @@ from transformers.utils import logging as hf_logging
 
 from firered.data.datadir import write_lines
 from firered.errors import DataError, ModelError, OptionError, Problem
-from firered.models.checkpoint import model_files
-from firered.models.punc_bert import BERT_CONFIG, PuncArgs, PuncBert, bert_sizes
+from firered.models.checkpoint import make_network, model_files, need_numbers
+from firered.models.punc_bert import BERT_CONFIG, BertSizes, PuncArgs, PuncBert, bert_sizes
 from firered.options import Options, option
 from firered.punc.punctuate import TAGS
 from firered.punc.tokens import VOCABULARY, PieceTokenizer
+from firered.text.files import check_file, first_line
 from firered.text.tokenizer import read_dict
 from firered.train.beside import on_main_process
 from firered.train.data.batch import NO_TARGET
@@ -106,6 +108,8 @@ def initial_model(config: PuncTaskConfig, sizes: dict[str, Any], cls_id: int) ->
         if [tag.strip() for tag in read_dict(Path(config.init) / TAGS)[1:]] != list(MARKS):
             raise ModelError(f"{config.init}/{TAGS}: other marks than {' '.join(MARKS)}")
         return PuncBert.load(Path(config.init))
+    if config.bert:
+        _check_bert(Path(config.bert), sizes)
     hf_logging.set_verbosity_error()  # it would report the pooling layer, which is not loaded
     hf_logging.disable_progress_bar()
     missing: list[str] = []
@@ -113,11 +117,26 @@ def initial_model(config: PuncTaskConfig, sizes: dict[str, Any], cls_id: int) ->
         model = PuncBert(BertConfig(**sizes), PuncArgs(odim=len(MARKS) + 1, cls_id=cls_id))
         if config.bert:
             model.bert, missing = _pretrained(config.bert)
-    except (ValueError, OSError, RuntimeError) as error:
-        raise ModelError(f"{config.bert or 'model'}: no BERT can be made of this ({error})") from error
+    except Exception as error:  # the library raises errors of many kinds for values that do not fit together
+        raise ModelError(f"{config.bert or 'model'}: no BERT can be made of this ({first_line(error)})") from error
     if missing:
         raise ModelError(f"{config.bert}: {len(missing)} tensors are not in its files, such as {missing[0]}")
+    if config.bert:
+        need_numbers(dict(model.bert.named_parameters()), Path(config.bert))
     return model
+
+
+def _check_bert(folder: Path, sizes: dict[str, Any]) -> None:
+    """Compare the sizes of a BERT's folder with its files, before there is memory for them."""
+    files = [path for pattern in ("*.safetensors", "*.bin") for path in sorted(folder.glob(pattern))]
+    for path in files:
+        check_file(path)
+    with torch.device("meta"):
+        config = BertSizes(**sizes)
+        bert = make_network(lambda: BertModel(BertConfig(**sizes)), config, config.num_hidden_layers, folder)
+    weights, held = sum(weight.numel() for weight in bert.parameters()), sum(path.stat().st_size for path in files)
+    if weights > held:
+        raise ModelError(f"{folder}: a BERT of {weights} weights by its config.json, its files have {held} bytes")
 
 
 def _pretrained(folder: str) -> tuple[BertModel, list[str]]:
@@ -143,7 +162,7 @@ def _examples(
     found: dict[str, Example] = {}
     for key, (ids, tags) in zip(texts, tagged(list(texts.values()), tokenizer), strict=True):
         if not len(ids):
-            left_out.append(Problem(key, "no text but punctuation"))
+            left_out.append(Problem(key, "no text but punctuation" if texts[key].strip() else "an empty text"))
         for first in range(0, len(ids), config.max_tokens):
             part = slice(first, first + config.max_tokens)
             found[f"{key}-{first}" if len(ids) > config.max_tokens else key] = ids[part], tags[part]
@@ -163,7 +182,8 @@ def build(settings: Settings) -> Task:
         raise OptionError("model.init and model.bert: give one of them")
     if config.bert:
         model_files(Path(config.bert), "config.json", "vocab.txt")
-    texts = {what: sentences_of(getattr(data, what), what) for what in ("train", "dev")}
+    left_out: list[Problem] = []
+    texts = {what: sentences_of(getattr(data, what), what, left_out) for what in ("train", "dev")}
     vocabulary = _vocabulary(config, texts["train"])
     sizes = _sizes(config, len(vocabulary))
     if len(vocabulary) != sizes["vocab_size"] or _CLS not in vocabulary:
@@ -173,7 +193,6 @@ def build(settings: Settings) -> Task:
         raise OptionError(f"data.max_tokens: {data.max_tokens}, a window of this model has {model.max_tokens}")
     on_main_process(lambda: _write_beside(settings.out, vocabulary, sizes))
     tokenizer = PieceTokenizer(vocabulary)
-    left_out: list[Problem] = []
     train, dev = (
         MarkedCorpus(
             _examples(texts[what], what, tokenizer, data, left_out), data, model.args.cls_id, settings.train.seed

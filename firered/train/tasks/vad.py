@@ -18,7 +18,7 @@ from firered.audio.frontend import NUM_BINS, Cmvn
 from firered.data.utterance import Utterance
 from firered.errors import DataError, ModelError, Problem
 from firered.hub.catalogue import CHECKPOINT
-from firered.models.checkpoint import load_checkpoint, load_weights, model_files
+from firered.models.checkpoint import load_checkpoint, model_files
 from firered.models.dfsmn import Dfsmn, DfsmnConfig
 from firered.options import Options, option
 from firered.train.beside import cmvn_beside
@@ -119,12 +119,10 @@ def initial_model(config: VadTaskConfig, events: int, lookahead: int | None) -> 
     if config.init:
         (path,) = model_files(Path(config.init), CHECKPOINT)
         args, state = load_checkpoint(path)
-        sizes = DfsmnConfig.from_args(args)
+        sizes = DfsmnConfig.from_args(args, path)
         if sizes.odim != events or (lookahead == 0) != (sizes.N2 == 0):
             raise ModelError(f"{path}: {sizes.odim} outputs, look-ahead {sizes.N2}: not a model of this task")
-        model = Dfsmn(sizes)
-        load_weights(model, state, path)
-        return model
+        return Dfsmn.of(sizes, state, path)
     lookahead = config.N2 if lookahead is None else lookahead
     return Dfsmn(
         DfsmnConfig(

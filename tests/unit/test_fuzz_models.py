@@ -1,0 +1,159 @@
+"""Damaged model directories of every family: each loads and gives finite results, or is refused with the file's name.
+
+The same seed makes the same damage. FIRERED_FUZZ_SEED and FIRERED_FUZZ_CASES ask for others.
+"""
+
+import logging
+import math
+import os
+import random
+import shutil
+import signal
+from collections import Counter
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from support.damage import damage
+from support.paths import GOLDENS
+from support.tiny_llm import write_tiny_llm
+from support.tiny_punc import write_tiny
+from support.tiny_vad import write_tiny_models
+
+import firered
+from firered.asr.config import AsrConfig, LlmConfig
+from firered.asr.families.aed import Asr
+from firered.asr.families.speech_llm import LlmAsr
+from firered.errors import FireRedError, NoNumbersError
+from firered.lid.config import LidConfig
+
+SEED = int(os.environ.get("FIRERED_FUZZ_SEED", "0"))
+MORE_MEMORY = 500 << 20  # bytes that a case may take beyond what was taken before
+
+OUTCOMES = ("finite", "refused", "no numbers")
+SPEECH = (np.random.default_rng(0).normal(0, 1000, 9600).astype(np.int16), 16000)
+
+
+def detector(name):
+    def use(directory):
+        result = firered.load(directory / name)(SPEECH)
+        assert np.isfinite(result.probs).all()
+
+    return use
+
+
+def lid(directory):
+    result = firered.Lid.from_pretrained(directory, LidConfig(beam_size=2), "cpu")(SPEECH)
+    assert math.isfinite(result.confidence)
+
+
+def finite(result):
+    assert math.isfinite(result.confidence)
+    assert all(math.isfinite(hypothesis.score) for hypothesis in result.nbest)
+
+
+def aed(directory):
+    config = AsrConfig(
+        beam_size=2, decode_max_len=3, timestamps="pauses", elm_dir=str(directory / "lm"), elm_weight=0.3
+    )
+    finite(Asr.from_pretrained(directory, config, "cpu")(SPEECH))
+
+
+def llm(directory):
+    finite(LlmAsr.from_pretrained(directory, LlmConfig(beam_size=2, decode_max_len=3, dtype="float32"), "cpu")(SPEECH))
+
+
+def punc(directory):
+    assert isinstance(firered.Punc.from_pretrained(directory, device="cpu")("hello world 你好").punc_text, str)
+
+
+USES = {
+    "VAD": (detector("VAD"), 1.0),
+    "Stream-VAD": (detector("Stream-VAD"), 1.0),
+    "AED": (detector("AED"), 1.0),
+    "lid": (lid, 1.0),
+    "aed": (aed, 1.5),
+    "llm": (llm, 0.5),
+    "punc": (punc, 1.0),
+}
+
+
+@pytest.fixture(scope="module")
+def models(tmp_path_factory):
+    """A directory of each family, to be damaged and repaired."""
+    top = tmp_path_factory.mktemp("models")
+    for name in ("VAD", "Stream-VAD", "AED"):
+        shutil.copytree(write_tiny_models(tmp_path_factory.mktemp("vad")) / "FireRedVAD" / name, top / name / name)
+    shutil.copytree(GOLDENS / "tiny/FireRedLID", top / "lid")
+    shutil.copytree(GOLDENS / "tiny/FireRedASR2-AED", top / "aed")
+    shutil.copytree(GOLDENS / "tiny/ELM", top / "aed/lm")
+    write_tiny_llm(top / "llm")
+    write_tiny(top / "punc")
+    return top
+
+
+def one_case(directory, use, rng):
+    """Damage a file, use the model, put the file back: what came of it, and what was done."""
+    paths = sorted(path for path in directory.rglob("*") if path.is_file())
+    path = rng.choice([*paths, *(path for path in paths if path.suffix == ".tar")])
+    whole = path.read_bytes()
+    done = f"{directory.name}: "
+    try:
+        done += damage(path, rng)
+        use(directory)
+        return "finite", done
+    except NoNumbersError:
+        return "no numbers", done
+    except FireRedError as error:
+        return ("refused" if str(directory) in str(error) else f"refused without the file's name: {error}"), done
+    finally:
+        if path.is_dir():
+            path.rmdir()
+        path.unlink(missing_ok=True)
+        path.write_bytes(whole)
+
+
+def run_cases(directory, name, cases):
+    use, share = USES[name]
+    use(directory)  # whole, it works
+    Path("/proc/self/clear_refs").write_text("5")  # begin to measure the peak anew
+    before, counts = memory("VmRSS"), Counter()
+    for number in range(round(share * cases)):
+        seed = f"{SEED}-{name}-{number}"
+        signal.alarm(60)  # ends the process where something never returns
+        try:
+            outcome, done = one_case(directory, use, random.Random(seed))
+        except Exception as error:
+            raise AssertionError(f"case {seed}") from error
+        finally:
+            signal.alarm(0)
+        assert outcome in OUTCOMES, f"case {seed}: {done}: {outcome}"
+        counts[outcome] += 1
+        assert memory("VmHWM") - before < MORE_MEMORY, f"case {seed} took {memory('VmHWM') - before} bytes"
+    return counts
+
+
+def memory(name):
+    """Bytes of this process by their name in /proc."""
+    lines = Path("/proc/self/status").read_text().splitlines()
+    return 1024 * int(next(line for line in lines if line.startswith(name)).split()[1])
+
+
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize("name", USES)
+def test_a_damaged_model_is_refused_by_name_or_gives_finite_results(models, name, caplog):
+    caplog.set_level(logging.ERROR)
+    torch.set_num_threads(1)
+    counts = run_cases(models / name, name, int(os.environ.get("FIRERED_FUZZ_CASES", "50")))
+    print(name, dict(counts))
+    assert counts["refused"] > counts["finite"] / 4  # most damage is seen
+
+
+@pytest.mark.nightly
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize("name", USES)
+def test_many_damaged_models(models, name, caplog, monkeypatch):
+    caplog.set_level(logging.ERROR)
+    counts = run_cases(models / name, name, int(os.environ.get("FIRERED_FUZZ_CASES", "1000")))
+    print(name, dict(counts))
