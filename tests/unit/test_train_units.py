@@ -252,6 +252,7 @@ def _levels(*runs):
         ([(40, 0), (40, 50), (40, 0)], 10, 30, (0, 30)),  # it has 9 frames
         ([(12, 0), (20, 50), (40, 0), (20, 45), (10, 0)], 3, 30, (2, 21)),  # a pause is inside
         ([(41, 50)], 3, 30, (0, 9)),
+        ([(20, 0), (21, math.nan)], 3, 30, (0, 9)),  # training tells of such features elsewhere
     ],
 )
 def test_ctc_labels_frames_of_speech_alone(runs, needed, silence_db, expected):

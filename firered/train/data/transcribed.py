@@ -71,7 +71,7 @@ def labelled_frames(feats: Tensor, needed: int, silence_db: float) -> tuple[int,
     if silence_db == 0:
         return 0, frames
     levels = torch.logsumexp(feats, 1)
-    loud = torch.nonzero(levels >= levels.max() - silence_db * math.log(10) / 10)
+    loud = torch.nonzero(~(levels < levels.max() - silence_db * math.log(10) / 10))  # all, where a level is no number
     first = max(0, int(loud[0]) // SUBSAMPLING - 1)
     end = int(loud[-1]) // SUBSAMPLING - _TOO_LATE
     return (first, end) if end - first >= needed else (0, frames)
