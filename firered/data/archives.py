@@ -62,8 +62,6 @@ def _place_of(rxfilename: str) -> _Place:
     path, _, offset = name.rpartition(":")
     if not path or not offset.isdecimal():
         path, offset = name, "0"
-    if trouble := trouble_with(Path(path)):
-        raise DataError(f"{rxfilename}: {trouble}")
     return _Place(Path(path), int(offset), rows, columns)
 
 
@@ -78,6 +76,8 @@ def read_matrix(rxfilename: str, overshoot: int = OVERSHOOT_ROWS) -> np.ndarray:
         DataError: the archive is missing, cut short, or not a Kaldi matrix; there is no such range.
     """
     place = _place_of(rxfilename)
+    if trouble := trouble_with(place.path):
+        raise DataError(f"{rxfilename}: {trouble}")
     matrix = _map_plain(rxfilename, place)
     if matrix is None:
         matrix = _load(rxfilename, place)

@@ -18,7 +18,7 @@ from firered.models.aed import AedConfig
 from firered.models.checkpoint import arg, config_from_args, load_checkpoint, load_network, load_weights
 from firered.models.conformer import ConformerEncoder
 from firered.models.positions import PositionTable
-from firered.models.qwen import load_llm, lora_shape, with_lora
+from firered.models.qwen import LORA_RANK, load_llm, lora_shape, with_lora
 from firered.text.files import first_line
 
 
@@ -147,7 +147,7 @@ def _load_lora(llm: PreTrainedModel, checkpoint: Path) -> PreTrainedModel | Peft
     """The language model with the checkpoint's LoRA, or as it is where the checkpoint has none."""
     state = _part(load_checkpoint(checkpoint)[1], "llm.")
     found = lora_shape(state)
-    if found is not None and not 0 < found[0] <= llm.config.hidden_size:
+    if found is not None and not 0 < found[0] <= max(llm.config.hidden_size, LORA_RANK):
         raise ModelError(f"{checkpoint}: LoRA of rank {found[0]}, the language model is {llm.config.hidden_size} wide")
     try:
         adapted = llm if found is None else with_lora(llm, *found).eval()

@@ -268,14 +268,14 @@ def _save_segments(
             for start, end, path in todo:
                 if start >= at + len(block) or end <= at:
                     continue
-                with _writing_sound(path):
+                with writing_sound(path):
                     if path not in files:
                         files[path] = soundfile.SoundFile(path.absolute(), "w", SAMPLE_RATE, 1, "PCM_16")
                     piece = block[max(0, start - at) : end - at]
                     files[path].write(np.clip(np.round(piece), -32768, 32767).astype(np.int16))
             at += len(block)
             for path in [path for _, end, path in todo if end <= at and path in files]:
-                with _writing_sound(path):
+                with writing_sound(path):
                     files.pop(path).close()
             todo = [part for part in todo if part[1] > at]
     finally:
@@ -285,7 +285,7 @@ def _save_segments(
 
 
 @contextlib.contextmanager
-def _writing_sound(path: Path) -> Iterator[None]:
+def writing_sound(path: Path) -> Iterator[None]:
     """The block in which a sound file is written: errors are FireRedErrors that name it and the room that there is."""
     try:
         with writing(path):
