@@ -249,7 +249,8 @@ class Trainer:
         self.progress.restore(state.progress)
         self.keeper.scores = state.scores
         if not self._finished():
-            self.keeper.averaged(state.trained)  # raises where one is missing, and not after hours of training
+            if self.keeper.scores:  # raises where one is missing, and not after hours of training
+                self.keeper.averaged(state.trained)
         if self.accelerator.is_main_process:
             self.sums.add(**state.sums)
             self.keeper.prune()
