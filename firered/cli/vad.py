@@ -1,7 +1,6 @@
 """firered-vad, firered-mvad and firered-stream-vad."""
 
 import sys
-import tempfile
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -84,6 +83,7 @@ def stream_vad_command(
         raise OptionError("frames: of live audio alone (IN -); the posteriors of recordings are in OUT/probs.scp")
     directory = find_model(model, "FireRedVAD/Stream-VAD")
 
+    from firered.data.temporary import named_folder
     from firered.runs.live import run_live
     from firered.runs.vad import run_detector
     from firered.vad.detect import StreamVad
@@ -93,7 +93,7 @@ def stream_vad_command(
     if not live:
         inputs, out = split_paths(paths)
         sys.exit(run_detector("firered-stream-vad", inputs, out, directory, detector, output, audio, job))
-    with tempfile.TemporaryDirectory(prefix="firered-live-") as nowhere:
+    with named_folder() as nowhere:
         out = Path(paths[1] if len(paths) == 2 else nowhere)
         sys.exit(run_live("firered-stream-vad", out, directory, detector, output, audio, job, frames=frames))
 

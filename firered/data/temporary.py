@@ -2,6 +2,7 @@
 
 import contextlib
 import functools
+import shutil
 import tempfile
 from pathlib import Path
 from typing import IO, Any
@@ -16,6 +17,13 @@ def named_file(suffix: str = "") -> "tempfile._TemporaryFileWrapper[bytes]":
     folder = place()
     _remove_left(folder)
     return tempfile.NamedTemporaryFile(prefix=f"{_PREFIX}{owner()}", suffix=suffix, dir=folder)
+
+
+def named_folder() -> "tempfile.TemporaryDirectory[str]":
+    """A folder in the folder for temporary files; it is removed when it is closed."""
+    folder = place()
+    _remove_left(folder)
+    return tempfile.TemporaryDirectory(prefix=f"{_PREFIX}{owner()}", dir=folder)
 
 
 def nameless_file() -> IO[Any]:
@@ -37,4 +45,7 @@ def name_of_place() -> str:
 def _remove_left(folder: Path) -> None:
     with contextlib.suppress(OSError):
         for path in left_by_the_dead(folder, _PREFIX):
-            path.unlink(missing_ok=True)
+            if path.is_dir():
+                shutil.rmtree(path, ignore_errors=True)
+            else:
+                path.unlink(missing_ok=True)

@@ -29,7 +29,7 @@ from firered.runs.config import RunConfig, VadOutputConfig
 from firered.runs.depends import fingerprint
 from firered.runs.inputs import Inputs
 from firered.runs.journal import Run
-from firered.runs.vad import ARK, Detected, write_results
+from firered.runs.vad import ARK, Detected, write_results, writing_sound
 from firered.vad.detect import StreamVad
 from firered.vad.stream import VadStream
 
@@ -157,8 +157,9 @@ class _Live:
 
     def _taken(self, events: list[StreamEvent], kept: soundfile.SoundFile | None) -> Iterator[np.ndarray]:
         """The posteriors (T, 1) of the stream's last piece, if any; what there is to print of it is printed before."""
-        if kept is not None:
-            kept.write(self.stream.samples / INT16_SCALE)
+        if kept is not None and self._keep is not None:
+            with writing_sound(self._keep):
+                kept.write(self.stream.samples / INT16_SCALE)
         self._count += len(self.stream.probs)
         self._events += events
         _print(self.stream.frames if self._print_frames else [], events)

@@ -252,14 +252,14 @@ def _save_segments(folder: Path, recording: Utterance, segments: Sequence[Labell
                 if start >= at + len(block) or end <= at:
                     continue
                 path = folder / f"{_file_name(key)}.wav"
-                with _writing_sound(path):
+                with writing_sound(path):
                     if key not in files:
                         files[key] = soundfile.SoundFile(path, "w", SAMPLE_RATE, 1, "PCM_16")
                     piece = block[max(0, start - at) : end - at]
                     files[key].write(np.clip(np.round(piece), -32768, 32767).astype(np.int16))
             at += len(block)
             for key in [key for _, end, key in todo if end <= at and key in files]:
-                with _writing_sound(folder / f"{_file_name(key)}.wav"):
+                with writing_sound(folder / f"{_file_name(key)}.wav"):
                     files.pop(key).close()
             todo = [part for part in todo if part[1] > at]
     finally:
@@ -269,7 +269,7 @@ def _save_segments(folder: Path, recording: Utterance, segments: Sequence[Labell
 
 
 @contextlib.contextmanager
-def _writing_sound(path: Path) -> Iterator[None]:
+def writing_sound(path: Path) -> Iterator[None]:
     """The block in which a sound file is written: errors are FireRedErrors that name it and the room that there is."""
     try:
         with writing(path):

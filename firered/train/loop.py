@@ -248,7 +248,7 @@ class Trainer:
         self.optimizer.load_state_dict(state.optimizer)
         self.progress.restore(state.progress)
         self.keeper.scores = state.scores
-        if not self._finished():
+        if self.keeper.scores and not self._finished():
             self.keeper.averaged(state.trained)  # raises where one is missing, and not after hours of training
         if self.accelerator.is_main_process:
             self.sums.add(**state.sums)

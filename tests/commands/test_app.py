@@ -61,7 +61,7 @@ def test_the_list_imports_no_command():
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     loaded = set(re.findall(r"'([^']+)'", done.stdout.splitlines()[-1]))
-    assert loaded == {f"firered.{name}" for name in ("cli", "cli.frame", "cli.main", "errors", "version")}
+    assert loaded == {f"firered.{name}" for name in ("cli", "cli.frame", "cli.main", "errors", "processes", "version")}
 
 
 def test_version_and_a_name_that_is_no_command():

@@ -18,7 +18,7 @@ from firered.data.datadir import (
     write_table,
 )
 from firered.data.partition import combine, current_split, share_out, split, subset
-from firered.errors import DataError, OptionError, Problem
+from firered.errors import DataError, FireRedError, OptionError, Problem
 
 
 def make(path, **files):
@@ -172,7 +172,7 @@ def test_a_write_that_fails_leaves_no_trace(tmp_path, monkeypatch):
 
     write_lines(tmp_path / "text", ["old"])
     monkeypatch.setattr(os, "replace", broken)
-    with pytest.raises(OSError, match="disk full"):
+    with pytest.raises(FireRedError, match="text: cannot be written: disk full"):
         write_lines(tmp_path / "text", ["new"])
     assert contents(tmp_path) == {"text": "old\n"}
 
