@@ -11,7 +11,7 @@ from firered.asr import families
 from firered.asr.config import AsrConfig
 from firered.asr.families.aed import Asr
 from firered.asr.recogniser import Recogniser
-from firered.audio.like import AudioLike, is_one
+from firered.audio.like import AudioLike, is_one, refuse_numbers
 from firered.errors import ModelError, OptionError, Outcome
 from firered.hub.catalogue import CHECKPOINT, MODELS, PUBLISHED
 from firered.hub.find import find_model
@@ -168,11 +168,14 @@ def transcribe(
         system = _load_system(models, device, dtype, options)
     if is_one(audio) or not isinstance(audio, Iterable):
         return system(audio)  # type: ignore[arg-type]  # as_frames refuses what is no audio, with a message
+    refuse_numbers(audio)
     return system.transcribe(cast(Iterable[AudioLike], audio))
 
 
 def _load_system(models: Models, device: str, dtype: str | None, options: Mapping[str, Any]) -> System:
     """The system of several models; `options` are fields of its own options, or the options of its modules."""
+    for place in models.values() if isinstance(models, Mapping) else [models]:
+        _need_path("models", place)
     switches = {name: value for name, value in options.items() if not isinstance(value, Options)}
     modules: dict[str, Any] = {name: value for name, value in options.items() if isinstance(value, Options)}
     config = _config(SystemConfig, switches, System.__name__)
@@ -194,9 +197,15 @@ def _config(kind: type[Options], options: Mapping[str, Any], module: str) -> Any
     return kind(**options)
 
 
+def _need_path(name: str, given: Any) -> str | Path:  # noqa: ANN401 - whatever the caller gave
+    if not isinstance(given, str | Path):
+        raise OptionError(f"{name}: expected a directory or a published name, got {type(given).__name__}")
+    return given
+
+
 def _place(given: str | Path) -> Path:
     """The directory that is meant; loading it raises where it is missing."""
-    place = Path(given)
+    place = Path(_need_path("name_or_dir", given))
     if not place.exists() and not place.is_absolute() and place.parts and place.parts[0] in PUBLISHED:
         return MODELS / place
     return place

@@ -16,7 +16,7 @@ _GRACE_S = 0.5  # between asking and killing
 def _end_the_left() -> None:
     groups: set[int] = set()
     for line in sys.stdin:
-        group = int(line[1:])
+        group = int(line[1:]) if line.endswith("\n") else 0  # the beginning of a number is another's
         if group > 1:  # to the system, group 1 is every process that there is
             (groups.add if line[0] == "+" else groups.discard)(group)
     for number, pause_s in ((signal.SIGTERM, _GRACE_S), (signal.SIGKILL, 0.0)):

@@ -59,6 +59,7 @@ train() { task "train_$1" firered-train "$here/conf/$1.yaml" ${short+"${short[@]
 recognition() {
   train aed_first
   train aed
+  train aed_decoder
 }
 others() {
   train vad
@@ -95,6 +96,9 @@ decode_others() {
   decode stream_vad firered-stream-vad data/vad_test
   decode mvad firered-mvad data/vad_test
   decode lid firered-lid data/lid_test
+  for name in test talk_test lid_test; do decode "vad_$name" firered-vad "data/$name"; done
+  for name in test talk_test; do decode "cut_aed_$name" firered-asr "exp/decode/vad_$name"; done
+  for name in lid_test talk_test; do decode "cut_lid_$name" firered-lid "exp/decode/vad_$name"; done
   decode punc firered-punc --strip data/punc_test/text
 }
 
@@ -134,6 +138,15 @@ if in_stage 6 "scores -> exp/score"; then
   score singing firered-score vad --nonspeech speech,music data/vad_test exp/decode/mvad/rttm
   score music firered-score vad --nonspeech speech,singing data/vad_test exp/decode/mvad/rttm
   score lid firered-score lid data/lid_test exp/decode/lid
+  for name in test talk_test; do
+    score "cut_aed_$name" firered-score text --by-recording "data/$name" "exp/decode/cut_aed_$name"
+  done
+  for name in lid_test talk_test; do # every segment is in its recording's language
+    mkdir -p "exp/segments/$name"
+    awk 'NR == FNR { key = $1; $1 = ""; language[key] = $0; next } { print $1 language[$2] }' \
+      "data/$name/utt2lang" "exp/decode/vad_$name/segments" >"exp/segments/$name/utt2lang"
+    score "cut_lid_$name" firered-score lid "exp/segments/$name" "exp/decode/cut_lid_$name"
+  done
   score punc firered-score punc data/punc_test exp/decode/punc
   score align python "$here/local/boundary_errors.py" data/test/ctm exp/decode/align/ctm
 fi

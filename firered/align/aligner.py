@@ -16,7 +16,7 @@ from firered.hub.find import find_model
 from firered.models.aed import Aed
 from firered.results import Alignment, AlignResult, TokenTime, Word
 from firered.runtime.batches import by_parts
-from firered.runtime.entry import Progress, over_audio
+from firered.runtime.entry import Progress, listed_texts, need_texts, over_audio
 from firered.runtime.loaded import Loaded, need_ctc
 from firered.runtime.speech import Speech
 from firered.runtime.windows import window_parts
@@ -93,7 +93,7 @@ class Aligner:
         Raises:
             OptionError: this is no list of recordings, or there are not as many texts or ids.
         """
-        recordings, transcripts = listed(audios, uttids), list(texts)
+        recordings, transcripts = listed(audios, uttids), listed_texts(texts)
         if len(transcripts) != len(recordings):
             raise OptionError(f"texts: {len(transcripts)} for {len(recordings)} recordings")
 
@@ -107,6 +107,7 @@ class Aligner:
 
     def align(self, utterances: Sequence[Speech], texts: Sequence[str]) -> list[Outcome[AlignResult]]:
         """The alignment of each text to its utterance, or why there is none."""
+        need_texts(texts)
         results: list[Outcome[AlignResult]] = []
         for speech, text, log_probs in zip(utterances, texts, self._log_probs(utterances), strict=True):
             if isinstance(log_probs, Exception):

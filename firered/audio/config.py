@@ -1,7 +1,9 @@
 """How recordings are read."""
 
+import math
 from dataclasses import dataclass
 
+from firered.data.utterance import MAX_OVERSHOOT_S
 from firered.errors import OptionError
 from firered.options import Options, option
 
@@ -16,7 +18,20 @@ class AudioConfig(Options):
         "a separate recording (<id>-A, <id>-B, ...)",
     )
     pipes: bool = option(True, "run the commands of wav.scp lines that end in '|'; --no-pipes refuses them")
-    allow_truncated: bool = option(False, "take what is there of a file that is cut short, with a warning")
+    allow_truncated: bool = option(
+        False, "take what is there of a file that is cut short, and of a segment that it has no end of, with a warning"
+    )
+    max_overshoot: float = option(
+        MAX_OVERSHOOT_S,
+        "seconds that a segment, or its range of rows in feats.scp, may end after its recording: it is cut there, with "
+        "a warning",
+        low=0.0,
+    )
+
+    @property
+    def overshoot_s(self) -> float:
+        """Seconds that a segment may end after its recording."""
+        return math.inf if self.allow_truncated else self.max_overshoot
 
     def __post_init__(self) -> None:
         super().__post_init__()

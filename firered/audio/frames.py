@@ -1,6 +1,8 @@
 """Filterbank frames of an utterance in blocks, wherever they come from: audio, an array, or a feats.scp."""
 
+import logging
 import math
+import sys
 from collections.abc import Callable, Iterable, Iterator
 
 import numpy as np
@@ -11,11 +13,11 @@ from firered.audio.config import AudioConfig
 from firered.audio.framing import SAMPLE_RATE
 from firered.audio.frontend import PUBLISHED, Fbank, FrontEnd, fbank_blocks
 from firered.audio.load import read_blocks
-from firered.data.archives import read_matrix_blocks
-from firered.data.utterance import Utterance
+from firered.data.archives import feature_blocks
+from firered.data.utterance import OVERSHOOT_TOLERANCE_S, Utterance
 from firered.errors import AudioError, DataError
 
-_SEGMENT_TOLERANCE_S = 0.002  # a segment's end is rounded to milliseconds
+log = logging.getLogger(__name__)
 
 
 class Frames:
@@ -65,22 +67,17 @@ def of_samples(key: str, samples: Iterable[np.ndarray], front_end: FrontEnd = PU
 def of_utterance(utterance: Utterance, config: AudioConfig, front_end: FrontEnd = PUBLISHED) -> Frames:
     """Frames of an utterance of a data directory: stored features where there are any, else from its audio."""
     if utterance.feats:
-        return Frames(utterance.id, lambda frames: _stored(utterance, frames), front_end)
+        return Frames(utterance.id, lambda frames: _stored(utterance, config, frames), front_end)
     samples = read_blocks(
-        utterance.rxfilename, config, channel=utterance.channel, start_s=utterance.start_s, end_s=utterance.end_s
+        utterance.audio, config, channel=utterance.channel, start_s=utterance.start_s, end_s=utterance.end_s
     )
-    return of_samples(utterance.id, whole_segment(utterance, samples), front_end)
+    return of_samples(utterance.id, whole_segment(utterance, samples, config), front_end)
 
 
-def _stored(utterance: Utterance, frames: Frames) -> Iterator[Tensor]:
+def _stored(utterance: Utterance, config: AudioConfig, frames: Frames) -> Iterator[Tensor]:
     total = 0
-    for block in read_matrix_blocks(utterance.feats):
-        if block.shape[1] != frames.front_end.bins:
-            raise DataError(
-                f"{utterance.feats}: {block.shape[1]} columns, filterbanks here have {frames.front_end.bins}"
-            )
-        if not np.isfinite(block).all():
-            raise DataError(f"{utterance.feats}: holds NaN or infinite values")
+    overshoot = round(min(config.overshoot_s, sys.maxsize / 2) / frames.front_end.frame_shift_s)
+    for block in feature_blocks(utterance.feats, frames.front_end.bins, overshoot):
         total += len(block)
         yield torch.from_numpy(block)
     if total == 0:
@@ -89,11 +86,11 @@ def _stored(utterance: Utterance, frames: Frames) -> Iterator[Tensor]:
     frames.duration_s = known if math.isfinite(known) else frames.front_end.duration_s(total)
 
 
-def whole_segment(utterance: Utterance, samples: Iterable[np.ndarray]) -> Iterator[np.ndarray]:
-    """The pieces as they come.
+def whole_segment(utterance: Utterance, samples: Iterable[np.ndarray], config: AudioConfig) -> Iterator[np.ndarray]:
+    """The pieces as they come; a segment that ends a little after its recording is cut there, with a warning.
 
     Raises:
-        AudioError: the utterance is a segment that ends after its recording.
+        AudioError: it ends later than the options allow.
     """
     total = 0
     try:
@@ -104,8 +101,9 @@ def whole_segment(utterance: Utterance, samples: Iterable[np.ndarray]) -> Iterat
         where = f"from {utterance.start_s:.3f} s on, {utterance.recording} " if utterance.start_s > 0 else ""
         raise AudioError(f"{where}{error}") from error
     missing = utterance.end_s - utterance.start_s - total / SAMPLE_RATE
-    if math.isfinite(utterance.end_s) and missing > _SEGMENT_TOLERANCE_S:
+    if math.isfinite(utterance.end_s) and missing > OVERSHOOT_TOLERANCE_S:
         end = utterance.start_s + total / SAMPLE_RATE
-        raise AudioError(
-            f"the segment ends at {utterance.end_s:.3f} s, the recording {utterance.recording} at {end:.3f} s"
-        )
+        what = f"the segment ends at {utterance.end_s:.3f} s, the recording {utterance.recording} at {end:.3f} s"
+        if missing > config.overshoot_s + OVERSHOOT_TOLERANCE_S:
+            raise AudioError(f"{what}; --max-overshoot and --allow-truncated cut such segments")
+        log.warning("%s: %s; cut there", utterance.id, what)

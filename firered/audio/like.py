@@ -4,7 +4,7 @@ import math
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from io import BytesIO
-from numbers import Integral, Real
+from numbers import Real
 from pathlib import Path
 from typing import Any, BinaryIO, TypeAlias, cast
 
@@ -16,7 +16,7 @@ from firered.audio.config import AudioConfig
 from firered.audio.frames import Frames, of_samples
 from firered.audio.framing import SAMPLE_RATE
 from firered.audio.frontend import PUBLISHED, FrontEnd
-from firered.audio.load import array_blocks, read_blocks
+from firered.audio.load import LONGEST_H, array_blocks, check_rate, check_samples, read_blocks
 from firered.errors import AudioError, OptionError
 
 
@@ -64,16 +64,20 @@ def as_frames(
         AudioError: this is not audio in a form that is accepted.
     """
     config = config or AudioConfig()
-    if isinstance(audio, Rxfilename):
+    if not isinstance(uttid, str):
+        raise OptionError(f"uttid: {uttid!r} is not a string")
+    if isinstance(audio, Rxfilename) and isinstance(audio.name, str):
         return of_samples(uttid or Path(audio.name).stem, read_blocks(audio.name, config), front_end)
     if isinstance(audio, str | Path):
         return of_samples(uttid or Path(audio).stem, read_blocks(Path(audio), config), front_end)
     if isinstance(audio, bytes | bytearray | memoryview):
-        return of_samples(uttid, read_blocks(BytesIO(audio), config), front_end)
+        return of_samples(uttid, read_blocks(BytesIO(bytes(audio)), config), front_end)
     if _is_file(audio):
         return of_samples(uttid, read_blocks(cast(BinaryIO, audio), config), front_end)
     samples, rate = with_rate(audio)
-    return of_samples(uttid, array_blocks(as_array(samples), rate, config), front_end)
+    array = as_array(samples)
+    check_samples(array, rate)
+    return of_samples(uttid, array_blocks(array, rate, config), front_end)
 
 
 def path_of(audio: AudioLike) -> str:
@@ -84,9 +88,23 @@ def path_of(audio: AudioLike) -> str:
 def is_one(audio: object) -> bool:
     """Whether this is one recording rather than several."""
     if isinstance(audio, tuple):
-        return len(audio) == 2 and isinstance(audio[0], np.ndarray | Tensor) and isinstance(audio[1], Real)
+        # What stands where the rate should is one mistake, not a second recording.
+        return len(audio) == 2 and isinstance(audio[0], np.ndarray | Tensor) and not _is_audio(audio[1])
     kinds = (str, Path, Rxfilename, bytes, bytearray, memoryview, np.ndarray, Tensor)
     return isinstance(audio, kinds) or hasattr(audio, "read")
+
+
+def _is_audio(value: object) -> bool:
+    """Whether a value can be a recording of its own; digits in a string are a rate."""
+    if isinstance(value, str):
+        return not value.strip().lstrip("+-").replace(".", "", 1).isdigit()
+    return isinstance(value, tuple) or is_one(value)
+
+
+def refuse_numbers(audios: object) -> None:
+    """Raise OptionError for a list of numbers, which would be as many recordings."""
+    if isinstance(audios, Sequence) and audios and isinstance(audios[0], Real):
+        raise OptionError("a list of numbers is no audio; make it an array: np.array(samples, np.float32)")
 
 
 def frames_of_all(
@@ -109,7 +127,10 @@ def listed(audios: Iterable[AudioLike], uttids: Sequence[str] | None = None) -> 
     """
     if is_one(audios) or not isinstance(audios, Iterable):
         raise OptionError(f"batch takes several recordings, this is one {type(audios).__name__}; put it in a list")
+    refuse_numbers(audios)
     found = list(audios)
+    if isinstance(uttids, str) or not isinstance(uttids, Sequence | None):
+        raise OptionError(f"uttids: expected a list of ids, got {type(uttids).__name__}")
     if uttids is not None and len(uttids) != len(found):
         raise OptionError(f"uttids: {len(uttids)} ids for {len(found)} recordings")
     return found
@@ -146,9 +167,7 @@ def with_rate(audio: Any) -> tuple[Any, int]:  # noqa: ANN401 - whatever the cal
     samples, rate = audio
     if isinstance(samples, Real) and isinstance(rate, np.ndarray | Tensor):
         raise AudioError("the sample rate comes second: (array or tensor, sample rate)")
-    if isinstance(rate, bool) or not isinstance(rate, Integral) or int(rate) <= 0:
-        raise AudioError(f"{rate!r} is no sample rate: expected (array or tensor, whole number of Hz)")
-    return samples, int(rate)
+    return samples, check_rate(rate)
 
 
 def as_array(samples: Any, most_channels: int = 0) -> np.ndarray:  # noqa: ANN401 - whatever the caller gave
@@ -158,9 +177,19 @@ def as_array(samples: Any, most_channels: int = 0) -> np.ndarray:  # noqa: ANN40
         AudioError: it is neither, or has more channels than samples and than `most_channels`.
     """
     if isinstance(samples, Tensor):
+        kind = samples.dtype
+        if samples.is_nested or samples.layout != torch.strided or samples.is_meta or samples.is_quantized:
+            raise AudioError(f"a tensor that is nested, sparse, quantized or without values is no audio; {ACCEPTED}")
+        if not (kind.is_floating_point or kind in (torch.int8, torch.int16, torch.int32)) or samples.ndim not in (1, 2):
+            raise AudioError(
+                f"expected samples (n,) or (channels, n), got {str(kind)[6:]} of shape {tuple(samples.shape)}"
+            )
+        _check_layout(tuple(samples.shape), "tensor", "(channels, n)", most_channels, samples_first=False)
+        hours = samples.numel() / SAMPLE_RATE / 3600
+        if hours > 3 * LONGEST_H:  # before it is copied, whatever its rate
+            raise AudioError(f"a tensor of shape {tuple(samples.shape)} is no recording: {hours:.0f} hours at 16 kHz")
         rows = samples.detach().cpu()
-        rows = rows.float() if rows.dtype in (torch.float16, torch.bfloat16) else rows
-        _check_layout(tuple(rows.shape), "tensor", "(channels, n)", most_channels, samples_first=False)
+        rows = rows.float() if kind not in (torch.float32, torch.float64) and kind.is_floating_point else rows
         return rows.numpy() if rows.ndim != 2 else rows.T.numpy()
     if isinstance(samples, np.ndarray):
         _check_layout(samples.shape, "array", "(n, channels)", most_channels, samples_first=True)

@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Iterable, Iterator
+from numbers import Integral
 
 import numpy as np
 import soxr
@@ -9,6 +10,7 @@ import soxr
 from firered.audio.config import AudioConfig
 from firered.audio.decode import open_recording
 from firered.audio.frontend import FRAME_LENGTH, SAMPLE_RATE
+from firered.audio.mix import Mixed
 from firered.audio.source import Recording
 from firered.errors import AudioError
 
@@ -17,6 +19,8 @@ log = logging.getLogger(__name__)
 INT16_SCALE = 32768.0
 # Float audio has its full scale at 1.0 and may overshoot a little; far beyond it, it is on another scale.
 _FLOAT_LIMIT = 8.0
+LOWEST_RATE, HIGHEST_RATE = 1000, 6_000_000  # Hz; a file or array of another rate is damaged or mistaken
+LONGEST_H = 1000  # of audio in memory, all channels together
 _DITHER = np.random.default_rng(0).standard_normal(10 * SAMPLE_RATE + 1).astype(np.float32)
 
 
@@ -45,12 +49,13 @@ def read_blocks(
     ) as opened:
         for note in opened.notes:
             log.warning("%s", note)
+        check_rate(opened.header.rate)
         wanted = channel if channel is not None else channel_of(config)
         channels = opened.header.channels
         if wanted is not None and wanted > channels and (channels > 1 or channel is None):
             raise AudioError(f"channel {wanted} requested, the number of channels is {channels}")
-        mixed = (mono(block, wanted) for block in opened.blocks)
-        signal = _checked(_resampled(mixed, opened.header.rate))
+        mixed = Mixed(str(recording), opened.blocks, wanted)
+        signal = _checked(_resampled(mixed, opened.header.rate), mixed)
         if opened.header.lossy or opened.header.rate != SAMPLE_RATE:
             signal = dithered(signal, round(start_s * SAMPLE_RATE))
         yield from signal
@@ -59,13 +64,6 @@ def read_blocks(
 def channel_of(config: AudioConfig) -> int | None:
     """The one channel that the options name, from 1."""
     return int(config.channel) if config.channel.isdigit() else None
-
-
-def mono(block: np.ndarray, channel: int | None) -> np.ndarray:
-    """(n,) one channel (from 1) of (n, channels), or their mean; a single channel is returned as it is."""
-    if block.shape[1] == 1:
-        return block[:, 0]
-    return block.mean(1) if channel is None else np.ascontiguousarray(block[:, channel - 1])
 
 
 def _resampled(blocks: Iterable[np.ndarray], rate: int) -> Iterator[np.ndarray]:
@@ -77,7 +75,7 @@ def _resampled(blocks: Iterable[np.ndarray], rate: int) -> Iterator[np.ndarray]:
         yield resampler.resample_chunk(np.zeros(0, np.float32), last=True) * np.float32(INT16_SCALE)
 
 
-def _checked(blocks: Iterable[np.ndarray]) -> Iterator[np.ndarray]:
+def _checked(blocks: Iterable[np.ndarray], mixed: Mixed) -> Iterator[np.ndarray]:
     """The same blocks; raises AudioError where no model could analyse them."""
     total, silent = 0, True
     for block in blocks:
@@ -88,6 +86,8 @@ def _checked(blocks: Iterable[np.ndarray]) -> Iterator[np.ndarray]:
         raise AudioError("holds no samples")
     if total < FRAME_LENGTH:
         raise AudioError(f"too short: {total / SAMPLE_RATE * 1000:.1f} ms, one frame takes 25 ms")
+    if silent and mixed.cancelled:
+        raise AudioError(mixed.complaint())
     if silent:
         raise AudioError("every sample is zero (digital silence: a muted channel or a failed conversion?)")
 
@@ -120,6 +120,31 @@ def dithered(blocks: Iterable[np.ndarray], position: int) -> Iterator[np.ndarray
         yield block + _DITHER[places]
 
 
+def check_rate(rate: object) -> int:
+    """A sample rate in Hz; raises AudioError for what is none, or what nothing was recorded at."""
+    if isinstance(rate, bool | np.bool_) or not isinstance(rate, Integral):
+        raise AudioError(f"{rate!r} is no sample rate: expected (array or tensor, whole number of Hz)")
+    if not LOWEST_RATE <= int(rate) <= HIGHEST_RATE:
+        raise AudioError(f"{int(rate)} is no sample rate: expected {LOWEST_RATE} to {HIGHEST_RATE} Hz")
+    return int(rate)
+
+
+def check_samples(samples: np.ndarray, rate: object) -> None:
+    """Raise AudioError for an array that cannot be audio, by its type and shape alone: nothing is computed."""
+    check_type(samples)
+    if samples.size == 0:
+        raise AudioError("holds no samples")
+    hours = samples.size / check_rate(rate) / 3600
+    if hours > LONGEST_H:
+        raise AudioError(f"an array of shape {samples.shape} is no recording: {hours:.0f} hours, at most {LONGEST_H}")
+
+
+def check_type(samples: np.ndarray) -> None:
+    """Raise AudioError for an array of another type or number of dimensions than audio has."""
+    if samples.ndim not in (1, 2) or not (samples.dtype.kind == "f" or samples.dtype in (np.int8, np.int16, np.int32)):
+        raise AudioError(f"expected samples (n,) or (n, channels), got {samples.dtype} of shape {samples.shape}")
+
+
 def array_blocks(
     samples: np.ndarray, rate: int = SAMPLE_RATE, config: AudioConfig | None = None
 ) -> Iterator[np.ndarray]:
@@ -133,11 +158,13 @@ def array_blocks(
     Raises:
         AudioError: as for recordings.
     """
+    check_samples(np.asarray(samples), rate)
     block = scaled(samples)
     wanted = channel_of(config) if config else None
     if wanted is not None and wanted > block.shape[1]:
         raise AudioError(f"channel {wanted} requested, the number of channels is {block.shape[1]}")
-    signal = _checked(_resampled([mono(block, wanted)], rate))
+    mixed = Mixed("the audio in memory", [block], wanted)
+    signal = _checked(_resampled(mixed, rate), mixed)
     yield from signal if rate == SAMPLE_RATE else dithered(signal, 0)
 
 
@@ -148,8 +175,7 @@ def scaled(samples: np.ndarray, *, may_be_empty: bool = False) -> np.ndarray:
         AudioError: they have another type or shape, or there are none.
     """
     samples = np.asarray(samples)
-    if samples.ndim not in (1, 2) or not (samples.dtype.kind == "f" or samples.dtype in (np.int8, np.int16, np.int32)):
-        raise AudioError(f"expected samples (n,) or (n, channels), got {samples.dtype} of shape {samples.shape}")
+    check_type(samples)
     if samples.size == 0:
         if not may_be_empty:
             raise AudioError("holds no samples")

@@ -7,7 +7,8 @@ from torch import Tensor
 from firered.audio.config import AudioConfig
 from firered.audio.framing import SAMPLE_RATE
 from firered.audio.like import Samples, as_array, with_rate
-from firered.audio.load import INT16_SCALE, channel_of, checked_block, dithered, mono, scaled
+from firered.audio.load import INT16_SCALE, channel_of, checked_block, dithered, scaled
+from firered.audio.mix import mono
 from firered.errors import AudioError, OptionError
 
 ACCEPTED = "an array (n,) or (n, channels), a tensor (n,) or (channels, n), or (array or tensor, sample rate)"

@@ -16,6 +16,7 @@ import soundfile
 
 from firered.audio.config import AudioConfig
 from firered.audio.source import Recording, Source, open_source, tail_of
+from firered.data.files import is_pipe
 from firered.data.utterance import Utterance
 from firered.errors import AudioError, Outcome
 
@@ -24,6 +25,8 @@ _HEADER_BYTES = 512  # more than the header of an empty wav
 _STATING = ("mov", "matroska", "asf", "avi")
 _EXACT_SUBTYPES = ("PCM", "FLOAT", "DOUBLE", "ULAW", "ALAW", "ALAC")  # of libsndfile
 _EXACT_CODECS = ("pcm_", "flac", "alac", "wavpack", "tta", "ape")  # of ffmpeg
+_PLAYLISTS = (b"#EXTM3U", b"ffconcat ")  # ffmpeg would open whatever files they name
+_PLAYLIST_BYTES = 16
 _AT_ONCE = 8  # files probed in parallel: most of the time goes to waiting for the disk
 
 
@@ -111,6 +114,9 @@ def ffprobe(path: Path, name: str) -> Header:
     """
     if not (shutil.which("ffmpeg") and shutil.which("ffprobe")):
         raise AudioError(f"{name}: not wav, flac, ogg or mp3; install ffmpeg to read other formats")
+    with path.open("rb") as file:
+        if file.read(_PLAYLIST_BYTES).lstrip(b"\xef\xbb\xbf").startswith(_PLAYLISTS):
+            raise AudioError(f"{name}: a playlist, which names other files; give those")
     command = ["ffprobe", "-v", "error", "-protocol_whitelist", "file,pipe", "-select_streams", "a:0"]
     command += ["-show_entries", "stream=codec_name,sample_rate,channels,duration:format=format_name,duration"]
     done = subprocess.run(
@@ -143,7 +149,7 @@ def duration_of(utterance: Utterance, config: AudioConfig) -> float:
     known = _stated(utterance)
     if math.isfinite(known) or not _to_probe(utterance):
         return known
-    return _rest_of(utterance, probe_all([utterance.rxfilename], config)[utterance.rxfilename])
+    return _rest_of(utterance, probe_all([utterance.audio], config)[utterance.audio])
 
 
 def with_durations(utterances: Sequence[Utterance], config: AudioConfig) -> list[Utterance]:
@@ -152,38 +158,31 @@ def with_durations(utterances: Sequence[Utterance], config: AudioConfig) -> list
     Durations of the data directory and times of segments are taken as they are; otherwise the headers of the files are
     read, each once and several in parallel.
     """
-    unknown = {
-        utterance.rxfilename for utterance in utterances if math.isnan(_stated(utterance)) and _to_probe(utterance)
-    }
-    headers = probe_all(sorted(unknown), config)
+    unknown = [utterance.audio for utterance in utterances if math.isnan(_stated(utterance)) and _to_probe(utterance)]
+    headers = probe_all(unknown, config)
     filled = []
     for utterance in utterances:
         seconds = _stated(utterance)
-        if math.isnan(seconds) and utterance.rxfilename in headers:
-            seconds = _rest_of(utterance, headers[utterance.rxfilename])
+        if math.isnan(seconds) and utterance.audio in headers:
+            seconds = _rest_of(utterance, headers[utterance.audio])
         filled.append(utterance if seconds == utterance.duration_s else replace(utterance, duration_s=seconds))
     return filled
 
 
-def probe_all(rxfilenames: Iterable[str], config: AudioConfig) -> dict[str, Outcome[Header]]:
+def probe_all(recordings: Iterable[str | Path], config: AudioConfig) -> dict[str | Path, Outcome[Header]]:
     """The header of each recording, or its error; pipes are left out."""
-    files = [rxfilename for rxfilename in dict.fromkeys(rxfilenames) if not is_pipe(rxfilename)]
+    files = [recording for recording in dict.fromkeys(recordings) if not is_pipe(recording)]
 
-    def header_or_error(rxfilename: str) -> Outcome[Header]:
+    def header_or_error(recording: str | Path) -> Outcome[Header]:
         try:
-            return probe(rxfilename, config)
+            return probe(recording, config)
         except AudioError as error:
             return error
 
     if len(files) < 2:
-        return {rxfilename: header_or_error(rxfilename) for rxfilename in files}
+        return {recording: header_or_error(recording) for recording in files}
     with ThreadPoolExecutor(min(_AT_ONCE, len(files))) as pool:
         return dict(zip(files, pool.map(header_or_error, files), strict=True))
-
-
-def is_pipe(rxfilename: str) -> bool:
-    """Whether an extended file name is a command to run."""
-    return rxfilename.rstrip().endswith("|")
 
 
 def _stated(utterance: Utterance) -> float:
@@ -193,7 +192,7 @@ def _stated(utterance: Utterance) -> float:
 
 
 def _to_probe(utterance: Utterance) -> bool:
-    return bool(utterance.rxfilename) and not is_pipe(utterance.rxfilename)
+    return bool(utterance.rxfilename) and not is_pipe(utterance.audio)
 
 
 def _rest_of(utterance: Utterance, header: Outcome[Header]) -> float:

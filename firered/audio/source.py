@@ -11,7 +11,8 @@ from io import BytesIO
 from pathlib import Path
 from typing import BinaryIO
 
-from firered.audio.truncated import missing_bytes
+from firered.audio.truncated import examined
+from firered.data.files import BLANKS, is_pipe, reason_of, trouble_with
 from firered.data.temporary import name_of_place, named_file
 from firered.errors import AudioError, writing
 from firered.processes import group
@@ -58,38 +59,39 @@ def open_source(recording: Recording, *, pipes: bool = True, allow_truncated: bo
             source = _source_of(recording, pipes, stack)
             note = _cut_short(source, allow_truncated)
         except OSError as error:
-            raise AudioError(f"{recording}: {error.strerror}") from error
+            raise AudioError(f"{recording}: {reason_of(error)}") from error
         yield Source(source.name, source.place, (note,) if note else ())
 
 
 def _source_of(recording: Recording, pipes: bool, stack: contextlib.ExitStack) -> Source:
     if isinstance(recording, str):
-        return _of_rxfilename(recording.strip(), pipes, stack)
+        return _of_rxfilename(recording.strip(BLANKS + "\n"), pipes, stack)
     if isinstance(recording, Path):
         return _of_file(recording)
     name = str(getattr(recording, "name", "")) or "the audio in memory"
     # What is in memory stays there, the rest goes onto disk: recordings may be hours long.
-    place = recording.read() if isinstance(recording, BytesIO) else _copied(recording, stack)
+    try:
+        place = recording.read() if isinstance(recording, BytesIO) else _copied(recording, stack)
+    except (TypeError, ValueError, AttributeError) as error:  # a file of text, or one that cannot be read
+        raise AudioError(f"{name}: not a binary file that can be read ({error})") from error
     if not (place if isinstance(place, bytes) else place.stat().st_size):
         raise AudioError(f"{name}: empty, there are no bytes to read")
     return Source(name, place)
 
 
 def _of_file(path: Path) -> Source:
-    if not path.is_file():
-        raise AudioError(f"{path}: {'is a folder, not a file' if path.is_dir() else 'no such file'}")
-    if path.stat().st_size == 0:
-        raise AudioError(f"{path}: the file is empty")
-    return Source(str(path), path)
+    if trouble := trouble_with(path):
+        raise AudioError(f"{path}: {trouble}")
+    return Source(str(path), path.absolute())  # for libsndfile and ffmpeg, `-` would be standard input
 
 
 def _of_rxfilename(rxfilename: str, pipes: bool, stack: contextlib.ExitStack) -> Source:
-    if rxfilename.endswith("|"):
+    if is_pipe(rxfilename):
         if not pipes:
             raise AudioError(f"the pipe `{rxfilename}` is refused (--no-pipes)")
         return _of_pipe(rxfilename[:-1].strip(), stack)
     in_archive = re.fullmatch(r"(.+):(\d+)", rxfilename)
-    if in_archive and not Path(rxfilename).is_file() and Path(in_archive[1]).is_file():
+    if in_archive and trouble_with(Path(rxfilename)) and not trouble_with(Path(in_archive[1])):
         return _in_archive(Path(in_archive[1]), int(in_archive[2]))
     return _of_file(Path(rxfilename))
 
@@ -144,8 +146,11 @@ def _cut_short(source: Source, allowed: bool) -> str:
     Raises:
         AudioError: it is truncated, and that is not allowed.
     """
-    with source.opened() as file:
-        missing = missing_bytes(file)
+    try:
+        with source.opened() as file:
+            missing = examined(file)
+    except ValueError as error:
+        raise AudioError(f"{source.name}: {error}") from error
     if not missing:
         return ""
     complaint = f"{source.name}: cut short, {missing} of the bytes that its header promises are not there"

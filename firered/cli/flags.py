@@ -33,7 +33,14 @@ def split_paths(paths: list[str]) -> tuple[list[str], Path]:
     """
     if len(paths) < 2:
         raise OptionError("give at least one input and then the output directory: IN... OUT")
+    _need_utf8("OUT", paths[-1])
     return paths[:-1], Path(paths[-1])
+
+
+def _need_utf8(name: str, value: object) -> None:
+    """Raise OptionError where a word of the command line is not UTF-8: it could stand in no file that is written."""
+    if isinstance(value, str | Path) and (shown := str(value).encode(errors="replace").decode()) != str(value):
+        raise OptionError(f"{name}: {shown!r} is not UTF-8; rename it")
 
 
 def use_threads(compute: ComputeConfig) -> None:
@@ -218,6 +225,8 @@ def takes_options(
 
     @functools.wraps(command)
     def with_flags(config_file: Path | None = None, version: bool = False, **given: Any) -> None:  # noqa: ANN401
+        for name, value in {**given, "config": config_file}.items():
+            _need_utf8(name, value)
         from_flags = flags.read(given)
         from_file = by_section(read_yaml(config_file), sections, str(config_file)) if config_file else {}
         first = preset(**given) if callable(preset) else always

@@ -105,7 +105,7 @@ def transcribe_command(
     )
     with writing(out):
         out.mkdir(parents=True, exist_ok=True)
-    inputs = resolve(_expanded(paths, out), audio, by_segment=False)
+    inputs = resolve(_expanded(paths, out), audio, by_segment=False, tables=False)
     sections = [("system", system), *options.items(), ("asr", context), ("subtitles", subtitles), ("audio", audio)]
     write_sections(out / "config.yaml", f"firered transcribe --models {models}", sections)
     sys.exit(run_transcribe(inputs, out, how))
@@ -164,7 +164,8 @@ def _expanded(paths: list[str], out: Path) -> list[str]:
     """The inputs with patterns replaced by what they match, and standard input by a file."""
     found: list[str] = []
     for path in paths:
-        matches = [] if Path(path).exists() else sorted(glob.glob(path, recursive=True))  # noqa: PTH207 - absolute ones too
+        # Path has no glob for absolute patterns, and raises where a name is too long to exist.
+        matches = [] if os.path.lexists(path) else sorted(glob.glob(path, recursive=True))  # noqa: PTH207
         if path == _STDIN:
             copy = out / "stdin"
             with writing(copy):

@@ -10,15 +10,18 @@ import soundfile
 from firered.audio.config import AudioConfig
 from firered.audio.framing import SAMPLE_RATE
 from firered.audio.load import INT16_SCALE, read_blocks
-from firered.corpora.packed import Made, file_name
+from firered.corpora.packed import Made
 from firered.data.atomic import replacing
+from firered.data.names import file_names, write_file_names
 from firered.errors import AudioError
 
 
 def converted(recordings: Mapping[str, Path], folder: Path) -> Made:
     """A wav (16 kHz, mono, 16 bit) in `folder` for each recording that can be read; existing ones are kept."""
     folder.mkdir(parents=True, exist_ok=True)
-    wavs = {key: folder.absolute() / f"{file_name(key)}.wav" for key in recordings}
+    names = file_names(recordings)
+    write_file_names(folder, names)
+    wavs = {key: folder.absolute() / f"{names[key]}.wav" for key in recordings}
     with ThreadPoolExecutor() as pool:
         reasons = dict(zip(wavs, pool.map(_convert, recordings.values(), wavs.values()), strict=True))
     return Made(

@@ -9,6 +9,7 @@ from pathlib import Path
 from firered.corpora.files import README, holds
 from firered.corpora.packed import Made, Packed, unpack
 from firered.data.datadir import MOST_SHOWN, Segment, format_segment, spk2utt_of, write_lines, write_table
+from firered.data.files import why_no_line
 from firered.data.validate import validate
 from firered.data.write import one_line, rttm, seconds
 from firered.errors import DataError
@@ -80,8 +81,10 @@ class CorpusSet:
             self.miss(repr(entry.key), f"cannot be an id: it is empty or holds white space ({entry.audio})")
         elif entry.span and entry.span[1] <= entry.span[0]:
             self.miss(entry.key, f"its end, {entry.span[1]:g} s, is not after its start, {entry.span[0]:g} s")
-        elif isinstance(entry.audio, Path) and (not entry.audio.is_file() or entry.audio.name.endswith("|")):
-            self.miss(entry.key, f"no audio {entry.audio}")  # a name that ends so would be a command in wav.scp
+        elif isinstance(entry.audio, Path) and not entry.audio.is_file():
+            self.miss(entry.key, f"no audio {entry.audio}")
+        elif isinstance(entry.audio, Path) and (reason := why_no_line(entry.audio.absolute())):
+            self.miss(entry.key, f"{str(entry.audio)!r}: {reason}; rename the file")
         else:
             self.entries[entry.key] = entry
 

@@ -7,6 +7,8 @@ import shlex
 from collections.abc import Collection, Container, Iterator
 from pathlib import Path
 
+from firered.data.files import is_hidden, visible
+from firered.data.lines import read_lines
 from firered.errors import DataError
 
 log = logging.getLogger(__name__)
@@ -51,11 +53,6 @@ def holds(folder: Path) -> str:
     return f"{folder} holds {', '.join(names[:MOST_NAMES])}{more}" if names else f"{folder} is empty"
 
 
-def visible(folder: Path, pattern: str) -> list[Path]:
-    """The paths that match, sorted, without hidden ones: macOS puts ._x.wav beside x.wav."""
-    return sorted(path for path in folder.glob(pattern) if not path.name.startswith("."))
-
-
 def files_below(folder: Path, *suffixes: str) -> list[Path]:
     """The files whose names end so, in capitals or not, in a folder and those in it; sorted, without hidden ones.
 
@@ -64,9 +61,9 @@ def files_below(folder: Path, *suffixes: str) -> list[Path]:
     found, seen = [], set()
     for place, folders, names in os.walk(folder, followlinks=True):
         real = os.path.realpath(place)
-        folders[:] = [name for name in folders if not name.startswith(".") and real not in seen]
+        folders[:] = [name for name in folders if not is_hidden(name) and real not in seen]
         if real not in seen:
-            found += [Path(place, n) for n in names if n.lower().endswith(suffixes) and not n.startswith(".")]
+            found += [Path(place, n) for n in names if n.lower().endswith(suffixes) and not is_hidden(n)]
         seen.add(real)
     return sorted(found)
 
@@ -100,11 +97,7 @@ def numbered_lines(path: Path) -> Iterator[tuple[int, str]]:
     Raises:
         DataError: the file cannot be read.
     """
-    try:
-        text = path.read_text(encoding="utf-8-sig")
-    except (OSError, UnicodeDecodeError) as error:
-        raise DataError(f"{path}: cannot be read: {error}") from None
-    for number, line in enumerate(text.split("\n"), 1):
+    for number, line in read_lines(path):
         if line.strip():
             yield number, line
 

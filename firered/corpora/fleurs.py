@@ -8,8 +8,9 @@ from pathlib import Path
 
 from firered.corpora import parquet
 from firered.corpora.copies import copy_of
-from firered.corpora.files import files_below, need, not_there, rows, visible
+from firered.corpora.files import files_below, need, not_there, rows
 from firered.corpora.packed import Packed
+from firered.data.files import visible
 from firered.errors import DataError
 
 _SAMPLE_RATE = 16000

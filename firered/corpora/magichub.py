@@ -16,8 +16,8 @@ from firered.corpora.files import (
     recipe_table,
     substituted,
     substitutions,
-    visible,
 )
+from firered.data.files import visible
 from firered.data.write import segment_id
 from firered.errors import DataError
 

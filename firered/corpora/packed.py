@@ -1,6 +1,5 @@
 """Recordings that a copy of a corpus has inside of tar or parquet files, written out as files of their own."""
 
-import hashlib
 import logging
 import os
 import re
@@ -12,12 +11,12 @@ from pathlib import Path
 
 from firered.corpora import parquet, tars
 from firered.data.atomic import replacing
+from firered.data.names import file_names, write_file_names
 from firered.errors import DataError
 
 log = logging.getLogger(__name__)
 
 _SUFFIX = re.compile(r"\.\w{1,8}")
-_LONGEST_NAME = 200  # bytes; file systems take 255, with suffix and what an unfinished file is called
 
 
 @dataclass(frozen=True)
@@ -56,22 +55,30 @@ def unpack(recordings: Mapping[str, Packed], folder: Path) -> Made:
         by_container[packed.container][packed.member].append(recording)
     folder = folder.absolute()
     folder.mkdir(parents=True, exist_ok=True)
-    here = {path.stem: path for path in folder.iterdir()}
+    names = file_names(recordings)
+    write_file_names(folder, names)
+    stems = {path.stem: path for path in folder.iterdir()}
+    here = {recording: stems[name] for recording, name in names.items() if name in stems}
     for container, members in sorted(by_container.items()):
         if container.is_file():
-            _unpack_one(container, members, here, folder, done)
+            _unpack_one(container, members, here, folder, names, done)
         else:
             done.failed.update(dict.fromkeys(chain.from_iterable(members.values()), f"{container} is not there"))
     return done
 
 
 def _unpack_one(
-    container: Path, members: Mapping[str, list[str]], here: Mapping[str, Path], folder: Path, done: Made
+    container: Path,
+    members: Mapping[str, list[str]],
+    here: Mapping[str, Path],
+    folder: Path,
+    names: Mapping[str, str],
+    done: Made,
 ) -> None:
     """Write out what is wanted of one container."""
     written_ns = container.stat().st_mtime_ns
     for recording in chain.from_iterable(members.values()):
-        path = here.get(file_name(recording))
+        path = here.get(recording)
         if path is not None and path.stat().st_mtime_ns == written_ns:
             done.files[recording] = path
     missing = {member for member, recordings in members.items() if not done.files.keys() >= set(recordings)}
@@ -84,7 +91,7 @@ def _unpack_one(
         extract = parquet.extract if is_parquet else tars.extract
         for member, suffix, content in extract(container, missing):
             for recording in members[member]:
-                path = folder / f"{file_name(recording)}{suffix if _SUFFIX.fullmatch(suffix) else '.audio'}"
+                path = folder / f"{names[recording]}{suffix if _SUFFIX.fullmatch(suffix) else '.audio'}"
                 with replacing(path, only_writer=True) as unfinished:
                     unfinished.write_bytes(content)
                     os.utime(unfinished, ns=(written_ns, written_ns))
@@ -94,10 +101,3 @@ def _unpack_one(
     for member in missing:
         reason = problem.format(member, container)
         done.failed.update({recording: reason for recording in members[member] if recording not in done.files})
-
-
-def file_name(recording: str) -> str:
-    """The name of a recording's file without suffix: its id, or where no file can be called so, a digest with it."""
-    if "/" not in recording and not recording.startswith(".") and len(recording.encode()) <= _LONGEST_NAME:
-        return recording
-    return f"{recording.replace('/', '_').lstrip('.')[:50]}-{hashlib.sha256(recording.encode()).hexdigest()[:16]}"

@@ -1,70 +1,150 @@
 """Kaldi archives: matrices read and written in blocks of rows, so that hours-long recordings stay out of memory."""
 
 import contextlib
+import logging
 import os
 import re
 import struct
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from types import TracebackType
-from typing import BinaryIO
+from typing import BinaryIO, NamedTuple
 
 import kaldiio
 import numpy as np
 from kaldiio import matio
 
 from firered.data.atomic import replacing
+from firered.data.files import is_pipe, trouble_with
 from firered.errors import DataError, FireRedError, writing
+
+log = logging.getLogger(__name__)
 
 _DTYPES: dict[bytes, np.dtype] = {b"FM ": np.dtype("<f4"), b"DM ": np.dtype("<f8")}
 _HEADER = struct.Struct("<2s3sbibi")  # "\0B", "FM ", then size-prefixed rows and columns
-_ROW_RANGE = re.compile(r"\[(\d+):(\d+)\]\Z")  # at the end of an extended file name
+_RANGE = re.compile(r"\[([^\[\]]*)\]\Z")  # at the end of an extended file name
+_SPAN = re.compile(r"(\d+):(\d+)|:?")  # of rows or columns; nothing: all of them
+# What kaldiio runs into in files that are damaged.
+_DAMAGE = (
+    ValueError,
+    RuntimeError,
+    AssertionError,
+    struct.error,
+    LookupError,
+    EOFError,
+    MemoryError,
+    OverflowError,
+)
 BLOCK_ROWS = 8192
+OVERSHOOT_ROWS = 50  # 0.5 s: so much may a range of rows end after its matrix
 
 
-def read_matrix(rxfilename: str) -> np.ndarray:
+class _Place(NamedTuple):
+    """What an extended file name says: a file, a place in it, and the rows and columns wanted, the last included."""
+
+    path: Path
+    offset: int
+    rows: tuple[int, int] | None
+    columns: tuple[int, int] | None
+
+
+def _place_of(rxfilename: str) -> _Place:
+    if is_pipe(rxfilename) or rxfilename.lstrip().startswith("|"):
+        raise DataError(f"{rxfilename}: pipes are not read here; write the matrices to an archive first")
+    rows = columns = None
+    name = rxfilename
+    if found := _RANGE.search(rxfilename):
+        spans = [_SPAN.fullmatch(span) for span in found[1].split(",")]
+        if len(spans) > 2 or None in spans:
+            raise DataError(f"{rxfilename}: not a range [first:last] of rows, or [first:last,first:last] with columns")
+        rows, columns, *_ = [(int(span[1]), int(span[2])) if span and span[1] else None for span in [*spans, None]]
+        name = rxfilename[: found.start()]
+    path, _, offset = name.rpartition(":")
+    if not path or not offset.isdecimal():
+        path, offset = name, "0"
+    return _Place(Path(path), int(offset), rows, columns)
+
+
+def read_matrix(rxfilename: str, overshoot: int = OVERSHOOT_ROWS) -> np.ndarray:
     """(T, D) matrix of an extended file name; a vector comes as (T, 1).
 
-    The name is `file.ark:offset` or a file, and may end in a range of rows `[first:last]`, the last included. Pipes are
-    refused: a feats.scp must not be able to run commands.
+    The name is `file.ark:offset` or a file, and may end in a range of rows `[first:last]`, the last included, which is
+    cut, with a warning, where it ends at most `overshoot` rows after the matrix. Pipes are refused: a feats.scp must
+    not be able to run commands. So is what is no file: a device has no end.
 
     Raises:
-        DataError: the archive is missing, cut short, or not a Kaldi matrix.
+        DataError: the archive is missing, cut short, or not a Kaldi matrix; there is no such range.
     """
-    matrix = _load(rxfilename)
+    place = _place_of(rxfilename)
+    if trouble := trouble_with(place.path):
+        raise DataError(f"{rxfilename}: {trouble}")
+    matrix = _map_plain(rxfilename, place)
+    if matrix is None:
+        matrix = _load(rxfilename, place)
+    if place.columns:
+        matrix = _in_range(matrix.T, place.columns, 0, f"{rxfilename}: there is no such range, columns:").T
+    if place.rows:
+        matrix = _in_range(matrix, place.rows, overshoot, f"{rxfilename}: there is no such range, rows of the matrix:")
+    return matrix
+
+
+def _in_range(matrix: np.ndarray, wanted: tuple[int, int], overshoot: int, complaint: str) -> np.ndarray:
+    first, last = wanted
+    size = len(matrix)
+    if not first <= last or first >= size or last - size >= overshoot:
+        raise DataError(f"{complaint} {size}")
+    if last >= size:
+        log.warning("%s %d; cut there", complaint.replace("there is no such range", "ends after the matrix"), size)
+    return matrix[first : last + 1]
+
+
+def _load(rxfilename: str, place: _Place) -> np.ndarray:
+    """A matrix that cannot be mapped: compressed, text, or a vector."""
+    try:
+        # Opened here: kaldiio's public readers all open the file themselves, and would run what looks like a command.
+        # So the one below is a private one (hence its ceiling in pyproject.toml). Nor does it see what is no matrix:
+        # it would unpickle what is marked so, and read text to its end.
+        with place.path.open("rb") as file:
+            file.seek(place.offset)
+            head = file.peek(_HEADER.size)[: _HEADER.size]
+            if head.startswith(b"PKL"):
+                raise DataError(f"{rxfilename}: a Python pickle, not read here: it could run code")
+            if not head.startswith((b"\0B", b"NPY")) and not head.lstrip().startswith(b"["):
+                raise DataError(f"{rxfilename}: not a readable Kaldi matrix (it begins with {head[:8]!r})")
+            matrix = None if head.startswith(b"\0B\4") else matio._load_mat(file, None)  # 4: a vector of integers
+    except OSError as error:
+        raise DataError(f"{rxfilename}: {error.strerror or error}") from error
+    except _DAMAGE as error:
+        raise DataError(f"{rxfilename}: not a readable Kaldi matrix ({error or type(error).__name__})") from error
     if not isinstance(matrix, np.ndarray) or matrix.dtype.kind != "f" or matrix.ndim not in (1, 2):
         raise DataError(f"{rxfilename}: not a Kaldi matrix of numbers")
     return matrix[:, None] if matrix.ndim == 1 else matrix
 
 
-def _load(rxfilename: str) -> object:
-    if rxfilename.rstrip().endswith("|") or rxfilename.lstrip().startswith("|"):
-        raise DataError(f"{rxfilename}: pipes are not read here; write the matrices to an archive first")
-    try:
-        # Opened here: by itself kaldiio would run `command |:0` or `command |[0:9]`, and unpickle what is marked so.
-        # Its public readers all open the file themselves, so the two below are private ones (hence its ceiling in
-        # pyproject.toml): what splits an extended file name, and what reads one matrix from an open file.
-        path, offset, ranges = matio._parse_arkpath(rxfilename)
-        with Path(path).open("rb") as file:
-            file.seek(offset or 0)
-            if file.peek(3)[:3] == b"PKL":
-                raise DataError(f"{rxfilename}: a Python pickle, not read here: it could run code")
-            return matio._load_mat(file, None, ranges)
-    except OSError as error:
-        raise DataError(f"{rxfilename}: {error.strerror or error}") from error
-    except (ValueError, RuntimeError, AssertionError, struct.error, IndexError, EOFError, MemoryError) as error:
-        raise DataError(f"{rxfilename}: not a readable Kaldi matrix ({error or type(error).__name__})") from error
-
-
-def read_matrix_blocks(rxfilename: str, rows: int = BLOCK_ROWS) -> Iterator[np.ndarray]:
-    """Float32 blocks of at most `rows` rows of one matrix.
+def read_matrix_blocks(
+    rxfilename: str, rows: int = BLOCK_ROWS, overshoot: int = OVERSHOOT_ROWS
+) -> Iterator[np.ndarray]:
+    """Float32 blocks of at most `rows` rows of one matrix; see `read_matrix`.
 
     Plain binary matrices are mapped, not loaded; compressed ones and text have to be read whole.
     """
-    mapped = _map_plain(rxfilename)
-    matrix = read_matrix(rxfilename) if mapped is None else mapped
+    matrix = read_matrix(rxfilename, overshoot)
     for start in range(0, len(matrix), rows):
         yield np.array(matrix[start : start + rows], dtype=np.float32)
+
+
+def feature_blocks(rxfilename: str, bins: int, overshoot: int = OVERSHOOT_ROWS) -> Iterator[np.ndarray]:
+    """Float32 blocks (T, bins) of an utterance's stored features.
+
+    Raises:
+        DataError: they cannot be read, have another number of columns, or hold NaN or infinite values.
+    """
+    for block in read_matrix_blocks(rxfilename, overshoot=overshoot):
+        if block.shape[1] != bins:
+            raise DataError(f"{rxfilename}: {block.shape[1]} columns, filterbanks here have {bins}")
+        if not np.isfinite(block).all():
+            raise DataError(f"{rxfilename}: holds NaN or infinite values")
+        yield block
 
 
 def rows_of(rxfilename: str, first: int, count: int) -> str:
@@ -72,43 +152,31 @@ def rows_of(rxfilename: str, first: int, count: int) -> str:
     return f"{rxfilename}[{first}:{first + count - 1}]"
 
 
-def _parts_of(rxfilename: str) -> tuple[str, int, tuple[int, int] | None]:
-    """Path, offset and range of rows, first and last, of an extended file name."""
-    row_range = _ROW_RANGE.search(rxfilename)
-    name = rxfilename[: row_range.start()] if row_range else rxfilename
-    path, _, offset = name.rpartition(":")
-    rows = (int(row_range[1]), int(row_range[2])) if row_range else None
-    return (path, int(offset), rows) if path and offset.isdecimal() else (name, 0, rows)
-
-
 def archive_of(rxfilename: str) -> str:
-    """The path of the archive that an extended file name is in."""
-    return _parts_of(rxfilename)[0]
+    """The path of the archive that an extended file name is in.
+
+    Raises:
+        DataError: it is no such name.
+    """
+    return str(_place_of(rxfilename).path)
 
 
-def _map_plain(rxfilename: str) -> np.ndarray | None:
-    """Memory map of a plain binary matrix or of a range of its rows; None for every other kind of archive entry."""
-    path, offset, row_range = _parts_of(rxfilename)
-    if not Path(path).is_file():
-        return None
-    with Path(path).open("rb") as file:
-        file.seek(offset)
-        head = file.read(_HEADER.size)
-        if len(head) < _HEADER.size:
-            return None
-        magic, kind, _, rows, _, cols = _HEADER.unpack(head)
-        if magic != b"\0B" or kind not in _DTYPES or rows <= 0 or cols <= 0:
-            return None
-        try:
-            whole = np.memmap(file, _DTYPES[kind], "r", offset + _HEADER.size, (rows, cols))
-        except ValueError as error:
-            raise DataError(f"{rxfilename}: the archive is cut short ({rows} rows promised)") from error
-    if row_range is None:
-        return whole
-    first, last = row_range
-    if not first <= last < rows:
-        raise DataError(f"{rxfilename}: there is no such range, the matrix has {rows} rows")
-    return whole[first : last + 1]
+def _map_plain(rxfilename: str, place: _Place) -> np.ndarray | None:
+    """Memory map of a plain binary matrix; None for every other kind of archive entry."""
+    try:
+        with place.path.open("rb") as file:
+            file.seek(place.offset)
+            head = file.read(_HEADER.size)
+            if len(head) < _HEADER.size:
+                return None
+            magic, kind, _, rows, _, cols = _HEADER.unpack(head)
+            if magic != b"\0B" or kind not in _DTYPES or rows <= 0 or cols <= 0:
+                return None
+            return np.memmap(file, _DTYPES[kind], "r", place.offset + _HEADER.size, (rows, cols))
+    except OSError as error:
+        raise DataError(f"{rxfilename}: {error.strerror or error}") from error
+    except (ValueError, OverflowError) as error:
+        raise DataError(f"{rxfilename}: the archive is cut short ({rows} rows promised)") from error
 
 
 class MatrixWriter:
@@ -222,14 +290,3 @@ def write_integers(ark: Path, vectors: Mapping[str, np.ndarray]) -> dict[str, st
             places[key] = place_in(ark, file.tell() + len(key.encode()) + 1)
             kaldiio.save_ark(file, {key: vector})
     return places
-
-
-def feature_blocks(table: Mapping[str, str], utterance: str) -> Iterator[np.ndarray]:
-    """Float32 row blocks of one utterance of a feats.scp.
-
-    Raises:
-        DataError: the utterance is not in the table.
-    """
-    if utterance not in table:
-        raise DataError(f"{utterance} is not in feats.scp")
-    return read_matrix_blocks(table[utterance])

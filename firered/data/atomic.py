@@ -2,6 +2,7 @@
 
 import contextlib
 import functools
+import hashlib
 import os
 import re
 import secrets
@@ -14,6 +15,7 @@ from firered.errors import writing
 from firered.processes import is_alive
 
 _PREFIX, _SUFFIX = ".firered-", ".tmp"
+_LONGEST = 255 - len(".") - len(_SUFFIX)  # bytes of a name that the rest still goes with
 _OWNED = re.compile(r"(.+)-(\d+)-[0-9a-z_]{8}(\.\w+)?")
 
 
@@ -41,6 +43,12 @@ def _remove_unfinished(folder: Path) -> None:
             path.unlink(missing_ok=True)
 
 
+def _short(name: str) -> str:
+    """The name, or a digest of one that is as long as a name may be."""
+    raw = os.fsencode(name)
+    return name if len(raw) <= _LONGEST else hashlib.sha256(raw).hexdigest()
+
+
 @contextmanager
 def replacing(path: Path, *, only_writer: bool = False) -> Iterator[Path]:
     """The path of an unfinished file beside `path`, which takes its place when the block ends without an error.
@@ -54,8 +62,9 @@ def replacing(path: Path, *, only_writer: bool = False) -> Iterator[Path]:
     Raises:
         FireRedError: the file cannot be written, or what the block writes into; it names `path`.
     """
-    # Not the file's own name and more, which might be too long.
-    name = f".{path.name}{_SUFFIX}" if only_writer else f"{_PREFIX}{owner()}{secrets.token_hex(4)}{_SUFFIX}"
+    # Not the file's own name and more where others write, too: it might be too long.
+    own = f".{_short(path.name)}{_SUFFIX}"
+    name = own if only_writer else f"{_PREFIX}{owner()}{secrets.token_hex(4)}{_SUFFIX}"
     unfinished = path.with_name(name)
     with writing(path):
         path.parent.mkdir(parents=True, exist_ok=True)

@@ -9,6 +9,8 @@ from pathlib import Path
 from typing import TypeVar
 
 from firered.data.atomic import replacing
+from firered.data.files import BLANKS
+from firered.data.lines import bytes_of, numbered
 from firered.errors import DataError, Problem
 
 UTTERANCE, RECORDING, SPEAKER, EITHER, LINES = "utterance", "recording", "speaker", "utterance or recording", "lines"
@@ -27,9 +29,8 @@ KNOWN_FILES = {
 EMPTY_VALUE_OK = frozenset({"text", "token", "token_conf"})  # of an utterance without speech
 _FRAME_SHIFT_S = 0.01
 
-# Only these separate fields: in the C locale a full-width or no-break space is text like any other.
-_BLANKS = " \t\r\v\f"
-_BLANK_RUN = re.compile(f"[{_BLANKS}]+")
+# Only blanks separate fields: in the C locale a full-width or no-break space is text like any other.
+_BLANK_RUN = re.compile(f"[{BLANKS}]+")
 MOST_SHOWN = 10
 
 T = TypeVar("T")
@@ -57,26 +58,15 @@ class BadLines:
 
 
 def _first_field(line: str) -> str:
-    return _BLANK_RUN.split(line.strip(_BLANKS), maxsplit=1)[0]
+    return _BLANK_RUN.split(line.strip(BLANKS), maxsplit=1)[0]
 
 
 def _lines(path: Path, bad: BadLines) -> Iterator[tuple[int, str]]:
-    try:
-        data = path.read_bytes()
-    except FileNotFoundError:
-        raise DataError(f"{path}: no such file") from None
-    except OSError as error:
-        raise DataError(f"{path}: cannot be read: {error.strerror}") from error
-    for number, raw in enumerate(data.removesuffix(b"\n").split(b"\n") if data else [], start=1):
-        try:
-            line = raw.decode().strip(_BLANKS)
-        except UnicodeDecodeError as error:
-            key = _first_field(raw.decode(errors="replace"))
-            bad.add(number, f"not UTF-8: {error.reason} at byte {error.start + 1}", "" if "\ufffd" in key else key)
-            continue
-        if number == 1 and line.startswith("\ufeff"):
-            reason = "starts with a UTF-8 byte-order mark (BOM); save the file without it"
-            bad.add(number, reason, _first_field(line[1:]))
+    for number, text, fault in numbered(bytes_of(path)):
+        line = text.strip(BLANKS)
+        if fault:
+            key = _first_field(line)
+            bad.add(number, fault, "" if {"\ufffd", "\0"} & set(key) else key)
         elif not line:
             bad.add(number, "empty line")
         elif "\r" in line:
@@ -145,7 +135,7 @@ def table_lines(path: Path, table: Mapping[str, str]) -> list[str]:
             raise DataError(f"{path}: {key!r} cannot be an id: it is empty or holds white space")
         if "\n" in value or "\r" in value:
             raise DataError(f"{path}: the value of {key} holds a line break: {value!r}")
-    return [f"{key} {table[key].strip(_BLANKS)}".rstrip(" ") for key in sorted(table)]
+    return [f"{key} {table[key].strip(BLANKS)}".rstrip(" ") for key in sorted(table)]
 
 
 def write_table(path: str | Path, table: Mapping[str, str]) -> None:

@@ -19,12 +19,14 @@ from firered.data.datadir import (
     utt2spk_of,
     write_lines,
 )
+from firered.data.files import visible
+from firered.data.lines import read_lines
 from firered.errors import DataError, OptionError
 
 
 def known_files(path: str | Path) -> list[str]:
     """Return the sorted names of the files in a directory that a data directory is made of."""
-    return sorted(file.name for pattern in KNOWN_FILES for file in Path(path).glob(pattern) if file.is_file())
+    return sorted(file.name for pattern in KNOWN_FILES for file in visible(Path(path), pattern) if file.is_file())
 
 
 def _write_all(out: Path, contents: Mapping[str, Iterable[str]]) -> None:
@@ -163,7 +165,7 @@ def _merged_lines(name: str, sources: Sequence[DataDir]) -> list[str]:
 
 def _config(path: Path) -> tuple[str, ...] | None:
     file = path / "config.yaml"
-    return tuple(file.read_text("utf-8").removesuffix("\n").split("\n")) if file.is_file() else None
+    return tuple(line for _, line in read_lines(file)) if file.is_file() else None
 
 
 def combine(parts: Sequence[str | Path], out: str | Path) -> None:
@@ -181,7 +183,9 @@ def combine(parts: Sequence[str | Path], out: str | Path) -> None:
     contents: dict[str, Iterable[str]] = {}
     for name in sorted(set().union(*names.values())):
         having = [source for source in sources if name in names[source.path]]
-        if KNOWN_FILES.get(name, LINES) == LINES:
+        if name == "reco2dur" and any("wav.scp" in names[source.path] for source in sources if source not in having):
+            (out / name).unlink(missing_ok=True)  # of some recordings only it would be no valid table
+        elif KNOWN_FILES.get(name, LINES) == LINES:
             contents[name] = _merged_lines(name, having)
         elif name == "spk2utt":
             contents[name] = table_lines(out / name, _merged_speakers(sources))

@@ -1,17 +1,20 @@
 """Texts to work on: a Kaldi `text`, a plain file of a text a line, or standard input."""
 
 import hashlib
+import re
 import sys
-from codecs import BOM_UTF8
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from firered.data.datadir import BadLines
+from firered.data.files import BLANKS, reason_of
+from firered.data.lines import numbered
 from firered.data.utterance import make_id
 from firered.errors import DataError, Problem
 
 STDIN = "-"
+_BLANK_RUN = re.compile(f"[{BLANKS}]+")
 
 
 @dataclass
@@ -36,34 +39,33 @@ def read_texts(source: str, kind: str = "auto") -> Texts:
     """
     try:
         data = sys.stdin.buffer.read() if source == STDIN else Path(source).read_bytes()
-    except OSError as error:
-        raise DataError(f"{source}: cannot be read: {error.strerror}") from error
+    except (OSError, ValueError) as error:
+        raise DataError(f"{source}: cannot be read: {reason_of(error)}") from error
     kaldi = kind == "kaldi" or (kind == "auto" and Path(source).name == "text")
     found = Texts({}, kaldi, hashlib.sha256(data).hexdigest())
     bad = BadLines(Path("stdin" if source == STDIN else source), found.problems)
-    lines = data.removeprefix(BOM_UTF8).removesuffix(b"\n").split(b"\n") if data else []
-    for key, text in _kaldi(lines, bad) if kaldi else _plain(lines, bad):
+    for key, text in _kaldi(data, bad) if kaldi else _plain(data, bad):
         found.by_id[key] = text
     return found
 
 
-def _plain(lines: list[bytes], bad: BadLines) -> Iterator[tuple[str, str]]:
+def _plain(data: bytes, bad: BadLines) -> Iterator[tuple[str, str]]:
     stem = make_id(bad.path.stem)
-    for number, line in enumerate(lines, 1):
-        text = _decoded(line, number, bad)
-        if text is not None:
-            yield f"{stem}-{number:07d}", text
+    for number, line, fault in numbered(data):
+        if fault:
+            bad.add(number, fault)
+        else:
+            yield f"{stem}-{number:07d}", line.strip()
 
 
-def _kaldi(lines: list[bytes], bad: BadLines) -> Iterator[tuple[str, str]]:
+def _kaldi(data: bytes, bad: BadLines) -> Iterator[tuple[str, str]]:
     first_line: dict[str, int] = {}
-    for number, line in enumerate(lines, 1):
-        raw_key, raw_text = (*line.split(maxsplit=1), b"", b"")[:2]  # of bytes: at ASCII's white space only
-        key = _decoded(raw_key, number, bad)
-        text = None if key is None else _decoded(raw_text, number, bad, key)
-        if key is None or text is None:
-            continue
-        if not key:
+    for number, line, fault in numbered(data):
+        key, text = (*_BLANK_RUN.split(line.strip(BLANKS), maxsplit=1), "", "")[:2]
+        text = text.strip()
+        if fault:
+            bad.add(number, fault, "" if {"\ufffd", "\0"} & set(key) else key)
+        elif not key:
             bad.add(number, "empty line")
         elif key.split() != [key]:
             bad.add(number, f"id {key!r} holds white space that is neither blank nor tab")
@@ -72,11 +74,3 @@ def _kaldi(lines: list[bytes], bad: BadLines) -> Iterator[tuple[str, str]]:
         else:
             first_line[key] = number
             yield key, text
-
-
-def _decoded(raw: bytes, number: int, bad: BadLines, key: str = "") -> str | None:
-    try:
-        return raw.decode().strip()
-    except UnicodeDecodeError as error:
-        bad.add(number, f"not UTF-8: {error.reason}", key)
-        return None

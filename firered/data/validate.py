@@ -2,6 +2,7 @@
 
 import math
 import unicodedata
+from codecs import BOM_UTF8
 from collections.abc import Callable, Iterator
 from itertools import pairwise
 from pathlib import Path
@@ -18,6 +19,7 @@ from firered.data.datadir import (
     parse_segments,
     table_rows,
 )
+from firered.data.utterance import MAX_OVERSHOOT_S, OVERSHOOT_TOLERANCE_S
 from firered.errors import Problem
 
 # Segment ends are rounded to the millisecond, and so are the durations they are held against.
@@ -80,6 +82,8 @@ def _layout(file: Path, errors: list[str]) -> Table:
     elif not data.endswith(b"\n"):
         last = data.count(b"\n") + 1
         found.append(f"{file}:{last}: no newline at the end of the file")
+    if data.startswith(BOM_UTF8):
+        found.append(f"{file}:1: begins with a byte-order mark (BOM), which Kaldi takes for a part of the id")
     for number, line in enumerate(data.split(b"\n"), start=1):
         if line.endswith(b"\r"):
             found.append(f"{file}:{number}: the line ends in a carriage return (Windows)")
@@ -193,7 +197,9 @@ def _segment_errors(path: Path, tables: dict[str, Table]) -> list[str]:
     for utterance, segment in segments.items():
         duration_s = _seconds_of(reco2dur.get(segment.recording, (0, ""))[1])
         last_s = segment.start_s if math.isinf(segment.end_s) else segment.end_s
-        if duration_s is not None and last_s > duration_s + _TOLERANCE_S:
+        # What ends a little later is cut where it is read.
+        overshoot_s = _TOLERANCE_S if math.isinf(segment.end_s) else MAX_OVERSHOOT_S + OVERSHOOT_TOLERANCE_S
+        if duration_s is not None and (last_s > duration_s + overshoot_s or segment.start_s >= duration_s):
             what = f"{utterance} goes to {last_s:g} s, but {segment.recording} ends at {duration_s:g} s"
             errors.append(f"{path / 'segments'}:{tables['segments'][utterance][0]}: {what}")
     return errors

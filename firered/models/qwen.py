@@ -145,7 +145,8 @@ def lora_shape(state: dict[str, Tensor]) -> tuple[int, list[str]] | None:
     if not found:
         return None
     targets = sorted({name.partition(".lora_A.")[0].rpartition(".")[2] for name in found})
-    return len(next(iter(found.values()))), targets
+    first = next(iter(found.values()))
+    return (len(first) if first.dim() else 0), targets
 
 
 def _check_sizes(folder: Path) -> None:

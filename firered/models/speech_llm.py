@@ -18,7 +18,8 @@ from firered.models.aed import AedConfig
 from firered.models.checkpoint import arg, config_from_args, load_checkpoint, load_network, load_weights
 from firered.models.conformer import ConformerEncoder
 from firered.models.positions import PositionTable
-from firered.models.qwen import load_llm, lora_shape, with_lora
+from firered.models.qwen import LORA_RANK, load_llm, lora_shape, with_lora
+from firered.text.files import first_line
 
 
 def splice(embeds: Tensor, placeholder: Tensor, speech: Tensor) -> Tensor:
@@ -146,7 +147,12 @@ def _load_lora(llm: PreTrainedModel, checkpoint: Path) -> PreTrainedModel | Peft
     """The language model with the checkpoint's LoRA, or as it is where the checkpoint has none."""
     state = _part(load_checkpoint(checkpoint)[1], "llm.")
     found = lora_shape(state)
-    adapted = llm if found is None else with_lora(llm, *found).eval()
+    if found is not None and not 0 < found[0] <= max(llm.config.hidden_size, LORA_RANK):
+        raise ModelError(f"{checkpoint}: LoRA of rank {found[0]}, the language model is {llm.config.hidden_size} wide")
+    try:
+        adapted = llm if found is None else with_lora(llm, *found).eval()
+    except ValueError as error:  # its layers are not the language model's
+        raise ModelError(f"{checkpoint}: its LoRA fits no language model ({first_line(error)})") from error
     base = tuple(name for name in adapted.state_dict() if ".lora_" not in name)
     load_weights(adapted, state, checkpoint, may_lack=base)
     return adapted

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -65,9 +66,9 @@ def read_torch_file(path: Path, remedy: str = FETCH) -> object:
         raise ModelError(f"{path}: not a readable checkpoint ({first_line(error)}); {remedy}") from error
 
 
-def _mapped(path: Path) -> Tensor:
-    """(n,) bytes of a file, which are read when they are used."""
-    return torch.from_file(str(path), shared=False, size=path.stat().st_size, dtype=torch.uint8)
+def _mapped(path: Path) -> np.ndarray:
+    """(n,) bytes of a file, which are read when they are used; changing them does not change the file."""
+    return np.memmap(path, np.uint8, "c")
 
 
 def _bytes_of(file: BinaryIO, part: _Part) -> bytes:
@@ -179,7 +180,7 @@ class _Sizes:
 class _Storages:
     """The numbers of the storages that a pickle refers to."""
 
-    def __init__(self, whole: Tensor, parts: Mapping[str, _Part]) -> None:
+    def __init__(self, whole: np.ndarray, parts: Mapping[str, _Part]) -> None:
         self._whole, self._parts = whole, parts
         self._found: dict[str, Tensor] = {}
 
@@ -192,7 +193,8 @@ class _Storages:
             if part is None or part.size != size:
                 there = "is not there" if part is None else f"has {part.size} bytes"
                 raise pickle.UnpicklingError(f"storage {key[:80]} {there}, {size} are needed")
-            raw = self._whole[part.start : part.start + size]
+            # Over these bytes alone, so that whoever saves the tensor does not save the whole file with it.
+            raw = torch.from_numpy(self._whole[part.start : part.start + size])
             # In zips that torch wrote, members begin at multiples of 64; others are copied.
             numbers = self._found[key] = (raw if part.start % dtype.itemsize == 0 else raw.clone()).view(dtype)
         if numbers.dtype != dtype or len(numbers) != count:

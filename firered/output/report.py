@@ -16,6 +16,7 @@ import soundfile
 
 from firered.audio.config import AudioConfig
 from firered.audio.frontend import SAMPLE_RATE
+from firered.audio.like import Rxfilename
 from firered.audio.load import INT16_SCALE, read_blocks
 from firered.data.datadir import write_lines
 from firered.data.write import one_line
@@ -37,7 +38,7 @@ _POLICY = "default-src 'none'; script-src 'sha256-{}'; style-src 'unsafe-inline'
 
 def report(
     transcript: Transcript,
-    audio: str | Path | None,
+    audio: str | Path | Rxfilename | None,
     out: Path,
     config: AudioConfig | None = None,
     channel: int | None = None,
@@ -46,7 +47,7 @@ def report(
 
     Args:
         transcript: what was found.
-        audio: the recording, as a path or a Kaldi extended file name. Up to `EMBED_S` seconds it becomes part of the
+        audio: the recording, as the path of a file or an `Rxfilename`. Up to `EMBED_S` seconds it becomes part of the
             page as MP3; a longer one is linked by its path relative to the page, if it is a file. None: a page without
             player and waveform.
         out: the file to write.
@@ -58,11 +59,12 @@ def report(
     """
     data = _data(transcript)
     if audio is not None:
-        blocks = read_blocks(str(audio), config or AudioConfig(), channel=channel)
+        source = audio.name if isinstance(audio, Rxfilename) else Path(audio)
+        blocks = read_blocks(source, config or AudioConfig(), channel=channel)
         mp3 = io.BytesIO()
         embed = transcript.dur_s <= EMBED_S
         data["peaks"] = _peaks(_also_encoded(blocks, mp3) if embed else blocks)
-        data["audio"] = f"data:audio/mpeg;base64,{_base64(mp3.getvalue())}" if embed else _link(Path(audio), out)
+        data["audio"] = f"data:audio/mpeg;base64,{_base64(mp3.getvalue())}" if embed else _link(Path(source), out)
     script = _packaged("report.js")
     page = {
         "title": escape(one_line(transcript.uttid)),

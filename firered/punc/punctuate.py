@@ -19,7 +19,7 @@ from firered.punc.text import build_text, rule_fix, sentence_ends, without_marks
 from firered.punc.tokens import VOCABULARY, Piece, PieceTokenizer
 from firered.results import PuncResult, Sentence, Word
 from firered.runtime.batches import plan, run_batch
-from firered.runtime.entry import Progress, over_items
+from firered.runtime.entry import Progress, listed_texts, need_texts, over_items
 from firered.text.joining import join_texts
 from firered.text.tokenizer import read_dict
 from firered.text.width import sentence_width
@@ -101,9 +101,7 @@ class Punc:
         Raises:
             OptionError: this is no list of texts, or there are not as many ids.
         """
-        if isinstance(texts, str):
-            raise OptionError("batch takes several texts, this is one; put it in a list")
-        listed = list(texts)
+        listed = listed_texts(texts)
         if uttids is not None and len(uttids) != len(listed):
             raise OptionError(f"uttids: {len(uttids)} ids for {len(listed)} texts")
         pairs = list(zip(listed, _ids(uttids, listed), strict=True))
@@ -114,6 +112,7 @@ class Punc:
 
     def punctuate(self, texts: Sequence[str], uttids: Sequence[str] | None = None) -> list[Outcome[PuncResult]]:
         """Each text with punctuation, or what went wrong; in batches by length, which change no result."""
+        need_texts(texts)
         given = [self._given(text) for text in texts]
         cut = self.tokenizer.cut(given)
         written = self._as_published if self.config.published else self._written

@@ -3,7 +3,7 @@
 import logging
 from pathlib import Path
 
-from firered.audio.frontend import CmvnStats
+from firered.audio.frontend import NUM_BINS, CmvnStats
 from firered.data.archives import feature_blocks
 from firered.data.datadir import DataDir
 from firered.errors import DataError, Problem
@@ -25,7 +25,7 @@ def make_cmvn(data: Path, out: Path) -> int:
     for key in sorted(feats):
         try:
             own = CmvnStats()  # an utterance that fails half-way must not count with its first half
-            for block in feature_blocks(feats, key):
+            for block in feature_blocks(feats[key], NUM_BINS):
                 own.add(block)
             stats.stats += own.stats
             used += 1

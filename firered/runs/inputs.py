@@ -6,12 +6,13 @@ import math
 import os
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from firered.audio.config import AudioConfig
 from firered.audio.probe import probe, with_durations
 from firered.data.datadir import DataDir, Segment, format_segment, read_table, spk2utt_of, utt2spk_of, write_table
+from firered.data.files import LEFT_BY_SYSTEMS, NOT_UTF8, is_hidden, reason_of, why_no_line
 from firered.data.partition import subset
 from firered.data.utterance import Utterance, make_id
 from firered.errors import AudioError, DataError, Problem
@@ -63,7 +64,14 @@ def write_channels(out: Path, utterances: Iterable[Utterance]) -> None:
         (out / "reco2file_and_channel").unlink(missing_ok=True)
 
 
-def resolve(paths: Sequence[str], config: AudioConfig, *, by_segment: bool, durations: bool = True) -> Inputs:
+def resolve(
+    paths: Sequence[str],
+    config: AudioConfig,
+    *,
+    by_segment: bool,
+    durations: bool = True,
+    tables: bool = True,
+) -> Inputs:
     """Utterances of the inputs given on a command line.
 
     Args:
@@ -73,6 +81,7 @@ def resolve(paths: Sequence[str], config: AudioConfig, *, by_segment: bool, dura
         by_segment: one utterance a line of `segments` where there is one; otherwise whole recordings.
         durations: fill in each utterance's `duration_s`, here and nowhere later, as far as tables, segments or the
             headers of the files tell it; pipes are not run for it.
+        tables: a wav.scp is written of them, so that a file whose name no line of it can hold is a problem.
 
     Raises:
         DataError: an input does not exist, or none is left to process.
@@ -81,7 +90,7 @@ def resolve(paths: Sequence[str], config: AudioConfig, *, by_segment: bool, dura
     if len(paths) == 1 and _is_data_dir(Path(paths[0])):
         _from_data_dir(Path(paths[0]), by_segment, found)
     else:
-        _from_several(paths, by_segment, found)
+        _from_several(paths, by_segment, found, tables=tables)
     if config.channel == "each":
         found.utterances = [
             channel for utterance in found.utterances for channel in _per_channel(utterance, config, found.problems)
@@ -137,6 +146,12 @@ def _durations(data: DataDir, by_segment: bool) -> dict[str, float]:
     return durations if data.segments else durations | _seconds(data.table("utt2dur"))
 
 
+def durations_of(inputs: Inputs) -> dict[str, float]:
+    """Seconds of the recordings of a data directory, by its reco2dur."""
+    known = _seconds(inputs.data.table("reco2dur")) if inputs.data is not None else {}
+    return {key: value for key, value in known.items() if math.isfinite(value) and value > 0}
+
+
 def _seconds(table: dict[str, str] | None) -> dict[str, float]:
     """Durations of a table; lines without a number are skipped."""
     found = {}
@@ -160,11 +175,14 @@ def _channels(data: DataDir, problems: list[Problem]) -> dict[str, int]:
     return channels
 
 
-def _from_several(paths: Sequence[str], by_segment: bool, found: Inputs) -> None:
+def _from_several(paths: Sequence[str], by_segment: bool, found: Inputs, *, tables: bool) -> None:
     """Utterances of inputs of any kind; an id that an earlier input has is a problem."""
     taken: set[str] = set()
     for utterance, source in _offered(paths, by_segment, found.problems):
-        if utterance.id in taken:
+        if utterance.is_file and (reason := _unusable_name(source, tables)):
+            shown = _printable(source)
+            found.problems.append(Problem(make_id(Path(shown).stem), f"{shown!r}: {reason}; rename the file"))
+        elif utterance.id in taken:
             found.problems.append(Problem(utterance.id, f"{source}: another input has this id already"))
         else:
             found.utterances.append(utterance)
@@ -176,7 +194,10 @@ def _offered(paths: Sequence[str], by_segment: bool, problems: list[Problem]) ->
     files: list[Path] = []
     for name in paths:
         path = Path(name)
-        if _is_data_dir(path):
+        if reason := _not_there(path):
+            shown = Path(_printable(path))
+            problems.append(Problem(make_id(shown.stem), f"{shown}: {reason}"))
+        elif _is_data_dir(path):
             inside = Inputs(problems=problems)
             _from_data_dir(path, by_segment, inside)
             yield from ((utterance, path) for utterance in inside.utterances)
@@ -185,32 +206,63 @@ def _offered(paths: Sequence[str], by_segment: bool, problems: list[Problem]) ->
             if not below:
                 raise DataError(f"{path}: neither a data directory (no wav.scp) nor a folder with audio files")
             files.extend(below)
-        elif ".scp" in path.suffixes:
+        elif _is_table(path):
             yield from ((Utterance(key, key, rx, speaker=key), path) for key, rx in read_table(path, problems).items())
-        elif path.exists():
+        elif path.name.lower() in LEFT_BY_SYSTEMS:
+            log.info("%s: passed over, systems leave such files in folders", path)
+        else:
             files.append(path)
-        else:
-            problems.append(Problem(make_id(path.stem), f"{path}: no such file"))
     for key, path in unique_ids(files).items():
-        printable = str(path).encode(errors="replace").decode()
-        if printable != str(path) or {"\n", "\r"} & set(printable):
-            name = make_id(Path(printable).stem)
-            problems.append(Problem(name, f"{printable!r}: rename it, the name is not UTF-8 or breaks the line"))
-        else:
-            yield Utterance(key, key, str(path.absolute()), speaker=key), path
+        yield Utterance(key, key, str(path.absolute()), speaker=key, is_file=True), path
+
+
+def _printable(path: Path) -> str:
+    """A path that may not be UTF-8, for messages."""
+    return str(path).encode(errors="replace").decode()
+
+
+def _is_table(path: Path) -> bool:
+    """Whether a path names a wav.scp, whose lines may be pipes; a file with the name of audio never is one."""
+    return ".scp" in path.suffixes and path.suffix.lower() not in AUDIO_SUFFIXES
+
+
+def _not_there(path: Path) -> str:
+    """Why there is nothing to open at a path; a wav.scp's own reader says it better."""
+    try:
+        path.stat()
+    except FileNotFoundError:
+        return "" if _is_table(path) else "no such file"
+    except (OSError, ValueError) as error:  # such as a name that is too long, or holds NUL
+        return reason_of(error)
+    return ""
+
+
+def _unusable_name(path: Path, tables: bool) -> str:
+    """Why a file cannot be worked on under its name."""
+    reason = why_no_line(path.absolute())
+    return reason if tables or reason == NOT_UTF8 else ""
 
 
 def audio_files(folder: Path) -> Iterator[Path]:
-    """Files with the name of an audio or video format in a folder and below; linked folders once, loops not at all."""
-    seen = set()
+    """Files with the name of an audio or video format in a folder and below; linked folders once, loops not at all.
+
+    Hidden files and folders, and those that systems make for themselves, are passed over.
+    """
+    seen: set[str] = set()
+    hidden = 0
     for root, folders, names in os.walk(folder, followlinks=True):
         real = os.path.realpath(root)
         if real in seen:
             folders.clear()
             continue
         seen.add(real)
-        folders.sort()
-        yield from (Path(root) / name for name in sorted(names) if Path(name).suffix.lower() in AUDIO_SUFFIXES)
+        folders[:] = sorted(name for name in folders if not is_hidden(name))
+        named = [name for name in sorted(names) if Path(name).suffix.lower() in AUDIO_SUFFIXES]
+        visible = [name for name in named if not is_hidden(name)]
+        hidden += len(named) - len(visible)
+        yield from (Path(root) / name for name in visible)
+    if hidden:
+        log.info("%s: %d hidden files with names of audio passed over", folder, hidden)
 
 
 def unique_ids(files: Iterable[Path]) -> dict[str, Path]:
@@ -244,7 +296,7 @@ def _per_channel(utterance: Utterance, config: AudioConfig, problems: list[Probl
         yield utterance  # one channel already, or only features
         return
     try:
-        header = probe(utterance.rxfilename, config)
+        header = probe(utterance.audio, config)
     except AudioError as error:
         problems.append(Problem(utterance.id, str(error)))
         return
@@ -255,9 +307,7 @@ def _per_channel(utterance: Utterance, config: AudioConfig, problems: list[Probl
     for channel in range(1, header.channels + 1):
         name = channel_name(channel)
         key, recording = f"{utterance.id}-{name}", f"{utterance.recording}-{name}"
-        yield Utterance(
-            key, recording, utterance.rxfilename, channel, utterance.start_s, utterance.end_s, key, duration_s=rest_s
-        )
+        yield replace(utterance, id=key, recording=recording, channel=channel, speaker=key, feats="", duration_s=rest_s)
 
 
 def channel_name(channel: int) -> str:

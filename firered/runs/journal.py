@@ -208,7 +208,8 @@ class Run(Generic[R]):
 
     def fail(self, key: str, reason: object) -> None:
         """Note a recording or utterance that could not be done, and why; the run continues."""
-        problem = Problem(key, " ".join(str(reason).split()))
+        text = " ".join(str(reason).split()).encode(errors="replace").decode()  # a path in it may be no UTF-8
+        problem = Problem(key, text)
         self.problems[key if key not in self.problems else f"{key}\t{len(self.problems)}"] = problem
         log.error("%s", problem)
 

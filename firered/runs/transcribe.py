@@ -7,7 +7,7 @@ import os
 import shutil
 import signal
 import threading
-from collections.abc import Callable, Iterator, MutableMapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, MutableMapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager, suppress
@@ -18,7 +18,9 @@ from typing import ClassVar
 
 from firered.audio.config import AudioConfig
 from firered.audio.frames import of_utterance
+from firered.audio.like import Rxfilename
 from firered.data.datadir import write_lines
+from firered.data.names import file_names, write_file_names
 from firered.data.partition import share_out
 from firered.data.utterance import Utterance
 from firered.data.write import json_line
@@ -89,15 +91,16 @@ class _Segments(MutableMapping[tuple[str, str], Result]):
 
 def run_transcribe(inputs: Inputs, out: Path, how: Transcription) -> int:
     """Exit status of transcribing all recordings into `out`, in parallel processes where `how` has several devices."""
+    names = file_names(recording.id for recording in inputs.utterances)
     if len(how.devices) == 1:
-        with _transcribed(inputs, out, out, how) as run:
-            return _finish(run, out)
+        with _transcribed(inputs, out, out, names, how) as run:
+            return _finish(run, out, names)
     with Run(out, how.identity, how.job, read=Transcript.from_dict) as run:
         run.take(inputs)
         parts = _parts(inputs.utterances, len(how.devices))
         with _workers(len(parts)) as pool:
             waiting = [
-                pool.submit(_part, Inputs(own), out, out / _PARTS / f"{number}", replace(how, devices=(device,)))
+                pool.submit(_part, Inputs(own), out, out / _PARTS / f"{number}", names, replace(how, devices=(device,)))
                 for number, (own, device) in enumerate(zip(parts, how.devices, strict=False))
             ]
             for part in waiting:
@@ -106,7 +109,7 @@ def run_transcribe(inputs: Inputs, out: Path, how: Transcription) -> int:
                     run.done(key, result, result.dur_s)
                 for key, reason in problems:
                     run.fail(key, reason)
-        return _finish(run, out)
+        return _finish(run, out, names)
 
 
 @contextmanager
@@ -154,26 +157,28 @@ def _parts(recordings: Sequence[Utterance], count: int) -> list[list[Utterance]]
 
 
 def _part(
-    inputs: Inputs, out: Path, own: Path, how: Transcription
+    inputs: Inputs, out: Path, own: Path, names: Mapping[str, str], how: Transcription
 ) -> tuple[dict[str, Transcript], list[tuple[str, str]]]:
     """One process's results and failures; its journals lie in `own`."""
-    with _transcribed(inputs, out, own, how) as run:
+    with _transcribed(inputs, out, own, names, how) as run:
         return run.results, [(problem.key, problem.reason) for problem in run.problems.values()]
 
 
 @contextmanager
-def _transcribed(inputs: Inputs, out: Path, own: Path, how: Transcription) -> Iterator[Run[Transcript]]:
+def _transcribed(
+    inputs: Inputs, out: Path, own: Path, names: Mapping[str, str], how: Transcription
+) -> Iterator[Run[Transcript]]:
     """The run with all recordings transcribed."""
     with Run(own, how.identity, how.job, read=Transcript.from_dict) as run:
         run.take(inputs)
         journal = Journal(own / _MEMO, how.identity, resume=how.job.resume)
-        _write_missing(inputs.utterances, run, out, how)
+        _write_missing(inputs.utterances, run, out, names, how)
         for recording, outcome in _outcomes(inputs.utterances, how, _Segments(journal), run):
             if isinstance(outcome, Exception):
                 run.fail_with(recording.id, outcome)
                 continue
             try:
-                _write(outcome, recording, out, how)
+                _write(outcome, recording, out, names[recording.id], how)
             except FireRedError as error:  # such as audio that could not be read a second time, for its page
                 run.fail_with(recording.id, error)
             else:
@@ -187,12 +192,15 @@ def _transcribed(inputs: Inputs, out: Path, own: Path, how: Transcription) -> It
         journal.remove()
 
 
-def _write_missing(recordings: Sequence[Utterance], run: Run[Transcript], out: Path, how: Transcription) -> None:
+def _write_missing(
+    recordings: Sequence[Utterance], run: Run[Transcript], out: Path, names: Mapping[str, str], how: Transcription
+) -> None:
     """Write what an earlier run has done, but what is not there: somebody has removed it."""
     for recording in recordings:
-        if recording.id in run.results and not all(path.exists() for path in _paths(recording.id, out, how).values()):
+        name = names[recording.id]
+        if recording.id in run.results and not all(path.exists() for path in _paths(name, out, how).values()):
             try:
-                _write(run.results[recording.id], recording, out, how)
+                _write(run.results[recording.id], recording, out, name, how)
             except FireRedError as error:
                 run.fail_with(recording.id, error)
                 del run.results[recording.id]
@@ -214,25 +222,26 @@ def _outcomes(
             yield from zip(group, system.transcribe_frames(frames, memo), strict=True)
 
 
-def _write(result: Transcript, source: Utterance, out: Path, how: Transcription) -> None:
-    """The files of one recording."""
-    for kind, path in _paths(result.uttid, out, how).items():
+def _write(result: Transcript, source: Utterance, out: Path, name: str, how: Transcription) -> None:
+    """The files of one recording, of this name."""
+    for kind, path in _paths(name, out, how).items():
         if kind in FORMATS:
             write_lines(path, FORMATS[kind](result, how.subtitles).splitlines())
         else:
             from firered.output.report import report
 
-            report(result, source.rxfilename or None, path, how.audio, source.channel)
+            audio = source.audio if source.is_file else Rxfilename(source.rxfilename)
+            report(result, audio if source.rxfilename else None, path, how.audio, source.channel)
 
 
-def _paths(uttid: str, out: Path, how: Transcription) -> dict[str, Path]:
-    """The files of one recording by format, and `page`."""
-    name = uttid.replace("/", "_")
+def _paths(name: str, out: Path, how: Transcription) -> dict[str, Path]:
+    """The files of this name by format, and `page`."""
     paths = {kind: out / f"{name}{SUFFIXES[kind]}" for kind in how.formats if kind != "jsonl"}
     return paths | ({"page": out / f"{name}.html"} if how.report else {})
 
 
-def _finish(run: Run[Transcript], out: Path) -> int:
+def _finish(run: Run[Transcript], out: Path, names: Mapping[str, str]) -> int:
+    write_file_names(out, {key: names[key] for key in run.results})
     for status, meaning in (("no speech", "nothing to transcribe"), ("partial", f"see `troubles` in {RESULT}")):
         keys = sorted(key for key, result in run.results.items() if result.status == status)
         if keys:

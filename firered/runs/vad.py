@@ -17,9 +17,10 @@ from firered.audio.frontend import SAMPLE_RATE, frame_range
 from firered.audio.load import read_blocks
 from firered.data.archives import MatrixWriter, place_in, read_matrix, rows_of
 from firered.data.datadir import Segment, format_segment, spk2utt_of, write_lines, write_table
+from firered.data.names import file_names, write_file_names
 from firered.data.utterance import Utterance
 from firered.data.write import Labelled, json_line, rttm, seconds, segment_id, textgrid
-from firered.errors import FireRedError, writing
+from firered.errors import DataError, FireRedError, writing
 from firered.options import write_settings
 from firered.output.published import published
 from firered.results import MvadResult, Result, StreamVadResult, VadResult
@@ -211,56 +212,71 @@ def _write_extras(
     """What `--textgrid`, `--save-segments` and `--plot` ask for."""
     labels = EVENTS if isinstance(detector, Mvad) else EVENTS[:1]
     done = [recording for recording in recordings if recording.id in run.results]
-    if output.textgrid:
+    names = file_names(recording.id for recording in recordings)
+    own = {key: names[key] for key in run.results}
+    segments = {key: _segment_ids(key, found) for key, found in run.results.items()}
+    pieces = file_names(key for ids in segments.values() for key in ids)
+    folders = [(run.out / "textgrid", own)] if output.textgrid else []
+    folders += [(Path(name), kept) for name, kept in ((output.plot, own), (output.save_segments, pieces)) if name]
+    try:
+        for folder, kept in folders:
+            with writing(folder):
+                folder.mkdir(parents=True, exist_ok=True)
+            write_file_names(folder, kept)
+    except FireRedError as error:
         for recording in done:
-            found = run.results[recording.id]
-            path = run.out / "textgrid" / f"{_file_name(recording.id)}.TextGrid"
-            write_lines(path, textgrid(found.duration_s, found.segments, labels).splitlines())
-    if not (output.save_segments or output.plot):
+            run.fail_with(recording.id, error)
         return
     for recording in done:
-        if not recording.rxfilename:
-            run.fail(recording.id, "--save-segments and --plot need audio; there are only features here")
-            continue
+        found, name = run.results[recording.id], names[recording.id]
         try:
+            if output.textgrid:
+                lines = textgrid(found.duration_s, found.segments, labels).splitlines()
+                write_lines(run.out / "textgrid" / f"{name}.TextGrid", lines)
+            if (output.save_segments or output.plot) and not recording.rxfilename:
+                raise DataError("--save-segments and --plot need audio; there are only features here")
             if output.save_segments:
-                _save_segments(Path(output.save_segments), recording, run.results[recording.id].segments, audio)
+                files = [Path(output.save_segments) / f"{pieces[key]}.wav" for key in segments[recording.id]]
+                _save_segments(files, recording, found.segments, audio)
             if output.plot:
-                found = run.results[recording.id]
-                _plot(Path(output.plot), detector, recording, found, probs_scp[recording.id], labels, audio)
+                path = Path(output.plot) / f"{name}.png"
+                _plot(path, detector, recording, found, probs_scp[recording.id], labels, audio)
         except FireRedError as error:
             run.fail_with(recording.id, error)
 
 
+def _segment_ids(recording: str, found: Detected) -> list[str]:
+    return [_utterance_id(recording, start, end, label) for start, end, label in found.segments]
+
+
 def _samples(recording: Utterance, audio: AudioConfig) -> Iterator[np.ndarray]:
-    return read_blocks(recording.rxfilename, audio, channel=recording.channel)
+    return read_blocks(recording.audio, audio, channel=recording.channel)
 
 
-def _save_segments(folder: Path, recording: Utterance, segments: Sequence[Labelled], audio: AudioConfig) -> None:
+def _save_segments(
+    paths: Sequence[Path], recording: Utterance, segments: Sequence[Labelled], audio: AudioConfig
+) -> None:
     """Write every segment as a 16-bit wav; the recording is read once, in blocks."""
-    with writing(folder):
-        folder.mkdir(parents=True, exist_ok=True)
     todo = [
-        (round(start * SAMPLE_RATE), round(end * SAMPLE_RATE), _utterance_id(recording.id, start, end, label))
-        for start, end, label in segments
+        (round(start * SAMPLE_RATE), round(end * SAMPLE_RATE), path)
+        for (start, end, _), path in zip(segments, paths, strict=True)
     ]
-    files: dict[str, soundfile.SoundFile] = {}
+    files: dict[Path, soundfile.SoundFile] = {}
     at = 0
     try:
         for block in _samples(recording, audio):
-            for start, end, key in todo:
+            for start, end, path in todo:
                 if start >= at + len(block) or end <= at:
                     continue
-                path = folder / f"{_file_name(key)}.wav"
                 with writing_sound(path):
-                    if key not in files:
-                        files[key] = soundfile.SoundFile(path, "w", SAMPLE_RATE, 1, "PCM_16")
+                    if path not in files:
+                        files[path] = soundfile.SoundFile(path.absolute(), "w", SAMPLE_RATE, 1, "PCM_16")
                     piece = block[max(0, start - at) : end - at]
-                    files[key].write(np.clip(np.round(piece), -32768, 32767).astype(np.int16))
+                    files[path].write(np.clip(np.round(piece), -32768, 32767).astype(np.int16))
             at += len(block)
-            for key in [key for _, end, key in todo if end <= at and key in files]:
-                with writing_sound(folder / f"{_file_name(key)}.wav"):
-                    files.pop(key).close()
+            for path in [path for _, end, path in todo if end <= at and path in files]:
+                with writing_sound(path):
+                    files.pop(path).close()
             todo = [part for part in todo if part[1] > at]
     finally:
         for file in files.values():
@@ -280,7 +296,7 @@ def writing_sound(path: Path) -> Iterator[None]:
 
 
 def _plot(
-    folder: Path,
+    path: Path,
     detector: Detector,
     recording: Utterance,
     found: Detected,
@@ -290,12 +306,5 @@ def _plot(
 ) -> None:
     from firered.output.plot import draw  # takes a second to load
 
-    with writing(folder):
-        folder.mkdir(parents=True, exist_ok=True)
     thresholds = [getattr(detector.config, f"{label}_threshold") for label in labels]
-    path = folder / f"{_file_name(recording.id)}.png"
     draw(path, recording.id, _samples(recording, audio), read_matrix(probs), labels, thresholds, found.segments)
-
-
-def _file_name(key: str) -> str:
-    return key.replace("/", "_")

@@ -5,7 +5,7 @@ from typing import Generic, TypeVar
 
 from firered.audio.frontend import PUBLISHED, FrontEnd
 from firered.audio.like import AudioLike, frames_of_all, listed
-from firered.errors import FireRedError, Outcome
+from firered.errors import FireRedError, OptionError, Outcome
 from firered.runtime.batches import run_batch
 from firered.runtime.speech import Speech
 
@@ -46,6 +46,22 @@ def as_firered(error: Exception) -> FireRedError:
     wrapped = FireRedError(f"unexpected {type(error).__name__}: {error}")
     wrapped.__cause__ = error
     return wrapped
+
+
+def need_texts(texts: Iterable[object]) -> None:
+    """Raise OptionError where one of several texts is no string, or one that no file can hold."""
+    for text in texts:
+        if not isinstance(text, str):
+            raise OptionError(f"text: expected a string, got {type(text).__name__}")
+        if text.encode(errors="replace").decode() != text:
+            raise OptionError(f"text: {text[:40]!r} holds half of a surrogate pair, which is no character")
+
+
+def listed_texts(texts: object, kind: str = "texts") -> list[str]:
+    """Several texts as a list; OptionError where this is one, or none at all."""
+    if isinstance(texts, str | bytes) or not isinstance(texts, Iterable):
+        raise OptionError(f"batch takes several {kind}, this is one {type(texts).__name__}; put it in a list")
+    return list(texts)
 
 
 def over_audio(

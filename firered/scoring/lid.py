@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from firered.data.lines import read_lines
 from firered.errors import DataError
 from firered.scoring.config import LidScoreConfig, SampleConfig
 from firered.scoring.inputs.pair import Side, confidences, missing_and_extra
@@ -107,7 +108,7 @@ def _at_level(label: str, level: str) -> str:
 
 def _lang_map(path: Path) -> dict[str, str]:
     pairs = {}
-    for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1):
+    for number, line in read_lines(path):
         if line.strip() and not line.startswith("#"):
             fields = [field.strip() for field in line.split("\t")]
             if len(fields) != 2 or not all(fields):

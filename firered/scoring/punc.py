@@ -13,6 +13,7 @@ from pathlib import Path
 
 import numpy as np
 
+from firered.data.lines import read_lines
 from firered.errors import DataError
 from firered.scoring.config import PuncScoreConfig, SampleConfig
 from firered.scoring.inputs.pair import Side, missing_and_extra
@@ -96,9 +97,9 @@ def score_punc(reference: Side, hypothesis: Side, config: PuncScoreConfig, sampl
 
 def _marks(config: PuncScoreConfig) -> dict[str, str]:
     """The class of each mark."""
-    text = Path(config.marks).read_text(encoding="utf-8") if config.marks else text_of("punctuation_marks.tsv")
+    own = enumerate(text_of("punctuation_marks.tsv").splitlines(), 1)
     classes = {}
-    for number, line in enumerate(text.splitlines(), 1):
+    for number, line in read_lines(Path(config.marks)) if config.marks else own:
         if line and not line.startswith("#"):
             mark, _, name = line.partition("\t")
             if len(mark) != 1 or name not in CLASSES:

@@ -3,6 +3,7 @@
 import logging
 import shutil
 from collections.abc import Callable
+from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
@@ -83,7 +84,10 @@ def _open(settings: Settings) -> None:
 
 
 def _refuse_changes(path: Path, settings: Settings) -> None:
-    before, now = _fixed(read_yaml(path)), _fixed(yaml.safe_load(settings.to_yaml()))
+    now = _fixed(yaml.safe_load(settings.to_yaml()))
+    # A version that did not have an option yet did what is its default now.
+    defaults = {f"{name}.{f.name}": f.default for name, section in settings.sections.items() for f in fields(section)}
+    before = {name: defaults[name] for name in now if name in defaults} | _fixed(read_yaml(path))
     changed = sorted(name for name in before.keys() | now.keys() if before.get(name) != now.get(name))
     if changed:
         shown = ", ".join(f"{name} {before.get(name)!r} -> {now.get(name)!r}" for name in changed[:5])

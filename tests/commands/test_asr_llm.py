@@ -61,7 +61,12 @@ def test_command_on_a_data_directory(tiny, tmp_path):
         assert float(confidences[key]) == pytest.approx(np.mean(probs), abs=2e-3)
     results = [json.loads(line) for line in (tmp_path / "a/asr.jsonl").read_text().splitlines()]
     assert [result["uttid"] for result in results] == sorted(text)
-    assert all(set(result) == {"uttid", "text", "confidence", "dur_s", "timestamp"} for result in results)
+    fields = {"uttid", "text", "confidence", "dur_s", "timestamp", "token_timestamp"}
+    assert all(set(result) == fields for result in results)
+    for result in results:
+        assert [token for token, _, _ in result["token_timestamp"]] == tokens[result["uttid"]].split()
+        times = [time for _, *span in result["token_timestamp"] for time in span]
+        assert times == sorted(times)
     ctm = [line.split() for line in (tmp_path / "a/ctm").read_text().splitlines()]
     starts = [float(fields[2]) for fields in ctm]
     assert starts == sorted(starts)  # on the recording's axis

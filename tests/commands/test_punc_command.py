@@ -103,7 +103,7 @@ def test_bad_lines_do_not_stop_the_others(name, data, kept, problems, command, t
 
 
 def test_control_characters_come_out_as_they_went_in(command, tmp_path):
-    text = "今\x00天\x1b\u200d气 caf\u0065\u0301 \ufffd"
+    text = "今\x01天\x1b\u200d气 caf\u0065\u0301 \ufffd"
     (tmp_path / "x.txt").write_text(text)
     assert command(tmp_path / "x.txt", tmp_path / "out") == 0
     assert bare(table(tmp_path / "out/text")["x-0000001"]) == bare(text)
@@ -184,7 +184,7 @@ def test_bad_lines_of_the_other_tables_are_reported_once(command, data, tmp_path
     assert command(data / "text", tmp_path / "out") == 1
     assert lines(tmp_path / "out/failed") == [
         f"a-2 {data}/utt2spk:2: nothing after id a-2",
-        f"a-4 {data}/text:4: not UTF-8: invalid start byte",
+        f"a-4 {data}/text:4: not UTF-8: invalid start byte at byte 5",
     ]
     assert list(table(tmp_path / "out/text")) == ["a-1", "a-2", "a-3"]
 

@@ -29,7 +29,7 @@ def checkout(tmp_path):
 
 def new_checkout(top):
     (top / "utils").mkdir(parents=True)
-    for name in ("utils/setup.sh", "utils/path.sh", "pyproject.toml"):
+    for name in ("utils/setup.sh", "utils/path.sh", "utils/attend.sh", "pyproject.toml"):
         shutil.copy(TOP / name, top / name)
     write_program(top / "interpreter", INTERPRETER)
     return top

@@ -116,6 +116,11 @@ def test_finished_training_is_left_alone_and_other_settings_are_refused(corpus, 
     stamp = (tmp_path / "model.pth.tar").stat().st_mtime_ns
     assert run(content) == lines
     assert (tmp_path / "model.pth.tar").stat().st_mtime_ns == stamp
+    # Settings of a version that lacked an option: what is its default now.
+    text = (tmp_path / "config.yaml").read_text()
+    assert "  grad_clip: 5.0\n" in text
+    (tmp_path / "config.yaml").write_text("".join(line for line in text.splitlines(True) if "grad_clip" not in line))
+    assert run(content) == lines
     content["optim"]["lr"] = 0.5
     with pytest.raises(OptionError, match=r"other settings \(optim.lr 0.003 -> 0.5\)"):
         run(content)

@@ -169,3 +169,24 @@ def test_doctor(models, monkeypatch, capsys):
         main()
     assert done.value.code == 1
     assert "firered-download FireRedASR2-AED" in capsys.readouterr().out
+
+
+def test_one_name_that_is_too_long_and_one_file_that_cannot_be_written(transcribe, tmp_path):
+    """Each recording has its files or a reason; the names of files that are no ids are in a table."""
+    folder, out = tmp_path / "in", tmp_path / "out"
+    folder.mkdir()
+    wav = GOLDENS / "tiny/wav/utt00.wav"
+    for name in ("a", "b", "n" * 251, "touch ran |"):
+        shutil.copy(wav, folder / f"{name}.wav")
+    (folder / "touch ran |.wav").rename(folder / "touch ran |")
+    (out / "b.srt").mkdir(parents=True)
+    assert transcribe(folder, folder / "touch ran |", "-o", out) == 1
+    assert list(failed(out)) == ["b"]
+    assert "cannot be written" in failed(out)["b"]
+    assert set(results(out)) == {"a", "n" * 251, "touch_ran_|"}
+    names = {key: name for name, key in (line.split() for line in (out / "file_names").read_text().splitlines())}
+    assert list(names) == ["n" * 251]
+    for name in ("a", "touch_ran_|", names["n" * 251]):
+        assert (out / f"{name}.srt").is_file()
+        assert (out / f"{name}.txt").is_file()
+    assert not Path("ran").exists()

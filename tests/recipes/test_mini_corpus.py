@@ -241,6 +241,24 @@ class TestMixtures:
         assert word.end_s - word.start_s == pytest.approx(0.05)
         assert len(samples) > RATE + np.argmax(np.abs(samples)) - 4000
 
+    def test_an_utterance_for_training_has_silence_of_any_length_around_it_and_keeps_its_times(self):
+        click = np.zeros(RATE, np.float32)
+        click[[4000, 12000]] = 1.0
+        spoken = synth.Spoken(click, [synth.Word("x", 0.0, 0.3), synth.Word("y", 0.75, 1.0)])
+        before, after, digital = [], [], []
+        for seed in range(200):
+            samples, (first, last) = mixtures.varied_utterance(rng(seed), spoken)
+            clicks = sorted(np.argsort(np.abs(samples))[-2:].tolist())
+            assert clicks == [clicks[0], round(last.start_s * RATE)]
+            assert 0 <= first.start_s < first.end_s <= last.start_s < last.end_s <= len(samples) / RATE
+            before.append(clicks[0] - 4000)
+            after.append(len(samples) - clicks[0] - (RATE - 4000))
+            digital.append(np.count_nonzero(samples) == 2)
+        assert (min(before) >= -0.02 * RATE, min(before) < 0, max(before) > 0.5 * RATE) == (True, True, True)
+        assert (min(after) >= -0.02 * RATE, min(after) < 0.1 * RATE, max(after) > 0.7 * RATE) == (True, True, True)
+        assert np.median(before) < 0.15 * RATE
+        assert 0.1 < np.mean(digital) < 0.3
+
     def test_a_conversation_is_silent_between_its_turns(self):
         tone = synth.Spoken(np.sin(np.arange(RATE) / 3.0).astype(np.float32), [synth.Word("la", 0.0, 1.0)])
         samples, words, events = mixtures.conversation(rng(1), [tone] * 3)
@@ -280,7 +298,7 @@ class TestCorpus:
         durations = data.durations()
         for key, lines in data.lines("ctm").items():
             start, length = map(float, lines[-1].split()[2:4])
-            assert 0 < start + length <= durations[key]
+            assert 0 < start + length <= durations[key] + 0.001  # a word may end with its recording
 
     @pytest.mark.parametrize("name", ["vad_train", "vad_test"])
     def test_sets_of_mixtures_are_sound(self, made, name):
@@ -291,6 +309,8 @@ class TestCorpus:
     def test_languages_and_speakers(self, made):
         labels = read_table(made[0] / "lid_train/utt2lang")
         assert set(labels.values()) == {"zh mandarin", "zh yue", "en", "es", "fr", "de", "ru"}
+        assert {label for key, label in labels.items() if "-cs-" in key} == {"zh mandarin"}
+        assert any("-phrase-" in key for key in labels)
         assert set(read_table(made[0] / "test/utt2spk").values()) <= set(VOICES["test"])
         assert set(ASR["train"]) == {"zh", "en", "cs", "yue"}
 

@@ -12,6 +12,7 @@ import soundfile
 from support.paths import GOLDENS
 
 from firered.asr.config import AsrConfig
+from firered.data.datadir import read_table
 from firered.system.system import System
 
 TOP = Path(__file__).resolve().parents[2]
@@ -149,7 +150,10 @@ def test_kaldis_own_launcher_drops_in(tiny_vad_models, tmp_path):
 
 
 def test_the_bundled_tour(tmp_path):
-    """What the first command of the README does: every stage on the bundled models and recordings, and their CER."""
+    """What the first command of the README does: every stage on the bundled models and recordings, and their CER.
+
+    Few errors, no wrong language, and no word too short to be said.
+    """
     done = recipe("--exp", tmp_path / "exp", cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     for stage in range(-1, 7):
@@ -158,7 +162,16 @@ def test_the_bundled_tour(tmp_path):
     assert score["tokens"] > 100
     assert score["missing"] == 0
     assert f"CER   {100 * score['errors'] / score['tokens']:.2f} %" in done.stdout
-    assert score["errors"] < 0.2 * score["tokens"]
+    assert score["errors"] <= 0.03 * score["tokens"]
+    spoken = read_table(TOP / "egs/mini/test/utt2lang")
+    found = read_table(tmp_path / "exp/lid/utt2lang")
+    segments = read_table(tmp_path / "exp/lid/segments")
+    assert len(segments) > 40
+    wrong = {key: found[key] for key, at in segments.items() if found[key] != spoken[at.split()[0]].replace(" ", "-")}
+    assert wrong == {}
+    words = (tmp_path / "exp/align/ctm").read_text(encoding="utf-8").splitlines()
+    assert len(words) > 300
+    assert [line for line in words if float(line.split()[3]) < 0.03] == []
 
 
 def test_set_up_is_done_once():

@@ -91,8 +91,7 @@ def test_a_set_that_cannot_be_prepared_does_not_stop_the_others_and_the_exit_sta
         )
         assert (tmp_path / "exp/librispeech/sets").read_text() == "librispeech-test-other\n"
     done = run("librispeech", tmp_path, *options)
-    assert "stage 3: recognition -> exp/librispeech/librispeech-test-other/asr" in done.stdout
-    assert "test-clean/asr" not in done.stdout
+    assert "no FireRedASR2-AED model here" in done.stderr  # which the set that is there is to be decoded with
     shutil.rmtree(corpus / "LibriSpeech/test-other")
     done = run("librispeech", tmp_path, *options)
     assert (done.returncode, "stage 3" in done.stdout) == (1, False)

@@ -204,8 +204,46 @@ def test_a_channel_of_a_recording_that_has_been_split_already(tmp_path):
 def test_the_mean_of_opposite_channels_is_silence(tmp_path):
     left = noise(4000)
     path = write_wav(tmp_path / "a.wav", np.stack([left, -left], 1), subtype="FLOAT")
-    assert "every sample is zero" in refused(path)
+    assert "the channels cancel each other (their mean is zero" in refused(path)
+    assert "take one with --channel" in refused(path)
     np.testing.assert_allclose(stretch(path, AudioConfig(channel="1")), left * 32768, rtol=0, atol=0.01)
+
+
+LEFT, OTHER = noise(40000), noise(40000, seed=1)
+STEREO = {
+    "inverted, a little softer": ([LEFT, -0.9 * LEFT], 22.56),
+    "inverted, with noise of its own": ([LEFT, 0.01 * OTHER - LEFT], 43.0),
+    "inverted, half as loud": ([LEFT, -0.5 * LEFT], None),  # 7 dB
+    "the same": ([LEFT, LEFT], None),
+    "unrelated": ([LEFT, OTHER], None),
+    "one is silent": ([LEFT, 0 * LEFT], None),
+    "one of eight is not": ([LEFT, *[0 * LEFT] * 7], None),
+    "two of four are inverted": ([LEFT, -LEFT, OTHER, OTHER], None),  # the others are still heard
+    "all silent": ([0 * LEFT, 0 * LEFT], None),
+}
+
+
+@pytest.mark.parametrize(("channels", "lost_db"), STEREO.values(), ids=STEREO)
+@pytest.mark.parametrize("rate", [8000, 16000])
+def test_channels_that_cancel_each_other_are_noticed_by_their_level(tmp_path, caplog, channels, lost_db, rate):
+    samples = np.stack(channels, 1)
+    path = write_wav(tmp_path / "a.wav", samples, rate, subtype="FLOAT")
+    for name, read_it in (
+        (str(path), lambda config: stretch(path, config)),
+        ("the audio in memory", lambda config: np.concatenate(list(array_blocks(samples, rate, config)))),
+    ):
+        caplog.clear()
+        if samples.any():
+            read_it(AudioConfig())
+        assert ("cancel each other" in caplog.text) == (lost_db is not None)
+        if lost_db is not None:
+            assert caplog.records[0].getMessage() == (
+                f"{name}: the channels cancel each other (their mean is {lost_db:.0f} dB too low, "
+                "one is the inverse of another); take one with --channel"
+            )
+            caplog.clear()
+            read_it(AudioConfig(channel="2"))
+            assert caplog.text == ""
 
 
 # Segments

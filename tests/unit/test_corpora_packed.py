@@ -8,7 +8,7 @@ from support.copies import write_jsonl, write_parquet, write_tar
 
 from firered.corpora import lhotse, parquet, tars
 from firered.corpora.corpus_set import CorpusSet
-from firered.corpora.packed import Packed, file_name, unpack
+from firered.corpora.packed import Packed, unpack
 from firered.errors import DataError
 from firered.optional import advice_for
 
@@ -56,10 +56,6 @@ def test_any_id_is_a_file_of_its_own(key, tmp_path):
     assert done.files[key].parent == tmp_path / "out"
     assert done.files[key].is_file()
     assert unpack({key: Packed(tmp_path / "c{}.tar", "a")}, tmp_path / "out").files == {key: done.files[key]}
-
-
-def test_names_do_not_meet():
-    assert len({file_name(key) for key in ("a/b", "a_b", "a//b", "a_/b", "录" * 100, "录" * 101)}) == 6
 
 
 def test_no_name_in_a_container_becomes_a_command(tmp_path):

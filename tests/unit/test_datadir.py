@@ -126,15 +126,6 @@ def test_an_empty_value_may_be_allowed(tmp_path):
     assert read_table(tmp_path / "text", empty_value_ok=True) == {"a": "", "b": "", "c": "1"}
 
 
-def test_a_byte_order_mark_is_named(tmp_path):
-    (tmp_path / "text").write_bytes(b"\xef\xbb\xbfa 1\nb 2\n")
-    with pytest.raises(DataError, match=r"text:1: .*byte-order mark \(BOM\)"):
-        read_table(tmp_path / "text")
-    problems = []
-    assert read_table(tmp_path / "text", problems) == {"b": "2"}
-    assert problems[0].key == "a"
-
-
 def test_a_missing_file_is_named(tmp_path):
     with pytest.raises(DataError, match=r"wav\.scp: no such file"):
         read_table(tmp_path / "wav.scp")

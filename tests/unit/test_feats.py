@@ -247,3 +247,44 @@ def test_statistics_of_something_else(tmp_path, stats, reason):
         write_matrix(tmp_path / "cmvn.ark", stats)
     with pytest.raises(ModelError, match=rf"cmvn\.ark: .*{reason}"):
         Cmvn.read(tmp_path / "cmvn.ark")
+
+
+def statistics(**changes):
+    stats = np.zeros((2, NUM_BINS + 1))
+    stats[0] = [*np.full(NUM_BINS, 10.0 * 1000), 1000]
+    stats[1, :-1] = 1000 * (12.0 + 10.0**2)
+    for place, value in changes.items():
+        row, column = {"count": (0, -1), "sum": (0, 3), "square": (1, 3)}[place]
+        stats[row, column] = value
+    return stats
+
+
+@pytest.mark.parametrize(
+    ("stats", "message"),
+    [
+        (statistics(count=np.nan), "not global CMVN statistics of 80 bins"),
+        (statistics(count=0), "not global CMVN statistics"),
+        (statistics(count=-5), "not global CMVN statistics"),
+        (statistics(square=np.inf), "not global CMVN statistics"),
+        (statistics(count=1e300), "no statistics of speech, bin 0 has mean 1e-296"),
+        (statistics(count=1e-300), "no statistics of speech, bin 0"),
+        (statistics(sum=1e300), "no statistics of speech, bin 3"),
+        (statistics(square=1000 * 10.0**2), "bin 3 has mean 10 and variance 0"),
+        (statistics(square=5.0), "no statistics of speech, bin 3"),
+        (np.zeros((2, 80)), r"of 80 bins \(shape \(2, 80\)\)"),
+        (np.zeros((2, 200_000)), "more than CMVN statistics have"),
+    ],
+)
+def test_statistics_of_no_speech_are_refused(tmp_path, stats, message):
+    write_matrix(tmp_path / "cmvn.ark", stats)
+    with pytest.raises(ModelError, match=rf"cmvn\.ark: .*{message}"):
+        Cmvn.read(tmp_path / "cmvn.ark")
+
+
+@pytest.mark.parametrize("kind", [b"FM ", b"DM ", b"CM ", b"CM2", b"CM3", b"FV "])
+@pytest.mark.parametrize("size", [-1, 0, 10**6, 2**31 - 1])
+def test_statistics_of_a_size_that_the_file_does_not_have(tmp_path, kind, size):
+    number = size.to_bytes(4, "little", signed=True)
+    (tmp_path / "cmvn.ark").write_bytes(b"\0B" + kind + b"\4" + number + b"\4" + number + bytes(600))
+    with pytest.raises(ModelError, match=r"cmvn\.ark: "):
+        Cmvn.read(tmp_path / "cmvn.ark")

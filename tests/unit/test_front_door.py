@@ -4,6 +4,7 @@ import ast
 import inspect
 import io
 import logging
+import math
 import subprocess
 import sys
 import tarfile
@@ -224,6 +225,13 @@ def test_a_channel_of_an_array():
         list(as_frames(both, config=AudioConfig(channel="3")))
 
 
+class NoFile:
+    """An object with `read` that gives no bytes."""
+
+    def read(self, size=-1):
+        return "text"
+
+
 @pytest.mark.parametrize(
     ("audio", "reason"),
     [
@@ -240,6 +248,41 @@ def test_a_channel_of_an_array():
         (np.zeros(100, np.uint8), "expected samples"),
         ((samples(), 0), "0 is no sample rate"),
         ((samples(), 16000.5), "is no sample rate"),
+        ((samples(), -16000), "-16000 is no sample rate"),
+        ((samples(), 1), "1 is no sample rate: expected 1000 to"),  # 16,000 samples of each
+        ((samples(), 10**12), "is no sample rate"),
+        ((samples(), math.nan), "nan is no sample rate"),
+        ((samples(), "16000"), "'16000' is no sample rate"),
+        ((samples(), None), "None is no sample rate"),
+        ((samples(), [16000]), "is no sample rate"),
+        ((samples(), np.bool_(True)), "is no sample rate"),
+        ([0.1] * 400, "list is no audio; accepted are"),
+        ([[0.1, 0.2], [0.1]], "list is no audio"),
+        (["a.wav"], "list is no audio"),
+        ({"array": samples()}, "dict is no audio"),
+        (object(), "object is no audio"),
+        (16000, "int is no audio"),
+        (np.broadcast_to(np.float32(0.1), 10**12), "17361 hours, at most 1000"),
+        (torch.zeros(1).expand(10**12), "17361 hours at 16 kHz"),
+        (torch.zeros(1, 1, dtype=torch.float16).expand(2, 10**11), "3472 hours at 16 kHz"),
+        (np.broadcast_to(np.int16(1), (10**11, 2)), "hours, at most 1000"),
+        (torch.zeros(100, dtype=torch.bool), "got bool of shape"),
+        (torch.zeros(100, dtype=torch.int64), "got int64 of shape"),
+        (torch.zeros(()), "expected samples"),
+        (torch.zeros(16000, device="meta"), "without values"),
+        (torch.zeros(16000).to_sparse(), "sparse"),
+        (torch.nested.nested_tensor([torch.zeros(3), torch.zeros(4)]), "nested"),
+        (torch.quantize_per_tensor(torch.zeros(16000), 0.1, 0, torch.qint8), "quantized"),
+        (np.array([{}, {}]), "got object of shape"),
+        (np.zeros(100, "datetime64[s]"), "got datetime64"),
+        (np.zeros(100, [("a", "f4")]), "of shape"),
+        (bytes(10_000), "not audio|not wav"),
+        (io.StringIO("text"), "opened as text"),
+        (NoFile(), "not a binary file"),
+        (Rxfilename(5), "Rxfilename is no audio"),
+        ("a" * 5000, "File name too long"),
+        ("a\0.wav", "null byte"),
+        ("\ud800.wav", "surrogates|no such file"),
         ((samples(), True), "is no sample rate"),
         ((16000, samples()), "the sample rate comes second"),
         ((samples(), 16000, 1), "a tuple of 3 is no audio"),
@@ -253,6 +296,69 @@ def test_a_channel_of_an_array():
 def test_what_is_no_audio_is_refused_with_its_name(audio, reason):
     with pytest.raises(AudioError, match=reason):
         list(as_frames(audio))
+
+
+MISTAKES = {
+    "numbers": [0.1] * 400,
+    "a huge list": range(10**12),
+    "a rate that is a string": (samples(), "16000"),
+    "a rate that is nothing": (samples(), None),
+    "a rate of 1 Hz": (samples(), 1),
+    "complex": torch.zeros(16000, dtype=torch.complex64),
+    "no device": torch.zeros(16000, device="meta"),
+    "endless": np.broadcast_to(np.float32(0.1), 10**12),
+    "an object": object(),
+}
+
+
+@pytest.mark.parametrize("audio", MISTAKES.values(), ids=MISTAKES)
+@pytest.mark.parametrize("name", ["vad", "stream_vad", "mvad", "lid", "asr"])
+def test_every_module_refuses_at_once_what_is_no_audio(loaded, name, audio):
+    with pytest.raises(FireRedError):
+        loaded[name](audio)
+    outcomes = loaded[name].batch([audio, RECORDING])
+    assert isinstance(outcomes[0], FireRedError)
+    assert not isinstance(outcomes[1], Exception)
+
+
+def test_a_list_of_numbers_is_not_as_many_recordings(loaded):
+    for numbers in ([0.1] * 400, range(10**12), [np.float32(0.1)]):
+        with pytest.raises(OptionError, match="a list of numbers is no audio"):
+            loaded["vad"].batch(numbers)
+    for uttids in ("ab", 5, {"a": 1}):
+        with pytest.raises(OptionError, match="uttids: expected a list of ids"):
+            loaded["vad"].batch([RECORDING, RECORDING], uttids)
+    with pytest.raises(OptionError, match="uttid: 5 is not a string"):
+        loaded["vad"](RECORDING, 5)
+
+
+@pytest.mark.parametrize("text", [5, None, b"hello", ["a"], {}, np.zeros(3), "\ud800x"])
+def test_every_module_refuses_at_once_what_is_no_text(loaded, text):
+    for refused in (lambda: loaded["punc"](text), lambda: loaded["aligner"](RECORDING, text)):
+        with pytest.raises(OptionError, match="text: "):
+            refused()
+    outcomes = loaded["punc"].batch([text, "hello"])
+    assert isinstance(outcomes[0], OptionError)
+    assert outcomes[1].origin_text == "hello"
+    outcomes = loaded["aligner"].batch([RECORDING, RECORDING], [text, "hello"])
+    assert isinstance(outcomes[0], OptionError)
+    assert not isinstance(outcomes[1], Exception)
+
+
+@pytest.mark.parametrize("texts", ["ab", b"ab", 5, None])
+def test_one_text_is_not_several(loaded, texts):
+    with pytest.raises(OptionError, match="batch takes several texts, this is one"):
+        loaded["punc"].batch(texts)
+    with pytest.raises(OptionError, match="batch takes several texts, this is one"):
+        loaded["aligner"].batch([RECORDING, RECORDING], texts)
+
+
+@pytest.mark.parametrize("place", [5, None, b"x", ["a"], object()])
+def test_what_is_no_directory_is_refused(place):
+    with pytest.raises(OptionError, match="expected a directory or a published name, got"):
+        firered.load(place)
+    with pytest.raises(OptionError, match="expected a directory or a published name, got"):
+        firered.transcribe(RECORDING, place)
 
 
 def test_a_closed_file_is_refused():

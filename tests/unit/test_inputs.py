@@ -194,8 +194,8 @@ def test_a_name_that_no_table_can_hold_is_a_problem_of_its_own(tmp_path):
     inputs = found_in(tmp_path / "in")
     assert names(inputs) == ["good"]
     assert {key: reason.rpartition("/")[2] for key, reason in problems(inputs).items()} == {
-        "??": "??.wav': rename it, the name is not UTF-8 or breaks the line",
-        "a_b": "a\\nb.wav': rename it, the name is not UTF-8 or breaks the line",
+        "??": "??.wav': the name is not UTF-8; rename the file",
+        "a_b": "a\\nb.wav': the name breaks the line; rename the file",
     }
 
 
@@ -479,10 +479,35 @@ def test_a_segment_to_the_end_of_its_recording(tmp_path, rate, end_s):
     assert frames.duration_s == pytest.approx(0.4, abs=0.001)
 
 
-def test_a_segment_beyond_the_end_of_its_recording(tmp_path):
+@pytest.mark.parametrize(
+    ("end_s", "options", "cut"),
+    [
+        (0.504, {}, True),
+        (0.6, {}, True),
+        (1.0, {}, True),
+        (1.01, {}, False),
+        (0.6, {"max_overshoot": 0.0}, False),
+        (0.6, {"max_overshoot": 0.05}, False),
+        (9.0, {"max_overshoot": 10.0}, True),
+        (1e6, {"allow_truncated": True}, True),
+    ],
+)
+@pytest.mark.parametrize("rate", [8000, 16000])
+def test_a_segment_beyond_the_end_of_its_recording(tmp_path, caplog, rate, end_s, options, cut):
+    path = write_wav(tmp_path / "a.wav", noise(rate // 2), rate)
+    frames = of_utterance(Utterance("u", "r", str(path), start_s=0.1, end_s=end_s), AudioConfig(**options))
+    what = f"the segment ends at {end_s:.3f} s, the recording r at 0.500 s"
+    if cut:
+        assert len(joined(frames)) == 38
+        assert frames.duration_s == pytest.approx(0.4)
+        assert f"u: {what}; cut there" in caplog.text
+    else:
+        with pytest.raises(AudioError, match=f"{what}; --max-overshoot"):
+            joined(frames)
+
+
+def test_a_segment_that_starts_after_its_recording(tmp_path):
     path = write_wav(tmp_path / "a.wav")
-    with pytest.raises(AudioError, match=r"the segment ends at 0\.600 s, the recording r at 0\.500 s"):
-        joined(of_utterance(Utterance("u", "r", str(path), start_s=0.1, end_s=0.6), MIX))
     with pytest.raises(AudioError, match=r"from 0\.700 s on, r holds no samples"):
         joined(of_utterance(Utterance("u", "r", str(path), start_s=0.7, end_s=0.8), MIX))
 
@@ -517,8 +542,20 @@ def test_stored_frames_that_cannot_be_used(tmp_path, matrix, reason):
         joined(of_utterance(Utterance("a", "a", feats=place), MIX))
 
 
+def test_stored_rows_beyond_the_matrix(tmp_path, caplog):
+    matrix = noise((30, NUM_BINS), 15.0)
+    place = stored(tmp_path / "f.ark", matrix)
+    for last, options in ((79, {}), (29 + 500, {"allow_truncated": True}), (34, {"max_overshoot": 0.05})):
+        frames = of_utterance(Utterance("a", "a", feats=f"{place}[10:{last}]"), AudioConfig(**options))
+        np.testing.assert_array_equal(joined(frames), matrix[10:])
+        assert "cut there" in caplog.text
+    for last, options in ((80, {}), (35, {"max_overshoot": 0.05}), (30, {"max_overshoot": 0.0})):
+        with pytest.raises(DataError, match="no such range, rows of the matrix: 30"):
+            joined(of_utterance(Utterance("a", "a", feats=f"{place}[10:{last}]"), AudioConfig(**options)))
+
+
 def test_stored_frames_that_are_not_there(tmp_path):
-    with pytest.raises(DataError, match=r"f\.ark:3: No such file"):
+    with pytest.raises(DataError, match=r"f\.ark:3: no such file"):
         joined(of_utterance(Utterance("a", "a", feats=f"{tmp_path}/f.ark:3"), MIX))
 
 

@@ -17,6 +17,7 @@ from support.signals import noise, sine, write_wav
 from support.transcripts import ANY, EVIL, TEXTS, everywhere, in_language, made, meeting
 
 from firered.audio.config import AudioConfig
+from firered.audio.like import Rxfilename
 from firered.data.write import one_line
 from firered.errors import AudioError
 from firered.output import report as module
@@ -138,7 +139,7 @@ def test_long_sound_is_linked(name, tmp_path, monkeypatch):
 def test_long_sound_that_is_no_file_is_not_linked(tmp_path, monkeypatch):
     monkeypatch.setattr(module, "EMBED_S", 0.4)
     path = write_wav(tmp_path / "a.wav")
-    data = page_of(made(dur_s=0.5), tmp_path, f"cat {path} |").data
+    data = page_of(made(dur_s=0.5), tmp_path, Rxfilename(f"cat {path} |")).data
     assert data["audio"] is None
     assert len(base64.b64decode(data["peaks"]["pairs"])) == 2 * 50
 

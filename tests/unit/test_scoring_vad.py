@@ -140,7 +140,7 @@ BAD = {  # file, content: the message about it
     "a short rttm": ("rttm", "SPEAKER a 1 0.5 1\n", "rttm:1: 5 fields where 8 are needed"),
     "segments": ("segments", "a-1 a 3\n", "segments:1"),
     "no TextGrid": ("a.TextGrid", "not one\n", "a.TextGrid: not a readable TextGrid"),
-    "bytes": ("a.lab", b"\xff\xfe\x00", "a.lab: not UTF-8"),
+    "bytes": ("a.lab", b"\xff\xfe\x00", "a.lab:1: UTF-16, not UTF-8"),
     "nothing known": ("a.doc", "", "no labels here: neither rttm nor segments"),
 }
 

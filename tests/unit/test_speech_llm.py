@@ -19,6 +19,7 @@ from firered.asr.families.speech_llm_loaded import LoadedLlm, llm_dtype, llm_fol
 from firered.errors import ModelError, OptionError
 from firered.models.adapters import Adapter
 from firered.models.bfloat16 import WidenedLinear, cpu_has_bfloat16
+from firered.models.checkpoint import load_checkpoint
 from firered.models.llm_stepper import LlmSteps, keep_rows
 from firered.models.qwen import LORA_TARGETS, load_llm, with_lora
 from firered.models.speech_llm import SpeechLlm, positions_of, splice
@@ -309,6 +310,15 @@ def fewer(folder):
     save_file(weights, folder / "model.safetensors", {"format": "pt"})
 
 
+def index(*weight_map):
+    def write(folder):
+        (folder / "model.safetensors.index.json").write_text(
+            json.dumps(dict(zip(["weight_map"], weight_map, strict=False)))
+        )
+
+    return write
+
+
 def half_indexed(folder):
     (folder / "model.safetensors.index.json").write_text(json.dumps({"weight_map": {"a": "m-1-of-2.safetensors"}}))
 
@@ -316,6 +326,16 @@ def half_indexed(folder):
 @pytest.mark.parametrize(
     ("damage", "reason"),
     [
+        (index(), "index.json: no `weight_map` from tensors to names of files in this folder"),
+        (index([]), "index.json: no `weight_map`"),
+        (index({}), "index.json: no `weight_map`"),
+        (index({"a": ["x"]}), "index.json: no `weight_map`"),
+        (index({"a": "../model.safetensors"}), "index.json: no `weight_map`"),
+        (index({"a": "/etc/passwd"}), "index.json: no `weight_map`"),
+        (lambda folder: edit_config(folder, num_hidden_layers=10**9), "num_hidden_layers is 1000000000, but its"),
+        (lambda folder: edit_config(folder, hidden_size="48"), "config.json: the argument hidden_size of a Qwen2 is"),
+        (lambda folder: edit_config(folder, num_attention_heads=0), "the argument num_attention_heads of a Qwen2 is"),
+        (lambda folder: edit_config(folder, vocab_size=10**9), r"weight is \(272, 48\), by its config.json"),
         (lambda folder: (folder / "config.json").unlink(), "config.json: missing; a Hugging Face folder"),
         (lambda folder: (folder / "config.json").write_text("{"), "config.json: not readable as JSON"),
         (lambda folder: (folder / "config.json").write_text("[]"), "config.json: not a JSON object"),
@@ -544,3 +564,21 @@ def test_only_lora_learns_in_training():
     learning = {name for name, value in model.named_parameters() if value.requires_grad}
     assert learning == {name for name, _ in model.named_parameters() if ".lora_" in name}
     assert len(learning) == 2 * 2 * len(LORA_TARGETS)
+
+
+@pytest.mark.parametrize(
+    ("shape", "name", "reason"),
+    [
+        ((10**6, 1), None, "LoRA of rank 1000000, the language model is 48 wide"),
+        ((), None, "LoRA of rank 0"),
+        ((4, 48), "llm.base_model.model.model.layers.0.mlp.nothing.lora_A.default.weight", "model.pth.tar: "),
+    ],
+)
+def test_lora_that_fits_no_language_model(own_dir, shape, name, reason):
+    args, state = load_checkpoint(own_dir / "model.pth.tar")
+    lora = [key for key in state if ".lora_" in key]
+    kept = {key: value.clone() for key, value in state.items() if key not in lora}
+    changed = {name or next(key for key in lora if ".lora_A." in key): torch.zeros(shape)}
+    torch.save({"args": args, "model_state_dict": kept | changed}, own_dir / "model.pth.tar")
+    with pytest.raises(ModelError, match=reason):
+        load(own_dir)

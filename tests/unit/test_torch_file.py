@@ -186,3 +186,18 @@ def test_a_header_that_disagrees_with_the_directory_is_refused(tmp_path):
     path.write_bytes(raw)
     with pytest.raises(ModelError, match="is not where it should be"):
         read_torch_file(path)
+
+
+@pytest.mark.parametrize("old", [False, True])
+def test_what_was_read_can_be_saved_and_read_again(tmp_path, old):
+    """Each tensor by itself, not the file that it was read from."""
+    tensors = {"a": torch.randn(700, 31), "b": torch.ones(3, dtype=torch.bfloat16), "none": torch.zeros(0)}
+    torch.save(tensors, tmp_path / "first.pt", _use_new_zipfile_serialization=not old)
+    read = read_torch_file(tmp_path / "first.pt")
+    torch.save(read, tmp_path / "second.pt")
+    torch.save({"a": read["a"]}, tmp_path / "one.pt")
+    again = read_torch_file(tmp_path / "second.pt")
+    assert all(torch.equal(again[name], tensor) for name, tensor in tensors.items())
+    read["b"][0] = 5.0  # a change stays in memory
+    assert torch.equal(read_torch_file(tmp_path / "first.pt")["b"], tensors["b"])
+    assert abs((tmp_path / "one.pt").stat().st_size - tensors["a"].nbytes) < 5000

@@ -42,10 +42,11 @@ def left_out(task):
 
 def test_an_example_is_the_normalised_features_and_the_transcript(corpus, tmp_path):
     task = build(values("aed", corpus, tmp_path, steps=1, model=SMALL_AED))
-    key, feats, ids = task.train.item(task.train.keys.index("a2"), 0)
+    key, feats, (ids, labelled) = task.train.item(task.train.keys.index("a2"), 0)
     cmvn = Cmvn.read(tmp_path / "cmvn.ark")
     torch.testing.assert_close(feats, cmvn(fbank(read(corpus / "data/a2.wav"))))
     assert (key, ids) == ("a2", Tokenizer.from_dir(corpus / "tokens").tokenize("好天气").ids)
+    assert labelled == (0, -(-len(feats) // 4))
     every = torch.cat([task.train.item(index, None)[1] for index in range(6)])
     assert every.mean(0).abs().max() < 1e-4
     assert every.std(0, unbiased=False) == pytest.approx(1.0, abs=1e-3)
@@ -71,7 +72,7 @@ def test_pure_noise_has_no_text_and_no_voice(corpus, tmp_path):
     for task, model in (("aed", SMALL_AED), ("mvad", SMALL_VAD)):
         task_data = build(values(task, corpus, tmp_path / task, steps=1, model=model, augment=augment))
         items = [task_data.train.item(index, 0) for index in range(6)]
-        assert all(len(item[2]) == 0 if task == "aed" else not item[2].any() for item in items)
+        assert all(len(item[2][0]) == 0 if task == "aed" else not item[2].any() for item in items)
         # the noise of half a second repeats
         assert all(torch.isfinite(item[1]).all() for item in items)
         assert len(task_data.dev.item(0, None)[2]) > 0
@@ -219,7 +220,7 @@ def test_characters_outside_the_dictionary_are_counted(corpus, tmp_path, caplog,
     message = f"data.train: 3 texts with tokens outside the dictionary, {fate}: 天 (3) 气 (2)"
     assert message in caplog.text
     if unknown == "unk":
-        assert task.train.item(task.train.keys.index("b1"), None)[2] == [1, 1]
+        assert task.train.item(task.train.keys.index("b1"), None)[2][0] == [1, 1]
     else:
         assert task.train.keys == ["a1", "a3", "b3"]
         assert "b1 not in the dictionary: 天 天" in left_out(task)

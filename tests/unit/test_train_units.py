@@ -20,7 +20,8 @@ from firered.train.data.config import AugmentConfig, SpecAugmentConfig
 from firered.train.data.labels import frame_labels
 from firered.train.data.stream import Stream, dynamic_batches, evaluation
 from firered.train.data.text import teacher_forcing
-from firered.train.data.transcribed import _fits
+from firered.train.data.transcribed import _fits, labelled_frames
+from firered.train.objectives.encoder_decoder import ctc_loss
 from firered.train.objectives.regularise import Progress, set_dropout, spec_augment
 from firered.train.objectives.schedule import learning_rate
 from firered.train.tasks.aed import AedTaskConfig, objective_of
@@ -224,6 +225,7 @@ def test_padding_changes_no_loss():
         tensors["feats"] = torch.nn.utils.rnn.pad_sequence([feats[n] for n in which], batch_first=True)
         tensors["lengths"] = lengths[which]
         tensors["token_lengths"] = torch.tensor([len(ids[n]) for n in which])
+        tensors["labelled"] = torch.tensor([[2, 14], [0, 11]])[which]
         return objective(tensors).loss.item()
 
     assert loss([0, 1]) == pytest.approx(loss([0]) + loss([1]), rel=1e-5)
@@ -234,6 +236,53 @@ def test_padding_changes_no_loss():
 )
 def test_frames_that_ctc_needs(frames, ids, fits):
     assert _fits(frames, ids) == fits
+
+
+def _levels(*runs):
+    """Features (T, 80) of so many frames at so many decibels."""
+    return torch.cat([torch.full((frames, 80), db * math.log(10) / 10) for frames, db in runs])
+
+
+@pytest.mark.parametrize(
+    ("runs", "needed", "silence_db", "expected"),
+    [
+        ([(40, 0), (40, 50), (40, 0)], 3, 30, (9, 18)),  # the speech is in 10 to 19
+        ([(40, 0), (40, 50), (40, 0)], 3, 0, (0, 30)),
+        ([(40, 0), (40, 50), (40, 0)], 3, 60, (0, 28)),  # not that much fainter
+        ([(40, 0), (40, 50), (40, 0)], 10, 30, (0, 30)),  # it has 9 frames
+        ([(12, 0), (20, 50), (40, 0), (20, 45), (10, 0)], 3, 30, (2, 21)),  # a pause is inside
+        ([(41, 50)], 3, 30, (0, 9)),
+        ([(20, 0), (21, math.nan)], 3, 30, (0, 9)),  # training tells of such features elsewhere
+    ],
+)
+def test_ctc_labels_frames_of_speech_alone(runs, needed, silence_db, expected):
+    assert labelled_frames(_levels(*runs), needed, silence_db) == expected
+
+
+def test_ctc_has_blanks_outside_of_the_speech():
+    torch.manual_seed(0)
+    logits = torch.randn(2, 9, 5, dtype=torch.float64, requires_grad=True)
+    tensors = teacher_forcing([[3, 4], [2]]) | {"token_lengths": torch.tensor([2, 1])}
+    lengths, labelled = torch.tensor([9, 6]), torch.tensor([[2, 6], [0, 4]])
+    loss = ctc_loss(logits.log_softmax(-1), lengths, tensors | {"labelled": labelled})
+    expected = 0.0
+    for n, (first, end) in enumerate(labelled.tolist()):
+        log_probs = logits[n].log_softmax(-1)
+        ids = tensors["tokens"][n, 1 : 1 + int(tensors["token_lengths"][n])]
+        expected += torch.nn.functional.ctc_loss(
+            log_probs[first:end], ids, (end - first,), (len(ids),), reduction="sum"
+        )
+        expected -= log_probs[[*range(first), *range(end, int(lengths[n]))], 0].sum()
+    torch.testing.assert_close(loss, expected)
+    gradients = [torch.autograd.grad(value, logits, retain_graph=True)[0] for value in (loss, expected)]
+    torch.testing.assert_close(*gradients)
+
+    whole = tensors | {"labelled": torch.stack([torch.zeros(2, dtype=torch.int64), lengths], 1)}
+    usual = torch.nn.functional.ctc_loss(
+        logits.log_softmax(-1).transpose(0, 1), tensors["tokens"][:, 1:], lengths, tensors["token_lengths"],
+        reduction="sum",
+    )  # fmt: skip
+    assert torch.equal(ctc_loss(logits.log_softmax(-1), lengths, whole), usual)
 
 
 @pytest.mark.parametrize(

@@ -8,8 +8,9 @@ from pathlib import Path
 from firered.cli.corpus import prepare
 from firered.corpora.copies import add_copy, copy_of
 from firered.corpora.corpus_set import CorpusSet, Entry
-from firered.corpora.files import need, visible
+from firered.corpora.files import need
 from firered.data.datadir import read_table
+from firered.data.files import visible
 
 EXPECTED = 7176
 GET = "get data_aishell.tgz from openslr.org/33 and unpack it, and then every wav/*.tar.gz in the folder wav"

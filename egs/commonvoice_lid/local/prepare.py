@@ -8,8 +8,9 @@ from firered.cli.corpus import prepare
 from firered.corpora import tars
 from firered.corpora.copies import add_copy, copy_of
 from firered.corpora.corpus_set import CorpusSet, Entry
-from firered.corpora.files import files_below, not_there, numbered_lines, present, recipe_table, visible
+from firered.corpora.files import files_below, not_there, numbered_lines, present, recipe_table
 from firered.corpora.packed import Packed
+from firered.data.files import visible
 from firered.errors import DataError
 
 TABLES = Path(__file__).resolve().parents[1] / "tables"

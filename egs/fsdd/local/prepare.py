@@ -14,8 +14,8 @@ from typing import Annotated
 import soundfile
 import typer
 
-from firered.corpora.files import visible
 from firered.data.datadir import spk2utt_of, write_lines, write_table
+from firered.data.files import visible
 from firered.data.write import seconds
 from firered.errors import DataError, FireRedError
 

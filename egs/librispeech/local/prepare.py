@@ -7,8 +7,9 @@ from pathlib import Path
 from firered.cli.corpus import prepare
 from firered.corpora.copies import add_copy, copy_of
 from firered.corpora.corpus_set import CorpusSet, Entry, Reading
-from firered.corpora.files import need, visible
+from firered.corpora.files import need
 from firered.data.datadir import read_table
+from firered.data.files import visible
 
 EXPECTED = {"test-clean": 2620, "test-other": 2939}
 GET = "get {}.tar.gz from openslr.org/12 and unpack it"

@@ -10,6 +10,7 @@ import typer
 from firered.data.datadir import write_lines
 from firered.errors import DataError
 
+_SHORTEST_S = 0.03
 Words = list[tuple[str, float, float]]
 
 
@@ -50,16 +51,30 @@ def all_errors(true: dict[str, Words], found: dict[str, Words]) -> np.ndarray:
     return np.concatenate([boundary_errors(true[key], found[key]) for key in sorted(found)])
 
 
+def word_figures(true: dict[str, Words], found: dict[str, Words]) -> dict[str, float]:
+    """Mean errors of starts and ends in milliseconds, and how many words are so short that nobody says them."""
+    errors = {key: 1000 * np.abs(boundary_errors(true[key], found[key])) for key in sorted(found)}
+    lengths = np.array([end - start for words in found.values() for _, start, end in words])
+    return {
+        "mean ms": float(np.mean(np.concatenate(list(errors.values())))),
+        "last words ms": float(np.mean([of_all[-2:] for of_all in errors.values()])),
+        "short words": float(np.sum(lengths < _SHORTEST_S)),
+    }
+
+
 def main(
     true: Annotated[Path, typer.Argument(help="ctm of the corpus")],
     found: Annotated[Path, typer.Argument(help="ctm of the alignment")],
     out: Annotated[Path, typer.Argument(help="folder for score.json")],
 ) -> None:
-    """Write median and 90th percentile of the errors, in milliseconds, over all starts and ends of words."""
+    """Write median, 90th percentile and mean of the errors, in milliseconds, and the number of words below 30 ms.
+
+    Errors are those of starts and ends of words; one of the means is over the last words of the utterances alone.
+    """
     right, aligned = read_words(true), read_words(found)
     missing = sorted(right.keys() - aligned.keys())
     errors = 1000 * np.abs(all_errors(right, aligned))
-    figures = {"median ms": np.median(errors), "90% ms": np.percentile(errors, 90)}
+    figures = {"median ms": np.median(errors), "90% ms": np.percentile(errors, 90)} | word_figures(right, aligned)
     metrics = {name: {"value": float(value)} for name, value in figures.items()}
     score = {"utterances": len(aligned), "boundaries": len(errors), "missing": len(missing), "metrics": metrics}
     out.mkdir(parents=True, exist_ok=True)

@@ -14,15 +14,15 @@ from firered.data.datadir import DataDir, read_table, spk2utt_of, write_lines, w
 
 _TOP = Path(__file__).resolve().parents[3]
 _SETS = ("test", "talk_test")
-_UTTERANCES = {"zh": 5, "en": 4, "yue": 2, "cs": 2}  # of test by grammar; of the conversations all
+_UTTERANCES = {"zh": 5, "en": 4, "yue": 2, "cs": 2}  # by grammar
+_CONVERSATIONS = {"zh": 2, "en": 2, "yue": 1, "cs": 1}
 
 
 def chosen(data: DataDir) -> list[str]:
-    """The first utterances of each grammar, by turns of the speakers; of a set of conversations all."""
+    """The first utterances, or conversations, of each grammar in the order in which their sentences were drawn."""
     keys = sorted(data.wav_scp, key=lambda key: key.rpartition("-")[2])
-    if (data.path / "rttm").is_file():
-        return keys
-    return [key for name, count in _UTTERANCES.items() for key in [k for k in keys if f"-{name}-" in k][:count]]
+    counts = _CONVERSATIONS if (data.path / "rttm").is_file() else _UTTERANCES
+    return [key for name, count in counts.items() for key in [k for k in keys if f"-{name}-" in k][:count]]
 
 
 def main(

@@ -34,19 +34,24 @@ _TRAIN_VOICES = (
     *("pablo", "paul", "pedro", "quincy", "rob", "robert", "sandro", "shelby", "steph", "travis", "victor", "zac"),
 )
 VOICES = {"train": _TRAIN_VOICES, "dev": (*_TRAIN_VOICES, "m5"), "test": ("f3", "f5", "m7")}
+_PITCHES = {"train": (25, 75), "dev": (30, 70), "test": (30, 70)}
+_SPEEDS = {"train": (160, 250), "dev": (170, 240), "test": (170, 240)}
 
 # How many utterances of each grammar, mixtures and texts
 ASR = {
-    "train": {"zh": 4400, "en": 3400, "cs": 500, "yue": 700},
+    "train": {"zh": 4400, "en": 4200, "cs": 600, "yue": 900},
     "dev": {"zh": 80, "en": 50, "cs": 10, "yue": 15},
     "test": {"zh": 120, "en": 80, "cs": 20, "yue": 30},
 }
 PHRASES = {"zh": 1200, "en": 1000, "yue": 300}  # for the first stage of training, of its voices
-_PHRASE_CHARACTERS = {"zh": 4, "yue": 4, "en": 16}  # at most
+_PHRASE_CHARACTERS = {"zh": 4, "yue": 4}  # at most
+_PHRASE_LETTERS = 16  # of the other languages
 LANGUAGES = ("zh", "yue", "en", "es", "fr", "de", "ru")
-LID = {"train": 350, "dev": 12, "test": 40}  # of each language
+LID = {"train": 500, "dev": 12, "test": 40}  # of each grammar; Mandarin with English words is Mandarin
+LID_GRAMMARS = (*LANGUAGES, "cs")
+LID_PHRASES = 150  # of each language, in training
 MIXTURES = {"train": 320, "dev": 30, "test": 60}
-TALKS = {"zh": 2, "en": 2, "yue": 1, "cs": 1}  # conversations of test
+TALKS = {"zh": 6, "en": 6, "yue": 3, "cs": 3}  # conversations of test
 _TURNS = 6
 _TRIES = 100  # for each text that must differ from those before
 NOISES = 40
@@ -96,24 +101,30 @@ class Script:
         """A short part of a sentence."""
         while True:
             phrase = self._grammars[grammar].phrase(self._rng)
-            if len(phrase) <= _PHRASE_CHARACTERS[grammar] and part_of(phrase) == part:
+            if len(phrase) <= _PHRASE_CHARACTERS.get(grammar, _PHRASE_LETTERS) and part_of(phrase) == part:
                 return phrase
 
     def line(self, part: str, grammar: str, text: str) -> Line:
         """A text with a voice."""
         variant = self._rng.choice(VOICES[part])
-        voice = Voice(variant, pitch=self._rng.randint(30, 70), speed=self._rng.randint(170, 240))
+        voice = Voice(variant, pitch=self._rng.randint(*_PITCHES[part]), speed=self._rng.randint(*_SPEEDS[part]))
         return Line(text, "zh" if grammar == "cs" else grammar, voice)
 
-    def utterances(self, part: str, counts: Mapping[str, int], text: Callable[[str, str], str]) -> list[Task]:
-        """So many utterances of each grammar, of what `text` gives for both; outside train, no two alike."""
+    def utterances(
+        self, part: str, counts: Mapping[str, int], text: Callable[[str, str], str], name: str = ""
+    ) -> list[Task]:
+        """So many utterances of each grammar, of what `text` gives for both; outside train, no two alike.
+
+        A name goes into their ids.
+        """
         tasks = []
         for grammar, count in counts.items():
             draw = partial(text, part, grammar)
             texts = [draw() for _ in range(count)] if part == "train" else distinct(draw, count)
             for number, sentence in enumerate(texts):
                 line = self.line(part, grammar, sentence)
-                tasks.append(Task(f"{line.voice.variant}-{grammar}-{number:05d}", (line,)))
+                key = f"{line.voice.variant}-{grammar}-{name}{number:05d}"
+                tasks.append(Task(key, (line,), varied=part != "test"))
         return tasks
 
     def mixtures(self, part: str, count: int) -> list[Task]:
@@ -152,8 +163,11 @@ def main(
     for part in PARTS:
         sets[part] = script.utterances(part, scaled_all(ASR[part], scale), script.sentence)
         sets[f"lid_{part}"] = script.utterances(
-            part, dict.fromkeys(LANGUAGES, scaled(LID[part], scale)), script.sentence
+            part, dict.fromkeys(LID_GRAMMARS, scaled(LID[part], scale)), script.sentence
         )
+        if part == "train":
+            phrases = dict.fromkeys(LANGUAGES, scaled(LID_PHRASES, scale))
+            sets["lid_train"] += script.utterances(part, phrases, script.phrase, "phrase-")
         sets[f"vad_{part}"] = script.mixtures(part, scaled(MIXTURES[part], scale))
         write_table(out / f"punc_{part}/text", script.texts(part, scaled(PUNC[part], scale)))
         if part in LM:

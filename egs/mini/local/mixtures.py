@@ -12,6 +12,11 @@ Event = tuple[float, float, str]  # start and end in seconds, label
 SPEECH, SINGING, MUSIC = "speech", "singing", "music"
 _PAUSE_S = 0.2  # shorter gaps between words belong to the speech
 _MARGIN_S = 0.15  # of near silence around an utterance
+# In training, as detectors of voice cut an utterance or as people do: seconds before and after it, at times below zero,
+# so that a part of the edge is missing.
+_TIGHT_S = ((-0.02, 0.12), (-0.02, 0.3))
+_WIDE_S = ((0.0, 0.6), (0.0, 0.8))
+_TIGHT_SHARE, _DIGITAL_SHARE = 0.5, 0.2  # of utterances that are cut so; that have digital silence around them
 
 
 def speech_spans(words: Sequence[Word]) -> list[tuple[float, float]]:
@@ -28,10 +33,29 @@ def speech_spans(words: Sequence[Word]) -> list[tuple[float, float]]:
 def utterance(rng: Generator, spoken: Spoken) -> tuple[np.ndarray, list[Word]]:
     """Samples of one utterance in a quiet room at some level, and its words."""
     before_s, after_s = rng.uniform(0.5, 1.5, 2) * _MARGIN_S
-    samples = np.zeros(round(before_s * SAMPLE_RATE) + len(spoken.samples) + round(after_s * SAMPLE_RATE))
-    before_s = round(before_s * SAMPLE_RATE) / SAMPLE_RATE
-    _add(samples, spoken.samples, before_s, rng.uniform(-32, -18))
-    return _in_room(rng, samples), spoken.shifted(before_s)
+    samples, words = _with_margins(spoken, before_s, after_s, rng.uniform(-32, -18))
+    return _in_room(rng, samples), words
+
+
+def varied_utterance(rng: Generator, spoken: Spoken) -> tuple[np.ndarray, list[Word]]:
+    """The same with silence of any length around it, in a room that may be louder or have no sound at all."""
+    margins = _TIGHT_S if rng.random() < _TIGHT_SHARE else _WIDE_S
+    before_s, after_s = (float(rng.uniform(*limits)) for limits in margins)
+    level_db = rng.uniform(-36, -14)
+    samples, words = _with_margins(spoken, before_s, after_s, level_db)
+    if rng.random() < _DIGITAL_SHARE:
+        return np.clip(samples, -1.0, 1.0), words
+    return _in_room(rng, samples, rng.uniform(-80, min(-45.0, level_db - 15))), words
+
+
+def _with_margins(spoken: Spoken, before_s: float, after_s: float, level_db: float) -> tuple[np.ndarray, list[Word]]:
+    """Samples and words of an utterance at this level with silence around it, or cut where a margin is below zero."""
+    before, after = round(before_s * SAMPLE_RATE), round(after_s * SAMPLE_RATE)
+    said = levelled(spoken.samples, _decibels(level_db))[max(0, -before) : len(spoken.samples) + min(0, after)]
+    samples = np.pad(said.astype(np.float64), (max(0, before), max(0, after)))
+    length_s = len(samples) / SAMPLE_RATE
+    words = spoken.shifted(before / SAMPLE_RATE)
+    return samples, [Word(word.text, max(0.0, word.start_s), min(length_s, word.end_s)) for word in words]
 
 
 def conversation(rng: Generator, spoken: Sequence[Spoken]) -> tuple[np.ndarray, list[Word], list[Event]]:
@@ -89,9 +113,10 @@ def _piece(rng: Generator, spoken: Iterator[Spoken]) -> tuple[np.ndarray, list[t
     return sound, [] if kind == "noise" else [(0.0, length_s)], str(kind)
 
 
-def _in_room(rng: Generator, samples: np.ndarray) -> np.ndarray:
-    """The samples over faint noise."""
-    room = levelled(noise(rng, len(samples) / SAMPLE_RATE), _decibels(rng.uniform(-80, -55)))
+def _in_room(rng: Generator, samples: np.ndarray, level_db: float | None = None) -> np.ndarray:
+    """The samples over noise, which is faint unless its level is given."""
+    room = noise(rng, len(samples) / SAMPLE_RATE)
+    room = levelled(room, _decibels(rng.uniform(-80, -55) if level_db is None else level_db))
     return np.clip(samples + room[: len(samples)], -1.0, 1.0)
 
 

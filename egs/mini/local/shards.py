@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import soundfile
-from mixtures import conversation, mixture, utterance
+from mixtures import conversation, mixture, utterance, varied_utterance
 from synth import SAMPLE_RATE, Spoken, Synthesiser, Voice, Word
 
 
@@ -23,11 +23,15 @@ class Line:
 
 @dataclass(frozen=True)
 class Task:
-    """A recording to be made: an utterance, a conversation of several, or a mixture of so many seconds with some."""
+    """A recording to be made: an utterance, a conversation of several, or a mixture of so many seconds with some.
+
+    An utterance that is `varied` has silence of any length around it, as an utterance for training has.
+    """
 
     key: str
     lines: tuple[Line, ...]
     mixture_seconds: float = 0.0
+    varied: bool = False
 
 
 @dataclass(frozen=True)
@@ -65,7 +69,7 @@ def _made(rng: np.random.Generator, spoken: Iterator[Spoken], task: Task) -> tup
         samples, events = mixture(rng, spoken, task.mixture_seconds)
         return samples, {"events": tuple(events)}
     if len(task.lines) == 1:
-        samples, words = utterance(rng, next(spoken))
+        samples, words = (varied_utterance if task.varied else utterance)(rng, next(spoken))
         return samples, {"words": tuple(words)}
     samples, words, events = conversation(rng, [next(spoken) for _ in task.lines])
     return samples, {"words": tuple(words), "events": tuple(events)}

@@ -7,7 +7,8 @@ from pathlib import Path
 
 from firered.cli.corpus import prepare
 from firered.corpora.corpus_set import CorpusSet, Entry, Reading
-from firered.corpora.files import need, rows, visible
+from firered.corpora.files import need, rows
+from firered.data.files import visible
 from firered.data.textgrids import read_textgrid
 from firered.errors import DataError
 from firered.text.joining import join_texts

@@ -6,6 +6,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from firered.data.datadir import DataDir, parse_segments
+from firered.data.files import visible
+from firered.data.lines import read_lines
+from firered.data.names import id_of
 from firered.data.rttm import parse_rttm
 from firered.data.textgrids import read_textgrid
 from firered.errors import DataError
@@ -39,7 +42,7 @@ def read_labels(path: Path, config: VadScoreConfig) -> Labels:
     """
     labels = Labels()
     if path.is_file():
-        _read_file(path, path.stem, labels, config)
+        _read_file(path, id_of(path), labels, config)
         return labels
     if not path.is_dir():
         raise DataError(f"{path}: no such file or directory")
@@ -49,13 +52,13 @@ def read_labels(path: Path, config: VadScoreConfig) -> Labels:
     for name in ("wav.scp", "reco2dur"):
         labels.spans.update({recording: [] for recording in data.table(name) or {}})
     for file in files:
-        _read_file(file, file.stem, labels, config)
+        _read_file(file, id_of(file), labels, config)
     return labels
 
 
 def _label_files(folder: Path) -> list[Path]:
     for suffix in (".TextGrid", ".rttm", ".lab", ".txt"):
-        if files := sorted(folder.rglob(f"*{suffix}")):
+        if files := visible(folder, f"**/*{suffix}"):
             return files
     raise DataError(
         f"{folder}: no labels here: neither rttm nor segments, nor files *.TextGrid, *.rttm, *.lab or *.txt"
@@ -85,11 +88,7 @@ def _read_lines(file: Path, take: Callable[[str], None]) -> None:
 
 
 def _lines(file: Path) -> Iterator[tuple[int, str]]:
-    try:
-        text = file.read_text(encoding="utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise DataError(f"{file}: not UTF-8: {error.reason}") from None
-    for number, line in enumerate(text.splitlines(), 1):
+    for number, line in read_lines(file):
         if line.strip() and not line.startswith((";;", "#")):
             yield number, line
 

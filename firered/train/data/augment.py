@@ -3,6 +3,7 @@
 import logging
 import math
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 import soxr
@@ -67,7 +68,7 @@ class Draws:
 @dataclass(frozen=True)
 class _Noise:
     key: str
-    rxfilename: str
+    audio: str | Path
     channel: int | None
     start_s: float
     duration_s: float
@@ -113,7 +114,7 @@ class WaveAugment:
         start = noise.start_s + offset
         try:
             blocks = read_blocks(
-                noise.rxfilename, AudioConfig(), channel=noise.channel, start_s=start, end_s=start + wanted_s + 0.1
+                noise.audio, AudioConfig(), channel=noise.channel, start_s=start, end_s=start + wanted_s + 0.1
             )
             return np.resize(np.concatenate(list(blocks)), size).astype(np.float32)
         except AudioError as error:
@@ -143,7 +144,7 @@ def _find_noises(path: str) -> list[_Noise]:
         known = recording.end_s - recording.start_s if segmented else recording.duration_s
         if not math.isfinite(known):
             raise DataError(f"noise {recording.id}: its length is not known; give {path}/reco2dur")
-        noises.append(_Noise(recording.id, recording.rxfilename, recording.channel, recording.start_s, known))
+        noises.append(_Noise(recording.id, recording.audio, recording.channel, recording.start_s, known))
     for problem in found.problems:
         log.warning("noise skipped: %s", problem)
     if not noises:

@@ -52,6 +52,14 @@ class TokenDataConfig(DataConfig):
 class SpeechDataConfig(FeatureDataConfig, TokenDataConfig):
     """Utterances with a transcript in `text`."""
 
+    silence_db: float = option(
+        0.0,
+        "CTC has blanks alone before and after the speech, in the frames that are so much fainter than the loudest, "
+        "and in the speech's last 40 to 80 ms, so that it learns to label the words and not the recording's edges; "
+        "0: it may label every frame",
+        low=0,
+    )
+
 
 @dataclass(frozen=True)
 class VadDataConfig(FeatureDataConfig):

@@ -7,6 +7,7 @@ import numpy as np
 
 from firered.audio.framing import FRAME_SHIFT_S
 from firered.data.datadir import DataDir
+from firered.data.names import path_of_id
 from firered.data.rttm import NON_SPEECH, parse_rttm
 from firered.data.textgrids import Tier, read_textgrid
 from firered.errors import DataError, Problem
@@ -90,7 +91,7 @@ def _textgrids(folder: Path, recordings: Iterable[str], problems: list[Problem])
     found: dict[str, Spans] = {}
     for recording in recordings:
         try:
-            grid = read_textgrid(folder / f"{recording}.TextGrid")
+            grid = read_textgrid(path_of_id(folder, recording, ".TextGrid"))
         except DataError as error:
             problems.append(Problem(recording, str(error)))
         else:

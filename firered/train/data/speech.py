@@ -128,10 +128,10 @@ class SpeechCorpus(ABC):
             draw = self._augment.draws(epoch, len(self.keys))[index]
             rng = np.random.default_rng([self._augment.seed, epoch, index])
             feats = fbank(self._augment.apply(_samples(utterance), draw, rng))
-        return utterance.id, self._cmvn(feats), self.target(index, draw, len(feats))
+        return utterance.id, self._cmvn(feats), self.target(index, draw, feats)
 
-    def target(self, index: int, draw: Draw, frames: int) -> Any:  # noqa: ANN401 - what `collate` takes
-        """The target of an utterance augmented as drawn, with `frames` frames."""
+    def target(self, index: int, draw: Draw, feats: Tensor) -> Any:  # noqa: ANN401 - what `collate` takes
+        """The target of an utterance augmented as drawn, with features (T, 80) that are not normalised."""
         return [] if draw.pure_noise else self._targets[index]
 
     @abstractmethod
@@ -159,9 +159,9 @@ def _need_audio(utterances: Sequence[Utterance]) -> None:
 def _samples(utterance: Utterance) -> np.ndarray:
     """(n,) the utterance's audio."""
     blocks = read_blocks(
-        utterance.rxfilename, _AUDIO, channel=utterance.channel, start_s=utterance.start_s, end_s=utterance.end_s
+        utterance.audio, _AUDIO, channel=utterance.channel, start_s=utterance.start_s, end_s=utterance.end_s
     )
-    return np.concatenate(list(whole_segment(utterance, blocks)))
+    return np.concatenate(list(whole_segment(utterance, blocks, _AUDIO)))
 
 
 def write_cmvn(utterances: Sequence[Utterance], count: int, seed: int, path: Path) -> None:

@@ -12,6 +12,7 @@ from torch import Tensor
 from torch.nn.utils.rnn import pad_sequence
 
 from firered.data.datadir import DataDir
+from firered.data.lines import read_lines
 from firered.data.utterance import Utterance
 from firered.errors import DataError, OptionError, Problem
 from firered.text.tokenizer import EOS_ID, PAD_ID, SOS_ID, UNK_ID, Tokenizer
@@ -52,13 +53,7 @@ def sentences_of(paths: str, what: str, left_out: list[Problem] | None = None) -
         if path.is_dir():
             found |= table_of(str(path), "text", left_out)
             continue
-        try:
-            lines = path.read_text(encoding="utf-8").splitlines()
-        except OSError as error:
-            raise DataError(f"{path}: {error.strerror}") from error
-        except UnicodeDecodeError as error:
-            raise DataError(f"{path}: not UTF-8 at byte {error.start}") from error
-        found |= {f"{path.name}:{number}": line.strip() for number, line in enumerate(lines, 1) if line.strip()}
+        found |= {f"{path.name}:{number}": line.strip() for number, line in read_lines(path) if line.strip()}
     return found
 
 

@@ -1,5 +1,6 @@
 """Utterances with token sequences: the training data of recognition, CTC and language identification."""
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from itertools import pairwise
 from typing import Any
@@ -13,7 +14,7 @@ from firered.errors import DataError, Problem
 from firered.models.conformer import SUBSAMPLING
 from firered.text.tokenizer import Tokenizer
 from firered.train.beside import cmvn_beside
-from firered.train.data.augment import WaveAugment
+from firered.train.data.augment import Draw, WaveAugment
 from firered.train.data.batch import Batch
 from firered.train.data.config import AugmentConfig, FeatureDataConfig, SpeechDataConfig
 from firered.train.data.speech import SpeechCorpus, usable, utterances_of
@@ -23,15 +24,57 @@ from firered.train.sections import Settings
 Targets = Callable[[Sequence[Utterance], str, list[Problem]], Mapping[str, list[int]]]
 
 
-class TokenCorpus(SpeechCorpus):
-    """Features and token sequences."""
+_TOO_LATE = 1  # encoder frames of 40 ms, beside the one in which the speech ends
 
-    def collate(self, items: list[tuple[str, Tensor, list[int]]]) -> Batch:
-        """Padded features, lengths, inputs and targets of the decoder, and numbers of tokens `token_lengths` (N,)."""
-        sequences = [item[2] for item in items]
+
+class TokenCorpus(SpeechCorpus):
+    """Features and token sequences.
+
+    Args:
+        corpus: see SpeechCorpus.
+        silence_db: see SpeechDataConfig.
+    """
+
+    def __init__(self, *corpus: Any, silence_db: float = 0.0) -> None:  # noqa: ANN401 - passed on
+        super().__init__(*corpus)
+        self._silence_db = silence_db
+
+    def target(self, index: int, draw: Draw, feats: Tensor) -> tuple[list[int], tuple[int, int]]:
+        """Token ids, and the first encoder frame that CTC may give a label and the one after the last."""
+        ids = super().target(index, draw, feats)
+        return ids, labelled_frames(feats, len(ids) + _repeats(ids), self._silence_db)
+
+    def collate(self, items: list[tuple[str, Tensor, tuple[list[int], tuple[int, int]]]]) -> Batch:
+        """Padded features, lengths, inputs and targets of the decoder, and what CTC needs.
+
+        These are the numbers of tokens `token_lengths` (N,) and the frames with labels `labelled` (N, 2).
+        """
+        sequences = [item[2][0] for item in items]
         tensors = self.collate_features(items) | teacher_forcing(sequences)
         tensors["token_lengths"] = torch.tensor([len(ids) for ids in sequences])
+        tensors["labelled"] = torch.tensor([item[2][1] for item in items])
         return Batch([item[0] for item in items], tensors, sum(len(ids) + 1 for ids in sequences))
+
+
+def labelled_frames(feats: Tensor, needed: int, silence_db: float) -> tuple[int, int]:
+    """The first encoder frame that may have a label and the one after the last: those of the speech but its very end.
+
+    A label in the last frames would be late. Without them a head learns to label the beginnings of words, not the ends,
+    which differ more in how long after the beginning they come.
+
+    Args:
+        feats: (T, 80) log filterbank energies.
+        needed: encoder frames that the labels need; all frames are theirs where the speech has fewer.
+        silence_db: frames that are so much fainter than the loudest are no speech; 0: all frames are.
+    """
+    frames = -(-len(feats) // SUBSAMPLING)
+    if silence_db == 0:
+        return 0, frames
+    levels = torch.logsumexp(feats, 1)
+    loud = torch.nonzero(~(levels < levels.max() - silence_db * math.log(10) / 10))  # all, where a level is no number
+    first = max(0, int(loud[0]) // SUBSAMPLING - 1)
+    end = int(loud[-1]) // SUBSAMPLING - _TOO_LATE
+    return (first, end) if end - first >= needed else (0, frames)
 
 
 def text_targets(settings: Settings, tokenizer: Tokenizer) -> Targets:
@@ -103,8 +146,11 @@ def _long_enough(
 
 def _fits(frames: int, ids: list[int]) -> bool:
     """Whether CTC has a path: a frame for each token, and a blank between two equal ones."""
-    repeats = sum(first == second for first, second in pairwise(ids))
-    return -(-frames // SUBSAMPLING) >= len(ids) + repeats
+    return -(-frames // SUBSAMPLING) >= len(ids) + _repeats(ids)
+
+
+def _repeats(ids: list[int]) -> int:
+    return sum(first == second for first, second in pairwise(ids))
 
 
 def examples_of(left_out: list[Problem]) -> str:

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from typing import TypeVar
 
+import torch
 from torch import Tensor
 from torch.nn import functional as F
 
@@ -13,6 +14,7 @@ from firered.train.objectives.objective import BatchLoss
 from firered.train.objectives.speech import ConformerObjective
 from firered.train.objectives.tokens import token_loss, token_report
 
+_IMPOSSIBLE = -1e4  # a log-probability that no path chooses
 Model = TypeVar("Model", bound=EncoderDecoder)
 
 
@@ -77,8 +79,12 @@ class AedObjective(EncoderDecoderObjective[Aed]):
 
 
 def ctc_loss(log_probs: Tensor, lengths: Tensor, tensors: Mapping[str, Tensor]) -> Tensor:
-    """CTC loss of log posteriors (N, T, odim), summed over utterances."""
+    """CTC loss of log posteriors (N, T, odim), summed over utterances; all paths are blank outside `labelled`."""
     targets = tensors["tokens"][:, 1:]  # without sos
-    return F.ctc_loss(
-        log_probs.transpose(0, 1), targets, lengths, tensors["token_lengths"], blank=BLANK_ID, reduction="sum"
-    )
+    frames, (first, end) = torch.arange(log_probs.shape[1], device=log_probs.device), tensors["labelled"].T[:, :, None]
+    blank = (frames < first) | ((frames >= end) & (frames < lengths[:, None]))
+    certain = log_probs.new_full(log_probs.shape[2:], _IMPOSSIBLE)
+    certain[BLANK_ID] = 0.0
+    inside = torch.where(blank[:, :, None], certain, log_probs).transpose(0, 1)
+    loss = F.ctc_loss(inside, targets, lengths, tensors["token_lengths"], blank=BLANK_ID, reduction="sum")
+    return loss - log_probs[..., BLANK_ID][blank].sum()

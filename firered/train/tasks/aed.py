@@ -1,6 +1,7 @@
 """Recognition: the attention encoder-decoder (FireRedASR2S paper, section 3), from scratch or released weights."""
 
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from firered.errors import OptionError
@@ -10,7 +11,7 @@ from firered.models.checkpoint import model_files
 from firered.options import option
 from firered.train.beside import tokens_beside
 from firered.train.data.config import SpecAugmentConfig, SpeechDataConfig
-from firered.train.data.transcribed import corpora, text_targets
+from firered.train.data.transcribed import TokenCorpus, corpora, text_targets
 from firered.train.objectives.encoder_decoder import AedObjective
 from firered.train.sections import Settings
 from firered.train.task import SPEECH_SECTIONS, Task, TaskKind
@@ -75,7 +76,10 @@ def build(settings: Settings) -> Task:
     if model.ctc is not None and config.ctc_weight == 0:
         model.ctc.requires_grad_(False)
     objective = objective_of(config, model, settings.section("specaugment", SpecAugmentConfig))
-    train, dev, left_out = corpora(settings, text_targets(settings, tokenizer), config.init, ctc=config.ctc_weight > 0)
+    corpus = partial(TokenCorpus, silence_db=data.silence_db)
+    train, dev, left_out = corpora(
+        settings, text_targets(settings, tokenizer), config.init, ctc=config.ctc_weight > 0, corpus=corpus
+    )
     return Task(objective, train, dev, data.batch_frames, left_out)
 
 

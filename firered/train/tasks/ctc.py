@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import torch
@@ -15,7 +16,7 @@ from firered.models.checkpoint import load_checkpoint, load_weights, model_files
 from firered.options import Options, option
 from firered.train.beside import ENCODER, tokens_beside
 from firered.train.data.config import SpecAugmentConfig, SpeechDataConfig
-from firered.train.data.transcribed import corpora, text_targets
+from firered.train.data.transcribed import TokenCorpus, corpora, text_targets
 from firered.train.objectives.encoder_decoder import ctc_loss
 from firered.train.objectives.objective import BatchLoss
 from firered.train.objectives.speech import ConformerObjective
@@ -72,7 +73,8 @@ def build(settings: Settings) -> Task:
         model.ctc = Ctc(model.config.d_model, model.config.odim)
     model.ctc.requires_grad_(True)
     specaugment = settings.section("specaugment", SpecAugmentConfig)
-    train, dev, left_out = corpora(settings, text_targets(settings, tokenizer), config.init, ctc=True)
+    corpus = partial(TokenCorpus, silence_db=data.silence_db)
+    train, dev, left_out = corpora(settings, text_targets(settings, tokenizer), config.init, ctc=True, corpus=corpus)
     return Task(CtcObjective(model, config.dropout, specaugment), train, dev, data.batch_frames, left_out)
 
 

@@ -66,9 +66,9 @@ class FrameCorpus(SpeechCorpus):
         super().__init__(utterances, frames, spans, cmvn, augment)
         self.events = events
 
-    def target(self, index: int, draw: Draw, frames: int) -> np.ndarray:
-        """(frames, events) labels."""
-        return frame_labels([] if draw.pure_noise else self._targets[index], frames, self.events, draw)
+    def target(self, index: int, draw: Draw, feats: Tensor) -> np.ndarray:
+        """(T, events) labels."""
+        return frame_labels([] if draw.pure_noise else self._targets[index], len(feats), self.events, draw)
 
     def collate(self, items: list[tuple[str, Tensor, np.ndarray]]) -> Batch:
         """Padded features and labels (N, T, events), and a mask (N, T, 1) that is 0 on padding."""
