@@ -7,6 +7,7 @@ import contextlib
 import ctypes
 import os
 import select
+import shutil
 import signal
 import socket
 import subprocess
@@ -19,6 +20,8 @@ from typing import Any
 
 PARENTS = "FIRERED_PARENTS"  # "host:pid ...": the scripts that this process works for, set by utils/attend.sh
 _PR_SET_PDEATHSIG = 1  # of linux/prctl.h
+# Begins when it is told to, by when the warden knows of it; never where its creator has been killed before that.
+_HELD = 'wait=$1; shift; read -r -u "$wait" && exec "$@" {wait}<&-'
 _LOOK_S = 0.5  # between two looks where the system tells of no end
 
 
@@ -118,9 +121,16 @@ def group(words: Sequence[str], **how: Any) -> Iterator["subprocess.Popen[Any]"]
 
 def start_group(words: Sequence[str], **how: Any) -> "subprocess.Popen[Any]":  # noqa: ANN401
     """The same without a block: call `release` when the process has ended."""
-    _warden.start()  # before there is something to be ended
-    process = subprocess.Popen(words, start_new_session=True, **how)
-    _warden.tell("+", process.pid)
+    _warden.start()
+    wait, go = os.pipe()
+    try:
+        held = ["bash", "-c", _HELD, "bash", str(wait), *words] if shutil.which("bash") else words
+        process = subprocess.Popen(held, start_new_session=True, pass_fds=[wait], **how)
+        _warden.tell("+", process.pid)
+        os.write(go, b"\n")
+    finally:
+        os.close(go)
+        os.close(wait)
     return process
 
 

@@ -41,7 +41,7 @@ class Aligner:
         >>> import firered
         >>> aligner = firered.load("egs/mini/models/FireRedASR2-AED", as_="aligner")
         >>> aligner("egs/mini/test/wav/f3-zh-00003.flac", "你好谁星期三去公园").words[1]
-        Word(text='好', start_s=0.259, end_s=0.579)
+        Word(text='好', start_s=0.273, end_s=0.633)
     """
 
     def __init__(self, loaded: Loaded[Aed], config: AlignConfig) -> None:

@@ -14,9 +14,9 @@ from torch import Tensor
 
 from firered.audio.config import AudioConfig
 from firered.audio.frames import Frames, of_samples
-from firered.audio.framing import SAMPLE_RATE
+from firered.audio.framing import SAMPLE_RATE, check_rate
 from firered.audio.frontend import PUBLISHED, FrontEnd
-from firered.audio.load import LONGEST_H, array_blocks, check_rate, check_samples, read_blocks
+from firered.audio.load import LONGEST_H, array_blocks, check_samples, read_blocks
 from firered.errors import AudioError, OptionError
 
 

@@ -2,13 +2,13 @@
 
 import logging
 from collections.abc import Iterable, Iterator
-from numbers import Integral
 
 import numpy as np
 import soxr
 
 from firered.audio.config import AudioConfig
 from firered.audio.decode import open_recording
+from firered.audio.framing import check_rate
 from firered.audio.frontend import FRAME_LENGTH, SAMPLE_RATE
 from firered.audio.mix import Mixed
 from firered.audio.source import Recording
@@ -19,7 +19,6 @@ log = logging.getLogger(__name__)
 INT16_SCALE = 32768.0
 # Float audio has its full scale at 1.0 and may overshoot a little; far beyond it, it is on another scale.
 _FLOAT_LIMIT = 8.0
-LOWEST_RATE, HIGHEST_RATE = 1000, 6_000_000  # Hz; a file or array of another rate is damaged or mistaken
 LONGEST_H = 1000  # of audio in memory, all channels together
 _DITHER = np.random.default_rng(0).standard_normal(10 * SAMPLE_RATE + 1).astype(np.float32)
 
@@ -49,7 +48,6 @@ def read_blocks(
     ) as opened:
         for note in opened.notes:
             log.warning("%s", note)
-        check_rate(opened.header.rate)
         wanted = channel if channel is not None else channel_of(config)
         channels = opened.header.channels
         if wanted is not None and wanted > channels and (channels > 1 or channel is None):
@@ -118,15 +116,6 @@ def dithered(blocks: Iterable[np.ndarray], position: int) -> Iterator[np.ndarray
         places = np.arange(position, position + len(block)) % len(_DITHER)
         position += len(block)
         yield block + _DITHER[places]
-
-
-def check_rate(rate: object) -> int:
-    """A sample rate in Hz; raises AudioError for what is none, or what nothing was recorded at."""
-    if isinstance(rate, bool | np.bool_) or not isinstance(rate, Integral):
-        raise AudioError(f"{rate!r} is no sample rate: expected (array or tensor, whole number of Hz)")
-    if not LOWEST_RATE <= int(rate) <= HIGHEST_RATE:
-        raise AudioError(f"{int(rate)} is no sample rate: expected {LOWEST_RATE} to {HIGHEST_RATE} Hz")
-    return int(rate)
 
 
 def check_samples(samples: np.ndarray, rate: object) -> None:

@@ -15,6 +15,7 @@ from typing import Any
 import soundfile
 
 from firered.audio.config import AudioConfig
+from firered.audio.framing import check_rate
 from firered.audio.source import Recording, Source, open_source, tail_of
 from firered.data.files import is_pipe
 from firered.data.utterance import Utterance
@@ -37,12 +38,18 @@ class Header:
     `codec` is libsndfile's name of the sample format (`PCM_16`, `MPEG_LAYER_III`) or ffmpeg's of the codec (`aac`);
     `rate` is in Hz. `duration_s` is None where finding out takes reading all of it; of compressed video containers it
     is that of the container, which may differ from what decoding gives by some hundredths of a second.
+
+    Raises:
+        AudioError: nothing is recorded at this rate.
     """
 
     codec: str
     rate: int
     channels: int
     duration_s: float | None
+
+    def __post_init__(self) -> None:
+        check_rate(self.rate)
 
     @property
     def lossy(self) -> bool:

@@ -113,7 +113,7 @@ class Vad(_Detector[VadConfig, VadResult]):
         >>> import firered
         >>> vad = firered.load("egs/mini/models/FireRedVAD/VAD")
         >>> vad("egs/mini/test/wav/f3-zh-00003.flac").timestamps
-        ((0.04, 2.413),)
+        ((0.02, 2.413),)
     """
 
     _CONFIG = VadConfig
@@ -137,7 +137,7 @@ class Mvad(_Detector[MvadConfig, MvadResult]):
         >>> import firered
         >>> mvad = firered.load("egs/mini/models/FireRedVAD/AED")
         >>> mvad("egs/mini/test/wav/f3-zh-00003.flac").event2timestamps
-        {'speech': ((0.04, 2.413),), 'singing': (), 'music': ()}
+        {'speech': ((0.05, 2.413),), 'singing': (), 'music': ()}
     """
 
     _CONFIG = MvadConfig

@@ -162,3 +162,12 @@ def test_channels_of_a_video_come_with_their_duration(stereo, tmp_path):
     for utterance in found:
         assert utterance.duration_s == pytest.approx(SECONDS, abs=0.06)
         assert Path(utterance.rxfilename) == path
+
+
+@pytest.mark.parametrize("rate", [1, 999, 6_000_001])
+def test_a_rate_that_nothing_is_recorded_at(tmp_path, rate):
+    """One Hz would become 16,000 samples for each that is there."""
+    path = write_wav(tmp_path / "a.wav", noise(8000), rate)
+    for use in (probe, read):
+        with pytest.raises(AudioError, match=f"{rate} is no sample rate: expected 1000 to 6000000 Hz"):
+            use(path)

@@ -50,7 +50,8 @@ def test_an_empty_transcript_can_be_trained_on_as_speech_without_words(corpus, t
     assert sorted(built.train.keys) == sorted(TEXTS)
     assert built.left_out == []
     item = built.train.item(built.train.keys.index("a2"), None)
-    assert item[-1] == []
+    ids = item[-1][0] if task == "aed" else item[-1]  # recognition also knows where the speech is
+    assert ids == []
     batch = built.train.collate([item])
     assert batch.weight == 1  # the end
     built.objective.eval()

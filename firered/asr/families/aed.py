@@ -50,7 +50,7 @@ class Asr(WindowedRecogniser[AsrConfig, _Decoded]):
         >>> result.text
         '你好谁星期三去公园'
         >>> result.words[0]
-        Word(text='你', start_s=0.099, end_s=0.259)
+        Word(text='你', start_s=0.073, end_s=0.273)
     """
 
     def __init__(
