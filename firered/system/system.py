@@ -60,14 +60,15 @@ def model_dirs(models: Models, config: SystemConfig, asr: RecogniserConfig | Non
     Raises:
         ModelError: one is missing; the message names how to get it.
     """
-    punctuated = asr is not None and asr.punctuates and not config.routes()  # by the recogniser itself
     needed = {VAD: config.vad, EVENTS: config.events, LID: config.lid}
-    needed[PUNC] = config.asr and config.punc and not punctuated
-    by_name = models if isinstance(models, Mapping) else dict.fromkeys([*needed, _ALIGNER], models)
+    by_name = models if isinstance(models, Mapping) else dict.fromkeys([*needed, PUNC, _ALIGNER], models)
     places = {name: find_model(Path(by_name.get(name, MODELS)), name) for name, wanted in needed.items() if wanted}
     if config.asr:
         directory, family = recogniser_of(models, config)
         places[_place_name(family)] = directory
+        punctuates = (asr or family.config()).punctuates and not config.routes()  # the recogniser itself
+        if config.punc and not punctuates:
+            places[PUNC] = find_model(Path(by_name.get(PUNC, MODELS)), PUNC)
         if family.times == "align_model":
             with contextlib.suppress(ModelError):
                 places[_ALIGNER] = find_model(Path(by_name.get(_ALIGNER, MODELS)), _ALIGNER)
@@ -155,10 +156,8 @@ class System:
             OptionError: `asr` holds the options of another family.
         """
         config = config or SystemConfig()
-        family = recogniser_of(models, config)[1] if config.asr else None
-        if family is not None and asr is None:
-            asr = family.config.of({"timestamps": "pauses"})
         places = model_dirs(models, config, asr)
+        family = recogniser_of(models, config)[1] if config.asr else None
         modules = Modules(
             vad=Vad.from_pretrained(places[VAD], vad, device) if config.vad else None,
             mvad=Mvad.from_pretrained(places[EVENTS], mvad, device) if config.events else None,

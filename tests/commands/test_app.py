@@ -302,10 +302,13 @@ def test_the_options_are_those_of_the_directory(tmp_path):
 class Recorder:
     """A recogniser that notes the context of what it is given."""
 
-    config, sources, times_words, front_end = AsrConfig(), (), False, PUBLISHED
+    config, sources, times_words, front_end, punctuates = AsrConfig(), (), False, PUBLISHED, False
 
     def __init__(self):
         self.contexts = []
+
+    def check(self, context):
+        pass
 
     def recognise(self, utterances):
         self.contexts += [utterance.context for utterance in utterances]

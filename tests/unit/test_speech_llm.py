@@ -228,7 +228,7 @@ def test_widened_products_are_those_of_float32_rounded(rows, bias):
 
 @pytest.mark.parametrize("has", [True, False])
 def test_linear_layers_are_widened_where_bfloat16_is_emulated(model_dir, monkeypatch, has):
-    monkeypatch.setattr("firered.models.dtype.cpu_has_bfloat16", lambda: has)
+    monkeypatch.setattr("firered.asr.families.speech_llm_loaded.cpu_has_bfloat16", lambda: has)
     for dtype in ("bfloat16", "float32"):
         llm = LoadedLlm.load(model_dir, LlmConfig(dtype=dtype), "cpu").model.llm
         widened = [module for module in llm.modules() if isinstance(module, WidenedLinear)]
