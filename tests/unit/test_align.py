@@ -278,8 +278,9 @@ def test_pauses_mode_is_in_order_and_loses_nothing(labels, duration_s, aligned):
 
 @given(paths)
 def test_pauses_mode_keeps_the_pauses_of_the_alignment(labels):
-    duration_s = 0.04 * len(labels) + 0.1
-    labels = [0, 0, *labels, 0, 0]  # so that no start is before that of the recording or at its end
+    duration_s = 0.04 * len(labels) + 0.2
+    # So that no start is before that of the recording, or so near its end that it would be moved.
+    labels = [0, 0, *labels, 0, 0, 0, 0]
     raw = frame_times(labels)
     times = token_times(labels, len(raw), duration_s, "pauses")
     for (_, end), (start, _), left, right in zip(times, times[1:], raw, raw[1:], strict=False):
