@@ -67,8 +67,20 @@ def of_samples(key: str, samples: Iterable[np.ndarray], front_end: FrontEnd = PU
 
 
 def of_utterance(utterance: Utterance, config: AudioConfig, front_end: FrontEnd = PUBLISHED) -> Frames:
-    """Frames of an utterance of a data directory: stored features where there are any, else from its audio."""
-    if utterance.feats:
+    """Frames of an utterance of a data directory: stored features where there are any, else from its audio.
+
+    Stored ones are those of firered-fbank. For a front end of as many bins that is another they are passed over.
+
+    Raises:
+        DataError: the front end is another, and there is no audio.
+    """
+    others = front_end.filterbank != PUBLISHED.filterbank and front_end.bins == PUBLISHED.bins
+    if utterance.feats and others and not utterance.rxfilename:
+        raise DataError(
+            f"{utterance.feats}: features of firered-fbank, which has another window than the model ({front_end.window}); "
+            "it needs the audio: a wav.scp in the data directory"
+        )
+    if utterance.feats and not others:
         return Frames(utterance.id, lambda frames: _stored(utterance, config, frames), front_end)
     samples = read_blocks(
         utterance.audio, config, channel=utterance.channel, start_s=utterance.start_s, end_s=utterance.end_s

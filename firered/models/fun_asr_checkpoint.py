@@ -10,7 +10,7 @@ from typing import Any
 import torch
 from safetensors.torch import load_file
 from torch import Tensor, nn
-from transformers import Qwen3Config, Qwen3ForCausalLM
+from transformers import FunAsrNanoEncoder, Qwen3Config, Qwen3ForCausalLM
 
 from firered.models.checkpoint import check_weights, config_from_args, load_tensors, make_network, need_numbers
 from firered.models.fun_asr import (
@@ -76,33 +76,35 @@ def _published_parts(
     directory: Path, config: CheckpointConfig, dtype: torch.dtype, tensors: int = _MANY
 ) -> "list[_Part]":
     """Encoder, adaptor, language model and the two of the CTC head, without memory, for a file of so many tensors."""
-    path, front_end, head = directory / CONFIG, config.front_end, config.ctc_decoder
+    path, head = directory / CONFIG, config.ctc_decoder
     named = functools.partial(released_encoder_name, sizes=config.encoder)
-
-    def adaptor(sizes: AdaptorSizes) -> Adaptor:
-        return make_network(lambda: Adaptor(sizes), sizes, tensors, path)
-
+    llm = directory / config.llm
     with torch.device("meta"):
-        sanm = make_network(
-            lambda: sanm_encoder(config.encoder, front_end.bins, front_end.stack), config.encoder, tensors, path
-        )
         parts = [
-            _Part(sanm, "audio_encoder.", named),
-            _Part(adaptor(config.adaptor), "audio_adaptor.", released_adaptor_name),
-            _Part(_qwen3(directory / config.llm, tensors), "llm.", _as_it_is, dtype),
+            _Part(_sanm(config, tensors, path), "audio_encoder.", named),
+            _Part(_adaptor(config.adaptor, tensors, path), "audio_adaptor.", released_adaptor_name),
+            _Part(_qwen3(llm_values(llm), tensors, llm / TRANSFORMERS_CONFIG), "llm.", _as_it_is, dtype),
         ]
         if head is not None:
             last = nn.Linear(head.llm_dim, config.ctc_words)
             parts += [
-                _Part(adaptor(head), "ctc_decoder.", released_adaptor_name),
+                _Part(_adaptor(head, tensors, path), "ctc_decoder.", released_adaptor_name),
                 _Part(last, "ctc.ctc_lo.", _as_it_is),
             ]
     return parts
 
 
-def _qwen3(folder: Path, tensors: int) -> Qwen3ForCausalLM:
-    """The language model that a folder's config.json describes, without memory."""
-    path, values = folder / TRANSFORMERS_CONFIG, llm_values(folder)
+def _sanm(config: CheckpointConfig, tensors: int, path: Path) -> FunAsrNanoEncoder:
+    sizes, front_end = config.encoder, config.front_end
+    return make_network(lambda: sanm_encoder(sizes, front_end.bins, front_end.stack), sizes, tensors, path)
+
+
+def _adaptor(sizes: AdaptorSizes, tensors: int, path: Path) -> Adaptor:
+    return make_network(lambda: Adaptor(sizes), sizes, tensors, path)
+
+
+def _qwen3(values: Mapping[str, Any], tensors: int, path: Path) -> Qwen3ForCausalLM:
+    """The language model of a config.json's values."""
     sizes = config_from_args(QwenSizes, Namespace(**values), "a Qwen3", source=path)
     return make_network(lambda: qwen3(Qwen3Config(**values)), sizes, tensors, path)
 
@@ -118,14 +120,16 @@ def load_transformers(directory: Path, config: CheckpointConfig, dtype: torch.dt
     Raises:
         ModelError: a file is missing, damaged or of another model; tensors are named.
     """
-    text_config = transformers_config(directory / TRANSFORMERS_CONFIG).text_config
+    path = directory / TRANSFORMERS_CONFIG
+    text_config = transformers_config(path).text_config
     assert isinstance(text_config, Qwen3Config)
-    with torch.device("meta"):
-        sanm = sanm_encoder(config.encoder, config.front_end.bins, config.front_end.stack)
-        adaptor, llm = Adaptor(config.adaptor), qwen3(text_config)
     state: dict[str, Tensor] = {}
-    for path in weight_files(directory):
-        state.update(load_file(path))
+    for file in weight_files(directory):
+        state.update(load_file(file))
+    tensors = len(state)
+    with torch.device("meta"):
+        sanm, adaptor = _sanm(config, tensors, path), _adaptor(config.adaptor, tensors, path)
+        llm = _qwen3(text_config.to_dict(), tensors, path)
     tied = "lm_head.weight"
     state.setdefault(tied, state.get("model.language_model.embed_tokens.weight", torch.empty(0)))
     parts = [

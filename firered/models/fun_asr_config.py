@@ -14,9 +14,10 @@ from firered.audio.frontend import FrontEnd
 from firered.errors import ModelError
 from firered.models.checkpoint import config_from_args
 from firered.models.fun_asr import AdaptorSizes, SanmSizes
-from firered.text.files import first_line, read_json
+from firered.text.files import first_line, read_file, read_json
 
 CONFIG, TRANSFORMERS_CONFIG = "config.yaml", "config.json"
+_LARGEST, _LARGEST_NUMBER = 1 << 20, 1 << 24  # bytes of a config.yaml, and any number in it
 _CTC_WORDS = 60515  # of the published checkpoint, whose config.yaml does not say it
 Sizes = TypeVar("Sizes", SanmSizes, AdaptorSizes)
 
@@ -51,7 +52,6 @@ class CheckpointConfig:
             raise ModelError(f"{path}: audio_encoder_conf: only normalize_before and tp_blocks from 1 are known here")
         data, ctc = config.section("dataset_conf"), config.section("ctc_conf")
         words = config.number("ctc_vocab_size", _CTC_WORDS)
-        llm = Path(str(config.section("llm_conf").values.get("init_param_path") or "Qwen3-0.6B"))
         return cls(
             encoder=encoder,
             adaptor=config.section("audio_adaptor_conf").sizes(AdaptorSizes),
@@ -61,7 +61,7 @@ class CheckpointConfig:
             ctc_words=words,
             blank=ctc.number("blank_id", words - 1),
             front_end=_front_end(config.section("frontend_conf")),
-            llm=llm.name,
+            llm=config.section("llm_conf").folder("init_param_path", "Qwen3-0.6B"),
             system_prompt=bool(data.values.get("sys_prompt", True)),
             thinks=bool(data.values.get("do_think", True)),
             languages=tuple(str(code) for code in config.values.get("languages") or ()),
@@ -118,10 +118,13 @@ class _Section:
 
     @classmethod
     def read(cls, path: Path) -> "_Section":
+        raw = read_file(path, _LARGEST)
         try:
-            values = yaml.safe_load(path.read_bytes())
-        except (OSError, yaml.YAMLError, ValueError, RecursionError) as error:
-            raise ModelError(f"{path}: not readable as YAML ({error})") from error
+            values = yaml.safe_load(raw)
+        except RecursionError:
+            raise ModelError(f"{path}: not readable as YAML: nested too deeply") from None
+        except (yaml.YAMLError, ValueError) as error:
+            raise ModelError(f"{path}: not readable as YAML ({first_line(error)})") from error
         if not isinstance(values, dict):
             raise ModelError(f"{path}: not a mapping of names to values")
         return cls(values, str(path))
@@ -138,9 +141,17 @@ class _Section:
 
     def number(self, name: str, default: int) -> int:
         value = self.values.get(name, default)
-        if isinstance(value, bool) or not isinstance(value, int) or value < 0:
-            raise ModelError(f"{self.where}: {name} is {value!r}, not a number from 0")
+        if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value < _LARGEST_NUMBER:
+            raise ModelError(f"{self.where}: {name} is {str(value)[:60]!r}, not a number from 0 to {_LARGEST_NUMBER}")
         return value
+
+    def folder(self, name: str, default: str) -> str:
+        """The last part of a path: the folder that it names lies in the checkpoint's directory."""
+        value = self.values.get(name, default)
+        last = Path(value).name if isinstance(value, str) else ""
+        if last in ("", ".."):
+            raise ModelError(f"{self.where}: {name} is {str(value)[:60]!r}, not the name of a folder")
+        return last
 
     def sizes(self, kind: type[Sizes]) -> Sizes:
         return config_from_args(kind, Namespace(**self.values), self.where)
@@ -148,10 +159,11 @@ class _Section:
 
 def _front_end(conf: _Section) -> FrontEnd:
     conf.must_be("fs", 16000)
+    conf.must_be("window", "hamming")
     if conf.values.get("cmvn_file"):
         raise ModelError(f"{conf.where}: cmvn_file is set; Fun-ASR-Nano has no mean and variance statistics")
     return FrontEnd(
-        window=str(conf.values.get("window", "hamming")),
+        window="hamming",
         bins=conf.number("n_mels", 80),
         frame_length_ms=conf.number("frame_length", 25),
         frame_shift_ms=conf.number("frame_shift", 10),

@@ -47,7 +47,7 @@ class ContextConfig(Options):
     )
     prompt: str = option("", "text for the language model's prompt; for models that take one")
     hotword: tuple[str, ...] = option((), "word or phrase that is likely to come; may be given several times")
-    hotwords: str | None = option(None, "file of such words and phrases, one a line")
+    hotwords: str | None = option(None, "file of such words and phrases, one a line", model="")
 
     def context(self) -> Context:
         """The same for models.

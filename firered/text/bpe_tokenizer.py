@@ -11,6 +11,7 @@ from pathlib import Path
 import tiktoken
 
 from firered.errors import ModelError
+from firered.text.files import read_file
 
 _PATTERN = r"'s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+"  # GPT-2's
 _LANGUAGES = (
@@ -20,6 +21,7 @@ _LANGUAGES = (
 )
 _EVENTS = "ASR AED SER Speech /Speech BGM /BGM Laughter /Laughter Applause /Applause HAPPY SAD ANGRY NEUTRAL"
 _TASKS = "translate transcribe startoflm startofprev nospeech notimestamps"
+_LARGEST = 64 << 20  # bytes; the published file has 0.9 MB
 _FIRST_TIME = "<|0.00|>"
 NO_SPEECH = "<|nospeech|>"
 SPECIAL = tuple(
@@ -63,10 +65,7 @@ class BpeTokenizer:
         Raises:
             ModelError: it is missing, cut short or no such file; the line is named.
         """
-        try:
-            lines = path.read_bytes().split(b"\n")
-        except OSError as error:
-            raise ModelError(f"{path}: cannot be read ({error.strerror})") from error
+        lines = read_file(path, _LARGEST).split(b"\n")
         if lines[-1] == b"":
             lines.pop()
         ranks: dict[bytes, int] = {}
@@ -101,8 +100,6 @@ class BpeTokenizer:
 
 def _parsed(line: bytes, where: str) -> tuple[bytes, int]:
     """The piece and its rank of one line."""
-    if line.startswith(b"version https://git-lfs"):
-        raise ModelError(f"{where}: a pointer of git-lfs, not the file; fetch it again")
     try:
         piece, rank = line.split()
         return base64.b64decode(piece, validate=True), int(rank)

@@ -6,11 +6,13 @@ import os
 import random
 import zipfile
 from argparse import Namespace
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
+import yaml
 from torch import Tensor
 
 from firered.data.archives import write_matrix
@@ -143,7 +145,7 @@ def _tensor(value: Tensor, rng: random.Random) -> object:
 
 def tensors_changed(path: Path, rng: random.Random) -> None:
     content = content_of(path)
-    state = content["model_state_dict"]
+    state = content["model_state_dict" if "model_state_dict" in content else "state_dict"]
     names = list(state)
     name, other = rng.choice(names), rng.choice(names)
     match rng.randrange(6):
@@ -206,7 +208,17 @@ def lines_changed(path: Path, rng: random.Random) -> None:
 
 def json_changed(path: Path, rng: random.Random) -> None:
     values = json.loads(path.read_text(encoding="utf-8"))
-    place = values
+    _change_a_value(values, rng, [value for value in VALUES if not isinstance(value, bytes | tuple)])
+    path.write_text(json.dumps(values), encoding="utf-8")
+
+
+def yaml_changed(path: Path, rng: random.Random) -> None:
+    values = yaml.safe_load(path.read_text(encoding="utf-8"))
+    _change_a_value(values, rng, [value for value in VALUES if not isinstance(value, tuple)])
+    path.write_text(yaml.safe_dump(values), encoding="utf-8")
+
+
+def _change_a_value(place: Any, rng: random.Random, others: Sequence[object]) -> None:
     while True:  # somewhere in it
         key = rng.choice(list(place)) if isinstance(place, dict) else rng.randrange(len(place))
         inner = place[key]
@@ -216,8 +228,7 @@ def json_changed(path: Path, rng: random.Random) -> None:
     if rng.random() < 0.2:
         del place[key]
     else:
-        place[key] = rng.choice([value for value in VALUES if not isinstance(value, bytes | tuple)])
-    path.write_text(json.dumps(values), encoding="utf-8")
+        place[key] = rng.choice(others)
 
 
 _ANY = (bytes_changed, cut, stretch_changed, other_thing)
@@ -225,6 +236,9 @@ _OF_KIND: dict[str, tuple[Callable[[Path, random.Random], None], ...]] = {
     ".tar": (members_changed, arguments_changed, arguments_changed, tensors_changed, tensors_changed),
     ".ark": (statistics_changed, statistics_changed),
     ".json": (json_changed, json_changed, json_changed),
+    ".pt": (members_changed, tensors_changed, tensors_changed, tensors_changed),
+    ".yaml": (yaml_changed, yaml_changed, yaml_changed, yaml_changed),
+    ".tiktoken": (lines_changed,),
     ".txt": (lines_changed,),
     "": (lines_changed,),
 }

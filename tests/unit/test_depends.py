@@ -10,6 +10,7 @@ from firered.audio.config import AudioConfig
 from firered.data.utterance import Utterance
 from firered.options import Options, option
 from firered.runs.depends import changed_names, fingerprint, models_of, sources_of
+from firered.runtime.config import ContextConfig
 
 SMALL, LARGE = b"small", bytes((1 << 20) + 1)
 
@@ -150,3 +151,11 @@ def test_each_file_is_looked_at_once(tmp_path, monkeypatch):
         f"{tmp_path}/feats.ark",
         f"{tmp_path}/r.wav",
     ]
+
+
+def test_a_changed_list_of_hotwords_is_noticed(tmp_path):
+    path = tmp_path / "names.txt"
+    path.write_text("one\n")
+    before = fingerprint("transcribe", ContextConfig(hotwords=str(path))).to_dict()
+    path.write_text("two\n")
+    assert fingerprint("transcribe", ContextConfig(hotwords=str(path))).changed(before) == [str(path)]

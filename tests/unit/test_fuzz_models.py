@@ -17,13 +17,15 @@ import pytest
 import torch
 from support.damage import damage
 from support.paths import GOLDENS
+from support.tiny_fun_asr import write_published_form, write_transformers_form
 from support.tiny_llm import write_tiny_llm
 from support.tiny_punc import write_tiny
 from support.tiny_vad import write_tiny_models
 
 import firered
-from firered.asr.config import AsrConfig, LlmConfig
+from firered.asr.config import AsrConfig, FunAsrConfig, LlmConfig
 from firered.asr.families.aed import Asr
+from firered.asr.families.fun_asr import FunAsr
 from firered.asr.families.speech_llm import LlmAsr
 from firered.errors import FireRedError, NoNumbersError
 from firered.lid.config import LidConfig
@@ -64,6 +66,10 @@ def llm(directory):
     finite(LlmAsr.from_pretrained(directory, LlmConfig(beam_size=2, decode_max_len=3, dtype="float32"), "cpu")(SPEECH))
 
 
+def fun_asr(directory):
+    finite(FunAsr.from_pretrained(directory, FunAsrConfig(max_length=3, dtype="float32"), "cpu")(SPEECH))
+
+
 def punc(directory):
     assert isinstance(firered.Punc.from_pretrained(directory, device="cpu")("hello world 你好").punc_text, str)
 
@@ -75,6 +81,8 @@ USES = {
     "lid": (lid, 1.0),
     "aed": (aed, 1.5),
     "llm": (llm, 0.5),
+    "fun-asr": (fun_asr, 1.0),
+    "fun-asr-hf": (fun_asr, 0.5),
     "punc": (punc, 1.0),
 }
 
@@ -89,6 +97,8 @@ def models(tmp_path_factory):
     shutil.copytree(GOLDENS / "tiny/FireRedASR2-AED", top / "aed")
     shutil.copytree(GOLDENS / "tiny/ELM", top / "aed/lm")
     write_tiny_llm(top / "llm")
+    write_published_form(top / "fun-asr")
+    write_transformers_form(top / "fun-asr-hf")
     write_tiny(top / "punc")
     return top
 
@@ -96,7 +106,7 @@ def models(tmp_path_factory):
 def one_case(directory, use, rng):
     """Damage a file, use the model, put the file back: what came of it, and what was done."""
     paths = sorted(path for path in directory.rglob("*") if path.is_file())
-    path = rng.choice([*paths, *(path for path in paths if path.suffix == ".tar")])
+    path = rng.choice([*paths, *(path for path in paths if path.suffix in (".tar", ".pt", ".yaml"))])
     whole = path.read_bytes()
     done = f"{directory.name}: "
     try:
@@ -140,20 +150,15 @@ def memory(name):
     return 1024 * int(next(line for line in lines if line.startswith(name)).split()[1])
 
 
+FEW, MANY = "50", "1000"  # cases of a family, if FIRERED_FUZZ_CASES does not say
+
+
 @pytest.mark.filterwarnings("ignore")
 @pytest.mark.parametrize("name", USES)
-def test_a_damaged_model_is_refused_by_name_or_gives_finite_results(models, name, caplog):
+@pytest.mark.parametrize("cases", [FEW, pytest.param(MANY, marks=pytest.mark.nightly)])
+def test_a_damaged_model_is_refused_by_name_or_gives_finite_results(models, name, cases, caplog):
     caplog.set_level(logging.ERROR)
     torch.set_num_threads(1)
-    counts = run_cases(models / name, name, int(os.environ.get("FIRERED_FUZZ_CASES", "50")))
+    counts = run_cases(models / name, name, int(os.environ.get("FIRERED_FUZZ_CASES", cases)))
     print(name, dict(counts))
     assert counts["refused"] > counts["finite"] / 4  # most damage is seen
-
-
-@pytest.mark.nightly
-@pytest.mark.filterwarnings("ignore")
-@pytest.mark.parametrize("name", USES)
-def test_many_damaged_models(models, name, caplog, monkeypatch):
-    caplog.set_level(logging.ERROR)
-    counts = run_cases(models / name, name, int(os.environ.get("FIRERED_FUZZ_CASES", "1000")))
-    print(name, dict(counts))

@@ -21,13 +21,19 @@ from firered.models.bfloat16 import cpu_has_bfloat16, widen
 from firered.models.checkpoint import model_files, pick_device
 from firered.models.dtype import check_dtype, llm_dtype, quantise_layers
 from firered.models.fun_asr import FunAsrEncoder, heard_rows, row_mask
-from firered.models.fun_asr_checkpoint import CTC_VOCABULARY, WEIGHTS, load_published, load_transformers
+from firered.models.fun_asr_checkpoint import (
+    CTC_VOCABULARY,
+    WEIGHTS,
+    FunAsrParts,
+    load_published,
+    load_transformers,
+)
 from firered.models.fun_asr_config import CONFIG, TRANSFORMERS_CONFIG, CheckpointConfig
 from firered.models.qwen import weight_files
 from firered.runtime.context import Context
 from firered.runtime.speech import Speech
 from firered.text.bpe_tokenizer import BpeTokenizer
-from firered.text.files import first_line
+from firered.text.files import check_file, first_line
 from firered.text.fun_asr import Request, around_speech
 from firered.text.languages import CHINESE_NAME
 from firered.text.llm_tokenizer import ChatTokenizer
@@ -74,25 +80,10 @@ class LoadedFunAsr:
             config = CheckpointConfig.read_transformers(directory / TRANSFORMERS_CONFIG)
             parts, processor = load_transformers(directory, config, dtype), _processor(directory)
         tokenizer = ChatTokenizer.from_dir(directory / config.llm)
-        if dtype == torch.bfloat16 and place.type == "cpu" and not cpu_has_bfloat16():
-            widen(parts.llm)
-        has_ctc = parts.encoder.ctc is not None
-        ctc_tokenizer = BpeTokenizer.from_file(directory / CTC_VOCABULARY) if has_ctc else None
-        if ctc_tokenizer is not None and len(ctc_tokenizer) != config.ctc_words:
-            raise ModelError(
-                f"{directory / CTC_VOCABULARY}: {len(ctc_tokenizer)} tokens with the special ones, the CTC head has "
-                f"{config.ctc_words}"
-            )
-        if options.dtype == "int8":
-            quantise_layers(parts.llm)
-        encoder = parts.encoder
-        if options.encoder_dtype == "int8":
-            for part in (encoder.encoder, encoder.adaptor):
-                quantise_layers(part)
-        else:
-            encoder = encoder.to(place, getattr(torch, options.encoder_dtype))
-        llm = cast(Any, parts.llm).to(place)  # transformers' type of `to` is wrong
-        return cls(config, encoder, llm, tokenizer, ctc_tokenizer, place, directory, processor)
+        tokenizer.check_size(parts.llm.config.vocab_size)
+        ctc_tokenizer = _ctc_tokenizer(directory, config) if parts.encoder.ctc is not None else None
+        _put(parts, options, place)
+        return cls(config, parts.encoder, parts.llm, tokenizer, ctc_tokenizer, place, directory, processor)
 
     @property
     def sources(self) -> list[Path]:
@@ -176,11 +167,46 @@ def _unscaled(feats: Tensor) -> Tensor:
     return (feats - 30 * math.log(2)).clamp(min=math.log(torch.finfo(torch.float32).eps))
 
 
+def _ctc_tokenizer(directory: Path, config: CheckpointConfig) -> BpeTokenizer:
+    path = directory / CTC_VOCABULARY
+    tokenizer = BpeTokenizer.from_file(path)
+    if len(tokenizer) != config.ctc_words:
+        raise ModelError(f"{path}: {len(tokenizer)} tokens with the special ones, the CTC head has {config.ctc_words}")
+    return tokenizer
+
+
+def _put(parts: FunAsrParts, options: FunAsrConfig, place: torch.device) -> None:
+    """Bring the networks into the number formats of the options, on a device."""
+    encoder, llm = parts.encoder, cast(Any, parts.llm)  # transformers' type of `to` is wrong
+    if options.dtype == "int8":
+        quantise_layers(llm)
+    elif llm.dtype == torch.bfloat16 and place.type == "cpu" and not cpu_has_bfloat16():
+        widen(llm)
+    llm.to(place)
+    if options.encoder_dtype == "int8":
+        for part in (encoder.encoder, encoder.adaptor):
+            quantise_layers(part)
+    else:
+        encoder.to(place, getattr(torch, options.encoder_dtype))
+
+
 def _processor(directory: Path) -> FunAsrNanoProcessor:
+    """What makes prompts from the checkpoint's template, which has been tried.
+
+    Raises:
+        ModelError: it cannot be loaded, or its template has no place for speech.
+    """
+    for path in directory.iterdir():
+        if path.suffix in (".json", ".jinja"):
+            check_file(path)
     try:
-        return FunAsrNanoProcessor.from_pretrained(directory, local_files_only=True)
+        processor = FunAsrNanoProcessor.from_pretrained(directory, local_files_only=True)
+        before, after = _from_template(processor, Request())
     except Exception as error:  # the libraries below raise anything
         raise ModelError(f"{directory}: no processor that can be loaded ({first_line(error)})") from error
+    if not before or not after:
+        raise ModelError(f"{directory}: its prompt template has nothing before or after {processor.audio_token!r}")
+    return processor
 
 
 def _from_template(processor: FunAsrNanoProcessor, request: Request) -> tuple[str, str]:
