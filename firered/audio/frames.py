@@ -77,8 +77,8 @@ def of_utterance(utterance: Utterance, config: AudioConfig, front_end: FrontEnd 
     others = front_end.filterbank != PUBLISHED.filterbank and front_end.bins == PUBLISHED.bins
     if utterance.feats and others and not utterance.rxfilename:
         raise DataError(
-            f"{utterance.feats}: features of firered-fbank, which has another window than the model ({front_end.window}); "
-            "it needs the audio: a wav.scp in the data directory"
+            f"{utterance.feats}: features of firered-fbank, which has another window than this model "
+            f"({front_end.window}): it needs the audio, a wav.scp in the data directory"
         )
     if utterance.feats and not others:
         return Frames(utterance.id, lambda frames: _stored(utterance, config, frames), front_end)

@@ -135,9 +135,10 @@ class _Section:
             raise ModelError(f"{self.where}: {name} is {values!r}, not a mapping")
         return _Section(values, f"{self.where}: {name}")
 
-    def must_be(self, name: str, value: str | int) -> None:
-        if self.values.get(name) != value:
-            raise ModelError(f"{self.where}: {name} is {self.values.get(name)!r}, only {value!r} is known here")
+    def must_be(self, name: str, value: str | int, default: str | None = None) -> None:
+        given = self.values.get(name, default)
+        if given != value:
+            raise ModelError(f"{self.where}: {name} is {given!r}, only {value!r} is known here")
 
     def number(self, name: str, default: int) -> int:
         value = self.values.get(name, default)
@@ -159,7 +160,7 @@ class _Section:
 
 def _front_end(conf: _Section) -> FrontEnd:
     conf.must_be("fs", 16000)
-    conf.must_be("window", "hamming")
+    conf.must_be("window", "hamming", default="hamming")
     if conf.values.get("cmvn_file"):
         raise ModelError(f"{conf.where}: cmvn_file is set; Fun-ASR-Nano has no mean and variance statistics")
     return FrontEnd(

@@ -331,10 +331,12 @@ def test_stored_features_of_another_window_are_not_taken(published, tmp_path):
     write_matrix(tmp_path / "feats.ark", fbank(samples).numpy())
     soundfile.write(tmp_path / "u.wav", samples.astype(np.int16), 16000)
     asr, stored = loaded(published), {"feats": str(tmp_path / "feats.ark")}
-    with pytest.raises(DataError, match="needs the audio"):
+    with pytest.raises(DataError, match="it needs the audio"):
         of_utterance(Utterance("u", "u", **stored), AudioConfig(), asr.front_end)
     both, audio = (
-        torch.cat(list(of_utterance(Utterance("u", "u", str(tmp_path / "u.wav"), **more), AudioConfig(), asr.front_end)))
+        torch.cat(
+            list(of_utterance(Utterance("u", "u", str(tmp_path / "u.wav"), **more), AudioConfig(), asr.front_end))
+        )
         for more in (stored, {})
     )
     assert torch.equal(both, audio)
