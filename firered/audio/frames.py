@@ -11,7 +11,7 @@ from torch import Tensor
 
 from firered.audio.config import AudioConfig
 from firered.audio.framing import SAMPLE_RATE
-from firered.audio.frontend import PUBLISHED, Fbank, FrontEnd, fbank_blocks
+from firered.audio.frontend import PUBLISHED, FrontEnd, bank_of, fbank_blocks
 from firered.audio.load import read_blocks
 from firered.data.archives import feature_blocks
 from firered.data.utterance import OVERSHOOT_TOLERANCE_S, Utterance
@@ -52,7 +52,7 @@ def of_samples(key: str, samples: Iterable[np.ndarray], front_end: FrontEnd = PU
     """Frames of a signal that comes in pieces, 16 kHz on the int16 scale."""
 
     def counted(frames: Frames) -> Iterator[np.ndarray]:
-        further = [(Fbank(other), take) for other, take in frames.further.items()]
+        further = [(bank_of(other), take) for other, take in frames.further.items()]
         total = 0
         for piece in samples:
             total += len(piece)
@@ -69,16 +69,19 @@ def of_samples(key: str, samples: Iterable[np.ndarray], front_end: FrontEnd = PU
 def of_utterance(utterance: Utterance, config: AudioConfig, front_end: FrontEnd = PUBLISHED) -> Frames:
     """Frames of an utterance of a data directory: stored features where there are any, else from its audio.
 
-    Stored ones are those of firered-fbank. For a front end of as many bins that is another they are passed over.
+    Stored ones are those of firered-fbank. For a front end of as many bins that is another, and for one of plain
+    samples, they are passed over.
 
     Raises:
         DataError: the front end is another, and there is no audio.
     """
-    others = front_end.filterbank != PUBLISHED.filterbank and front_end.bins == PUBLISHED.bins
+    same_shape = front_end.plain or front_end.bins == PUBLISHED.bins
+    others = front_end.filterbank != PUBLISHED.filterbank and same_shape
     if utterance.feats and others and not utterance.rxfilename:
+        what = "this model takes samples" if front_end.plain else f"this model's window is {front_end.window}"
         raise DataError(
-            f"{utterance.feats}: features of firered-fbank, which has another window than this model "
-            f"({front_end.window}): it needs the audio, a wav.scp in the data directory"
+            f"{utterance.feats}: features of firered-fbank ({what}): it needs the audio, a wav.scp in the "
+            "data directory"
         )
     if utterance.feats and not others:
         return Frames(utterance.id, lambda frames: _stored(utterance, config, frames), front_end)

@@ -11,10 +11,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-from firered.asr.config import AsrConfig, FunAsrConfig, LlmConfig, RecogniserConfig
+from firered.asr.config import AsrConfig, FunAsrConfig, LlmConfig, RecogniserConfig, TransformersConfig
+from firered.asr.families.transformers_kinds import holds_recogniser, writes_marks
 from firered.errors import ModelError, OptionError
 from firered.hub.catalogue import FUN_ASR_MLT, FUN_ASR_WEIGHTS, MODELS
-from firered.hub.find import find_model
+from firered.hub.find import find_model, place_of
 from firered.text.units import IDEOGRAPH
 
 if TYPE_CHECKING:
@@ -43,6 +44,7 @@ class Family:
         contents: whether files of these names hold what this family's do; called only where names are ambiguous.
         needs: `files` in words, for messages.
         load_encoder: what encodes without the rest of the model; None: the recogniser does.
+        writes_marks: whether the model of a directory writes the marks that its options speak of.
     """
 
     name: str
@@ -57,10 +59,15 @@ class Family:
     contents: Callable[[Path], bool] | None = None
     needs: str = ""
     load_encoder: "Callable[[Path, Any, str], Encoder] | None" = None
+    writes_marks: Callable[[Path], bool] | None = None
 
     def encoder(self, directory: Path, config: RecogniserConfig, device: str) -> "Encoder":
         """What encodes, loaded on a device."""
         return (self.load_encoder or self.load)(directory, config, device)
+
+    def punctuates(self, directory: Path, config: RecogniserConfig) -> bool:
+        """Whether the model of a directory writes its own marks with these options."""
+        return config.punctuates and (self.writes_marks is None or self.writes_marks(directory))
 
     def recognises(self, directory: Path) -> bool:
         """Whether a directory has the files that one of this kind is known by."""
@@ -106,6 +113,12 @@ def _load_fun_asr(directory: Path, config: FunAsrConfig, device: str) -> "Recogn
     return FunAsr.from_pretrained(directory, config, device)
 
 
+def _load_transformers(directory: Path, config: TransformersConfig, device: str) -> "Recogniser":
+    from firered.asr.families.transformers import TransformersAsr
+
+    return TransformersAsr.from_pretrained(directory, config, device)
+
+
 def _load_speech_llm_encoder(directory: Path, config: LlmConfig, device: str) -> "Encoder":
     from firered.asr.families.speech_llm import LlmEncoder
 
@@ -149,8 +162,19 @@ FUN_ASR = Family(
     nbest=True,
     adapter=True,
 )
+TRANSFORMERS = Family(
+    name="transformers",
+    about="any speech recogniser of Hugging Face transformers, such as Whisper",
+    files=("config.json",),
+    contents=holds_recogniser,
+    needs="config.json of a recogniser that transformers knows, *.safetensors, and the files of its processor",
+    config=TransformersConfig,
+    load=_load_transformers,
+    times="timestamps",
+    writes_marks=writes_marks,
+)
 
-FAMILIES: dict[str, Family] = {family.name: family for family in (AED, SPEECH_LLM, FUN_ASR)}
+FAMILIES: dict[str, Family] = {family.name: family for family in (AED, SPEECH_LLM, FUN_ASR, TRANSFORMERS)}
 
 
 def register(family: Family) -> None:
@@ -201,9 +225,7 @@ def find(given: str | Path, wanted: str | None = None) -> tuple[Path, Family]:
         OptionError: there is no family of the name `wanted`.
     """
     family = named(wanted) if wanted else None
-    place = Path(given)
-    if not place.exists() and not place.is_absolute():
-        place = MODELS / place
+    place = place_of(given)
     known = [family] if family else list(FAMILIES.values())
     for candidate in known:
         if candidate.recognises(place):
