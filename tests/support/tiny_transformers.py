@@ -68,7 +68,7 @@ def write_whisper(directory, seconds=30, multilingual=True, seed=0):
     network = opinionated(WhisperForConditionalGeneration, config, seed, 0.5)
     settings = network.generation_config
     settings._from_model_config = False  # else reading it makes it anew
-    settings.suppress_tokens, settings.begin_suppress_tokens = _unwritten(tokenizer), [end]
+    settings.suppress_tokens, settings.begin_suppress_tokens = letters_alone(tokenizer), [end]
     settings.no_timestamps_token_id = ids["<|notimestamps|>"]
     settings.prev_sot_token_id = ids["<|startofprev|>"]
     settings.is_multilingual = multilingual
@@ -84,7 +84,7 @@ def write_whisper(directory, seconds=30, multilingual=True, seed=0):
     return directory
 
 
-def _unwritten(tokenizer):
+def letters_alone(tokenizer):
     """The tokens other than lower-case letters, the space and the end, so that a text has words."""
     written = {*"abcdefghijklmnopqrstuvwxyz", "Ġ", tokenizer.eos_token}
     return sorted(index for token, index in tokenizer.get_vocab().items() if token not in written)
@@ -132,3 +132,34 @@ def write_ctc(directory, kind=Wav2Vec2ForCTC, config=Wav2Vec2Config, layer_norm=
 def write_hubert(directory, **changes):
     """The same as a HuBERT."""
     return write_ctc(directory, HubertForCTC, HubertConfig, **changes)
+
+
+def write_parakeet(directory, seed=0):
+    """A Parakeet with a CTC head, of letters; its features need librosa."""
+    from tokenizers import Tokenizer, decoders, models, pre_tokenizers
+    from transformers import (
+        ParakeetCTCConfig,
+        ParakeetFeatureExtractor,
+        ParakeetForCTC,
+        ParakeetProcessor,
+        ParakeetTokenizer,
+    )
+
+    tokens = ["<unk>", "▁", *"abcdefghijklmnopqrstuvwxyz", "<pad>"]
+    spelt = Tokenizer(models.BPE({token: index for index, token in enumerate(tokens)}, [], unk_token="<unk>"))
+    spelt.pre_tokenizer, spelt.decoder = pre_tokenizers.Metaspace(), decoders.Metaspace()
+    tokenizer = ParakeetTokenizer(tokenizer_object=spelt, unk_token="<unk>", pad_token="<pad>")
+    config = ParakeetCTCConfig(
+        vocab_size=len(tokens),
+        pad_token_id=len(tokens) - 1,
+        encoder_config={
+            "hidden_size": 32,
+            "num_hidden_layers": 2,
+            "num_attention_heads": 4,
+            "intermediate_size": 48,
+            "subsampling_conv_channels": 8,
+        },
+    )
+    opinionated(ParakeetForCTC, config, seed, 0.5).save_pretrained(directory)
+    ParakeetProcessor(ParakeetFeatureExtractor(feature_size=80), tokenizer).save_pretrained(directory)
+    return directory

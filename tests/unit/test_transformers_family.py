@@ -284,6 +284,7 @@ def test_a_directory_is_what_its_config_says(whisper, ctc, tmp_path):
         {"model_type": "llava", "architectures": ["LlavaForConditionalGeneration"]},
         {"model_type": "fun_asr_nano", "architectures": ["FunAsrNanoForConditionalGeneration"]},
         {"model_type": "dia", "architectures": ["DiaForConditionalGeneration"]},
+        {"model_type": "qwen3_asr", "architectures": ["Qwen3ASRForTokenClassification"]},
         {"model_type": 7},
     ):
         (tmp_path / "config.json").write_text(json.dumps(values))

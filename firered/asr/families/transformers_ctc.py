@@ -79,7 +79,11 @@ class Ctc(Kind):
 
     def _row_s(self, rows: int, seconds: float) -> float:
         """Seconds from row to row."""
-        ratio = getattr(self.loaded.network.config, "inputs_to_logits_ratio", None)
+        config = self.loaded.network.config
+        ratio = getattr(config, "inputs_to_logits_ratio", None)
+        factor = getattr(getattr(config, "encoder_config", None), "subsampling_factor", None)
+        if not ratio and factor and (hop := getattr(self.loaded.extractor, "hop_length", None)):
+            ratio = factor * hop
         return float(ratio) / self.loaded.rate if ratio else seconds / max(1, rows)
 
     def _text(self, ids: Sequence[int]) -> str:

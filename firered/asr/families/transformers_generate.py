@@ -1,5 +1,6 @@
 """Models of transformers that write their text token by token, with a decoder or a language model, but for Whisper."""
 
+import contextlib
 import inspect
 import math
 import re
@@ -12,7 +13,7 @@ import numpy as np
 from firered.asr.families.transformers_answer import Answer, Kind, duration_s
 from firered.asr.families.transformers_loaded import Hearing, Inputs, LoadedTransformers, quiet
 from firered.asr.families.transformers_words import char_ends
-from firered.errors import OptionError
+from firered.errors import ModelError, OptionError
 from firered.runtime.context import Context
 from firered.text.files import first_line
 from firered.text.languages import code_of, three_letters, two_letters
@@ -95,7 +96,7 @@ class Generates(Kind):
     def _requested(self, samples: np.ndarray, context: Context, language: str | None) -> Inputs:
         """By the processor's own request for a transcript."""
         known = inspect.signature(self._request).parameters
-        given: dict[str, Any] = {}
+        given: dict[str, Any] = {"return_tensors": "pt"}
         if language:
             given[self._language] = language
         if context.prompt:
@@ -113,10 +114,15 @@ class Generates(Kind):
         processor = self.loaded.processor
         placeholder = getattr(processor, "audio_token", "<|audio|>")
         parts = [{"type": "audio", "audio": samples}, {"type": "text", "text": question}]
-        template = getattr(processor, "chat_template", None) or _template(self.loaded)
         own = processor if getattr(processor, "chat_template", None) else self.loaded.tokenizer
-        turn: Any = parts if ".content" in template and "type" in template else f"{placeholder}{question}"
-        text = own.apply_chat_template([{"role": "user", "content": turn}], add_generation_prompt=True, tokenize=False)
+        texts = []
+        for turn in (parts, f"{placeholder}{question}"):  # templates know parts of a turn, or texts alone
+            with contextlib.suppress(Exception):
+                messages = [{"role": "user", "content": turn}]
+                texts.append(own.apply_chat_template(messages, add_generation_prompt=True, tokenize=False))
+        text = next((text for text in texts if text.count(placeholder) == 1 and "'type':" not in text), None)
+        if text is None:
+            raise ModelError(f"{self.loaded.directory}: its chat template has no place for {placeholder}")
         key = next((name for name in ("audio", "audios") if name in _parameters(processor)), "audio")
         return processor(text=[text], **{key: [samples]}, return_tensors="pt")
 

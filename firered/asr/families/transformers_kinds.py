@@ -18,6 +18,7 @@ CTC = "AutoModelForCTC"
 _OWN_FAMILY = ("fun_asr_nano",)  # recognised by a family of its own
 _NO_TEXT = ("dia", "pop2piano", "vibevoice")  # in transformers' tables of recognisers, but they write no text
 _AUDIO_MODELS = ("audioflamingo3", "musicflamingo", "gemma3n")  # that also see or sing
+_WRITING_PARTS = {"qwen2_5_omni_thinker": "Qwen2_5OmniThinkerForConditionalGeneration"}  # of models that also talk
 _MODEL_TYPE = re.compile(rb'"model_type"\s*:\s*"')
 _MARKS = (".", ",", "?", "。", "，", "？")
 
@@ -44,8 +45,9 @@ def auto_class(config: Mapping[str, Any]) -> str | None:
     for name, classes in _classes().items():
         if first in classes.values():
             return name
-        # A base model, such as Wav2Vec2Model, recognises nothing; models for chat may be named otherwise.
-        if kind in classes and (first is None or name == "AutoModelForMultimodalLM"):
+        # A base model, such as Wav2Vec2Model, recognises nothing; Qwen2.5-Omni's files name one all the same.
+        chats = name == "AutoModelForMultimodalLM" and first is not None and first.endswith("Model")
+        if kind in classes and (first is None or chats):
             return name
     return None
 
@@ -63,7 +65,7 @@ def _classes() -> dict[str, dict[str, str]]:
         "AutoModelForTDT": getattr(known, "MODEL_FOR_TDT_MAPPING_NAMES", {}),
         "AutoModelForRNNT": getattr(known, "MODEL_FOR_RNNT_MAPPING_NAMES", {}),
         "AutoModelForSpeechSeq2Seq": known.MODEL_FOR_SPEECH_SEQ_2_SEQ_MAPPING_NAMES,
-        "AutoModelForMultimodalLM": audio,
+        "AutoModelForMultimodalLM": audio | _WRITING_PARTS,
     }
     return {name: dict(classes) for name, classes in found.items()}
 

@@ -31,7 +31,7 @@ from firered.text.files import check_file, first_line, read_json
 
 _AUDIO = ("input_features", "input_values", "audio_values")
 _MASKS = ("input_features_mask", "feature_attention_mask", "input_values_mask", "padding_mask", "audio_attention_mask")
-_LANGUAGE_MODELS = ("AutoModelForMultimodalLM",)
+_COUNTERS = ("I64", "I32", "BOOL")  # such as those of batch normalisation
 log = logging.getLogger(__name__)
 
 Inputs = Mapping[str, Any]  # what a processor gives, and a network takes
@@ -62,17 +62,18 @@ class LoadedTransformers:
         if auto is None:
             raise ModelError(f"{directory / CONFIG}: not of a speech recogniser that transformers {_VERSION} knows")
         place = pick_device(device)
-        weight_files(directory)
+        weight_files(directory, _COUNTERS)
         with _quiet():
             processor = _processor(directory)
-            network = _network(directory, auto, _dtype(options.dtype, auto, place))
+            llm = "text_config" in read_json(directory / CONFIG) or auto == "AutoModelForMultimodalLM"
+            network = _network(directory, auto, _dtype(options.dtype, llm, place))
         return cls(directory, network.to(place).eval(), processor, place, auto)
 
     @property
     def sources(self) -> list[Path]:
         """The files that it was loaded from."""
         texts = (path for path in self.directory.iterdir() if path.suffix in (".json", ".txt", ".jinja", ".model"))
-        return [*weight_files(self.directory), *sorted(texts)]
+        return [*weight_files(self.directory, _COUNTERS), *sorted(texts)]
 
     @property
     def kind(self) -> str:
@@ -172,9 +173,9 @@ class Hearing:
 _VERSION = transformers.__version__
 
 
-def _dtype(name: str, auto: str, device: torch.device) -> torch.dtype:
+def _dtype(name: str, llm: bool, device: torch.device) -> torch.dtype:
     """The number format that an option means."""
-    if auto in _LANGUAGE_MODELS:
+    if llm:
         if name == "auto" and device.type == "cpu":
             return torch.float32
         dtype = llm_dtype(name, device)
@@ -217,7 +218,7 @@ def _network(directory: Path, auto: str, dtype: torch.dtype) -> Any:  # noqa: AN
         ModelError: it cannot be made, or some weights are not in the files, or no numbers.
     """
     kind = getattr(transformers, auto)
-    if read_json(directory / CONFIG).get("model_type") == "qwen2_5_omni":
+    if str(read_json(directory / CONFIG).get("model_type")).startswith("qwen2_5_omni"):
         kind = transformers.Qwen2_5OmniThinkerForConditionalGeneration  # the part that writes; the other one talks
     try:
         network, report = kind.from_pretrained(
