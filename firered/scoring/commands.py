@@ -27,7 +27,8 @@ from firered.scoring.reports.lid import lid_report
 from firered.scoring.reports.provenance import provenance, settings_of
 from firered.scoring.reports.punc import punc_report
 from firered.scoring.reports.report import Report
-from firered.scoring.reports.table import read_results, results_page, with_averages
+from firered.scoring.reports.results import read_results, with_averages
+from firered.scoring.reports.table import results_page
 from firered.scoring.reports.vad import vad_report
 from firered.scoring.text.normalise import normalizer
 from firered.scoring.vad import score_vad

@@ -12,7 +12,8 @@ from support.scoring_sides import call, score_of, write_side
 from firered.cli import table as cli
 from firered.hub.find import system_name
 from firered.scoring.published import averages, published
-from firered.scoring.reports.table import Result, results_page, with_averages
+from firered.scoring.reports.results import Result, with_averages
+from firered.scoring.reports.table import results_page
 
 MANDARIN = ("aishell1", "aishell2", "ws-net", "ws-meeting")
 PAPERS_RULE = ("--normalizer", "firered-released", "--number-normalization")
