@@ -7,7 +7,7 @@ from pathlib import Path
 from statistics import fmean
 
 from firered.errors import DataError
-from firered.scoring.published import averages, names_of, published
+from firered.scoring.published import averages, kind_of, names_of, published
 
 DASH = "-"
 
@@ -29,6 +29,12 @@ class Result:
     def comparable(self) -> bool:
         """Whether it may stand beside published figures: not if its rule is only like the one it is named after."""
         return self.normalizer.partition("+")[0] != "speechio"
+
+    @property
+    def note(self) -> str:
+        """Why no difference to published figures may be stated; empty where nothing is in the way."""
+        labels = str((self.source or {}).get("labels") or "")
+        return f"{self.test_set}: labels {labels}" if "uncorrected" in labels else ""
 
 
 def read_results(paths: Iterable[Path]) -> list[Result]:
@@ -101,7 +107,7 @@ def _average(name: str, metric: str, sets: Sequence[str], results: Sequence[Resu
 
     It has no value where sets are missing, or were not all recognised by the same model.
     """
-    members = [result for result in results if result.metric == metric and result.test_set in sets]
+    members = [result for result in results if kind_of(result.metric) == kind_of(metric) and result.test_set in sets]
     if len(members) < 2:
         return None
     values = [result.value for result in members if result.value is not None]

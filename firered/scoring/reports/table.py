@@ -2,8 +2,8 @@
 
 from collections.abc import Iterable, Iterator, Sequence
 
-from firered.scoring.published import NO_RULE, Published, names_of, published
-from firered.scoring.reports.lines import shown, shown_interval, shown_settings
+from firered.scoring.published import NO_RULE, Published, kind_of, names_of, published
+from firered.scoring.reports.lines import shown, shown_interval, shown_settings, signed
 from firered.scoring.reports.results import DASH, Result
 from firered.scoring.text.speechio import NOTE
 
@@ -31,6 +31,9 @@ def results_page(title: str, results: Sequence[Result]) -> Iterator[str]:
         if beside:
             yield ""
             yield from _markdown(_FIGURES, map(_figures_row, beside))
+            for note in _notes(beside):
+                yield ""
+                yield note
         if by_description := [result for result in mine if not result.comparable]:
             yield ""
             yield f"Not beside published figures: {NOTE}."
@@ -43,11 +46,11 @@ def results_page(title: str, results: Sequence[Result]) -> Iterator[str]:
 
 def _in_order(results: Sequence[Result]) -> list[Result]:
     """Results in the order of the papers' tables, unknown sets after them."""
-    sets = dict.fromkeys((figure.test_set, figure.metric) for figure in published())
+    sets = dict.fromkeys((figure.test_set, kind_of(figure.metric)) for figure in published())
     place = {test_set: number for number, test_set in enumerate(sets)}
 
     def order(result: Result) -> tuple[int, str, str, str]:
-        number = place.get((result.test_set, result.metric), len(place))
+        number = place.get((result.test_set, kind_of(result.metric)), len(place))
         return number, result.test_set, result.metric, result.normalizer
 
     return sorted(results, key=order)
@@ -66,15 +69,39 @@ def _cells(result: Result) -> list[str]:
 
 def _figures_row(result: Result) -> list[str]:
     paper = _published_of(result)
-    difference = DASH
-    if paper and paper.is_by(result.normalizer) and result.value is not None:
-        difference = f"{result.value - paper.value:+.2f}"
-    return [*_cells(result), shown(paper.value if paper else None), difference, result.missing]
+    return [*_cells(result), _printed(paper), _difference(result, paper), result.missing]
+
+
+def _printed(paper: Published | None) -> str:
+    """A published figure; of an average that is not the mean of its printed rows, that mean too."""
+    if paper is None:
+        return DASH
+    mean = paper.mean_of_rows
+    return shown(paper.value) if mean is None else f"{shown(paper.value)} (its rows: {shown(mean)})"
+
+
+def _difference(result: Result, paper: Published | None) -> str:
+    """Here minus published, where both are by the same rule and the published figure is what it says."""
+    if paper is None or result.value is None or result.note or not paper.is_by(result.normalizer):
+        return DASH
+    return DASH if paper.mean_of_rows is not None else signed(result.value - paper.value)
+
+
+def _notes(results: Sequence[Result]) -> list[str]:
+    """What is to be said of the rows: labels, and printed averages that are not those of their rows."""
+    notes = [f"{result.note}: no difference to published figures." for result in results if result.note]
+    for paper in filter(None, map(_published_of, results)):
+        if paper.mean_of_rows is not None:
+            notes.append(
+                f"{paper.title} prints {shown(paper.value)} as {paper.test_set} of {paper.system}; the mean of its "
+                f"rows is {shown(paper.mean_of_rows)}: no difference."
+            )
+    return list(dict.fromkeys(notes))
 
 
 def _same_figure(result: Result) -> list[Published]:
     """What the papers print of the same test set and metric, for any system."""
-    return [figure for figure in published() if (figure.test_set, figure.metric) == (result.test_set, result.metric)]
+    return [figure for figure in published() if figure.is_of(result.test_set, result.metric)]
 
 
 def _published_of(result: Result) -> Published | None:
@@ -94,7 +121,7 @@ def _papers_tables(results: Sequence[Result]) -> Iterator[str]:
             continue
         rows = list(dict.fromkeys(result for result, _ in inside))
         systems = list(dict.fromkeys(figure.system for _, figure in inside))
-        values = {(figure.test_set, figure.metric, figure.system): figure.value for _, figure in inside}
+        values = {(figure.test_set, kind_of(figure.metric), figure.system): figure for _, figure in inside}
         first = inside[0][1]
         rates = any(result.normalizer != NO_RULE for result in rows)
         rule = f" Its rule: {first.rule if first.rule != NO_RULE else 'not known'}." if rates else ""
@@ -104,7 +131,10 @@ def _papers_tables(results: Sequence[Result]) -> Iterator[str]:
         yield from _markdown(
             (*_RESULT[:4], *systems),
             (
-                [*_cells(row)[:4], *(shown(values.get((row.test_set, row.metric, system))) for system in systems)]
+                [
+                    *_cells(row)[:4],
+                    *(_printed(values.get((row.test_set, kind_of(row.metric), system))) for system in systems),
+                ]
                 for row in rows
             ),
         )
