@@ -32,9 +32,10 @@ def test_everything_is_counted_and_written(sides, monkeypatch, caplog):
     integers = {"errors": 5, "substitutions": 1, "deletions": 2, "insertions": 2, "tokens": 9, "correct": 6}
     assert {name: score[name] for name in integers} == integers
     assert all(type(score[name]) is int for name in integers)
-    assert score["metrics"]["CER%"]["value"] == pytest.approx(500 / 9)
-    low, high = score["metrics"]["CER%"]["interval"]
+    assert score["metrics"]["MER%"]["value"] == pytest.approx(500 / 9)
+    low, high = score["metrics"]["MER%"]["interval"]
     assert low <= 500 / 9 <= high
+    assert score["unit"] == "characters (88.9%) and words, in one stream"
     others = ("utterances", "missing", "extra", "empty_references", "sentence_errors", "normalizer")
     assert [score[name] for name in others] == [4, 1, 1, 1, 3, "firered"]
     assert score["kinds"]["words"] == dict.fromkeys(integers, 0) | {"tokens": 1, "correct": 1}

@@ -53,6 +53,7 @@ def _fields(score: AsrScore) -> dict[str, object]:
     return {
         "normalizer": score.normalizer,
         "normalizer_note": score.note or None,
+        "unit": score.unit,
         "unseen": {side: unseen.to_json() for side, unseen in score.unseen.items()},
         "sentence_error_rate": total.sentence_rate,
         "utterances": total.utterances,
@@ -74,6 +75,7 @@ def _integers(counts: Counts) -> dict[str, int]:
 def _lines(score: AsrScore, config: ErrorRateConfig) -> Iterator[str]:
     total = score.total
     yield f"normaliser  {score.normalizer}"
+    yield f"unit        {score.unit}"
     if score.note:
         yield f"note        {score.note}"
     for warning in score.warnings():
