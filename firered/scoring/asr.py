@@ -1,7 +1,7 @@
 """The score of a recogniser's text: everything that the reports are written from."""
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 
@@ -93,8 +93,14 @@ class AsrScore:
         return f"characters ({100 * self._share:.1f}%) and words, in one stream"
 
 
-def score_texts(reference: Side, hypothesis: Side, rule: Normalizer, config: SampleConfig) -> AsrScore:
-    """The score of one side's texts against another's."""
+def score_texts(
+    reference: Side, hypothesis: Side, rule: Normalizer, config: SampleConfig, by: Sequence[str] = ()
+) -> AsrScore:
+    """The score of one side's texts against another's; `by` names the tables that group them, none: all.
+
+    Raises:
+        DataError: such a table is not there.
+    """
     aligned = align_texts(reference.table, hypothesis.table, rule, languages_of(reference))
     missing, extra = missing_and_extra(reference, hypothesis)
     probabilities = confidences(hypothesis.data, "utt2conf")
@@ -106,7 +112,7 @@ def score_texts(reference: Side, hypothesis: Side, rule: Normalizer, config: Sam
         extra,
         rule.skips_missing,
         interval(np.array(errors, np.int64).reshape(-1, 2), ratio, config),
-        groups(aligned, reference, probabilities),
+        groups(aligned, reference, probabilities, by),
         _calibration(aligned, probabilities),
         rule.note,
         unseen_of(reference, hypothesis) if rule.keeps_invisible else {},

@@ -65,7 +65,8 @@ def run_error_rate(
 
     def score(reference_path: Path, hypothesis_path: Path) -> Report:
         reference = read_text(reference_path, config.by_recording)
-        found = score_texts(reference, read_text(hypothesis_path, config.by_recording), normalise, sample)
+        hypothesis = read_text(hypothesis_path, config.by_recording)
+        found = score_texts(reference, hypothesis, normalise, sample, config.by)
         return asr_report(found, reference, source, config)
 
     return _run("firered-score", paths, (rule, config), sample, source, score)

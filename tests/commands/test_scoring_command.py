@@ -67,6 +67,21 @@ def test_groups_add_up_to_the_whole(sides, monkeypatch):
     assert rows_of(sides[2] / "by_speaker.tsv")["b"]["rate"] == "150.00"
 
 
+def test_groups_are_in_the_json_the_text_and_the_page(sides, monkeypatch):
+    write_side(sides[0], utt2env={"a-1": "park", "a-2": "park", "b-1": "shop", "b-2": "shop"})
+    call(monkeypatch, *sides, "--by", "env")
+    score = score_of(sides[2])
+    assert list(score["groups"]) == ["env", "length", "confidence"]
+    park, shop = score["groups"]["env"].values()
+    assert park["errors"] + shop["errors"] == score["errors"]
+    assert (park["utterances"], shop["missing"]) == (2, 1)
+    text = (sides[2] / "score.txt").read_text(encoding="utf-8")
+    assert re.search(rf"^\| park +\| +2 +{park['tokens']} ", text, re.M)
+    page = (sides[2] / "errors.html").read_text(encoding="utf-8")
+    assert f'["park", 2, {park["tokens"]}, ' in page
+    assert (sides[2] / "by_env.tsv").is_file()
+
+
 def test_alignments_for_other_tools(sides, monkeypatch):
     call(monkeypatch, *sides)
     out = sides[2]

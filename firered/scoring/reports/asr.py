@@ -63,6 +63,9 @@ def _fields(score: AsrScore) -> dict[str, object]:
         "empty_references": total.empty,
         "sentence_errors": total.wrong,
         **_integers(total),
+        "groups": {
+            name: {label: _of_group(counts) for label, counts in rows.items()} for name, rows in score.groups.items()
+        },
         "kinds": {kind: _integers(counts) for kind, counts in score.kinds.items()},
         "calibration": score.calibration.to_json() if score.calibration else None,
     }
@@ -70,6 +73,10 @@ def _fields(score: AsrScore) -> dict[str, object]:
 
 def _integers(counts: Counts) -> dict[str, int]:
     return {name: getattr(counts, name) for name in ("tokens", "errors", *_COUNTS)}
+
+
+def _of_group(counts: Counts) -> dict[str, int | float | None]:
+    return {"utterances": counts.utterances, "missing": counts.missing, **_integers(counts), "rate": counts.rate}
 
 
 def _lines(score: AsrScore, config: ErrorRateConfig) -> Iterator[str]:
