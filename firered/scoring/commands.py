@@ -24,7 +24,7 @@ from firered.scoring.lid import score_lid
 from firered.scoring.punc import score_punc
 from firered.scoring.reports.asr import asr_report
 from firered.scoring.reports.lid import lid_report
-from firered.scoring.reports.provenance import provenance, settings_of
+from firered.scoring.reports.provenance import provenance, settings_of, speed_of
 from firered.scoring.reports.punc import punc_report
 from firered.scoring.reports.report import Report
 from firered.scoring.reports.results import read_results, with_averages
@@ -53,7 +53,7 @@ def _run(
     with writing(out):
         out.mkdir(parents=True, exist_ok=True)
     write_settings(out / "config.yaml", command, *groups, sample, source)
-    report.write(out, made_by, source, settings_of(hypothesis))
+    report.write(out, made_by, source, settings_of(hypothesis), speed_of(hypothesis))
     return report.exit_status(sample)
 
 

@@ -5,9 +5,12 @@ import subprocess
 
 import pytest
 import yaml
+from support.paths import EGS
 from support.scoring_sides import call, rows_of, score_of, write_side
 
 from firered.cli import score as cli
+from firered.data.speed import Speed
+from firered.models.parameters import parameters_of
 
 REF = {"a-1": "你好，世界", "a-2": "打开 Wi-Fi", "b-1": "再见", "b-2": ""}
 HYP = {"a-1": "你号世界啊", "a-2": "打开 wi-fi", "b-2": "嗯", "c-1": "多余"}
@@ -202,3 +205,18 @@ def test_the_first_word_chooses_the_command(monkeypatch, capsys, task):
 
 def test_the_command_has_its_line_in_lists():
     assert cli.score.__doc__.startswith("Score recognised text")
+
+
+def test_speed_and_parameters_are_copied_from_what_made_the_hypothesis(sides, monkeypatch):
+    (sides[1] / "speed.json").write_text("\n".join(Speed(3, 10.0, 2.5, 100.0, None, "a machine", 2).lines()))
+    vad = EGS / "mini/models/FireRedVAD/VAD"
+    call(monkeypatch, *sides, "--model", vad)
+    score = score_of(sides[2])
+    assert (score["speed"]["rtf"], score["speed"]["peak_memory_mb"]) == (0.25, 100.0)
+    assert score["provenance"]["parameters"] == parameters_of(vad, vad / "model.pth.tar") > 1000
+    text = (sides[2] / "score.txt").read_text(encoding="utf-8")
+    assert "speed       real-time factor 0.2500, 100 MB at most, a machine, 2 threads" in text
+    (sides[1] / "speed.json").unlink()
+    call(monkeypatch, *sides)
+    score = score_of(sides[2])
+    assert (score["speed"], score["provenance"]["parameters"]) == (None, None)

@@ -7,13 +7,14 @@ from collections.abc import Mapping
 from datetime import date
 from pathlib import Path
 
-from firered.errors import ModelError, OptionError
+from firered.data.speed import Speed, read_speed
+from firered.errors import DataError, ModelError, OptionError
 from firered.hub.find import checkpoint_of
 from firered.options import read_yaml
 from firered.scoring.config import SourceConfig
 from firered.version import __version__
 
-Provenance = Mapping[str, str | None]
+Provenance = Mapping[str, str | int | None]
 
 SETTINGS = "config.yaml"
 _CHUNK = 1 << 20
@@ -36,6 +37,7 @@ def provenance(reference: Path, hypothesis: Path, source: SourceConfig) -> Prove
         "hypothesis": str(hypothesis),
         "model": source.model,
         "model_sha256": sha256_of(model) if model else None,
+        "parameters": _parameters(model) if model else None,
     }
 
 
@@ -47,6 +49,21 @@ def settings_of(hypothesis: Path) -> dict[str, object] | None:
     except OptionError as error:
         log.warning("%s; the report names no settings", error)
         return None
+
+
+def speed_of(hypothesis: Path) -> Speed | None:
+    """What the run that made a hypothesis took, as its command has written it beside it; None where it has not."""
+    try:
+        return read_speed(hypothesis if hypothesis.is_dir() else hypothesis.parent)
+    except DataError as error:
+        log.warning("%s; the report names no speed", error)
+        return None
+
+
+def _parameters(model: Path) -> int | None:
+    from firered.models.parameters import parameters_of  # PyTorch takes a second to load
+
+    return parameters_of(model, checkpoint_of(model))
 
 
 def sha256_of(model: Path) -> str:
