@@ -219,7 +219,7 @@ def test_speed_and_parameters_are_copied_from_what_made_the_hypothesis(sides, mo
     assert (score["speed"]["rtf"], score["speed"]["peak_memory_mb"]) == (0.25, 100.0)
     assert score["provenance"]["parameters"] == parameters_of(vad, vad / "model.pth.tar") > 1000
     text = (sides[2] / "score.txt").read_text(encoding="utf-8")
-    assert "speed       real-time factor 0.2500, 100 MB at most, a machine, 2 threads" in text
+    assert "speed       real-time factor 0.2500, 100 MB at most, a machine, threads 2" in text
     (sides[1] / "speed.json").unlink()
     call(monkeypatch, *sides)
     score = score_of(sides[2])

@@ -139,5 +139,5 @@ def _provenance_lines(
 def _speed_lines(speed: Speed | None) -> Iterator[str]:
     if speed:
         factor = f"real-time factor {speed.rtf:.4f}, " if speed.rtf else ""
-        threads = f", {speed.threads} threads" if speed.threads else ""
+        threads = f", threads {speed.threads}" if speed.threads else ""
         yield f"speed       {factor}{speed.peak_memory_mb:.0f} MB at most, {speed.device}{threads}"

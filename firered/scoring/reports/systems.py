@@ -143,11 +143,10 @@ def _own_table(title: str, rows: Sequence[_Row], systems: Sequence[str]) -> Iter
 def _reductions(rows: Sequence[_Row], systems: Sequence[str], baseline: str) -> Iterator[str]:
     """How many percent of the baseline's errors each system is without."""
     lines = []
-    others = [system for system in systems if system != baseline]
-    for row in rows:
-        base = _value_of(row, baseline)
-        if base is None or row.any.metric not in _FALLS:
-            continue
+    fitting = [row for row in rows if row.any.metric in _FALLS and _value_of(row, baseline) is not None]
+    others = [system for system in _of(fitting, systems) if system != baseline]
+    for row in fitting:
+        base = _value_of(row, baseline) or 0.0
         values = (row.results[system].value if system in row.results else None for system in others)
         reductions = (None if value is None else relative_reduction(base, value) for value in values)
         cells = [DASH if reduction is None else signed(reduction) for reduction in reductions]
