@@ -11,6 +11,7 @@ EXTRA_OF = {
     "tensorboard": "train",
     "ijson": "recipes",
     "pyarrow": "parquet",
+    "pypinyin": "replace",
 }
 
 

@@ -20,6 +20,7 @@ from firered.runtime.speech import Speech
 from firered.text.bpe_tokenizer import SPECIAL, BpeTokenizer
 from firered.text.fun_asr import Request, clean, without_marks
 from firered.text.llm_tokenizer import ChatTokenizer
+from firered.text.replacing import Replacer, replaced
 
 TOLERANCE = 1e-5  # of a tensor's largest value
 CODES = {"中文": "zh", "英文": "en", None: None}
@@ -285,3 +286,20 @@ def test_segments_of_a_long_recording(default, expected):
     results = default.recognise(speech)
     assert " ".join(result.text for result in results) == case["result"]["text"]
     assert " ".join(result.ctc_text for result in results) == case["result"]["ctc_text"]
+
+
+# There Latin letters have no sound at all, so that a Latin target replaces every Latin word; here it replaces none.
+LATIN = {"pythonpythonpython": "use the pithon code"}
+
+
+def test_correction_of_finished_text(expected):
+    latin = []
+    for case in expected["postprocess_hotwords"]:
+        matches = Replacer.of(case["hotwords"], case["threshold"]).matches(case["text"])
+        if case["out"] in LATIN:
+            latin.append(case["out"])
+            assert replaced(case["text"], matches) == LATIN[case["out"]]
+            continue
+        assert replaced(case["text"], matches) == case["out"]
+        assert [{**vars(match), "score": round(match.score, 3)} for match in matches] == case["matches"]
+    assert latin == list(LATIN)
