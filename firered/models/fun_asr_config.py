@@ -38,6 +38,16 @@ class CheckpointConfig:
     languages: tuple[str, ...] = ()  # codes; none: not said
 
     @classmethod
+    def of_directory(cls, directory: Path) -> "CheckpointConfig":
+        """That of a directory of either form: the published one wherever it has its config.yaml.
+
+        Raises:
+            ModelError: see `read`.
+        """
+        published, other = directory / CONFIG, directory / TRANSFORMERS_CONFIG
+        return cls.read(published) if published.exists() or not other.exists() else cls.read_transformers(other)
+
+    @classmethod
     def read(cls, path: Path) -> "CheckpointConfig":
         """That of a published config.yaml.
 

@@ -17,6 +17,7 @@ from firered.options import Options, write_settings
 from firered.results import Result
 from firered.runs.config import RunConfig
 from firered.runs.depends import fingerprint
+from firered.runs.features import refuse_unfit
 from firered.runs.inputs import Inputs
 from firered.runs.journal import Run
 from firered.runtime.batches import plan, run_batch
@@ -71,6 +72,7 @@ class ModelRun(Generic[R]):
             FireRedError: `out` cannot be written.
         """
         identity = fingerprint(self.command, self.options, self.audio, *self.more_options, self.model, *self.files)
+        refuse_unfit(inputs, self.front_end, self.model)
         contexts = contexts_of(inputs, self.context, self.check)
         loader = Loader(self.audio, self.front_end, contexts)
 
