@@ -15,6 +15,7 @@ from firered.asr.config import AsrConfig, FunAsrConfig, LlmConfig, RecogniserCon
 from firered.errors import ModelError, OptionError
 from firered.hub.catalogue import FUN_ASR_MLT, FUN_ASR_WEIGHTS, MODELS
 from firered.hub.find import find_model
+from firered.optional import need_transformers
 from firered.text.units import IDEOGRAPH
 
 if TYPE_CHECKING:
@@ -95,6 +96,7 @@ def _load_aed(directory: Path, config: AsrConfig, device: str) -> "Recogniser":
 
 
 def _load_speech_llm(directory: Path, config: LlmConfig, device: str) -> "Recogniser":
+    need_transformers()
     from firered.asr.families.speech_llm import LlmAsr
 
     return LlmAsr.from_pretrained(directory, config, device)
@@ -112,6 +114,7 @@ def _holds_fun_asr(directory: Path) -> bool:
 
 
 def _load_fun_asr(directory: Path, config: FunAsrConfig, device: str) -> "Recogniser":
+    need_transformers()
     from firered.asr.families.fun_asr import FunAsr
 
     return FunAsr.from_pretrained(directory, config, device)
@@ -130,6 +133,7 @@ def _fun_asr_front_end(directory: Path) -> "FrontEnd":
 
 
 def _load_speech_llm_encoder(directory: Path, config: LlmConfig, device: str) -> "Encoder":
+    need_transformers()
     from firered.asr.families.speech_llm import LlmEncoder
 
     return LlmEncoder.from_pretrained(directory, config, device)
