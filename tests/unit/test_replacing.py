@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from support.commands import command
-from support.paths import GOLDENS
+from support.paths import EGS, GOLDENS
 from support.tiny_fun_asr import write_published_form
 
 from firered.asr import families
@@ -259,3 +259,25 @@ def test_a_changed_file_is_noticed_and_named_when_a_run_resumes(tmp_path):
         fixes.write_text(fixes.read_text()[::-1].replace(">=", "=>"))
         os.utime(fixes, ns=(state.st_atime_ns, state.st_mtime_ns))
         assert fingerprint("firered-asr", options).changed(before) == [str(fixes)]
+
+
+@pytest.mark.parametrize("flag", ["--replace", "--asr-replace"])
+def test_a_transcript_s_sentences_words_and_subtitles_follow_the_text(flag, tmp_path):
+    (tmp_path / "fixes").write_text("功园\n去公=>去那个动物\n", encoding="utf-8")
+    models, wav = EGS / "mini/models", EGS / "mini/test/wav/f3-zh-00003.flac"
+    flags = ["--models", models, "--format", "srt", "--no-lid"]
+    found = []
+    for name, more in (("plain", []), ("fixed", [flag, tmp_path / "fixes"])):
+        done = command("firered", "transcribe", wav, "-o", tmp_path / name, *flags, *more)
+        assert done.returncode == 0, done.stderr
+        found.append(json.loads((tmp_path / name / "result.jsonl").read_text(encoding="utf-8")))
+    plain, fixed = found
+    assert plain["text"].endswith("去公园？")
+    assert fixed["text"].replace("，", "").endswith("去那个动物园？")
+    times = {word["text"]: (word["start_ms"], word["end_ms"]) for word in plain["words"]}
+    words_of = [(word["text"], (word["start_ms"], word["end_ms"])) for word in fixed["words"]]
+    assert [word for word, _ in words_of[-6:]] == list("去那个动物园")
+    assert words_of[:-6] == [(word, times[word]) for word, _ in words_of[:-6]]
+    assert words_of[-1] == ("园", times["园"])
+    assert (words_of[-6][1][0], words_of[-2][1][1]) == (times["去"][0], times["公"][1])
+    assert "动物园" in (tmp_path / "fixed/f3-zh-00003.srt").read_text(encoding="utf-8")
