@@ -20,7 +20,7 @@ from firered.errors import DataError
 from firered.scoring.config import SampleConfig, VadScoreConfig
 from firered.scoring.inputs.groups import UNKNOWN
 from firered.scoring.inputs.labels import Labels, Span, read_labels, read_uem
-from firered.scoring.inputs.pair import numbers
+from firered.scoring.inputs.pair import need_common, numbers
 from firered.scoring.metrics.bootstrap import Interval, interval
 from firered.scoring.metrics.frames import FRAMES_PER_S, FrameCounts, Roc, resampled_rate
 
@@ -90,6 +90,7 @@ def score_vad(reference: Path, hypothesis: Path, config: VadScoreConfig, sample:
     posteriors = DataDir(hypothesis).table("probs.scp") if hypothesis.is_dir() else None
     segments = _segments(hypothesis, config, posteriors)
     known = set(posteriors or {}) | set(segments.spans if segments else {})
+    need_common(labels.spans, known, hypothesis)
     seconds = _durations(reference, hypothesis, labels, segments)
     scored = read_uem(Path(config.uem)) if config.uem else None
     recordings = []
