@@ -1,0 +1,88 @@
+"""Other systems' models of a few parameters, of their packages' own classes, in the layout in which theirs are published."""
+
+import json
+
+import torch
+import yaml
+
+ECAPA = """
+pretrained_path: speechbrain/lang-id-voxlingua107-ecapa
+compute_features: !new:speechbrain.lobes.features.Fbank
+    n_mels: 20
+mean_var_norm: !new:speechbrain.processing.features.InputNormalization
+    norm_type: sentence
+    std_norm: False
+embedding_model: !new:speechbrain.lobes.models.ECAPA_TDNN.ECAPA_TDNN
+    input_size: 20
+    channels: [16, 16, 16, 16, 48]
+    kernel_sizes: [5, 3, 3, 3, 1]
+    dilations: [1, 2, 3, 4, 1]
+    attention_channels: 8
+    lin_neurons: 8
+    res2net_scale: 4
+    se_channels: 8
+classifier: !new:speechbrain.lobes.models.Xvector.Classifier
+    input_shape: [null, null, 8]
+    activation: !name:torch.nn.LeakyReLU
+    lin_blocks: 1
+    lin_neurons: 8
+    out_neurons: 3
+modules:
+    compute_features: !ref <compute_features>
+    mean_var_norm: !ref <mean_var_norm>
+    embedding_model: !ref <embedding_model>
+    classifier: !ref <classifier>
+label_encoder: !new:speechbrain.dataio.encoder.CategoricalEncoder
+pretrainer: !new:speechbrain.utils.parameter_transfer.Pretrainer
+    loadables:
+        embedding_model: !ref <embedding_model>
+        classifier: !ref <classifier>
+        label_encoder: !ref <label_encoder>
+    paths:
+        embedding_model: !ref <pretrained_path>/embedding_model.ckpt
+        classifier: !ref <pretrained_path>/classifier.ckpt
+        label_encoder: !ref <pretrained_path>/label_encoder.txt
+"""
+LABELS = ("th: Thai", "iw: Hebrew", "zh: Chinese")
+
+
+def write_ecapa(folder):
+    """SpeechBrain's classifier of languages; it needs the package."""
+    from hyperpyyaml import load_hyperpyyaml
+
+    folder.mkdir()
+    (folder / "hyperparams.yaml").write_text(ECAPA)
+    torch.manual_seed(0)
+    made = load_hyperpyyaml(ECAPA)
+    for name in ("embedding_model", "classifier"):
+        torch.save(made[name].state_dict(), folder / f"{name}.ckpt")
+    lines = [f"'{label}' => {number}" for number, label in enumerate(LABELS)]
+    (folder / "label_encoder.txt").write_text("\n".join([*lines, "=" * 16, "'starting_index' => 0", ""]))
+
+
+MARKS = ["<unk>", "_", "，", "。", "？", "、"]
+
+
+def write_ct_transformer(folder, always="，"):
+    """FunASR's punctuation that puts one mark everywhere; it needs the package."""
+    from funasr.register import tables
+
+    from funasr import AutoModel  # noqa: F401 - it fills the tables
+
+    tokens = ["<unk>", "<s>", "</s>", *"一二三四五", "hello"]
+    encoder = {"input_size": 8, "output_size": 8, "attention_heads": 2, "linear_units": 8, "num_blocks": 1}
+    encoder |= {"input_layer": "pe", "kernel_size": 3, "sanm_shfit": 0, "selfattention_layer_type": "sanm"}
+    model = {"punc_list": MARKS, "punc_weight": [1.0] * len(MARKS), "embed_unit": 8, "att_unit": 8}
+    model |= {"sentence_end_id": 3}
+    config = {"model": "CTTransformer", "model_conf": model, "encoder": "SANMEncoder", "encoder_conf": encoder}
+    config |= {"tokenizer": "CharTokenizer", "tokenizer_conf": {"unk_symbol": "<unk>"}}
+    folder.mkdir()
+    (folder / "config.yaml").write_text(yaml.safe_dump(config, allow_unicode=True), encoding="utf-8")
+    (folder / "tokens.json").write_text(json.dumps(tokens), encoding="utf-8")
+    torch.manual_seed(0)
+    kind = tables.model_classes["CTTransformer"]
+    network = kind(encoder="SANMEncoder", encoder_conf=encoder, vocab_size=len(tokens), **model)
+    with torch.no_grad():
+        network.decoder.weight.zero_()
+        network.decoder.bias.copy_(torch.nn.functional.one_hot(torch.tensor(MARKS.index(always)), len(MARKS)) * 9.0)
+    torch.save(network.state_dict(), folder / "model.pt")
