@@ -11,6 +11,9 @@ EXTRA_OF = {
     "tensorboard": "train",
     "ijson": "recipes",
     "pyarrow": "parquet",
+    "silero_vad": "peers",
+    "ten_vad": "peers",
+    "webrtcvad": "peers",
 }
 
 

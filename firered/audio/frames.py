@@ -82,10 +82,22 @@ def of_utterance(utterance: Utterance, config: AudioConfig, front_end: FrontEnd 
         )
     if utterance.feats and not others:
         return Frames(utterance.id, lambda frames: _stored(utterance, config, frames), front_end)
+    return of_samples(utterance.id, samples_of(utterance, config), front_end)
+
+
+def samples_of(utterance: Utterance, config: AudioConfig) -> Iterator[np.ndarray]:
+    """Blocks of an utterance's samples, 16 kHz on the int16 scale.
+
+    Raises:
+        DataError: the utterance has stored features and no audio.
+        AudioError: its audio cannot be read.
+    """
+    if not utterance.rxfilename:
+        raise DataError(f"{utterance.feats}: features only; this needs the audio, a wav.scp in the data directory")
     samples = read_blocks(
         utterance.audio, config, channel=utterance.channel, start_s=utterance.start_s, end_s=utterance.end_s
     )
-    return of_samples(utterance.id, whole_segment(utterance, samples, config), front_end)
+    yield from whole_segment(utterance, samples, config)
 
 
 def _stored(utterance: Utterance, config: AudioConfig, frames: Frames) -> Iterator[Tensor]:

@@ -1,5 +1,8 @@
-"""The directory of a peer's weights, looked at before its library does: some fetch what is missing, or do without."""
+"""What other libraries are kept from: fetching weights or doing without them, and other people's messages."""
 
+import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from firered.errors import ModelError
@@ -17,3 +20,15 @@ def check_directory(directory: str | None, needed: tuple[str, ...]) -> Path:
     for name in needed:
         check_file(Path(directory) / name)
     return Path(directory)
+
+
+@contextmanager
+def log_left_alone() -> Iterator[None]:
+    """Some packages set the level of everybody's messages when they are imported or used: ours stay as they are."""
+    root = logging.getLogger()
+    level, handlers = root.level, root.handlers[:]
+    try:
+        yield
+    finally:
+        root.setLevel(level)
+        root.handlers[:] = handlers

@@ -2,8 +2,7 @@
 
 import hashlib
 import logging
-from collections.abc import Iterator
-from contextlib import contextmanager
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +12,7 @@ import torch
 from firered.audio.framing import SAMPLE_RATE
 from firered.errors import DataError, ModelError, OptionError
 from firered.peers.codes import dolphin_label
-from firered.peers.directory import check_directory
+from firered.peers.directory import check_directory, log_left_alone
 
 _LONGEST_S = 30  # what it was trained on; its own command cuts what is longer, by another model
 _THEIRS = {"yue": "ct"}  # our codes of languages, where Dolphin has others
@@ -78,12 +77,10 @@ def load_lid(model: str | None, device: str) -> DolphinLid:
 
 def _loaded(directory: str | None, device: str) -> tuple[Any, Any]:
     """The model of a directory, and the module of the package that works with it."""
-    place = check_directory(directory, ("train.yaml", "units.txt"))
-    with _log_left_alone():
+    with log_left_alone():
         from dolphin import transcribe as function
         from dolphin.model_registry import MODELS
-    import sys
-
+    place = check_directory(directory, ("train.yaml", "units.txt"))
     package = sys.modules[function.__module__]  # the function has the module's name in the package
     logging.getLogger("dolphin").setLevel(logging.WARNING)  # it tells of every utterance
     name = _name_in(place, {known: entry["sha256"] for known, entry in MODELS.items()})
@@ -107,15 +104,3 @@ def _name_in(place: Path, digests: dict[str, str]) -> str:
     if digest.hexdigest() != digests[here[0]]:
         raise ModelError(f"{file}: not the published file by its SHA-256 ({digest.hexdigest()}); fetch it again")
     return here[0]
-
-
-@contextmanager
-def _log_left_alone() -> Iterator[None]:
-    """The package sets the level of everybody's messages when it is imported: ours stay as they are."""
-    root = logging.getLogger()
-    level, handlers = root.level, root.handlers[:]
-    try:
-        yield
-    finally:
-        root.setLevel(level)
-        root.handlers[:] = handlers

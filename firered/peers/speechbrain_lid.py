@@ -8,7 +8,7 @@ import torch
 
 from firered.models.checkpoint import pick_device
 from firered.peers.codes import label_of
-from firered.peers.directory import check_directory
+from firered.peers.directory import check_directory, log_left_alone
 
 _NEEDED = ("hyperparams.yaml", "embedding_model.ckpt", "classifier.ckpt", "label_encoder.txt")
 
@@ -31,10 +31,11 @@ def load(model: str | None, device: str) -> Ecapa:
 
     Its hyperparams.yaml names classes to make: a directory from strangers may run anything.
     """
-    place = check_directory(model, _NEEDED)
-    from speechbrain.inference.classifiers import EncoderClassifier
-    from speechbrain.utils.fetching import LocalStrategy
+    with log_left_alone():
+        from speechbrain.inference.classifiers import EncoderClassifier
+        from speechbrain.utils.fetching import LocalStrategy
 
+    place = check_directory(model, _NEEDED)
     with tempfile.TemporaryDirectory() as links:  # it wants a folder to gather its files in
         classifier = EncoderClassifier.from_hparams(
             source=str(place.absolute()),

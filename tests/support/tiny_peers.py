@@ -1,4 +1,4 @@
-"""Other systems' models of a few parameters, of their packages' own classes, in the layout in which theirs are published."""
+"""Other systems' models of a few parameters, of their packages' own classes, laid out as theirs are published."""
 
 import json
 
@@ -61,28 +61,58 @@ def write_ecapa(folder):
 
 
 MARKS = ["<unk>", "_", "，", "。", "？", "、"]
+_SANM = {"attention_heads": 2, "num_blocks": 1, "kernel_size": 3, "sanm_shfit": 0, "selfattention_layer_type": "sanm"}
+_SANM |= {"input_layer": "pe"}
 
 
 def write_ct_transformer(folder, always="，"):
     """FunASR's punctuation that puts one mark everywhere; it needs the package."""
-    from funasr.register import tables
-
-    from funasr import AutoModel  # noqa: F401 - it fills the tables
-
     tokens = ["<unk>", "<s>", "</s>", *"一二三四五", "hello"]
-    encoder = {"input_size": 8, "output_size": 8, "attention_heads": 2, "linear_units": 8, "num_blocks": 1}
-    encoder |= {"input_layer": "pe", "kernel_size": 3, "sanm_shfit": 0, "selfattention_layer_type": "sanm"}
+    encoder = {"input_size": 8, "output_size": 8, "linear_units": 8, **_SANM}
     model = {"punc_list": MARKS, "punc_weight": [1.0] * len(MARKS), "embed_unit": 8, "att_unit": 8}
     model |= {"sentence_end_id": 3}
     config = {"model": "CTTransformer", "model_conf": model, "encoder": "SANMEncoder", "encoder_conf": encoder}
     config |= {"tokenizer": "CharTokenizer", "tokenizer_conf": {"unk_symbol": "<unk>"}}
     folder.mkdir()
-    (folder / "config.yaml").write_text(yaml.safe_dump(config, allow_unicode=True), encoding="utf-8")
     (folder / "tokens.json").write_text(json.dumps(tokens), encoding="utf-8")
-    torch.manual_seed(0)
-    kind = tables.model_classes["CTTransformer"]
-    network = kind(encoder="SANMEncoder", encoder_conf=encoder, vocab_size=len(tokens), **model)
+    network = _network(folder, config, vocab_size=len(tokens))
     with torch.no_grad():
         network.decoder.weight.zero_()
         network.decoder.bias.copy_(torch.nn.functional.one_hot(torch.tensor(MARKS.index(always)), len(MARKS)) * 9.0)
     torch.save(network.state_dict(), folder / "model.pt")
+
+
+def write_sense_voice(folder, units):
+    """FunASR's SenseVoice with random weights, over the pieces of the SentencePiece model `units`."""
+    from sentencepiece import SentencePieceProcessor
+
+    encoder = {"output_size": 16, "linear_units": 16, "tp_blocks": 1, **_SANM}
+    frontend = {
+        "fs": 16000,
+        "window": "hamming",
+        "n_mels": 80,
+        "lfr_m": 7,
+        "lfr_n": 6,
+        "cmvn_file": None,
+        "dither": 0.0,
+    }
+    model = {"length_normalized_loss": True, "sos": 1, "eos": 2, "ignore_id": -1}
+    config = {"model": "SenseVoiceSmall", "model_conf": model}
+    config |= {"encoder": "SenseVoiceEncoderSmall", "encoder_conf": encoder}
+    config |= {"frontend": "WavFrontend", "frontend_conf": frontend}
+    config |= {"tokenizer": "SentencepiecesTokenizer", "tokenizer_conf": {"bpemodel": None, "unk_symbol": "<unk>"}}
+    folder.mkdir()
+    (folder / "bpe.model").write_bytes(units.read_bytes())
+    pieces = SentencePieceProcessor(str(units)).vocab_size()
+    torch.save(_network(folder, config, vocab_size=pieces, input_size=560).state_dict(), folder / "model.pt")
+
+
+def _network(folder, config, **sizes):
+    """Write config.yaml, and make the network that it describes, with weights that are always the same."""
+    import funasr  # noqa: F401 - it fills the tables
+    from funasr.register import tables
+
+    (folder / "config.yaml").write_text(yaml.safe_dump(config, allow_unicode=True), encoding="utf-8")
+    torch.manual_seed(0)
+    kind = tables.model_classes[config["model"]]
+    return kind(encoder=config["encoder"], encoder_conf=config["encoder_conf"], **config["model_conf"], **sizes)
