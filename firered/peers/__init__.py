@@ -266,9 +266,11 @@ def chosen(kind: str, system: str) -> list[str]:
     """The systems that a recipe's `--system` asks for, in order; none where it only says what the model is called.
 
     Raises:
-        OptionError: some of its words are systems and others are not, or one is there twice.
+        OptionError: some of its words are systems and others are not, one is there twice, or is of another kind.
     """
     words = system.split()
+    if len(words) == 1 and words[0] in PEERS:
+        find_peer(words[0], kind)
     known = {OWN, *of_kind(kind)}
     strange = [word for word in words if word not in known]
     if len(strange) == len(words):

@@ -116,3 +116,18 @@ def _network(folder, config, **sizes):
     torch.manual_seed(0)
     kind = tables.model_classes[config["model"]]
     return kind(encoder=config["encoder"], encoder_conf=config["encoder_conf"], **config["model_conf"], **sizes)
+
+
+def write_whisper(folder):
+    """Whisper of three languages with random weights."""
+    from transformers import GenerationConfig, WhisperConfig, WhisperFeatureExtractor, WhisperForConditionalGeneration
+
+    sizes = {"encoder_layers": 1, "decoder_layers": 1, "d_model": 8, "vocab_size": 20, "num_mel_bins": 80}
+    sizes |= {f"{part}_{what}": size for part in ("encoder", "decoder") for what, size in (("attention_heads", 2),)}
+    special = {"pad_token_id": 1, "bos_token_id": 1, "eos_token_id": 1, "decoder_start_token_id": 2}
+    torch.manual_seed(0)
+    network = WhisperForConditionalGeneration(WhisperConfig(**sizes, **special, max_target_positions=8))
+    network.save_pretrained(folder)
+    languages = {"<|en|>": 3, "<|he|>": 4, "<|yue|>": 5}
+    GenerationConfig(lang_to_id=languages, **special).save_pretrained(folder)
+    WhisperFeatureExtractor().save_pretrained(folder)

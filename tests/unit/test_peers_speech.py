@@ -12,7 +12,7 @@ from support.corpora import EGS
 
 from firered.errors import DataError, ModelError, OptionError
 from firered.lid.labels import labels
-from firered.peers import PEERS, codes, dolphin, find_peer
+from firered.peers import PEERS, chosen, codes, dolphin, find_peer
 from firered.peers.codes import dolphin_label, label_of
 from firered.peers.directory import log_left_alone
 from firered.peers.funasr_asr import Paraformer, SenseVoice, without_tags
@@ -211,3 +211,10 @@ def test_a_printed_name_is_one_of_the_tables_and_leads_to_the_peers():
             assert peer.printed_name in names_of(peer.name)
     with pytest.raises(OptionError, match="there are speechbrain, whisper-lid, dolphin-lid"):
         find_peer("ct-punc", "lid")
+
+
+def test_a_system_of_another_kind_is_no_name_of_the_model():
+    assert chosen("asr", "Whisper Large v3") == []
+    assert chosen("lid", "firered whisper-lid") == ["firered", "whisper-lid"]
+    with pytest.raises(OptionError, match="dolphin-lid: no asr system of this name"):
+        chosen("asr", "dolphin-lid")
