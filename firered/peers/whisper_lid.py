@@ -41,5 +41,5 @@ def load(model: str | None, device: str) -> WhisperLid:
     from transformers import WhisperFeatureExtractor, WhisperForConditionalGeneration
 
     extractor = WhisperFeatureExtractor.from_pretrained(place, local_files_only=True)
-    network = WhisperForConditionalGeneration.from_pretrained(place, local_files_only=True, dtype=torch.float32)
+    network: Any = WhisperForConditionalGeneration.from_pretrained(place, local_files_only=True, dtype=torch.float32)
     return WhisperLid(extractor, network.to(pick_device(device)).eval())

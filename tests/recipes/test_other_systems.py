@@ -7,6 +7,8 @@ import pytest
 from support.corpora import EGS, lay_out
 
 from firered.data.datadir import read_table
+from firered.peers import PEERS
+from firered.scoring.published import published
 
 SETS = ("librispeech-test-clean", "librispeech-test-other")
 
@@ -79,6 +81,23 @@ def test_what_is_wrong_with_one_set_is_told_and_the_other_is_scored(prepared):
     assert missing.returncode == 1
     assert f"nothing is given of {SETS[0]}" in missing.stderr
     assert "none: no such file" in missing.stderr
+
+
+def test_the_overview_says_of_every_system_of_the_tables_how_its_row_is_made():
+    """Once each, with an adapter that there is."""
+    text = (EGS / "README.md").read_text(encoding="utf-8")
+    section = text[text.index("\n## Other systems\n") :]
+    cells = [[cell.strip() for cell in line.split("|")[1:-1]] for line in section.splitlines() if line.startswith("| ")]
+    how = [(name, row[1]) for row in cells[1:] for name in row[0].split(", ")]
+    assert sorted(name for name, _ in how) == sorted({figure.system for figure in published()})
+    for name, way in how:
+        if way.startswith("`--system "):
+            peer = PEERS[way.removeprefix("`--system ").rstrip("`")]
+            assert peer.printed_name in (name, "")
+        else:
+            assert way in ("ours", "transformers", "hyp", "private"), name
+    printed = {peer.printed_name for peer in PEERS.values() if peer.printed_name}
+    assert printed <= {name for name, way in how if way.startswith("`--system ")}
 
 
 def test_a_name_of_another_kind_of_system_is_refused(prepared):
