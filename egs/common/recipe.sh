@@ -153,7 +153,7 @@ print(family.name, directory)' "${model:-$models}" "$asr_type")
 recognise() {
   local rules=("$@") family directory=
   prepare
-  find_others asr
+  find_asked asr
   if own_wanted && { wanted 3 || wanted 6; }; then
     find_recogniser
     # The settings of the published example, unless there are others.
@@ -180,7 +180,7 @@ score_texts() { # score_texts <set> [model]: by each of `rules`
 identify() {
   local level=$1
   prepare
-  find_others lid
+  find_asked lid
   of_systems lid 2 identify_set score_languages
   results
 }
@@ -196,7 +196,7 @@ score_languages() { # score_languages <set> [model]
 
 detect() {
   prepare
-  find_others vad
+  find_asked vad
   of_systems vad 1 detect_set score_activity
   results
 }
@@ -212,7 +212,7 @@ score_activity() { # score_activity <set> [model]
 
 punctuate() {
   prepare
-  find_others punc
+  find_asked punc
   of_systems punc 5 punctuate_set score_marks
   results
 }

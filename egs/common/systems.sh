@@ -3,7 +3,7 @@
 # Systems other than the model of --models: those that firered-peer runs, and those whose results are files (--hyp).
 # Sourced by recipe.sh, which has the options. What is of such a system is under $exp/<set>/systems/<system>.
 
-others=()  # systems that --system names, `firered` for this project's own; none where it says what the model is called
+asked=()  # systems that --system names, `firered` for this project's own; none where it says what the model is called
 part=      # folder under $exp/<set> of the system that is run or scored
 made=      # the file or folder that --hyp has for the set that is scored
 failed=0   # whether a set could not be scored
@@ -17,7 +17,7 @@ except FireRedError as error:
     sys.exit(f'recipe: {error}')" "${@:2}"
 }
 
-find_others() { # find_others <vad|lid|punc|asr>
+find_asked() { # find_asked <vad|lid|punc|asr>
   local found
   if [ -n "$hyp" ] && [ -z "$system" ]; then
     echo "recipe: --hyp: say with --system what RESULTS.md is to call the system that made it" >&2
@@ -26,13 +26,13 @@ find_others() { # find_others <vad|lid|punc|asr>
   if [ -n "$system" ] && [ -z "$hyp" ]; then
     found=$(recipe_python '    from firered.peers import chosen
     print(*chosen(*sys.argv[1:]))' "$1" "$system")
-    read -ra others <<<"$found"
+    read -ra asked <<<"$found"
   fi
 }
 
 # Whether the model of --models is run and scored.
 own_wanted() {
-  [ -z "$hyp" ] && { [ ${#others[@]} -eq 0 ] || [[ " ${others[*]} " == *" firered "* ]]; }
+  [ -z "$hyp" ] && { [ ${#asked[@]} -eq 0 ] || [[ " ${asked[*]} " == *" firered "* ]]; }
 }
 
 folder_of() { # folder_of <system>: its folder under $exp/<set>, whatever characters its name has
@@ -47,10 +47,10 @@ of_systems() {
   for name in $sets; do
     if [ -n "$hyp" ]; then
       score_given "$name" "$4"
-    elif [ ${#others[@]} -eq 0 ]; then
+    elif [ ${#asked[@]} -eq 0 ]; then
       "$3" "$name"
     fi
-    for one in "${others[@]}"; do
+    for one in "${asked[@]}"; do
       if [ "$one" = firered ]; then system='' "$3" "$name"; else run_other "$1" "$2" "$one" "$name" "$4"; fi
     done
   done
@@ -59,7 +59,7 @@ of_systems() {
 run_other() { # run_other <kind> <stage> <system> <set> <scores>
   local kind=$1 at=$2 system=$3 name=$4 part own=() input
   part=$(folder_of "$system")/
-  if [ "${#others[@]}" -eq 1 ] && [ -n "$model" ]; then
+  if [ "${#asked[@]}" -eq 1 ] && [ -n "$model" ]; then
     own=(--model "$model")
     system+=" ($(basename "$model"))" # other weights than those that the tables may have
   fi
