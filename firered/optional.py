@@ -19,6 +19,9 @@ EXTRA_OF = {
     "ijson": "recipes",
     "pyarrow": "parquet",
     "pypinyin": "replace",
+    "silero_vad": "peers",
+    "ten_vad": "peers",
+    "webrtcvad": "peers",
 }
 
 

@@ -83,10 +83,22 @@ def of_utterance(utterance: Utterance, config: AudioConfig, front_end: FrontEnd 
         if not utterance.rxfilename:
             remedy = "`firered-fbank IN OUT --for MODEL` makes a model's features of the audio, which IN has to have"
             return _unreadable(utterance.id, front_end, DataError(f"{utterance.feats}: {reason}; {remedy}"))
+    return of_samples(utterance.id, samples_of(utterance, config), front_end)
+
+
+def samples_of(utterance: Utterance, config: AudioConfig) -> Iterator[np.ndarray]:
+    """Blocks of an utterance's samples, 16 kHz on the int16 scale.
+
+    Raises:
+        DataError: the utterance has stored features and no audio.
+        AudioError: its audio cannot be read.
+    """
+    if not utterance.rxfilename:
+        raise DataError(f"{utterance.feats}: features only; this needs the audio, a wav.scp in the data directory")
     samples = read_blocks(
         utterance.audio, config, channel=utterance.channel, start_s=utterance.start_s, end_s=utterance.end_s
     )
-    return of_samples(utterance.id, whole_segment(utterance, samples, config), front_end)
+    yield from whole_segment(utterance, samples, config)
 
 
 def _unreadable(key: str, front_end: FrontEnd, error: DataError) -> Frames:

@@ -9,9 +9,9 @@ from statistics import fmean
 from firered.errors import DataError
 from firered.scoring.published import NO_RULE, Published, averages, names_of, published
 from firered.scoring.reports.lines import shown, shown_interval, shown_settings
+from firered.scoring.reports.provenance import made_of
 from firered.scoring.text.speechio import NOTE
 
-_HASH_SHOWN = 12
 _DASH = "-"
 _RESULT = ("Test set", "Metric", "Normaliser", "Here", "95% interval")
 _FIGURES = (*_RESULT, "Published", "Difference", "Missing")
@@ -225,7 +225,7 @@ def _sources_table(results: Sequence[Result]) -> Iterator[str]:
                 result.test_set,
                 result.normalizer,
                 str(result.source["utterances"]),
-                (made_by["model_sha256"] or _DASH)[:_HASH_SHOWN],
+                made_of(made_by) or _DASH,
                 shown_settings(result.source.get("settings") or {}) or _DASH,
                 made_by["commit"] or _DASH,
                 made_by["version"],
