@@ -31,6 +31,8 @@ Stages: -1 data directories (local/prepare.py), 0 and 1 VAD, 2 LID, 3 recognitio
   --model DIR                  one model, of this or another system, in the place of the one under --models
   --system NAME                what RESULTS.md calls it: the papers' name of a system, or a name of your own
                                [the published name of the model, else the name of its directory]
+  --system \"NAME...\"          systems to run and score: \"firered\" is the one above, others are those that
+                               firered-peer --list names, of the kind that the test is of (vad)
   --exp DIR                    where everything is written                [$exp]
   --sets \"NAME...\"             test sets                                  [${sets:-all that are there}]
   --allow-missing true|false   leave out utterances that lack audio or transcript     [$allow_missing]
@@ -88,15 +90,47 @@ run_stages() {
   fi
 }
 
+# choose_systems <vad|lid|punc|asr>: sets `systems` to what --system asks for, `firered` and names that firered-peer has.
+# A system that is none of them is a name for the model; then, and without --system, it is `firered` alone.
+choose_systems() {
+  local words
+  words=$(python -c 'import sys
+from firered.errors import FireRedError
+from firered.peers import chosen
+try:
+    print(*chosen(*sys.argv[1:]))
+except FireRedError as error:
+    sys.exit(f"--{error}")' "$1" "$system")
+  read -ra systems <<<"$words"
+  if [ ${#systems[@]} -gt 0 ]; then system=; else systems=(firered); fi
+}
+
+# run_peer <kind> <set> <name> <stage> <input> [options of firered-score]: another system over <input>, of
+# $exp/<set>/data, to $exp/<set>/peers/<name>/<kind>, and its score beside that.
+# One that cannot be run does not stop the others; the exit status of the recipe tells of it.
+peers_failed=
+run_peer() {
+  local kind=$1 name=$2 peer=$3 at=$4 input=$5 out=peers/$3 system=$3
+  shift 5
+  if wanted "$at"; then
+    echo "stage $at: $peer -> $exp/$name/$out/$kind"
+    if ! attend firered-peer "$kind" "$peer" --models "$models" --keep-going "$input" "$exp/$name/$out/$kind"; then
+      peers_failed="$peers_failed $peer"
+      return 0
+    fi
+  fi
+  score "$kind" "$name" "$out/$kind" "$out/score" "" "$@"
+}
+
 # score <text|vad|lid|punc> <set> <found> <report> <model> [options]: what is under $exp/<set>/<found> against
-# $exp/<set>/data; model, a directory, and options as firered-score has them.
+# $exp/<set>/data; model, a directory or empty, and options as firered-score has them.
 score() {
   local kind=$1 name=$2 found=$3 report=$4 directory=$5
   shift 5
   if wanted 6; then
     echo "stage 6: scores of $name -> $exp/$name/$report"
     attend firered-score "$kind" "$exp/$name/data" "$exp/$name/$found" "$exp/$name/$report" \
-      --test-set "$name" ${system:+--system "$system"} --model "$directory" "$@"
+      --test-set "$name" ${system:+--system "$system"} ${directory:+--model "$directory"} "$@"
   fi
 }
 
@@ -107,10 +141,14 @@ results() {
     firered-table --title "${recipe##*/}" "${scores[@]}" "$exp/RESULTS.md"
     echo "stage 6: table -> $exp/RESULTS.md"
   fi
+  if [ -n "$peers_failed" ]; then
+    echo "${0##*/}: not all systems could be run: see the errors of$peers_failed above" >&2
+  fi
   if [ "$prepared" -ne 0 ]; then
     echo "${0##*/}: not all of the test sets could be prepared: see the errors of stage -1 above" >&2
     exit "$prepared"
   fi
+  if [ -n "$peers_failed" ]; then exit 1; fi
 }
 
 # directory_of <published name>: where the model lies that is no recogniser.
@@ -158,12 +196,19 @@ identify() { # identify <label|language>: what is compared
 }
 
 detect() {
-  local name directory=
+  local name each directory='' systems
+  choose_systems vad
   prepare
   for name in $sets; do
-    run_stages "$name" 0 1
-    if wanted 6; then directory=$(directory_of FireRedVAD/VAD); fi
-    score vad "$name" vad score "$directory"
+    for each in "${systems[@]}"; do
+      if [ "$each" != firered ]; then
+        run_peer vad "$name" "$each" 1 "$exp/$name/data"
+        continue
+      fi
+      run_stages "$name" 0 1
+      if wanted 6; then directory=$(directory_of FireRedVAD/VAD); fi
+      score vad "$name" vad score "$directory"
+    done
   done
   results
 }

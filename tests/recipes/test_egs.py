@@ -155,6 +155,26 @@ def test_from_corpus_to_results(recipe, done):
         assert any(published in row for row in of_set)  # of the same system, or of another in a table of the papers
 
 
+def test_other_systems_stand_in_the_same_table_and_one_that_cannot_be_run_does_not_stop_them(models, tmp_path):
+    if not shutil.which("firered-score", path=BIN):
+        pytest.skip("recipes work in .venv, which is not set up here")
+    pytest.importorskip("webrtcvad", reason="pip install 'firered[peers]' brings webrtcvad")
+    done = run("ami_vad", tmp_path, models, "--system", "fsmn-vad firered webrtcvad")
+    assert done.returncode == 1
+    exp = tmp_path / "exp/ami_vad"
+    assert "no weights of fsmn-vad here" in done.stderr
+    assert "not all systems could be run: see the errors of fsmn-vad above" in done.stderr
+    titles = [line for line in (exp / "RESULTS.md").read_text().splitlines() if line.startswith("## ")]
+    assert titles == ["## FireRedVAD (other weights)", "## webrtcvad"]
+    score = json.loads((exp / "ami/peers/webrtcvad/score/score.json").read_text())
+    assert (score["system"], score["utterances"], score["missing"]) == ("webrtcvad", 2, 0)
+    assert "AUC-ROC%" not in score["metrics"]
+    assert "AUC-ROC%" in json.loads((exp / "ami/score/score.json").read_text())["metrics"]
+    wrong = run("ami_vad", tmp_path, models, "--system", "firered webrtc")
+    assert wrong.returncode == 1
+    assert "--system: webrtc: no vad system of this name; there are " in wrong.stderr
+
+
 def test_a_model_of_ones_own_with_its_name_and_the_published_settings(models, tmp_path):
     if not shutil.which("firered-score", path=BIN):
         pytest.skip("recipes work in .venv, which is not set up here")
