@@ -64,6 +64,7 @@ RECIPES = {
         {"fleurs-vad-102": (3, ("",), "AUC-ROC", "99.60")},
     ),
     "ami_vad": ({"corpus": "ami"}, (0, 1), {"ami": (2, ("",), "F1", "-")}),
+    "ten_vad": ({"corpus": "ten_vad"}, (0, 1), {"ten-vad": (2, ("",), "F1", "-")}),
     "punc": (
         {"corpus": "punc"},
         (5,),
@@ -73,7 +74,7 @@ RECIPES = {
 # These go the way of aishell, magichub or fleurs_lid: their corpora are prepared in test_prepare, the rest is shared.
 ALIKE = {
     *("aishell2", "wenetspeech", "kespeech", "wenetspeech_yue", "wenetspeech_chuan", "opencpop", "commonvoice_lid"),
-    "fleurs_en",
+    *("fleurs_en", "ten_vad"),
 }
 # What else is in egs/: what recipes share, and the corpora that models are trained on
 OTHERS = {"common", "fsdd", "mini"}
