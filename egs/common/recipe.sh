@@ -4,6 +4,8 @@
 
 corpus=
 labels=
+# shellcheck disable=SC2034 # run.sh of fleurs_vad_102 has it
+annotate=
 magichub=
 models=pretrained_models
 model=
@@ -26,6 +28,8 @@ Stages: -1 data directories (local/prepare.py), 0 and 1 VAD, 2 LID, 3 recognitio
 
   --corpus DIR                 the corpus, as the recipe's README.md describes it
   --labels DIR                 labels of voice activity (fleurs_vad_102)
+  --annotate DIR               draw recordings to be labelled by hand into this folder, with drafts, and score nothing
+                               (fleurs_vad_102)
   --magichub DIR               corpora of MagicHub, as for egs/magichub (zh_dialects_lid)
   --models DIR                 released models                            [$models]
   --model DIR                  one model, of this or another system, in the place of the one under --models
@@ -45,7 +49,7 @@ TOP=$(cd "$recipe/../.." && pwd)
 . "$TOP/utils/parse_options.sh"
 # shellcheck source=utils/plain_paths.sh
 . "$TOP/utils/plain_paths.sh"
-plain_paths corpus labels magichub models model exp asr_config python
+plain_paths corpus labels annotate magichub models model exp asr_config python
 # shellcheck source=utils/path.sh
 . "$TOP/utils/path.sh"
 

@@ -156,6 +156,24 @@ def test_from_corpus_to_results(recipe, done):
         assert any(published in row for row in of_set)  # of the same system, or of another in a table of the papers
 
 
+def test_recordings_are_drawn_with_drafts_that_are_then_labels(models, tmp_path):
+    if not shutil.which("firered-score", path=BIN):
+        pytest.skip("recipes work in .venv, which is not set up here")
+    done = run("fleurs_vad_102", tmp_path, models, "--annotate", "my labels")
+    assert done.returncode == 0, done.stderr
+    assert "4 recordings of 3 languages, listed in my labels/drawn.tsv" in done.stderr
+    assert len(list((tmp_path / "my labels").rglob("*.TextGrid"))) == 4
+    (tmp_path / "my labels").rename(tmp_path / "fleurs_labels.new")
+    shutil.rmtree(tmp_path / "fleurs_labels")
+    (tmp_path / "fleurs_labels.new").rename(tmp_path / "fleurs_labels")
+    done = run("fleurs_vad_102", tmp_path, models, "--stop-stage", "-1")
+    assert done.returncode == 0, done.stderr
+    drafts = tmp_path / "exp/fleurs_vad_102/fleurs-vad-102/data/drafts"
+    assert drafts.read_text().split() == [
+        word for name in (10004, 10005, 20001, 30001) for word in (f"{name}", "uncorrected")
+    ]
+
+
 def test_other_systems_stand_in_the_same_table_and_one_that_cannot_be_run_does_not_stop_them(models, tmp_path):
     if not shutil.which("firered-score", path=BIN):
         pytest.skip("recipes work in .venv, which is not set up here")
