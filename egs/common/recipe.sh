@@ -4,6 +4,8 @@
 
 corpus=
 labels=
+# shellcheck disable=SC2034 # run.sh of fleurs_vad_102 has it
+annotate=
 magichub=
 models=pretrained_models
 model=
@@ -27,6 +29,8 @@ Stages: -1 data directories (local/prepare.py), 0 and 1 VAD, 2 LID, 3 recognitio
 
   --corpus DIR                 the corpus, as the recipe's README.md describes it
   --labels DIR                 labels of voice activity (fleurs_vad_102)
+  --annotate DIR               draw recordings to be labelled by hand into this folder, with drafts, and score nothing
+                               (fleurs_vad_102)
   --magichub DIR               corpora of MagicHub, as for egs/magichub (zh_dialects_lid)
   --models DIR                 released models                            [$models]
   --model DIR                  one model, of this or another system, in the place of the one under --models
@@ -49,7 +53,7 @@ TOP=$(cd "$recipe/../.." && pwd)
 . "$TOP/utils/parse_options.sh"
 # shellcheck source=utils/plain_paths.sh
 . "$TOP/utils/plain_paths.sh"
-plain_paths corpus labels magichub models model hyp exp asr_config python
+plain_paths corpus labels annotate magichub models model hyp exp asr_config python
 # shellcheck source=utils/path.sh
 . "$TOP/utils/path.sh"
 # shellcheck source=egs/common/systems.sh
@@ -129,7 +133,7 @@ results() {
     exit "$prepared"
   fi
   if [ "$failed" -ne 0 ]; then
-    echo "${0##*/}: not all of the test sets could be scored: see the errors above" >&2
+    echo "${0##*/}: not all systems could be run and scored on all sets: see the errors above" >&2
     exit 1
   fi
 }

@@ -6,7 +6,7 @@
 asked=()  # systems that --system names, `firered` for this project's own; none where it says what the model is called
 part=      # folder under $exp/<set> of the system that is run or scored
 made=      # the file or folder that --hyp has for the set that is scored
-failed=0   # whether a set could not be scored
+failed=0   # whether a system could not be run, or a set not be scored
 
 recipe_python() { # recipe_python <code> <words...>: an error of ours is said in a line
   python -c "import sys
@@ -67,7 +67,10 @@ run_other() { # run_other <kind> <stage> <system> <set> <scores>
     echo "stage $at: $3 -> $exp/$name/$part$kind"
     input=$exp/$name/data
     if [ "$kind" = punc ]; then input=$exp/$name/data/plain/text own+=(--format kaldi); fi
-    attend firered-peer "$kind" "$3" --models "$models" "${own[@]}" --keep-going "$input" "$exp/$name/$part$kind"
+    if ! attend firered-peer "$kind" "$3" --models "$models" "${own[@]}" --keep-going "$input" "$exp/$name/$part$kind"; then
+      failed=1 # one that cannot be run does not stop the others
+      return
+    fi
   fi
   "$5" "$name"
 }

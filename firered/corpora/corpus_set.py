@@ -16,9 +16,22 @@ from firered.errors import DataError
 
 log = logging.getLogger(__name__)
 
+DRAFTS = "drafts"  # table of the recordings whose labels are a detector's; scores say so and stand beside nothing
 SPEECH = "speech"  # label of the reference for voice activity
 _SEEKABLE = {".wav", ".flac"}
-_TABLES = ("wav.scp", "segments", "text", "text.raw", "utt2spk", "spk2utt", "utt2dur", "reco2dur", "utt2lang", "rttm")
+_TABLES = (
+    "wav.scp",
+    "segments",
+    "text",
+    "text.raw",
+    "utt2spk",
+    "spk2utt",
+    "utt2dur",
+    "reco2dur",
+    "utt2lang",
+    "rttm",
+    DRAFTS,
+)
 
 
 @dataclass(frozen=True)
@@ -36,6 +49,7 @@ class Entry:
         span: its start and end in seconds; None: the whole recording.
         duration_s: length in seconds, where the corpus tells it.
         speech: labelled segments of speech, start and end in seconds.
+        draft: whether these are a detector's, which nobody has corrected.
     """
 
     key: str
@@ -48,6 +62,7 @@ class Entry:
     span: tuple[float, float] | None = None
     duration_s: float | None = None
     speech: Sequence[tuple[float, float]] | None = None
+    draft: bool = False
 
 
 @dataclass
@@ -185,6 +200,7 @@ class CorpusSet:
             "text": {key: one_line(entry.text) for key, entry in entries.items() if entry.text is not None},
             "text.raw": {key: one_line(entry.raw) for key, entry in entries.items() if entry.raw is not None},
             "utt2lang": {key: entry.language for key, entry in entries.items() if entry.language},
+            DRAFTS: {key: "uncorrected" for key, entry in entries.items() if entry.draft},
             "utt2dur": {
                 key: seconds(entry.duration_s) for key, entry in entries.items() if entry.duration_s is not None
             },

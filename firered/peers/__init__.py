@@ -75,6 +75,7 @@ class Peer:
         printed_name: what the papers' tables call it; empty where they do not have it.
         folder: name of the folder of its weights under pretrained_models; empty where they come with the package.
         fetch: the command that puts that folder there.
+        setting: what stands for `model` where none is given, of a peer whose `model` is a setting.
     """
 
     name: str
@@ -85,6 +86,7 @@ class Peer:
     printed_name: str = ""
     folder: str = ""
     fetch: str = ""
+    setting: str | None = None
 
     def open(self, model: str | None = None, device: str = "auto", models: Path = MODELS) -> Any:  # noqa: ANN401
         """The adapter, ready to be called.
@@ -113,13 +115,13 @@ class Peer:
             raise ModelError(f"{self.name} cannot be loaded{source}: {type(error).__name__}: {error}") from error
 
     def weights(self, model: str | None, models: Path = MODELS) -> str | None:
-        """What is loaded: `model` where it is given, else the peer's folder in `models`, None for what needs none.
+        """What is loaded: `model` where it is given, else the peer's folder in `models`, or its setting, if it has any.
 
         Raises:
             ModelError: there is no such folder.
         """
         if model is not None or not self.folder:
-            return model
+            return self.setting if model is None else model
         place = models / self.folder
         if not place.is_dir():
             raise ModelError(f"{place}: no weights of {self.name} here. Get them with\n  {self.fetch}")
@@ -156,7 +158,15 @@ def _scope(name: str) -> str:
 _ALL = (
     Peer("silero-vad", "vad", "Silero's detector, 32 ms a posterior", "silero-vad", _from("silero"), "Silero-VAD"),
     Peer("ten-vad", "vad", "TEN's detector, 16 ms a posterior", "ten-vad", _from("ten"), "TEN-VAD"),
-    Peer("webrtcvad", "vad", "WebRTC's detector, decisions only", "webrtcvad-wheels", _from("webrtc"), "WebRTC-VAD"),
+    Peer(
+        "webrtcvad",
+        "vad",
+        "WebRTC's detector, decisions only",
+        "webrtcvad-wheels",
+        _from("webrtc"),
+        "WebRTC-VAD",
+        setting="3",  # the mode
+    ),
     Peer(
         "fsmn-vad",
         "vad",

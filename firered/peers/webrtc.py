@@ -6,10 +6,8 @@ import numpy as np
 
 from firered.audio.framing import FRAME_SHIFT, SAMPLE_RATE
 from firered.errors import OptionError
-from firered.peers import VadAnswer
+from firered.peers import PEERS, VadAnswer
 from firered.peers.posteriors import as_int16, hops_of, segments_of
-
-MODE = 3
 
 
 class WebRtc:
@@ -35,8 +33,9 @@ def load(model: str | None, device: str) -> WebRtc:
     Raises:
         OptionError: there is no such mode.
     """
-    if model is not None and model not in ("0", "1", "2", "3"):
-        raise OptionError(f"model: {model!r} is no mode of webrtcvad: 0 (finds most speech) to 3 (fewest false alarms)")
+    mode = PEERS["webrtcvad"].setting if model is None else model
+    if mode not in ("0", "1", "2", "3"):
+        raise OptionError(f"model: {mode!r} is no mode of webrtcvad: 0 (finds most speech) to 3 (fewest false alarms)")
     from webrtcvad import Vad
 
-    return WebRtc(Vad, MODE if model is None else int(model))
+    return WebRtc(Vad, int(mode))

@@ -8,7 +8,7 @@ import json
 import logging
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
@@ -78,6 +78,7 @@ class VadScore:
     intervals: dict[str, Interval | None]
     missing: list[str]
     extra: list[str]
+    drafts: int = 0  # recordings whose labels are a detector's, which nobody has corrected
 
 
 def score_vad(reference: Path, hypothesis: Path, config: VadScoreConfig, sample: SampleConfig) -> VadScore:
@@ -103,7 +104,9 @@ def score_vad(reference: Path, hypothesis: Path, config: VadScoreConfig, sample:
         recordings.append(_recording(key, frames, labels, probs, segments, scored))
     missing = sorted(labels.spans.keys() - known)
     languages = (DataDir(reference).utt2lang if reference.is_dir() else None) or {}
-    return _score(recordings, languages, config.threshold, sample, missing, sorted(known - labels.spans.keys()))
+    score = _score(recordings, languages, config.threshold, sample, missing, sorted(known - labels.spans.keys()))
+    drafts = (DataDir(reference).table("drafts") if reference.is_dir() else None) or {}
+    return replace(score, drafts=len(drafts.keys() & labels.spans.keys()))
 
 
 def _segments(hypothesis: Path, config: VadScoreConfig, posteriors: Mapping[str, str] | None) -> Labels | None:

@@ -64,6 +64,7 @@ RECIPES = {
         {"fleurs-vad-102": (3, ("",), "AUC-ROC", "99.60")},
     ),
     "ami_vad": ({"corpus": "ami"}, (0, 1), {"ami": (2, ("",), "F1", "-")}),
+    "ten_vad": ({"corpus": "ten_vad"}, (0, 1), {"ten-vad": (2, ("",), "F1", "-")}),
     "punc": (
         {"corpus": "punc"},
         (5,),
@@ -73,7 +74,7 @@ RECIPES = {
 # These go the way of aishell, magichub or fleurs_lid: their corpora are prepared in test_prepare, the rest is shared.
 ALIKE = {
     *("aishell2", "wenetspeech", "kespeech", "wenetspeech_yue", "wenetspeech_chuan", "opencpop", "commonvoice_lid"),
-    "fleurs_en",
+    *("fleurs_en", "ten_vad"),
 }
 # What else is in egs/: what recipes share, and the corpora that models are trained on
 OTHERS = {"common", "fsdd", "mini"}
@@ -153,6 +154,44 @@ def test_from_corpus_to_results(recipe, done):
         here = [row for row in of_set if row[5].startswith("[") or row[5] == "-"]  # those with an interval
         assert len(here) == len(reports)
         assert any(published in row for row in of_set)  # of the same system, or of another in a table of the papers
+
+
+def test_recordings_are_drawn_with_drafts_that_are_then_labels(models, tmp_path):
+    if not shutil.which("firered-score", path=BIN):
+        pytest.skip("recipes work in .venv, which is not set up here")
+    done = run("fleurs_vad_102", tmp_path, models, "--annotate", "my labels")
+    assert done.returncode == 0, done.stderr
+    assert "4 recordings of 3 languages, listed in my labels/drawn.tsv" in done.stderr
+    assert len(list((tmp_path / "my labels").rglob("*.TextGrid"))) == 4
+    (tmp_path / "my labels").rename(tmp_path / "fleurs_labels.new")
+    shutil.rmtree(tmp_path / "fleurs_labels")
+    (tmp_path / "fleurs_labels.new").rename(tmp_path / "fleurs_labels")
+    done = run("fleurs_vad_102", tmp_path, models, "--stop-stage", "-1")
+    assert done.returncode == 0, done.stderr
+    drafts = tmp_path / "exp/fleurs_vad_102/fleurs-vad-102/data/drafts"
+    assert drafts.read_text().split() == [
+        word for name in (10004, 10005, 20001, 30001) for word in (f"{name}", "uncorrected")
+    ]
+
+
+def test_other_systems_stand_in_the_same_table_and_one_that_cannot_be_run_does_not_stop_them(models, tmp_path):
+    if not shutil.which("firered-score", path=BIN):
+        pytest.skip("recipes work in .venv, which is not set up here")
+    pytest.importorskip("webrtcvad", reason="pip install 'firered[peers]' brings webrtcvad")
+    done = run("ami_vad", tmp_path, models, "--system", "fsmn-vad firered webrtcvad")
+    assert done.returncode == 1
+    exp = tmp_path / "exp/ami_vad"
+    assert "no weights of fsmn-vad here" in done.stderr
+    assert "not all systems could be run: see the errors of fsmn-vad above" in done.stderr
+    titles = [line for line in (exp / "RESULTS.md").read_text().splitlines() if line.startswith("## ")]
+    assert titles == ["## FireRedVAD (other weights)", "## webrtcvad"]
+    score = json.loads((exp / "ami/peers/webrtcvad/score/score.json").read_text())
+    assert (score["system"], score["utterances"], score["missing"]) == ("webrtcvad", 2, 0)
+    assert "AUC-ROC%" not in score["metrics"]
+    assert "AUC-ROC%" in json.loads((exp / "ami/score/score.json").read_text())["metrics"]
+    wrong = run("ami_vad", tmp_path, models, "--system", "firered webrtc")
+    assert wrong.returncode == 1
+    assert "--system: webrtc: no vad system of this name; there are " in wrong.stderr
 
 
 def test_a_model_of_ones_own_with_its_name_and_the_published_settings(models, tmp_path):

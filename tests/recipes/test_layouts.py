@@ -140,6 +140,18 @@ def test_ami_as_it_comes(layout, tmp_path):
     assert "dev00.Array1-01 another stream" in (tmp_path / "out/ami/data/skipped.txt").read_text()
 
 
+@pytest.mark.parametrize("place", ["testset", "TEN-VAD-TestSet", ""])
+def test_ten_vad_as_it_comes_and_as_it_was_called(place, tmp_path):
+    corpus = lay_out("ten_vad", tmp_path)
+    if not place:
+        corpus = corpus / "testset"
+    elif place != "testset":
+        (corpus / "testset").rename(corpus / place)
+    data = write("ten_vad", tmp_path / "out", corpus)["ten-vad"]
+    speech = [tuple(line.split()[3:5]) for lines in data.lines("rttm").values() for line in lines]
+    assert speech == [("0.103", "0.201"), ("0.000", "0.250"), ("0.300", "0.200")]
+
+
 @pytest.mark.parametrize(
     ("recipe", "layout"),
     [("aishell", "aishell"), ("librispeech", "librispeech"), ("ami_vad", "ami"), ("magichub", "magichub"),

@@ -72,7 +72,7 @@ def test_what_is_wrong_with_one_set_is_told_and_the_other_is_scored(prepared):
     done = run("librispeech", prepared, "--stage", 6, "--hyp", given, "--system", "Mixed")
     assert done.returncode == 1
     assert "of another: none of its ids is in the reference: it has x-1 and the like" in done.stderr
-    assert "not all of the test sets could be scored" in done.stderr
+    assert "not all systems could be run and scored" in done.stderr
     page, _ = rows(prepared)
     mixed = page[page.index("## Mixed\n") :]
     assert SETS[1] in mixed

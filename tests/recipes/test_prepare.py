@@ -22,6 +22,8 @@ def write(recipe, out, *corpora, sets=(), allow_missing=False):
     return {name: DataDir(out / name / "data") for name in (out / "sets").read_text().split()}
 
 
+TEN = ("testset-audio-01", "testset-audio-02")
+
 # recipe: corpora, and of each set the tables that matter; {} stands for the corpora's folder, {out} for the output's
 EXPECTED = {
     "aishell": (
@@ -195,6 +197,10 @@ EXPECTED = {
         {"fleurs-vad-102": {"utt2lang": {"10004": "cmn_hans_cn", "10005": "cmn_hans_cn", "30001": "ast_es"}}},
     ),
     "ami_vad": (["ami"], {"ami": {"utt2spk": {"dev00": "dev00", "tst00": "tst00"}}}),
+    "ten_vad": (
+        ["ten_vad"],
+        {"ten-vad": {"wav.scp": {name: f"{{}}/ten_vad/testset/{name}.wav" for name in TEN}}},
+    ),
 }
 
 
@@ -315,6 +321,11 @@ BROKEN = {
     "no columns": ("commonvoice_lid", "commonvoice", "sed -i 1s/path/file/ en/*.tsv", "no columns client_id and path"),
     "no labels": ("ami_vad", "ami", "rm *.rttm", "/*.rttm: not there"),
     "labels of others": ("ami_vad", "ami", "sed -i s/dev00/dev01/ *.rttm", "dev00 no labels in"),
+    "no scv": ("ten_vad", "ten_vad", "rm */*.scv", "/testset/*.scv: not there"),
+    "scv cut": ("ten_vad", "ten_vad", "sed -i 's/,0$//' */*01.scv", "8 fields after testset-audio-01 are not start"),
+    "scv label": ("ten_vad", "ten_vad", "sed -i 's/,1,/,2,/' */*01.scv", "0.103,0.304,2: no stretch of time"),
+    "scv alone": ("ten_vad", "ten_vad", "rm */*02.wav", "testset-audio-02 no audio"),
+    "wav alone": ("ten_vad", "ten_vad", "rm */*02.scv", "testset-audio-02 no labels"),
     "no texts": ("punc", "opencpop", "", "expected is any of zh.txt"),
     "not UTF-8": ("punc", "punc", "printf '\\377\\n' >> zh.txt", "not UTF-8"),
 }

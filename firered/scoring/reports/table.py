@@ -33,6 +33,11 @@ class Result:
     source: dict | None = None
 
     @property
+    def drafts(self) -> bool:
+        """Whether references are a detector's drafts, some of which nobody has corrected."""
+        return bool(self.source and self.source.get("drafts"))
+
+    @property
     def comparable(self) -> bool:
         """Whether it may stand beside published figures: not if its rule is only like the one it is named after."""
         return self.normalizer.partition("+")[0] != "speechio"
@@ -161,7 +166,7 @@ def _in_order(results: Sequence[Result]) -> list[Result]:
 def _cells(result: Result) -> list[str]:
     value = f"**{shown(result.value)}**" if result.value is not None else _DASH
     return [
-        result.test_set,
+        f"{result.test_set} (labels: uncorrected drafts)" if result.drafts else result.test_set,
         result.metric.removesuffix("%"),
         result.normalizer,
         value,
@@ -172,7 +177,7 @@ def _cells(result: Result) -> list[str]:
 def _figures_row(result: Result) -> list[str]:
     paper = _published_of(result)
     difference = _DASH
-    if paper and paper.is_by(result.normalizer) and result.value is not None:
+    if paper and paper.is_by(result.normalizer) and result.value is not None and not result.drafts:
         difference = f"{result.value - paper.value:+.2f}"
     return [*_cells(result), shown(paper.value if paper else None), difference, result.missing]
 
