@@ -60,7 +60,7 @@ EXPECTED = {
                     "1000001_aaaa0002": "水果卖完了",
                     "1000002_bbbb0001": "明天再说",
                 },
-                "utt2lang": {
+                "utt2dialect": {
                     "1000001_aaaa0001": "Southwestern",
                     "1000001_aaaa0002": "Jiang-Huai",
                     "1000002_bbbb0001": "Mandarin",
@@ -211,6 +211,22 @@ def test_layouts(recipe, tmp_path):
             assert found[name].table(table) == rows_wanted, f"{name}/{table}"
         for path in found[name].wav_scp.values():
             assert soundfile.info(path).frames > 0
+
+
+LANGUAGES = {
+    **dict.fromkeys(("aishell", "aishell2", "kespeech", "wenetspeech", "wenetspeech_chuan", "opencpop"), {"zh"}),
+    "wenetspeech_yue": {"yue"},
+    "magichub": {"yue", "zh"},
+    "librispeech": {"en"},
+}
+
+
+@pytest.mark.parametrize("recipe", LANGUAGES)
+def test_every_utterance_that_is_to_be_recognised_has_its_language(recipe, tmp_path):
+    found = write(recipe, tmp_path / "out", lay_out(recipe, tmp_path / "in"))
+    assert {lang for data in found.values() for lang in data.utt2lang.values()} == LANGUAGES[recipe]
+    for data in found.values():
+        assert data.utt2lang.keys() == data.text.keys()
 
 
 def test_opus_is_converted_once_and_other_audio_is_where_it_was(tmp_path):

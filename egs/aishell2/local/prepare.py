@@ -29,7 +29,7 @@ def read_channel(corpus: Path, name: str, channel: str) -> CorpusSet:
     repairs = substitutions(TABLES / "repairs.tsv")
     folder = find_test(corpus, channel)
     audio, transcripts = (read_table(folder / table) for table in TABLES_OF_A_SET)
-    found = CorpusSet(name, folder, EXPECTED)
+    found = CorpusSet(name, folder, EXPECTED, language="zh")
     for key in audio.keys() | transcripts.keys():
         if key not in audio or key not in transcripts:
             found.miss(key, f"is not in both wav.scp and trans.txt of {folder}")
