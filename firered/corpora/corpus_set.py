@@ -73,8 +73,8 @@ class CorpusSet:
         source: folder or table that it is read from.
         expected: number of utterances in the corpus' documentation.
         compressed: convert recordings to wav, because cutting a segment out of them decodes all that is before it.
-        language: code of the language of all of it (`zh`, `yue`, `en`), for `utt2lang`: recognisers that take a language
-            are told it, and rules of scoring depend on it.
+        language: code of the language of all of it (`zh`, `yue`, `en`), for `utt2lang`: recognisers that take one are
+            told it, and rules of scoring depend on it.
         entries: utterances by id.
         missing: lines `id reason` of utterances that lack audio or transcript.
         left_out: lines `id reason` of utterances that are not to be scored.

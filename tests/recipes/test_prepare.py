@@ -213,8 +213,9 @@ def test_layouts(recipe, tmp_path):
             assert soundfile.info(path).frames > 0
 
 
+CHINESE = "aishell", "aishell2", "kespeech", "wenetspeech", "wenetspeech_chuan", "opencpop"
 LANGUAGES = {
-    **dict.fromkeys(("aishell", "aishell2", "kespeech", "wenetspeech", "wenetspeech_chuan", "opencpop"), {"zh"}),
+    **{recipe: {"zh"} for recipe in CHINESE},
     "wenetspeech_yue": {"yue"},
     "magichub": {"yue", "zh"},
     "librispeech": {"en"},
