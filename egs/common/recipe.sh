@@ -173,8 +173,8 @@ recognise_written() { # recognise_written <set>
   recognise_set "$1" "$exp/itn.yaml" itn
 }
 
-# recognise [rules...]: utterances as the corpus has them cut; each rule a name, and its options to score by. Without rules
-# those of each set's language.
+# recognise <rules...|by_language>: utterances as the corpus has them cut; each rule a name, and its options to score by;
+# by_language: the rules of each set's language.
 recognise() {
   local name rules=("$@") family directory=
   prepare
@@ -185,7 +185,7 @@ recognise() {
     if [ "$itn" = true ]; then check_itn "$family"; fi
   fi
   for name in $sets; do
-    if [ $# -eq 0 ] && wanted 6; then rules_of "$name"; fi
+    if [ "$1" = by_language ] && wanted 6; then rules_of "$name"; fi
     recognise_set "$name" "$asr_config"
     if [ "$itn" = true ]; then recognise_written "$name"; fi
   done
