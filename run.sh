@@ -41,8 +41,8 @@ Stages: -1 data directory, 0 filterbank + CMVN statistics, 1 VAD, 2 LID, 3 decod
   --cmd CMD                    launcher: utils/run.py, utils/slurm.py, Kaldi's run.pl [utils/run.py]
   --vad-config YAML            settings of stage 1, e.g. conf/vad_long_pauses.yaml
   --vad true|false             false: the utterances of --data are used as they are, not cut [$vad]
-  --asr-type aed|llm           kind of recognition model; llm needs FireRedASR2-LLM in --models, too
-                               [what --models holds; aed where it holds both]
+  --asr-type aed|llm|fun-asr   kind of recognition model, of those in --models
+                               [what --models holds; aed where it holds several]
   --lid-config, --asr-config, --punc-config, --score-config YAML
                                the same of stages 2, 3 (e.g. conf/asr_aed.yaml, conf/asr_llm.yaml), 5 and 6
   --replace FILE               corrections of the recognised text: lines wrong=>right, and words found by their sound

@@ -19,6 +19,7 @@ nj=1
 cmd=
 asr_type=
 asr_config=
+itn=false
 allow_missing=false
 python=
 
@@ -43,6 +44,8 @@ Stages: -1 data directories (local/prepare.py), 0 and 1 VAD, 2 LID, 3 recognitio
                                <set>.<anything> for each: Kaldi text; utt2lang; RTTM or segments; punctuated text
   --exp DIR                    where everything is written                [$exp]
   --sets \"NAME...\"             test sets                                  [${sets:-all that are there}]
+  --itn true|false             beside the rows of text as it is spoken, those of text as it is written: with numbers in
+                               digits, marks and capitals (models that can do both, such as Fun-ASR-Nano) [$itn]
   --allow-missing true|false   leave out utterances that lack audio or transcript     [$allow_missing]
   --stage N, --stop-stage N    first and last stage to run                [$stage, $stop_stage]
   --asr-type, --asr-config, --nj, --cmd, --python
@@ -67,6 +70,8 @@ chinese=("$papers" "firered --number-normalization" "speechio --normalizer speec
   "firered-t2s --number-normalization --t2s")
 # shellcheck disable=SC2034
 english=("$papers" firered "whisper-en --normalizer whisper-en")
+# Of other languages the digits are not read in Chinese.
+others=("firered-released --normalizer firered-released" firered)
 
 wanted() { # wanted <stage>: whether it is to be run
   [ "$stage" -le "$1" ] && [ "$stop_stage" -ge "$1" ]
@@ -153,7 +158,60 @@ print(family.name, directory)' "${model:-$models}" "$asr_type")
   family=${found%% *} directory=${found#* }
 }
 
-# recognise <rules...>: utterances as the corpus has them cut; each rule a name, and its options to score by.
+# Sets `own` to those of a set's language, which its data directory gives.
+rules_of() { # rules_of <set>
+  local language
+  language=$(awk 'NR == 1 { print $2 }' "$exp/$1/data/utt2lang")
+  case $language in
+    zh* | yue*) own=("${chinese[@]}") ;;
+    en*) own=("${english[@]}") ;;
+    *) own=("${others[@]}") ;;
+  esac
+}
+
+# recognise_set <set> <settings> [part]: recognised to $exp/<set>/asr and scored; a part has its own folder there.
+recognise_set() {
+  local part=${3:+$3/}
+  run_stages "$1${3:+/$3}" 3 3 --vad false ${asr_type:+--asr-type "$asr_type"} --asr-config "$2"
+  score_texts "$1" "$directory"
+}
+
+score_texts() { # score_texts <set> [model]: by each of `rules`, or those of the set's language
+  local rule options own=("${rules[@]}")
+  if ! wanted 6; then return; fi
+  if [ "${rules[0]}" = by_language ]; then rules_of "$1"; fi
+  for rule in "${own[@]}"; do
+    read -ra options <<<"$rule"
+    score text "$1" asr "score/${options[0]}" "${2-}" "${options[@]:1}"
+  done
+}
+
+check_itn() { # check_itn <family>: whether its models can write text in two ways
+  python -c 'import sys; from firered.asr.families import named
+if "itn" not in named(sys.argv[1]).config.names():
+    sys.exit(f"recipe: --itn: models of the kind {sys.argv[1]} have no such option, unlike those of the kind fun-asr")' "$1"
+}
+
+# A set once more, its text as it is written: a system of its own in RESULTS.md, under $exp/<set>/itn.
+recognise_written() { # recognise_written <set>
+  local system=$system
+  if [ -z "$system" ]; then
+    system=$(python -c 'import sys; from firered.hub.find import system_name; print(system_name(sys.argv[1]))' "$directory")
+  fi
+  system+=" with ITN"
+  mkdir -p "$exp/$1/itn"
+  ln -sfn ../data "$exp/$1/itn/data"
+  { if [ -n "$asr_config" ]; then grep -v -e '^#' -e '^itn:' "$asr_config" || true; fi && echo 'itn: true'; } >"$exp/itn.yaml"
+  recognise_set "$1" "$exp/itn.yaml" itn
+}
+
+recognise_own() { # recognise_own <set>
+  recognise_set "$1" "$asr_config"
+  if [ "$itn" = true ]; then recognise_written "$1"; fi
+}
+
+# recognise <rules...|by_language>: utterances as the corpus has them cut; each rule a name, and its options to score by;
+# by_language: the rules of each set's language.
 recognise() {
   local rules=("$@") family directory=
   prepare
@@ -162,22 +220,10 @@ recognise() {
     find_recogniser
     # The settings of the published example, unless there are others.
     if [ -z "$asr_config" ] && [ -f "$TOP/conf/asr_$family.yaml" ]; then asr_config=$TOP/conf/asr_$family.yaml; fi
+    if [ "$itn" = true ]; then check_itn "$family"; fi
   fi
-  of_systems asr 3 recognise_set score_texts
+  of_systems asr 3 recognise_own score_texts
   results
-}
-
-recognise_set() { # recognise_set <set>
-  run_stages "$1" 3 3 --vad false ${asr_type:+--asr-type "$asr_type"} --asr-config "$asr_config"
-  score_texts "$1" "$directory"
-}
-
-score_texts() { # score_texts <set> [model]: by each of `rules`
-  local rule options
-  for rule in "${rules[@]}"; do
-    read -ra options <<<"$rule"
-    score text "$1" asr "score/${options[0]}" "${2-}" "${options[@]:1}"
-  done
 }
 
 # identify <label|language>: what is compared.
