@@ -188,7 +188,8 @@ def test_from_corpus_to_results(recipe, done):
         for report in reports:
             score = json.loads((exp / name / "score" / report / "score.json").read_text())
             assert (score["test_set"], score["utterances"], score["missing"]) == (name, utterances, 0), report
-        of_set = [row for row in rows if row[1:3] == [name, metric]]
+        # Sets of two or three made-up utterances may have as many English words as to make a mixed rate of it.
+        of_set = [row for row in rows if row[1:2] == [name] and row[2] in (metric, "MER")]
         here = [row for row in of_set if row[5].startswith("[") or row[5] == "-"]  # those with an interval
         assert len(here) == len(reports)
         assert any(figure in row for row in of_set)  # of the same system, or of another in a table of the papers

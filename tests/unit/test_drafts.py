@@ -12,7 +12,8 @@ from firered.data.textgrids import read_textgrid
 from firered.errors import DataError
 from firered.scoring.config import SampleConfig, SourceConfig, VadScoreConfig
 from firered.scoring.reports.provenance import provenance
-from firered.scoring.reports.table import read_results, results_page
+from firered.scoring.reports.results import read_results
+from firered.scoring.reports.table import results_page
 from firered.scoring.reports.vad import vad_report
 from firered.scoring.vad import score_vad
 

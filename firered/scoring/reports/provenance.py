@@ -6,14 +6,16 @@ import subprocess
 from collections.abc import Mapping
 from datetime import date
 from pathlib import Path
+from typing import Any
 
-from firered.errors import ModelError, OptionError
+from firered.data.speed import Speed, read_speed
+from firered.errors import DataError, ModelError, OptionError
 from firered.hub.find import checkpoint_of
 from firered.options import is_written_by_command, read_yaml
 from firered.scoring.config import SourceConfig
 from firered.version import __version__
 
-Provenance = Mapping[str, str | None]
+Provenance = Mapping[str, Any]  # as in score.json
 
 SETTINGS = "config.yaml"
 _CHUNK = 1 << 20
@@ -38,6 +40,7 @@ def provenance(reference: Path, hypothesis: Path, source: SourceConfig) -> Prove
         "hypothesis_sha256": _sha256_of_file(hypothesis) if hypothesis.is_file() else None,
         "model": source.model,
         "model_sha256": sha256_of(model) if model else None,
+        "parameters": _parameters(model) if model else None,
     }
 
 
@@ -45,8 +48,7 @@ def made_of(provenance: Provenance) -> str | None:
     """What the results were made of, as tables show it: the model's SHA-256, or a file that was made elsewhere."""
     if digest := provenance["model_sha256"]:
         return digest[:_SHOWN]
-    file = provenance["hypothesis"]
-    digest = provenance.get("hypothesis_sha256")  # not in scores of earlier versions
+    file, digest = provenance.get("hypothesis"), provenance.get("hypothesis_sha256")  # earlier versions have none
     return f"file {Path(file).name} {digest[:_SHOWN]}" if file and digest else None
 
 
@@ -61,6 +63,21 @@ def settings_of(hypothesis: Path) -> dict[str, object] | None:
     except OptionError as error:
         log.warning("%s; the report names no settings", error)
         return None
+
+
+def speed_of(hypothesis: Path) -> Speed | None:
+    """What the run that made a hypothesis took, as its command has written it beside it; None where it has not."""
+    try:
+        return read_speed(hypothesis if hypothesis.is_dir() else hypothesis.parent)
+    except DataError as error:
+        log.warning("%s; the report names no speed", error)
+        return None
+
+
+def _parameters(model: Path) -> int | None:
+    from firered.models.parameters import parameters_of  # PyTorch takes a second to load
+
+    return parameters_of(model, checkpoint_of(model))
 
 
 def sha256_of(model: Path) -> str:
