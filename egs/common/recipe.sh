@@ -5,6 +5,9 @@
 corpus=
 labels=
 magichub=
+noise=
+snrs="20 15 10 5 0"
+noise_seed=0
 models=pretrained_models
 model=
 system=
@@ -27,6 +30,9 @@ Stages: -1 data directories (local/prepare.py), 0 and 1 VAD, 2 LID, 3 recognitio
   --corpus DIR                 the corpus, as the recipe's README.md describes it
   --labels DIR                 labels of voice activity (fleurs_vad_102)
   --magichub DIR               corpora of MagicHub, as for egs/magichub (zh_dialects_lid)
+  --noise DIR                  recordings of noise that the corpus, any data directory, is mixed with (noise)
+  --snrs \"DB...\", --noise-seed N
+                               ratios of those mixes, and the draw of their noise  [$snrs, $noise_seed]
   --models DIR                 released models                            [$models]
   --model DIR                  one model, of this or another system, in the place of the one under --models
   --system NAME                what RESULTS.md calls it: the papers' name of a system, or a name of your own
@@ -43,7 +49,7 @@ TOP=$(cd "$recipe/../.." && pwd)
 . "$TOP/utils/parse_options.sh"
 # shellcheck source=utils/plain_paths.sh
 . "$TOP/utils/plain_paths.sh"
-plain_paths corpus labels magichub models model exp asr_config python
+plain_paths corpus labels magichub noise models model exp asr_config python
 # shellcheck source=utils/path.sh
 . "$TOP/utils/path.sh"
 
@@ -65,6 +71,7 @@ prepared=0
 prepare() {
   local options=(--sets "$sets")
   if [ "$allow_missing" = true ]; then options+=(--allow-missing); fi
+  if [ -n "$noise" ]; then options+=(--noise "$noise" --snrs "$snrs" --noise-seed "$noise_seed"); fi
   if wanted -1; then
     echo "stage -1: data directories -> $exp/<set>/data"
     rm -f "$exp/sets"

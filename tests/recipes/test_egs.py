@@ -51,6 +51,8 @@ RECIPES = {
         {"librispeech-test-clean": (2, WER, "WER", "1.93")},
     ),
     "fleurs_en": ({"corpus": "fleurs"}, (3,), {"fleurs-en": (1, WER, "WER", "5.84")}),
+    "noise": ({"corpus": "noise"}, (3,), {"noise-canteen": (2, CER, "CER", "19.88")}),
+    "code_switching": ({"corpus": "code_switching"}, (3,), {"code-switch-a": (2, CER, "CER", "1.59")}),
     "fleurs_lid": ({"corpus": "fleurs"}, (2,), {"fleurs-lid": (3, ("",), "accuracy", "97.18")}),
     "commonvoice_lid": ({"corpus": "commonvoice"}, (2,), {"commonvoice-lid": (3, ("",), "accuracy", "92.07")}),
     "zh_dialects_lid": (
@@ -73,7 +75,7 @@ RECIPES = {
 # These go the way of aishell, magichub or fleurs_lid: their corpora are prepared in test_prepare, the rest is shared.
 ALIKE = {
     *("aishell2", "wenetspeech", "kespeech", "wenetspeech_yue", "wenetspeech_chuan", "opencpop", "commonvoice_lid"),
-    "fleurs_en",
+    *("fleurs_en", "noise", "code_switching"),
 }
 # What else is in egs/: what recipes share, and the corpora that models are trained on
 OTHERS = {"common", "fsdd", "mini"}
