@@ -20,6 +20,7 @@ punc_config=
 score_config=
 vad=true
 asr_type=
+replace=
 channel=mix
 pipes=true
 keep_going=false
@@ -40,10 +41,11 @@ Stages: -1 data directory, 0 filterbank + CMVN statistics, 1 VAD, 2 LID, 3 decod
   --cmd CMD                    launcher: utils/run.py, utils/slurm.py, Kaldi's run.pl [utils/run.py]
   --vad-config YAML            settings of stage 1, e.g. conf/vad_long_pauses.yaml
   --vad true|false             false: the utterances of --data are used as they are, not cut [$vad]
-  --asr-type aed|llm           kind of recognition model; llm needs FireRedASR2-LLM in --models, too
-                               [what --models holds; aed where it holds both]
+  --asr-type aed|llm|fun-asr   kind of recognition model, of those in --models
+                               [what --models holds; aed where it holds several]
   --lid-config, --asr-config, --punc-config, --score-config YAML
                                the same of stages 2, 3 (e.g. conf/asr_aed.yaml, conf/asr_llm.yaml), 5 and 6
+  --replace FILE               corrections of the recognised text: lines wrong=>right, and words found by their sound
   --channel mix|N|each         what to do with several channels       [$channel]
   --pipes true|false           may wav.scp run commands               [$pipes]
   --keep-going true|false      exit 0 even if some recordings failed  [$keep_going]
@@ -56,7 +58,7 @@ Stages: -1 data directory, 0 filterbank + CMVN statistics, 1 VAD, 2 LID, 3 decod
 
 # shellcheck source=utils/plain_paths.sh
 . "$TOP/utils/plain_paths.sh"
-plain_paths data ref models exp vad_config lid_config asr_config punc_config score_config python
+plain_paths data ref models exp vad_config lid_config asr_config punc_config score_config replace python
 for word in "$@"; do
   plain_paths word
   set -- "${@:2}" "$word"
@@ -115,7 +117,7 @@ fi
 if [ "$stage" -le 3 ] && [ "$stop_stage" -ge 3 ]; then
   echo "stage 3: recognition${asr_type:+ ($asr_type)} -> $exp/asr"
   on_parts "$speech" "$exp/asr" firered-asr --model "$models" "${threads[@]}" "${audio[@]}" \
-    ${asr_type:+--type "$asr_type"} ${asr_config:+--config "$asr_config"} @in @out
+    ${asr_type:+--type "$asr_type"} ${asr_config:+--config "$asr_config"} ${replace:+--replace "$replace"} @in @out
 fi
 
 if [ "$stage" -le 4 ] && [ "$stop_stage" -ge 4 ]; then

@@ -5,4 +5,4 @@ set -euo pipefail
 recipe=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 # shellcheck source=egs/common/recipe.sh
 . "$recipe/../common/recipe.sh"
-recognise "${chinese[@]}"
+recognise by_language

@@ -6,7 +6,7 @@ A test set each place, as in table 4 of the FunAudio-ASR report.
 import logging
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from firered.audio.config import AudioConfig
@@ -25,6 +25,7 @@ PUBLISHED = (
     *("canteen", "dinner", "meeting", "office", "outdoor", "park", "shop", "street", "subway", "supermarket"),
     "walkstreet",
 )
+_LANGUAGE = "zh"
 _GET = "give a data directory, or a folder of audio with the tables text and utt2env (`<utterance> <place>`)"
 
 
@@ -41,7 +42,8 @@ class Transcribed:
         folder: where they are from.
         utterances: with audio, by id.
         texts: transcripts.
-        languages: `utt2lang`; may be empty.
+        languages: `utt2lang`; without it all is taken for Chinese, as the report's sets seem to be.
+        dialects: `utt2dialect`; may be empty.
         labels: other tables by utterance, `utt2NAME` by NAME.
         problems: lines `id reason` of utterances that cannot be used.
     """
@@ -50,6 +52,7 @@ class Transcribed:
     utterances: dict[str, Utterance] = field(default_factory=dict)
     texts: Mapping[str, str] = field(default_factory=dict)
     languages: Mapping[str, str] = field(default_factory=dict)
+    dialects: Mapping[str, str] = field(default_factory=dict)
     labels: dict[str, Mapping[str, str]] = field(default_factory=dict)
     problems: list[tuple[str, str]] = field(default_factory=list)
 
@@ -72,13 +75,23 @@ class Transcribed:
         for path in visible(folder, "utt2*"):
             if path.name == "utt2lang":
                 found.languages = read_table(path)
+            elif path.name == "utt2dialect":
+                found.dialects = read_table(path)
             elif path.name not in KNOWN_FILES:
                 found.labels[path.name.removeprefix("utt2")] = read_table(path)
         return found
 
-    def labels_of(self, key: str) -> dict[str, str]:
-        """The labels of an utterance."""
-        return {name: table[key] for name, table in self.labels.items() if key in table}
+    def entry(self, key: str, audio: Path) -> Entry:
+        """An utterance as one of a test set, with this file as its recording."""
+        return Entry(
+            key,
+            audio,
+            self.utterances[key].speaker,
+            self.texts[key],
+            language=self.languages.get(key) if self.languages else _LANGUAGE,
+            dialect=self.dialects.get(key),
+            labels={name: table[key] for name, table in self.labels.items() if key in table},
+        )
 
 
 def recorded(folder: Path) -> list[CorpusSet]:
@@ -114,16 +127,8 @@ def _add(corpus_set: CorpusSet, found: Transcribed, utterance: Utterance) -> Non
         what = "one channel of its file" if utterance.channel else f"{utterance.rxfilename!r}, which is no file"
         corpus_set.miss(key, f"its audio is {what}; give each recording as a file of one channel")
         return
-    cut = utterance.id != utterance.recording
-    corpus_set.add(
-        Entry(
-            key,
-            path,
-            utterance.speaker,
-            found.texts[key],
-            language=found.languages.get(key),
-            recording=utterance.recording if cut else "",
-            span=(utterance.start_s, utterance.end_s) if cut else None,
-            labels=found.labels_of(key),
-        )
-    )
+    entry = found.entry(key, path)
+    if key != utterance.recording:
+        span = utterance.start_s, utterance.end_s
+        entry = replace(entry, recording=utterance.recording, span=span)
+    corpus_set.add(entry)

@@ -5,7 +5,7 @@ import math
 import zlib
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -87,10 +87,8 @@ class MixedSet:
         found.write(out, allow_missing=allow_missing)
 
     def _entry(self, key: str, wav: Path) -> Entry:
-        source = self.source
-        labels = {**source.labels_of(key), "env": self.place, "snr": f"{self.snr_db:g}"}
-        speaker, language = source.utterances[key].speaker, source.languages.get(key)
-        return Entry(key, wav, speaker, source.texts[key], language=language, labels=labels)
+        entry = self.source.entry(key, wav)
+        return replace(entry, labels={**entry.labels, "env": self.place, "snr": f"{self.snr_db:g}"})
 
     def _noise_of(self, keys: Sequence[str]) -> dict[str, Noise]:
         """The noise of each utterance: in turn, in a new random order each time that all were used."""

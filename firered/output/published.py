@@ -120,7 +120,7 @@ def _(hypothesis: NBest) -> dict[str, Any]:
 
 @published.register
 def _(result: AsrResult) -> dict[str, Any]:
-    """`timestamp` and `token_timestamp` where time stamps were requested, `flags` and `dropped` where there are any."""
+    """`timestamp` and `token_timestamp` with time stamps; `flags`, `dropped` and `replaced` where there are any."""
     out: dict[str, Any] = {
         "uttid": result.uttid,
         "text": result.text,
@@ -135,6 +135,8 @@ def _(result: AsrResult) -> dict[str, Any]:
         out["flags"] = list(result.flags)
     if result.dropped:
         out["dropped"] = result.dropped
+    if result.replaced:
+        out["replaced"] = [{**found.to_dict(), "score": round(found.score, 3)} for found in result.replaced]
     return out
 
 

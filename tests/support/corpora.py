@@ -9,7 +9,7 @@ from support.signals import sine, write_wav
 EGS = Path(__file__).resolve().parents[2] / "egs"
 LAYOUTS = Path(__file__).resolve().parents[1] / "data/corpora"
 
-_RATES = {"opencpop": 44100, "commonvoice": 32000, "wenetspeech": 48000}
+_RATES = {"opencpop": 44100, "commonvoice": 32000, "commonvoice_asr": 32000, "wenetspeech": 48000}
 _SECONDS = {"wenetspeech": 2.0, "magichub": 1.4}
 _FORMATS = {".opus": {"format": "OGG", "subtype": "OPUS"}, ".mp3": {"format": "MP3"}}
 

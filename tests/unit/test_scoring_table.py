@@ -268,7 +268,7 @@ def test_a_score_names_the_system_by_its_model(tmp_path, monkeypatch):
 
 def test_settings_that_cannot_be_read_are_no_reason_not_to_score(tmp_path, monkeypatch, caplog):
     side = write_side(tmp_path / "ref", text={"a": "好"})
-    (side / "config.yaml").write_text("a: [")
+    (side / "config.yaml").write_text("# firered-asr --model M\na: [")
     assert call(monkeypatch, side, side, tmp_path / "out") == 0
     assert score_of(tmp_path / "out")["settings"] is None
     assert "config.yaml: not readable as YAML" in caplog.text

@@ -41,7 +41,7 @@ def read_part(corpus: Path, size: int | None, seed: int) -> CorpusSet:
     if not files:
         get = f"fetch the data set {DATA_SET}, by yiwu2, as parquet files to {shlex.quote(str(corpus))}"
         raise not_there(corpus / "*.parquet", get)
-    found = CorpusSet(NAME, corpus)
+    found = CorpusSet(NAME, corpus, language="zh")
     add_copy(found, corpus, files)
     keys = sorted(found.entries)
     if size is not None and size < len(keys):

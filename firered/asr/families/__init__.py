@@ -15,10 +15,12 @@ from firered.asr.config import AsrConfig, FunAsrConfig, LlmConfig, RecogniserCon
 from firered.errors import ModelError, OptionError
 from firered.hub.catalogue import FUN_ASR_MLT, FUN_ASR_WEIGHTS, MODELS
 from firered.hub.find import find_model
+from firered.optional import need_transformers
 from firered.text.units import IDEOGRAPH
 
 if TYPE_CHECKING:
     from firered.asr.recogniser import Encoder, Recogniser
+    from firered.audio.frontend import FrontEnd
 
 _WEIGHTS = ("*.pth.tar", FUN_ASR_WEIGHTS, "*.safetensors")
 DICT, PIECES_MODEL = "dict.txt", "train_bpe1000.model"
@@ -43,6 +45,7 @@ class Family:
         contents: whether files of these names hold what this family's do; called only where names are ambiguous.
         needs: `files` in words, for messages.
         load_encoder: what encodes without the rest of the model; None: the recogniser does.
+        front_end: the features that a directory's model takes; None: it is loaded to be asked.
     """
 
     name: str
@@ -57,10 +60,19 @@ class Family:
     contents: Callable[[Path], bool] | None = None
     needs: str = ""
     load_encoder: "Callable[[Path, Any, str], Encoder] | None" = None
+    front_end: "Callable[[Path], FrontEnd] | None" = None
 
     def encoder(self, directory: Path, config: RecogniserConfig, device: str) -> "Encoder":
         """What encodes, loaded on a device."""
         return (self.load_encoder or self.load)(directory, config, device)
+
+    def features_of(self, directory: Path) -> "FrontEnd":
+        """The front end of a directory's model.
+
+        Raises:
+            ModelError: the directory is incomplete or damaged.
+        """
+        return self.front_end(directory) if self.front_end else self.encoder(directory, self.config(), "cpu").front_end
 
     def recognises(self, directory: Path) -> bool:
         """Whether a directory has the files that one of this kind is known by."""
@@ -84,6 +96,7 @@ def _load_aed(directory: Path, config: AsrConfig, device: str) -> "Recogniser":
 
 
 def _load_speech_llm(directory: Path, config: LlmConfig, device: str) -> "Recogniser":
+    need_transformers()
     from firered.asr.families.speech_llm import LlmAsr
 
     return LlmAsr.from_pretrained(directory, config, device)
@@ -101,12 +114,26 @@ def _holds_fun_asr(directory: Path) -> bool:
 
 
 def _load_fun_asr(directory: Path, config: FunAsrConfig, device: str) -> "Recogniser":
+    need_transformers()
     from firered.asr.families.fun_asr import FunAsr
 
     return FunAsr.from_pretrained(directory, config, device)
 
 
+def _published_front_end(_: Path) -> "FrontEnd":
+    from firered.audio.frontend import PUBLISHED
+
+    return PUBLISHED
+
+
+def _fun_asr_front_end(directory: Path) -> "FrontEnd":
+    from firered.models.fun_asr_config import CheckpointConfig
+
+    return CheckpointConfig.of_directory(directory).front_end
+
+
 def _load_speech_llm_encoder(directory: Path, config: LlmConfig, device: str) -> "Encoder":
+    need_transformers()
     from firered.asr.families.speech_llm import LlmEncoder
 
     return LlmEncoder.from_pretrained(directory, config, device)
@@ -121,6 +148,7 @@ AED = Family(
     config=AsrConfig,
     load=_load_aed,
     published=("FireRedASR2-AED", "FireRedASR-AED-L"),
+    front_end=_published_front_end,
     times="timestamps",
     nbest=True,
 )
@@ -135,6 +163,7 @@ SPEECH_LLM = Family(
     nbest=True,
     adapter=True,
     load_encoder=_load_speech_llm_encoder,
+    front_end=_published_front_end,
 )
 FUN_ASR = Family(
     name="fun-asr",
@@ -144,6 +173,7 @@ FUN_ASR = Family(
     needs="config.yaml, model.pt, multilingual.tiktoken and the folder Qwen3-0.6B, or config.json and *.safetensors",
     config=FunAsrConfig,
     load=_load_fun_asr,
+    front_end=_fun_asr_front_end,
     published=("Fun-ASR-Nano-2512", FUN_ASR_MLT, "Fun-ASR-Nano-2512-hf"),
     times="timestamps",
     nbest=True,

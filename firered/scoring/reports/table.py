@@ -9,9 +9,9 @@ from statistics import fmean
 from firered.errors import DataError
 from firered.scoring.published import NO_RULE, Published, averages, names_of, published
 from firered.scoring.reports.lines import shown, shown_interval, shown_settings
+from firered.scoring.reports.provenance import made_of
 from firered.scoring.text.speechio import NOTE
 
-_HASH_SHOWN = 12
 _DASH = "-"
 _RESULT = ("Test set", "Metric", "Normaliser", "Here", "95% interval")
 _FIGURES = (*_RESULT, "Published", "Difference", "Missing")
@@ -31,6 +31,11 @@ class Result:
     interval: Sequence[float] | None
     missing: str
     source: dict | None = None
+
+    @property
+    def drafts(self) -> bool:
+        """Whether references are a detector's drafts, some of which nobody has corrected."""
+        return bool(self.source and self.source.get("drafts"))
 
     @property
     def comparable(self) -> bool:
@@ -161,7 +166,7 @@ def _in_order(results: Sequence[Result]) -> list[Result]:
 def _cells(result: Result) -> list[str]:
     value = f"**{shown(result.value)}**" if result.value is not None else _DASH
     return [
-        result.test_set,
+        f"{result.test_set} (labels: uncorrected drafts)" if result.drafts else result.test_set,
         result.metric.removesuffix("%"),
         result.normalizer,
         value,
@@ -172,7 +177,7 @@ def _cells(result: Result) -> list[str]:
 def _figures_row(result: Result) -> list[str]:
     paper = _published_of(result)
     difference = _DASH
-    if paper and paper.is_by(result.normalizer) and result.value is not None:
+    if paper and paper.is_by(result.normalizer) and result.value is not None and not result.drafts:
         difference = f"{result.value - paper.value:+.2f}"
     return [*_cells(result), shown(paper.value if paper else None), difference, result.missing]
 
@@ -225,7 +230,7 @@ def _sources_table(results: Sequence[Result]) -> Iterator[str]:
                 result.test_set,
                 result.normalizer,
                 str(result.source["utterances"]),
-                (made_by["model_sha256"] or _DASH)[:_HASH_SHOWN],
+                made_of(made_by) or _DASH,
                 shown_settings(result.source.get("settings") or {}) or _DASH,
                 made_by["commit"] or _DASH,
                 made_by["version"],
