@@ -7,6 +7,9 @@ labels=
 # shellcheck disable=SC2034 # run.sh of fleurs_vad_102 has it
 annotate=
 magichub=
+noise=
+snrs="20 15 10 5 0"
+noise_seed=0
 models=pretrained_models
 model=
 system=
@@ -33,6 +36,9 @@ Stages: -1 data directories (local/prepare.py), 0 and 1 VAD, 2 LID, 3 recognitio
   --annotate DIR               draw recordings to be labelled by hand into this folder, with drafts, and score nothing
                                (fleurs_vad_102)
   --magichub DIR               corpora of MagicHub, as for egs/magichub (zh_dialects_lid)
+  --noise DIR                  recordings of noise that the corpus, any data directory, is mixed with (noise)
+  --snrs \"DB...\", --noise-seed N
+                               ratios of those mixes, and the draw of their noise  [$snrs, $noise_seed]
   --models DIR                 released models                            [$models]
   --model DIR                  one model, of this or another system, in the place of the one under --models
   --system NAME                what RESULTS.md calls it: the papers' name of a system, or a name of your own
@@ -56,7 +62,7 @@ TOP=$(cd "$recipe/../.." && pwd)
 . "$TOP/utils/parse_options.sh"
 # shellcheck source=utils/plain_paths.sh
 . "$TOP/utils/plain_paths.sh"
-plain_paths corpus labels annotate magichub models model hyp exp asr_config python
+plain_paths corpus labels annotate magichub noise models model hyp exp asr_config python
 # shellcheck source=utils/path.sh
 . "$TOP/utils/path.sh"
 # shellcheck source=egs/common/systems.sh
@@ -82,6 +88,7 @@ prepared=0
 prepare() {
   local options=(--sets "$sets")
   if [ "$allow_missing" = true ]; then options+=(--allow-missing); fi
+  if [ -n "$noise" ]; then options+=(--noise "$noise" --snrs "$snrs" --noise-seed "$noise_seed"); fi
   if wanted -1; then
     echo "stage -1: data directories -> $exp/<set>/data"
     rm -f "$exp/sets"

@@ -2,14 +2,14 @@
 
 import logging
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from firered.corpora.files import README, holds
 from firered.corpora.packed import Made, Packed, unpack
 from firered.data.datadir import MOST_SHOWN, Segment, format_segment, spk2utt_of, write_lines, write_table
-from firered.data.files import why_no_line
+from firered.data.files import visible, why_no_line
 from firered.data.validate import validate
 from firered.data.write import one_line, rttm, seconds
 from firered.errors import DataError
@@ -52,6 +52,7 @@ class Entry:
         duration_s: length in seconds, where the corpus tells it.
         speech: labelled segments of speech, start and end in seconds.
         draft: whether these are a detector's, which nobody has corrected.
+        labels: what else is known of it, by name: `env` goes to the table `utt2env`.
     """
 
     key: str
@@ -66,6 +67,7 @@ class Entry:
     duration_s: float | None = None
     speech: Sequence[tuple[float, float]] | None = None
     draft: bool = False
+    labels: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass
@@ -193,8 +195,8 @@ class CorpusSet:
         return recordings
 
     def _write_tables(self, out: Path) -> None:
-        for name in _TABLES:
-            (out / name).unlink(missing_ok=True)  # of an earlier layout
+        for path in (*map(out.joinpath, _TABLES), *visible(out, "utt2*")):
+            path.unlink(missing_ok=True)  # of an earlier layout
         entries = self.entries
         speakers = {key: entry.speaker or key for key, entry in entries.items()}
         audio = {key: path for key, path in self._recordings().items() if isinstance(path, Path)}
@@ -213,6 +215,8 @@ class CorpusSet:
                 key: seconds(entry.duration_s) for key, entry in entries.items() if entry.duration_s is not None
             },
         }
+        for name in sorted({name for entry in entries.values() for name in entry.labels}):
+            columns[f"utt2{name}"] = {key: entry.labels[name] for key, entry in entries.items() if name in entry.labels}
         for name, table in columns.items():
             if table:
                 write_table(out / name, table)

@@ -60,6 +60,8 @@ RECIPES = {
     ),
     "commonvoice": ({"corpus": "commonvoice_asr"}, (3,), {"commonvoice-zh": (2, CER, "CER", "5.76")}),
     "gigaspeech2": ({"corpus": "gigaspeech2"}, (3,), {"gigaspeech2-vi": (1, OTHER, "WER", "8.66")}),
+    "noise": ({"corpus": "noise"}, (3,), {"noise-canteen": (2, CER, "CER", "")}),
+    "code_switching": ({"corpus": "code_switching"}, (3,), {"code-switch-a": (2, CER, "CER", "")}),
     "fleurs_lid": ({"corpus": "fleurs"}, (2,), {"fleurs-lid": (3, ("",), "accuracy", "97.18")}),
     "commonvoice_lid": ({"corpus": "commonvoice"}, (2,), {"commonvoice-lid": (3, ("",), "accuracy", "92.07")}),
     "zh_dialects_lid": (
@@ -84,6 +86,7 @@ RECIPES = {
 ALIKE = {
     *("aishell2", "wenetspeech", "kespeech", "wenetspeech_yue", "wenetspeech_chuan", "opencpop", "commonvoice_lid"),
     *("fleurs", "commonvoice", "gigaspeech2", "ten_vad"),
+    *("noise", "code_switching"),
 }
 # What else is in egs/: what recipes share, and the corpora that models are trained on
 OTHERS = {"common", "fsdd", "mini"}

@@ -265,6 +265,8 @@ def test_links_to_folders_are_followed_once(tmp_path):
         ("gigaspeech2", "data/<language>/test.tsv", "hf download speechcolab/gigaspeech2"),
         ("commonvoice_lid", "<language>/test.tsv", "commonvoice.mozilla.org"),
         ("ami_vad", "*.rttm", "amicorpus/<meeting>/audio"),
+        ("noise", "/utt2env", "a data directory, or a folder of audio with the tables text and utt2env"),
+        ("code_switching", "*.parquet", "daily_dialogue_mixed_chinese_english_speech_tts"),
         ("punc", "en.txt and en/text", "of your own"),
     ],
 )

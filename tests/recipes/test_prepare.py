@@ -245,6 +245,29 @@ EXPECTED = {
         ["fleurs", "fleurs_labels"],
         {"fleurs-vad-102": {"utt2lang": {"10004": "cmn_hans_cn", "10005": "cmn_hans_cn", "30001": "ast_es"}}},
     ),
+    "noise": (
+        ["noise"],
+        {
+            "noise-canteen": {
+                "text": {"rec0001": "请把窗户关上", "rec0002": "今天吃什么"},
+                "wav.scp": {key: f"{{}}/noise/canteen/{key}.wav" for key in ("rec0001", "rec0002")},
+                "utt2env": {"rec0001": "canteen", "rec0002": "canteen"},
+            },
+            "noise-walkstreet": {"text": {"rec0003": "下一站在哪里"}},
+        },
+    ),
+    "code_switching": (
+        ["code_switching"],
+        {
+            "code-switch-a": {
+                "text": {
+                    "cs0001": "明天下午三点的 meeting 改到下周五上午十点半开始吧，记得告诉他们。",
+                    "cs0002": "这个地方的 bug 我来想办法改好，今天晚上之前一定能够改完给你看。",
+                },
+                "wav.scp": {key: f"{{out}}/code-switch-a/data/audio/{key}.wav" for key in ("cs0001", "cs0002")},
+            }
+        },
+    ),
     "ami_vad": (["ami"], {"ami": {"utt2spk": {"dev00": "dev00", "tst00": "tst00"}}}),
     "ten_vad": (
         ["ten_vad"],

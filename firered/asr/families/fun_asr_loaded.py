@@ -210,8 +210,7 @@ def _put(parts: FunAsrParts, options: FunAsrConfig, place: torch.device) -> None
         widen(llm)
     llm.to(place)
     if options.encoder_dtype == "int8":
-        for part in (encoder.encoder, encoder.adaptor):
-            quantise_layers(part)
+        quantise_layers(encoder)
     else:
         encoder.to(place, getattr(torch, options.encoder_dtype))
 
