@@ -53,6 +53,8 @@ def run_punc(
 ) -> int:
     """Exit status of punctuating all texts of `source` (see `read_texts`) into `out`.
 
+    `model` is the directory of the punctuation model, None where the texts have their marks.
+
     The other tables of a Kaldi text's directory are copied, so that `out` is as much of a data directory as that is.
 
     Raises:

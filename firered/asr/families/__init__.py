@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
+from firered.align.config import AlignConfig
 from firered.asr.config import AsrConfig, FunAsrConfig, LlmConfig, RecogniserConfig
 from firered.errors import ModelError, OptionError
 from firered.hub.catalogue import FUN_ASR_MLT, FUN_ASR_WEIGHTS, MODELS
@@ -19,6 +20,7 @@ from firered.optional import need_transformers
 from firered.text.units import IDEOGRAPH
 
 if TYPE_CHECKING:
+    from firered.align.base import CtcAligner
     from firered.asr.recogniser import Encoder, Recogniser
     from firered.audio.frontend import FrontEnd
 
@@ -46,6 +48,9 @@ class Family:
         needs: `files` in words, for messages.
         load_encoder: what encodes without the rest of the model; None: the recogniser does.
         front_end: the features that a directory's model takes; None: it is loaded to be asked.
+        load_aligner: what aligns given text by its CTC head; None: it has none.
+        lacks_aligner: why a directory's own checkpoint cannot align, empty where it can; None: loading it tells.
+        told_language: whether its recogniser can be told the language of an utterance.
     """
 
     name: str
@@ -61,6 +66,9 @@ class Family:
     needs: str = ""
     load_encoder: "Callable[[Path, Any, str], Encoder] | None" = None
     front_end: "Callable[[Path], FrontEnd] | None" = None
+    load_aligner: "Callable[[Path, AlignConfig, str], CtcAligner] | None" = None
+    lacks_aligner: Callable[[Path], str] | None = None
+    told_language: bool = False
 
     def encoder(self, directory: Path, config: RecogniserConfig, device: str) -> "Encoder":
         """What encodes, loaded on a device."""
@@ -93,6 +101,12 @@ def _load_aed(directory: Path, config: AsrConfig, device: str) -> "Recogniser":
     from firered.asr.families.aed import Asr
 
     return Asr.from_pretrained(directory, config, device)
+
+
+def _load_aed_aligner(directory: Path, config: AlignConfig, device: str) -> "CtcAligner":
+    from firered.align.aligner import Aligner
+
+    return Aligner.from_pretrained(directory, config, device)
 
 
 def _load_speech_llm(directory: Path, config: LlmConfig, device: str) -> "Recogniser":
@@ -132,6 +146,18 @@ def _fun_asr_front_end(directory: Path) -> "FrontEnd":
     return CheckpointConfig.of_directory(directory).front_end
 
 
+def _load_fun_asr_aligner(directory: Path, config: AlignConfig, device: str) -> "CtcAligner":
+    from firered.asr.families.fun_asr_aligner import FunAsrAligner
+
+    return FunAsrAligner.from_pretrained(directory, config, device)
+
+
+def _lacks_fun_asr_aligner(directory: Path) -> str:
+    from firered.asr.families.fun_asr_aligner import lacks_ctc
+
+    return lacks_ctc(directory)
+
+
 def _load_speech_llm_encoder(directory: Path, config: LlmConfig, device: str) -> "Encoder":
     need_transformers()
     from firered.asr.families.speech_llm import LlmEncoder
@@ -151,6 +177,7 @@ AED = Family(
     front_end=_published_front_end,
     times="timestamps",
     nbest=True,
+    load_aligner=_load_aed_aligner,
 )
 SPEECH_LLM = Family(
     name="llm",
@@ -178,6 +205,9 @@ FUN_ASR = Family(
     times="timestamps",
     nbest=True,
     adapter=True,
+    load_aligner=_load_fun_asr_aligner,
+    lacks_aligner=_lacks_fun_asr_aligner,
+    told_language=True,
 )
 
 FAMILIES: dict[str, Family] = {family.name: family for family in (AED, SPEECH_LLM, FUN_ASR)}
@@ -231,9 +261,7 @@ def find(given: str | Path, wanted: str | None = None) -> tuple[Path, Family]:
         OptionError: there is no family of the name `wanted`.
     """
     family = named(wanted) if wanted else None
-    place = Path(given)
-    if not place.exists() and not place.is_absolute():
-        place = MODELS / place
+    place = _place(given)
     known = [family] if family else list(FAMILIES.values())
     for candidate in known:
         if candidate.recognises(place):
@@ -250,6 +278,39 @@ def find(given: str | Path, wanted: str | None = None) -> tuple[Path, Family]:
     if not family.published:
         raise ModelError(_unknown(place, family))
     return find_model(given, family.published[0]), family
+
+
+def find_aligner(given: str | Path, wanted: str | None = None) -> tuple[Path, Family]:
+    """The directory of the CTC head that aligns texts, and its family.
+
+    Of a directory that holds several models the recogniser's own is taken, and FireRedASR2-AED's where its kind has
+    none.
+
+    Args:
+        given: as `find` takes it.
+        wanted: the family's name; see `find`.
+
+    Raises:
+        ModelError: there is none; the message names how to get one.
+        OptionError: there is no family of the name `wanted`.
+    """
+    family, place = named(wanted) if wanted else None, _place(given)
+    if family is None and not any(known.recognises(place) for known in FAMILIES.values()):
+        aligning = [known for known in FAMILIES.values() if known.load_aligner]
+        family = next((known for known in aligning if any((place / name).is_dir() for name in known.published)), None)
+    elif family is not None and family.load_aligner is None:
+        family = AED
+    directory, found = find(given, family.name if family else None)
+    if found.load_aligner is None:
+        able = ", ".join(known.name for known in FAMILIES.values() if known.load_aligner)
+        raise ModelError(f"{directory}: {found.about} has no CTC head to align with; kinds that have: {able}")
+    return directory, found
+
+
+def _place(given: str | Path) -> Path:
+    """The directory that is given by its path or its published name."""
+    place = Path(given)
+    return place if place.exists() or place.is_absolute() else MODELS / place
 
 
 def options_of(given: str | Path | None, wanted: str | None = None) -> type[RecogniserConfig]:
