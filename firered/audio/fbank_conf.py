@@ -45,6 +45,8 @@ def why_unfit(feats: str, front_end: FrontEnd) -> str:
     """
     conf = Path(archive_of(feats)).parent / FBANK_CONF
     stored = _stored(conf)
+    if front_end.plain:
+        return f"features of {described(stored or PUBLISHED)}, the model takes samples"
     if stored is None and front_end.bins != PUBLISHED.bins:
         return ""  # of somebody else; reading them counts the bins
     held, wanted = described(stored or PUBLISHED), described(front_end)

@@ -12,7 +12,7 @@ from torch import Tensor
 from firered.audio.config import AudioConfig
 from firered.audio.fbank_conf import why_unfit
 from firered.audio.framing import SAMPLE_RATE
-from firered.audio.frontend import PUBLISHED, Fbank, FrontEnd, fbank_blocks
+from firered.audio.frontend import PUBLISHED, FrontEnd, bank_of, fbank_blocks
 from firered.audio.load import read_blocks
 from firered.data.archives import feature_blocks
 from firered.data.utterance import OVERSHOOT_TOLERANCE_S, Utterance
@@ -53,7 +53,7 @@ def of_samples(key: str, samples: Iterable[np.ndarray], front_end: FrontEnd = PU
     """Frames of a signal that comes in pieces, 16 kHz on the int16 scale."""
 
     def counted(frames: Frames) -> Iterator[np.ndarray]:
-        further = [(Fbank(other), take) for other, take in frames.further.items()]
+        further = [(bank_of(other), take) for other, take in frames.further.items()]
         total = 0
         for piece in samples:
             total += len(piece)

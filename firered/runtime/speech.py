@@ -18,7 +18,7 @@ from firered.runtime.context import Context
 class Speech:
     """What models take: an utterance's filterbank (T, bins), not normalised, its duration in seconds, and its context.
 
-    `front_end` says what the filterbank is.
+    `front_end` says what the filterbank is; it may be the samples themselves.
     """
 
     key: str
@@ -32,6 +32,13 @@ class Speech:
         """All frames of an utterance in memory, with its context; raises what reading the frames raises."""
         feats = torch.cat(list(frames))
         return cls(frames.key, feats, frames.duration_s, context or Context(), frames.front_end)
+
+    @property
+    def samples(self) -> np.ndarray:
+        """(n,) the samples of a front end of plain samples, on the int16 scale; without the zeros of the last frame."""
+        if not self.front_end.plain:
+            raise ValueError(f"{self.key}: there are features, no samples")
+        return self.feats.flatten()[: round(self.duration_s * SAMPLE_RATE)].numpy()
 
 
 @dataclass(frozen=True)

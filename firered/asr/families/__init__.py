@@ -12,10 +12,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from firered.align.config import AlignConfig
-from firered.asr.config import AsrConfig, FunAsrConfig, LlmConfig, RecogniserConfig
+from firered.asr.config import AsrConfig, FunAsrConfig, LlmConfig, RecogniserConfig, TransformersConfig
+from firered.asr.families.transformers_kinds import holds_recogniser, writes_marks
 from firered.errors import ModelError, OptionError
 from firered.hub.catalogue import FUN_ASR_MLT, FUN_ASR_WEIGHTS, MODELS
-from firered.hub.find import find_model
+from firered.hub.find import find_model, place_of
 from firered.optional import need_transformers
 from firered.text.units import IDEOGRAPH
 
@@ -51,6 +52,7 @@ class Family:
         load_aligner: what aligns given text by its CTC head; None: it has none.
         lacks_aligner: why a directory's own checkpoint cannot align, empty where it can; None: loading it tells.
         told_language: whether its recogniser can be told the language of an utterance.
+        writes_marks: whether the model of a directory writes the marks that its options speak of.
     """
 
     name: str
@@ -69,6 +71,7 @@ class Family:
     load_aligner: "Callable[[Path, AlignConfig, str], CtcAligner] | None" = None
     lacks_aligner: Callable[[Path], str] | None = None
     told_language: bool = False
+    writes_marks: Callable[[Path], bool] | None = None
 
     def encoder(self, directory: Path, config: RecogniserConfig, device: str) -> "Encoder":
         """What encodes, loaded on a device."""
@@ -81,6 +84,10 @@ class Family:
             ModelError: the directory is incomplete or damaged.
         """
         return self.front_end(directory) if self.front_end else self.encoder(directory, self.config(), "cpu").front_end
+
+    def punctuates(self, directory: Path, config: RecogniserConfig) -> bool:
+        """Whether the model of a directory writes its own marks with these options."""
+        return config.punctuates and (self.writes_marks is None or self.writes_marks(directory))
 
     def recognises(self, directory: Path) -> bool:
         """Whether a directory has the files that one of this kind is known by."""
@@ -158,6 +165,12 @@ def _lacks_fun_asr_aligner(directory: Path) -> str:
     return lacks_ctc(directory)
 
 
+def _load_transformers(directory: Path, config: TransformersConfig, device: str) -> "Recogniser":
+    from firered.asr.families.transformers import TransformersAsr
+
+    return TransformersAsr.from_pretrained(directory, config, device)
+
+
 def _load_speech_llm_encoder(directory: Path, config: LlmConfig, device: str) -> "Encoder":
     need_transformers()
     from firered.asr.families.speech_llm import LlmEncoder
@@ -209,8 +222,20 @@ FUN_ASR = Family(
     lacks_aligner=_lacks_fun_asr_aligner,
     told_language=True,
 )
+TRANSFORMERS = Family(
+    name="transformers",
+    about="any speech recogniser of Hugging Face transformers, such as Whisper",
+    files=("config.json",),
+    contents=holds_recogniser,
+    needs="config.json of a recogniser that transformers knows, *.safetensors, and the files of its processor",
+    config=TransformersConfig,
+    load=_load_transformers,
+    times="timestamps",
+    writes_marks=writes_marks,
+    told_language=True,
+)
 
-FAMILIES: dict[str, Family] = {family.name: family for family in (AED, SPEECH_LLM, FUN_ASR)}
+FAMILIES: dict[str, Family] = {family.name: family for family in (AED, SPEECH_LLM, FUN_ASR, TRANSFORMERS)}
 
 
 def register(family: Family) -> None:
@@ -261,7 +286,7 @@ def find(given: str | Path, wanted: str | None = None) -> tuple[Path, Family]:
         OptionError: there is no family of the name `wanted`.
     """
     family = named(wanted) if wanted else None
-    place = _place(given)
+    place = place_of(given)
     known = [family] if family else list(FAMILIES.values())
     for candidate in known:
         if candidate.recognises(place):
@@ -294,7 +319,7 @@ def find_aligner(given: str | Path, wanted: str | None = None) -> tuple[Path, Fa
         ModelError: there is none; the message names how to get one.
         OptionError: there is no family of the name `wanted`.
     """
-    family, place = named(wanted) if wanted else None, _place(given)
+    family, place = named(wanted) if wanted else None, place_of(given)
     if family is None and not any(known.recognises(place) for known in FAMILIES.values()):
         aligning = [known for known in FAMILIES.values() if known.load_aligner]
         family = next((known for known in aligning if any((place / name).is_dir() for name in known.published)), None)
@@ -305,12 +330,6 @@ def find_aligner(given: str | Path, wanted: str | None = None) -> tuple[Path, Fa
         able = ", ".join(known.name for known in FAMILIES.values() if known.load_aligner)
         raise ModelError(f"{directory}: {found.about} has no CTC head to align with; kinds that have: {able}")
     return directory, found
-
-
-def _place(given: str | Path) -> Path:
-    """The directory that is given by its path or its published name."""
-    place = Path(given)
-    return place if place.exists() or place.is_absolute() else MODELS / place
 
 
 def options_of(given: str | Path | None, wanted: str | None = None) -> type[RecogniserConfig]:
