@@ -173,8 +173,8 @@ def combine(parts: Sequence[str | Path], out: str | Path) -> None:
     """Write the union of data directories, the same whatever their order and number.
 
     A key that two parts have must have one value. A file that only some parts have is merged from those. Files that
-    none has are left as they are in `out`, but for the reports of an earlier run: `failed`, `config.yaml` and, unless
-    all parts have one, `speed.json`.
+    none has are left as they are in `out`, but for the reports of an earlier run: `failed`, `flags`, `config.yaml` and,
+    unless all parts have one, `speed.json`.
     """
     out, sources = Path(out), [DataDir(Path(part)) for part in parts]
     names = {source.path: known_files(source.path) for source in sources}
@@ -201,6 +201,6 @@ def combine(parts: Sequence[str | Path], out: str | Path) -> None:
     speeds = [speed for source in sources if (speed := read_speed(source.path)) is not None]
     if len(speeds) == len(sources):
         contents[SPEED] = together(speeds).lines()
-    for name in {"failed", "config.yaml", SPEED} - set(contents):
+    for name in {"failed", "flags", "config.yaml", SPEED} - set(contents):
         (out / name).unlink(missing_ok=True)
     _write_all(out, contents)

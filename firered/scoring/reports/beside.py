@@ -19,6 +19,11 @@ def in_order(results: Sequence[Result]) -> list[Result]:
     return sorted(results, key=order)
 
 
+def named_set(result: Result) -> str:
+    """The test set, with what is to be known of its labels."""
+    return f"{result.test_set} (labels: uncorrected drafts)" if result.note else result.test_set
+
+
 def printed_cell(paper: Published | None) -> str:
     """A published figure; of an average that is not the mean of its printed rows, that mean too."""
     if paper is None:

@@ -103,7 +103,8 @@ class Report:
             log.warning("%d references have no hypothesis: %s", len(self.missing), listed(self.missing))
         if not self.extra:
             return 0
-        log.error("%d hypotheses have no reference and are not scored: %s", len(self.extra), listed(self.extra))
+        message = "%d hypotheses have no reference and are not scored: %s"
+        log.log(logging.WARNING if config.allow_extra else logging.ERROR, message, len(self.extra), listed(self.extra))
         return 0 if config.allow_extra else 1
 
 
@@ -131,7 +132,7 @@ def _provenance_lines(
     if provenance["parameters"] is not None:
         yield f"parameters  {provenance['parameters']}"
     yield f"reference   {provenance['reference']}"
-    yield f"hypothesis  {provenance['hypothesis']}"
+    yield f"hypothesis  {provenance['hypothesis']} {provenance['hypothesis_sha256'] or ''}".rstrip()
     if settings:
         yield f"settings    {shown_settings(settings)}"
 

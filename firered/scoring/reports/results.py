@@ -42,8 +42,8 @@ class Result:
     @property
     def note(self) -> str:
         """Why no difference to published figures may be stated; empty where nothing is in the way."""
-        labels = str((self.source or {}).get("labels") or "")
-        return f"{self.test_set}: labels {labels}" if "uncorrected" in labels else ""
+        drafts = (self.source or {}).get("drafts")
+        return f"{self.test_set}: {drafts} of its labels are a detector's uncorrected drafts" if drafts else ""
 
 
 def read_results(paths: Iterable[Path]) -> list[Result]:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from firered.errors import OptionError
 from firered.scoring.config import SampleConfig, TableConfig
 from firered.scoring.published import ERROR_RATES, Published, kind_of, names_of, published, relative_reduction
-from firered.scoring.reports.beside import heading_of, in_order, notes_of, printed_cell, same_figures
+from firered.scoring.reports.beside import heading_of, in_order, named_set, notes_of, printed_cell, same_figures
 from firered.scoring.reports.lines import shown, shown_interval, signed
 from firered.scoring.reports.markdown import markdown
 from firered.scoring.reports.pairs import Pair, pairs_of
@@ -31,7 +31,7 @@ class _Row:
     def names(self) -> list[str]:
         """The first cells."""
         metrics = dict.fromkeys(result.metric.removesuffix("%") for result in self.results.values())
-        return [self.any.test_set, " ".join(metrics), self.any.normalizer]
+        return [named_set(self.any), " ".join(metrics), self.any.normalizer]
 
     def cells(self, systems: Sequence[str]) -> list[str]:
         """Value and interval of each system."""

@@ -8,6 +8,7 @@ from firered.scoring.reports.beside import (
     difference_cell,
     heading_of,
     in_order,
+    named_set,
     notes_of,
     printed_cell,
     published_of,
@@ -15,11 +16,11 @@ from firered.scoring.reports.beside import (
 )
 from firered.scoring.reports.lines import shown, shown_interval, shown_settings
 from firered.scoring.reports.markdown import markdown
+from firered.scoring.reports.provenance import made_of
 from firered.scoring.reports.results import DASH, Result
 from firered.scoring.reports.systems import systems_section
 from firered.scoring.text.speechio import NOTE
 
-_HASH_SHOWN = 12
 _RESULT = ("Test set", "Metric", "Normaliser", "Here", "95% interval")
 _FIGURES = (*_RESULT, "Published", "Difference", "Missing")
 _BY_DESCRIPTION = (*_RESULT, "Missing")
@@ -70,7 +71,7 @@ def results_page(title: str, results: Sequence[Result], config: TableConfig | No
 def _cells(result: Result) -> list[str]:
     value = f"**{shown(result.value)}**" if result.value is not None else DASH
     return [
-        result.test_set,
+        named_set(result),
         result.metric.removesuffix("%"),
         result.normalizer,
         value,
@@ -119,7 +120,7 @@ def _sources_table(results: Sequence[Result]) -> Iterator[str]:
                 result.test_set,
                 result.normalizer,
                 str(result.source["utterances"]),
-                (made_by["model_sha256"] or DASH)[:_HASH_SHOWN],
+                made_of(made_by) or DASH,
                 shown_settings(result.source.get("settings") or {}) or DASH,
                 made_by["commit"] or DASH,
                 made_by["version"],
