@@ -83,7 +83,7 @@ def transcribe_command(
     if system.asr:
         system = replace(system, asr_type=recogniser_of(models, system)[1].name)
     places = model_dirs(models, system, asr)
-    if system.asr and system.punc and asr.punctuates:
+    if system.asr and system.punc and "FireRedPunc" not in places:
         log.info("the recogniser writes its own punctuation: FireRedPunc is not used")
     devices = _devices(compute, nj)
     families = _passed_on() if len(devices) > 1 else []

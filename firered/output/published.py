@@ -120,7 +120,10 @@ def _(hypothesis: NBest) -> dict[str, Any]:
 
 @published.register
 def _(result: AsrResult) -> dict[str, Any]:
-    """`timestamp` and `token_timestamp` where time stamps were requested, `flags` and `dropped` where there are any."""
+    """Times where they were requested, `text_tn`, `ctc_text`, `flags` and `dropped` where there are any.
+
+    `text_tn` is published of Fun-ASR-Nano: the text without marks.
+    """
     out: dict[str, Any] = {
         "uttid": result.uttid,
         "text": result.text,
@@ -131,6 +134,10 @@ def _(result: AsrResult) -> dict[str, Any]:
         out["timestamp"] = [[word.text, word.start_s, word.end_s] for word in result.words]
     if result.token_times is not None:
         out["token_timestamp"] = [[token.token, token.start_s, token.end_s] for token in result.token_times]
+    if result.plain_text is not None:
+        out["text_tn"] = result.plain_text
+    if result.ctc_text is not None:
+        out["ctc_text"] = result.ctc_text
     if result.flags:
         out["flags"] = list(result.flags)
     if result.dropped:

@@ -49,6 +49,7 @@ class ModelRun(Generic[R]):
     context: Context = field(default_factory=Context)  # of the utterances, where the data directory says nothing else
     more_options: tuple[Options, ...] = ()  # that decide the results as well
     check: Callable[[Context], None] | None = None  # raises OptionError for a context that the model has no use for
+    utt2lang: Path | None = None  # a table of languages, where the data directory's own has none
 
     def over(
         self,
@@ -71,7 +72,7 @@ class ModelRun(Generic[R]):
             FireRedError: `out` cannot be written.
         """
         identity = fingerprint(self.command, self.options, self.audio, *self.more_options, self.model, *self.files)
-        contexts = contexts_of(inputs, self.context, self.check)
+        contexts = contexts_of(inputs, self.context, self.check, self.utt2lang)
         loader = Loader(self.audio, self.front_end, contexts)
 
         def given(key: str) -> str:
@@ -96,18 +97,28 @@ def context_tables(inputs: Inputs) -> list[Path]:
     return [path for path in places if path.exists()]
 
 
-def contexts_of(inputs: Inputs, default: Context, check: Callable[[Context], None] | None = None) -> dict[str, Context]:
+def contexts_of(
+    inputs: Inputs,
+    default: Context,
+    check: Callable[[Context], None] | None = None,
+    utt2lang: Path | None = None,
+) -> dict[str, Context]:
     """The context of each utterance: the language of utt2lang and the prompt of utt2prompt, where there are any.
 
     Args:
         inputs: the utterances.
         default: what is known of all of them.
         check: raises OptionError for a language that the model cannot be told; then it gets the default one.
+        utt2lang: languages of utterances to which neither the default nor the data directory gives one.
 
     Raises:
         OptionError: the default is not accepted.
+        DataError: there is no such table of languages.
     """
     contexts = {utterance.id: default for utterance in inputs.utterances}
+    languages = {} if utt2lang is None else read_table(utt2lang, inputs.problems)
+    if not default.language:
+        contexts |= {key: replace(default, language=languages[key]) for key in contexts.keys() & languages.keys()}
     for path in context_tables(inputs):
         for key, value in read_table(path, inputs.problems).items():
             if key in contexts:

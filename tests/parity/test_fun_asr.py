@@ -9,14 +9,19 @@ import torch
 from support.close import assert_same
 from support.paths import GOLDENS
 
+from firered.align.config import AlignConfig
 from firered.asr.config import FunAsrConfig
+from firered.asr.families import FUN_ASR
 from firered.asr.families.fun_asr import FunAsr
 from firered.asr.families.fun_asr_times import published_items, timed_tokens
 from firered.audio.frontend import fbank
 from firered.audio.like import as_frames
 from firered.models.fun_asr import heard_rows
+from firered.results import VadResult
 from firered.runtime.context import Context
 from firered.runtime.speech import Speech
+from firered.system.config import SystemConfig
+from firered.system.system import Modules, System
 from firered.text.bpe_tokenizer import SPECIAL, BpeTokenizer
 from firered.text.fun_asr import Request, clean, without_marks
 from firered.text.llm_tokenizer import ChatTokenizer
@@ -162,6 +167,17 @@ def test_times_of_tokens(default, expected):
             assert np.allclose(scores, [item["score"] for item in wanted], atol=0.0011)
 
 
+def test_given_text_is_aligned_as_the_published_code_aligns_its_own(default, checkpoint, expected):
+    aligner = FUN_ASR.load_aligner(checkpoint, AlignConfig(), "cpu")
+    cases = expected["results"]["default"]
+    speech = [speech_of(default, case["wav"]) for case in cases]
+    for result, case in zip(aligner.align(speech, [case["text"] for case in cases]), cases, strict=True):
+        got = [(token.token, token.start_s, token.end_s) for token in result.token_times]
+        wanted = [(item["token"], item["start_time"], item["end_time"]) for item in case["timestamps"]]
+        assert got == [(token, round(start, 3), round(end, 3)) for token, start, end in wanted]
+        assert "".join(word.text for word in result.words) == case["text"].replace(" ", "")
+
+
 def test_alignment_of_made_up_probabilities(expected, tensors):
     for number, case in enumerate(expected["align"]):
         log_probs = torch.from_numpy(tensors[f"align{number}"])
@@ -285,3 +301,48 @@ def test_segments_of_a_long_recording(default, expected):
     results = default.recognise(speech)
     assert " ".join(result.text for result in results) == case["result"]["text"]
     assert " ".join(result.ctc_text for result in results) == case["result"]["ctc_text"]
+    starts = [start for start, _ in case["segments_ms"]]
+    times = [
+        (token.token, *((1000 * time + start) / 1000 for time in (token.start_s, token.end_s)))
+        for start, result in zip(starts, results, strict=True)
+        for token in result.token_times
+    ]
+    wanted = case["result"]["timestamps"]
+    assert [token for token, *_ in times] == [item["token"] for item in wanted]
+    edges = [[item["start_time"], item["end_time"]] for item in wanted]
+    assert np.allclose([[start, end] for _, start, end in times], edges, atol=1e-6, rtol=0)
+
+
+class Segments:
+    """A detector that finds segments which are known."""
+
+    def __init__(self, spans):
+        self.spans = spans
+
+    def detect(self, recordings):
+        for spool in recordings:
+            for _ in spool:
+                pass
+            yield spool, VadResult(spool.key, spool.duration_s, self.spans)
+
+
+def test_a_long_recording_through_the_system(default, expected):
+    """Segments that start at whole frames: from any other start the system's frames are up to 5 ms off."""
+    case = expected["long"]
+    spans = [(round(start, -1) / 1000, round(end, -1) / 1000) for start, end in case["segments_ms"]]
+    system = System(Modules(vad=Segments(spans), asr=default), SystemConfig(lid=False))
+    transcript = system(GOLDENS / "tiny/wav/long.wav")
+    samples = fbank_input("long")
+    pieces = [samples[round(16000 * start) : round(16000 * end)] for start, end in spans]
+    speech = [
+        Speech(str(number), fbank(piece, default.front_end), len(piece) / 16000, Context(), default.front_end)
+        for number, piece in enumerate(pieces)
+    ]
+    results = default.recognise(speech)
+    assert [sentence.text for sentence in transcript.sentences]
+    assert transcript.text.replace(" ", "") == "".join(result.text for result in results).replace(" ", "")
+    words = [(word.text, start + word.start_s) for (start, _), own in zip(spans, results, strict=True)
+             for word in own.words]  # fmt: skip
+    assert [word.text for word in transcript.words] == [text for text, _ in words]
+    assert np.allclose([word.start_s for word in transcript.words], [start for _, start in words], atol=0.002)
+    assert transcript.status == "ok"
