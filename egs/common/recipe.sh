@@ -35,8 +35,9 @@ Stages: -1 data directories (local/prepare.py), 0 and 1 VAD, 2 LID, 3 recognitio
   --sets \"NAME...\"             test sets                                  [${sets:-all that are there}]
   --allow-missing true|false   leave out utterances that lack audio or transcript     [$allow_missing]
   --stage N, --stop-stage N    first and last stage to run                [$stage, $stop_stage]
-  --asr-type, --asr-config, --nj, --cmd, --python
-                               as in the run.sh at the top"
+  --asr-type aed|llm|fun-asr   kind of recognition model                  [what --models holds, the first of these]
+  --asr-config YAML            settings of recognition                    [conf/asr_<kind>.yaml]
+  --nj, --cmd, --python        as in the run.sh at the top"
 
 TOP=$(cd "$recipe/../.." && pwd)
 # shellcheck source=utils/parse_options.sh

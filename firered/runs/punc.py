@@ -11,6 +11,7 @@ from firered.data.utterance import Utterance
 from firered.data.write import json_line
 from firered.errors import OptionError, Outcome
 from firered.options import write_settings
+from firered.punc.own_marks import OwnMarks
 from firered.punc.punctuate import Punc
 from firered.results import PuncResult, Sentence, Word
 from firered.runs.config import RunConfig
@@ -22,6 +23,7 @@ from firered.runtime.batches import plan
 
 log = logging.getLogger(__name__)
 
+_OWN_MARKS = "--own-marks"
 SENTENCES = "sentences.jsonl"
 _GROUP = 16  # batches that are sorted, cut into tokens and noted in the journal as a group
 
@@ -29,9 +31,17 @@ Given = TypeVar("Given", str, Sequence[Word])
 
 
 def run_punc(
-    source: str, out: Path, model: Path, punc: Punc, config: RunConfig, kind: str = "auto", ctm: Path | None = None
+    source: str,
+    out: Path,
+    model: Path | None,
+    punc: Punc | OwnMarks,
+    config: RunConfig,
+    kind: str = "auto",
+    ctm: Path | None = None,
 ) -> int:
     """Exit status of punctuating all texts of `source` (see `read_texts`) into `out`.
+
+    `model` is the directory of the punctuation model, None where the texts have their marks.
 
     The other tables of a Kaldi text's directory are copied, so that `out` is as much of a data directory as that is.
 
@@ -44,7 +54,7 @@ def run_punc(
     log.info("%s: %d texts, read as %s", source, len(texts.by_id), "Kaldi text" if texts.kaldi else "a text a line")
     data = _folder(source, texts, out)
     timed = _timed(ctm, texts, data)
-    identity = fingerprint("firered-punc", punc.config, model, *([ctm] if ctm else []))
+    identity = fingerprint("firered-punc", punc.config, model or _OWN_MARKS, *([ctm] if ctm else []))
     with Run(out, identity, config, "texts", PuncResult.from_dict) as run:
         inputs = Inputs([Utterance(key, key) for key in texts.by_id], texts.problems, data)
         run.take(inputs, texts.by_id.__getitem__)
@@ -61,7 +71,7 @@ def run_punc(
             _write_tables(inputs, data, source, run)
         write_table(out / "text", {key: result.punc_text for key, result in run.results.items()})
         _write_sentences(out, run, ctm)
-        write_settings(out / "config.yaml", f"firered-punc --model {model}", punc.config)
+        write_settings(out / "config.yaml", f"firered-punc {f'--model {model}' if model else _OWN_MARKS}", punc.config)
         return run.finish()
 
 
@@ -87,7 +97,7 @@ def _work(
     process: Callable[[list[Given], list[str]], list[Outcome[PuncResult]]],
     given: Mapping[str, Given],
     length: Callable[[Given], int],
-    punc: Punc,
+    punc: Punc | OwnMarks,
     run: Run[PuncResult],
 ) -> None:
     """Pass every text that no earlier run has done to `process`, and note each result or failure."""
