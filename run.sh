@@ -20,6 +20,7 @@ punc_config=
 score_config=
 vad=true
 asr_type=
+replace=
 channel=mix
 pipes=true
 keep_going=false
@@ -33,17 +34,21 @@ Stages: -1 data directory, 0 filterbank + CMVN statistics, 1 VAD, 2 LID, 3 decod
   --stage N, --stop-stage N    first and last stage to run            [$stage, $stop_stage]
   --data PATH                  the input                              [the bundled tour: synthetic speech in egs/mini/test]
   --ref PATH                   its text, or a directory with one      [that of --data, where it has one]
-  --models DIR                 holds FireRedVAD/VAD, FireRedLID, FireRedASR2-AED, FireRedPunc
+  --models DIR                 holds FireRedVAD/VAD, FireRedLID, FireRedPunc and a recogniser: FireRedASR2-AED,
+                               FireRedASR2-LLM or Fun-ASR-Nano-2512
                                [pretrained_models; of the bundled tour egs/mini/models]
   --exp DIR                    where everything is written            [$exp]
   --nj N                       parallel jobs                          [$nj]
   --cmd CMD                    launcher: utils/run.py, utils/slurm.py, Kaldi's run.pl [utils/run.py]
   --vad-config YAML            settings of stage 1, e.g. conf/vad_long_pauses.yaml
   --vad true|false             false: the utterances of --data are used as they are, not cut [$vad]
-  --asr-type aed|llm           kind of recognition model; llm needs FireRedASR2-LLM in --models, too
-                               [what --models holds; aed where it holds both]
+  --asr-type aed|llm|fun-asr   kind of recognition model     [what --models holds, the first of these it holds]
+                               llm has its word times from FireRedASR2-AED; fun-asr is told the languages of stage 2,
+                               and unless --asr-config has 'itn: false' writes its own punctuation
   --lid-config, --asr-config, --punc-config, --score-config YAML
-                               the same of stages 2, 3 (e.g. conf/asr_aed.yaml, conf/asr_llm.yaml), 5 and 6
+                               the same of stages 2, 3 (e.g. conf/asr_aed.yaml, conf/asr_llm.yaml,
+                               conf/asr_fun-asr.yaml), 5 and 6
+  --replace FILE               corrections of the recognised text: lines wrong=>right, and words found by their sound
   --channel mix|N|each         what to do with several channels       [$channel]
   --pipes true|false           may wav.scp run commands               [$pipes]
   --keep-going true|false      exit 0 even if some recordings failed  [$keep_going]
@@ -56,7 +61,7 @@ Stages: -1 data directory, 0 filterbank + CMVN statistics, 1 VAD, 2 LID, 3 decod
 
 # shellcheck source=utils/plain_paths.sh
 . "$TOP/utils/plain_paths.sh"
-plain_paths data ref models exp vad_config lid_config asr_config punc_config score_config python
+plain_paths data ref models exp vad_config lid_config asr_config punc_config score_config replace python
 for word in "$@"; do
   plain_paths word
   set -- "${@:2}" "$word"
@@ -114,18 +119,43 @@ fi
 
 if [ "$stage" -le 3 ] && [ "$stop_stage" -ge 3 ]; then
   echo "stage 3: recognition${asr_type:+ ($asr_type)} -> $exp/asr"
+  told=()
+  if [ -f "$exp/lid/utt2lang" ]; then
+    answer=$(recogniser.py language "$models" "$asr_type")
+    if [ "$answer" = yes ]; then told=(--utt2lang "$exp/lid/utt2lang"); fi
+  fi
   on_parts "$speech" "$exp/asr" firered-asr --model "$models" "${threads[@]}" "${audio[@]}" \
-    ${asr_type:+--type "$asr_type"} ${asr_config:+--config "$asr_config"} @in @out
+    ${asr_type:+--type "$asr_type"} ${asr_config:+--config "$asr_config"} ${replace:+--replace "$replace"} "${told[@]}" \
+    @in @out
 fi
 
 if [ "$stage" -le 4 ] && [ "$stop_stage" -ge 4 ]; then
   echo "stage 4: word times -> $exp/align"
-  on_parts "$exp/asr" "$exp/align" firered-align --model "$models" "${threads[@]}" "${audio[@]}" @in @in/text @out
+  answer=$(recogniser.py times "$models" "$asr_type")
+  if [ -n "$answer" ]; then
+    echo "  no word times: $answer"
+    rm -f "$exp/align/ctm" "$exp/align/.stage" # of another model
+  else
+    on_parts "$exp/asr" "$exp/align" firered-align --model "$models" "${threads[@]}" "${audio[@]}" \
+      ${asr_type:+--type "$asr_type"} @in @in/text @out
+  fi
 fi
 
 if [ "$stage" -le 5 ] && [ "$stop_stage" -ge 5 ]; then
   echo "stage 5: punctuation -> $exp/punc"
-  on_parts "$exp/asr" "$exp/punc" firered-punc --model "$models" "${threads[@]}" --ctm "$exp/align/ctm" \
+  marks=(--model "$models")
+  answer=$(recogniser.py marks "$models" "$asr_type" "$exp/asr/config.yaml")
+  if [ "$answer" = yes ]; then
+    echo "  the recogniser writes its own punctuation: FireRedPunc is not used"
+    marks=(--own-marks)
+  fi
+  if [ -f "$exp/align/ctm" ]; then
+    marks+=(--ctm "$exp/align/ctm")
+  else
+    echo "  no word times in $exp/align: sentences have none"
+    rm -f "$exp/punc/sentences.jsonl" # of an earlier run
+  fi
+  on_parts "$exp/asr" "$exp/punc" firered-punc "${marks[@]}" "${threads[@]}" \
     ${punc_config:+--config "$punc_config"} @in/text @out
 fi
 

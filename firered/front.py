@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any, NamedTuple, TypeAlias, cast, overload
 
 from firered.align.aligner import Aligner
+from firered.align.base import CtcAligner
 from firered.align.config import AlignConfig
 from firered.asr import families
 from firered.asr.config import AsrConfig
@@ -28,7 +29,7 @@ from firered.system.system import System, recogniser_of
 from firered.vad.config import MvadConfig, StreamVadConfig, VadConfig
 from firered.vad.detect import EVENTS, Mvad, StreamVad, Vad
 
-Module: TypeAlias = Vad | StreamVad | Mvad | Lid | Recogniser | Punc | Aligner | System
+Module: TypeAlias = Vad | StreamVad | Mvad | Lid | Recogniser | Punc | CtcAligner | System
 Models: TypeAlias = str | Path | Mapping[str, str | Path]  # a directory, or one by published name
 
 
@@ -102,6 +103,10 @@ def load(
     if name == "asr":
         directory, family = families.find(place)
         return family.load(directory, _config(family.config, given, family.name), device)
+    if name == "aligner":
+        directory, family = families.find_aligner(place)
+        assert family.load_aligner is not None, family.name  # find_aligner finds no other
+        return family.load_aligner(directory, _config(AlignConfig, given, "the aligner"), device)
     kind = _KINDS[name]
     config = _config(kind.options, given, kind.module.__name__)
     return kind.module.from_pretrained(find_model(place, kind.published), config, device)

@@ -1,12 +1,14 @@
 """Options of recognition: names and defaults are those of the published system's library where it has them."""
 
 from dataclasses import dataclass
+from pathlib import Path
 
 from firered.asr.confidence import KINDS
 from firered.errors import OptionError
 from firered.options import Options, option
 from firered.runtime.config import batch_seconds_option, dtype_option
 from firered.search.config import BeamConfig, GenerateConfig
+from firered.text.replacing import THRESHOLD, Replacer
 
 
 @dataclass(frozen=True)
@@ -55,6 +57,26 @@ class RecogniserConfig(GuardConfig):
     nbest: int = option(BeamConfig.nbest, "hypotheses written to nbest.jsonl an utterance, at most beam_size", low=1)
     batch_seconds: float = batch_seconds_option()
     window_seconds: float = option(60.0, "longer utterances are decoded in windows cut at quiet places", low=2)
+    replace: str | None = option(
+        None,
+        "file of corrections of the finished text: lines `wrong=>right`, and words that replace what has their sound",
+        model="",
+    )
+    replace_threshold: float = option(
+        THRESHOLD, "how much the pinyin of such a word and of what it replaces are alike, at least", low=0.01, high=1
+    )
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        self.replacer()  # a file with a mistake is noticed before a model is loaded
+
+    def replacer(self) -> Replacer:
+        """The corrections of `replace`.
+
+        Raises:
+            OptionError: the file cannot be read, or one of its lines is no correction.
+        """
+        return Replacer.from_file(Path(self.replace), self.replace_threshold) if self.replace else Replacer({})
 
     @property
     def punctuates(self) -> bool:

@@ -84,7 +84,7 @@ class Guard:
         flags = reasons(result.text, result.dur_s, self.config, evidence) if self.on else []
         unsure = self._unsure(result)
         drops = (flags and self.config.guard == "drop") or (unsure and self.config.low_confidence == "drop")
-        flags += unsure
+        flags = [*result.flags, *flags, *unsure]
         if not drops:
             return replace(result, flags=flags)
         return replace(
@@ -97,6 +97,7 @@ class Guard:
             token_confidence=[],
             words=None if result.words is None else [],
             token_times=None if result.token_times is None else [],
+            plain_text=None if result.plain_text is None else "",
         )
 
     def _unsure(self, result: AsrResult) -> list[str]:

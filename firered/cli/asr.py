@@ -9,15 +9,13 @@ import typer
 
 from firered.align.config import AlignConfig
 from firered.asr.config import RecogniserConfig
-from firered.asr.families import FAMILIES, find, options_of
+from firered.asr.families import FAMILIES, find, find_aligner, options_of
 from firered.audio.config import AudioConfig
 from firered.cli.flags import Kinds, Paths, script, split_paths, use_threads
 from firered.hub.catalogue import MODELS
-from firered.hub.find import find_model
 from firered.runs.config import RunConfig
 from firered.runtime.config import ComputeConfig, ContextConfig
 
-_AED = "FireRedASR2-AED"
 Model = Annotated[
     Path, typer.Option("--model", help="model directory, one that holds it under its published name, or that name")
 ]
@@ -40,6 +38,14 @@ def asr_command(
     job: RunConfig,
     model: Model = MODELS,
     kind: Kind = None,
+    utt2lang: Annotated[
+        Path | None,
+        typer.Option(
+            help="table of languages, as firered-lid writes it, where neither --language nor the data directory's own "
+            "utt2lang gives one; for models that can be told",
+            show_default=False,
+        ),
+    ] = None,
 ) -> None:
     """Transcribe the utterances of a data directory (its segments where it has any), or recordings."""
     inputs, out = split_paths(paths)
@@ -49,7 +55,7 @@ def asr_command(
     from firered.runs.asr import run_asr
 
     recogniser = family.load(directory, config, compute.device)
-    sys.exit(run_asr(inputs, out, directory, recogniser, audio, job, context=context.context()))
+    sys.exit(run_asr(inputs, out, directory, recogniser, audio, job, context.context(), utt2lang))
 
 
 def kinds_of_model(given: Mapping[str, Any]) -> Kinds:
@@ -67,18 +73,25 @@ def align_command(
     audio: AudioConfig,
     compute: ComputeConfig,
     job: RunConfig,
-    model: Annotated[Path, typer.Option("--model", help=f"model directory, or one that holds {_AED}")] = MODELS,
+    model: Model = MODELS,
+    kind: Annotated[
+        str | None,
+        typer.Option(
+            "--type",
+            help=f"kind of model ({', '.join(FAMILIES)}), if not that of the directory; one without a CTC head takes "
+            "that of FireRedASR2-AED",
+        ),
+    ] = None,
 ) -> None:
-    """Align any given text (references, or another recogniser's output) to its audio with the CTC head."""
-    directory = find_model(model, _AED)
+    """Align any given text (references, or another recogniser's output) to its audio with the CTC head of a model."""
+    directory, family = find_aligner(model, kind)
     use_threads(compute)
 
-    from firered.align.aligner import Aligner
     from firered.runs.align import run_align
 
-    sys.exit(
-        run_align(data, text, out, directory, Aligner.from_pretrained(directory, config, compute.device), audio, job)
-    )
+    assert family.load_aligner is not None, family.name  # find_aligner finds no other
+    aligner = family.load_aligner(directory, config, compute.device)
+    sys.exit(run_align(data, text, out, directory, aligner, audio, job))
 
 
 asr = script(asr_command, kinds=kinds_of_model)

@@ -39,6 +39,14 @@ def punc_command(
             "the line's number; auto: kaldi for a file named text, plain for any other and for standard input",
         ),
     ] = "auto",
+    own_marks: Annotated[
+        bool,
+        typer.Option(
+            "--own-marks",
+            help="TEXT has its punctuation, as Fun-ASR-Nano writes it: it stays as it is, in sentences that end with "
+            "its own marks; no model is needed, and the options of one do nothing",
+        ),
+    ] = False,
 ) -> None:
     """Put punctuation into recognised text, and with word times cut it into sentences.
 
@@ -51,13 +59,16 @@ def punc_command(
     """
     if kind not in _FORMATS:
         raise OptionError(f"format: {kind!r} is not one of {', '.join(_FORMATS)}")
-    directory = find_model(model, "FireRedPunc")
+    directory = None if own_marks else find_model(model, "FireRedPunc")
     use_threads(compute)
 
+    from firered.punc.own_marks import OwnMarks
     from firered.punc.punctuate import Punc
     from firered.runs.punc import run_punc
 
-    sys.exit(run_punc(text, out, directory, Punc.from_pretrained(directory, config, compute.device), job, kind, ctm))
+    marker = Punc.from_pretrained(directory, config, compute.device) if directory else OwnMarks(config)
+    command = "firered-punc" if directory else "firered-punc --own-marks"
+    sys.exit(run_punc(text, out, directory, marker, job, kind, ctm, command))
 
 
 punc = script(punc_command)

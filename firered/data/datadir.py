@@ -20,11 +20,11 @@ UTTERANCE, RECORDING, SPEAKER, EITHER, LINES = "utterance", "recording", "speake
 KNOWN_FILES = {
     **dict.fromkeys(("segments", "text", "token", "token_conf", "feats.scp", "vad.scp", "ali.scp"), UTTERANCE),
     **dict.fromkeys(("utt2spk", "utt2dur", "utt2num_frames", "utt2uniq", "utt2score", "utt2prompt"), UTTERANCE),
-    **dict.fromkeys(("utt2lang", "utt2lang_conf", "utt2conf"), UTTERANCE),
+    **dict.fromkeys(("utt2lang", "utt2lang_conf", "utt2dialect", "utt2conf"), UTTERANCE),
     **dict.fromkeys(("wav.scp", "reco2dur", "reco2file_and_channel"), RECORDING),
     "probs.scp": EITHER,  # of whole recordings, beside the segments that a VAD found in them
     **dict.fromkeys(("spk2utt", "spk2gender", "cmvn.scp"), SPEAKER),
-    **dict.fromkeys(("rttm", "ctm", "failed", "*.jsonl"), LINES),
+    **dict.fromkeys(("rttm", "ctm", "failed", "flags", "*.jsonl"), LINES),
 }
 EMPTY_VALUE_OK = frozenset({"text", "token", "token_conf"})  # of an utterance without speech
 _FRAME_SHIFT_S = 0.01
@@ -214,7 +214,7 @@ def utt2spk_of(spk2utt: Mapping[str, str]) -> dict[str, str]:
 
 def line_key(name: str, line: str) -> tuple:
     """Return what a free-form line is sorted by; first the recording or utterance that it is about."""
-    if name == "failed":
+    if name in ("failed", "flags"):
         return _first_field(line), line
     if name.endswith(".jsonl"):
         try:
@@ -298,7 +298,7 @@ class DataDir:
         return self._read(name, _read_known)
 
     def lines(self, name: str) -> dict[str, list[str]] | None:
-        """Return the sorted lines of `rttm`, `ctm`, `failed` or a jsonl by their id, or None where there is no file."""
+        """Return the sorted lines of `rttm`, `ctm`, `failed`, `flags` or a jsonl by id, None where there is no file."""
         return self._read(name, _read_lines)
 
     @property

@@ -52,24 +52,64 @@ def load_published(directory: Path, config: CheckpointConfig, dtype: torch.dtype
     Raises:
         ModelError: a file is missing, damaged or of another model; tensors are named.
     """
-    path = directory / WEIGHTS
-    state = {name.removeprefix("module."): value for name, value in load_tensors(path).items()}
-    sanm, adaptor, llm, *head = _published_parts(directory, config, dtype, len(state))
-    parts = [sanm, adaptor, llm]
-    check_weights(_wanted(parts), {name: v for name, v in state.items() if not name.startswith(_OF_CTC)}, path)
-    if any(name not in state or state[name].shape != shape for name, shape in _shapes(head).items()):
-        head = []
-    for part in [*parts, *head]:
-        part.fill(state, path)
+    opened = _Opened.of(directory, config, dtype)
+    sanm, adaptor, llm = opened.parts
+    for part in [*opened.parts, *opened.head]:
+        part.fill(opened.state, opened.path)
     restore_rotary(llm.module)
-    return FunAsrParts(
-        FunAsrEncoder(sanm.module, adaptor.module, *(part.module for part in head)).eval(), llm.module.eval()
-    )
+    head = [part.module for part in opened.head]
+    return FunAsrParts(FunAsrEncoder(sanm.module, adaptor.module, *head).eval(), llm.module.eval())
+
+
+def load_ctc(directory: Path, config: CheckpointConfig) -> FunAsrEncoder | None:
+    """Encoder and CTC head of a published directory, without the language model; None: it has no complete CTC head.
+
+    Raises:
+        ModelError: as `load_published`.
+    """
+    opened = _Opened.of(directory, config, torch.float32)
+    if not opened.head:
+        return None
+    used = [*opened.parts[:2], *opened.head]
+    for part in used:
+        part.fill(opened.state, opened.path)
+    return FunAsrEncoder(*(part.module for part in used)).eval()
+
+
+def has_ctc(directory: Path, config: CheckpointConfig) -> bool:
+    """Whether a published directory has a complete CTC head; no values are read.
+
+    Raises:
+        ModelError: as `load_published`.
+    """
+    return bool(_Opened.of(directory, config, torch.float32).head)
 
 
 def published_shapes(directory: Path, config: CheckpointConfig) -> dict[str, torch.Size]:
     """Shape by name of all tensors of a published checkpoint with this config, those of the CTC head last."""
     return _shapes(_published_parts(directory, config, torch.float32))
+
+
+@dataclass
+class _Opened:
+    """A published checkpoint's tensors by name, and the networks that they fit, which have no memory yet."""
+
+    path: Path
+    state: Mapping[str, Tensor]
+    parts: "list[_Part]"  # encoder, adaptor, language model
+    head: "list[_Part]"  # the two of the CTC head; none where it is not complete
+
+    @classmethod
+    def of(cls, directory: Path, config: CheckpointConfig, dtype: torch.dtype) -> "_Opened":
+        """Those of a directory; ModelError where its tensors, the CTC head's excepted, are not as they have to be."""
+        path = directory / WEIGHTS
+        state = {name.removeprefix("module."): value for name, value in load_tensors(path).items()}
+        sanm, adaptor, llm, *head = _published_parts(directory, config, dtype, len(state))
+        parts = [sanm, adaptor, llm]
+        check_weights(_wanted(parts), {name: v for name, v in state.items() if not name.startswith(_OF_CTC)}, path)
+        if any(name not in state or state[name].shape != shape for name, shape in _shapes(head).items()):
+            head = []
+        return cls(path, state, parts, head)
 
 
 def _published_parts(

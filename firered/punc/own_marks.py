@@ -3,6 +3,8 @@
 import re
 from collections.abc import Sequence
 
+from firered.errors import Outcome
+from firered.punc.config import PuncConfig
 from firered.results import PuncResult, Sentence, Word
 from firered.text.timed_words import word_spans
 
@@ -27,3 +29,21 @@ def sentences_by_own_marks(uttid: str, text: str, words: Sequence[Word] = ()) ->
             sentences.append(Sentence(text[spans[first].start : span.end], words[first].start_s, word.end_s))
             first = number + 1
     return PuncResult(uttid, text, text, sentences)
+
+
+class OwnMarks:
+    """What `Punc` gives, for texts that have their punctuation: they stay as they are, and no model is asked."""
+
+    def __init__(self, config: PuncConfig | None = None) -> None:
+        self.config = config or PuncConfig()
+        self.batch_size = self.config.batch_size
+
+    def punctuate(self, texts: Sequence[str], uttids: Sequence[str]) -> list[Outcome[PuncResult]]:
+        """Each text as it is."""
+        return [PuncResult(uttid, text, text) for uttid, text in zip(uttids, texts, strict=True)]
+
+    def sentences(
+        self, utterances: Sequence[Sequence[Word]], uttids: Sequence[str], texts: Sequence[str]
+    ) -> list[Outcome[PuncResult]]:
+        """The sentences of each text, whose words these are."""
+        return [sentences_by_own_marks(*own) for own in zip(uttids, texts, utterances, strict=True)]

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 
-from firered.align.aligner import Aligner
+from firered.align.base import CtcAligner
 from firered.audio.config import AudioConfig
 from firered.data.archives import write_integers
 from firered.data.datadir import read_table, write_lines, write_table
@@ -21,7 +21,7 @@ from firered.runtime.speech import Speech
 
 
 def run_align(
-    data: str, text: Path, out: Path, model: Path, aligner: Aligner, audio: AudioConfig, config: RunConfig
+    data: str, text: Path, out: Path, model: Path, aligner: CtcAligner, audio: AudioConfig, config: RunConfig
 ) -> int:
     """Exit status of aligning the lines of `text` to the utterances of `data`: ctm, align.jsonl, ali.ark, utt2score.
 
@@ -36,7 +36,8 @@ def run_align(
     inputs.problems += [Problem(key, f"{text}: has no line for this utterance") for key in sorted(known - texts.keys())]
     inputs.utterances = [utterance for utterance in inputs.utterances if utterance.id in texts]
     options = aligner.config
-    run = ModelRun("firered-align", model, (), options, options.batch_seconds, audio, config, AlignResult)
+    seconds, front_end = options.batch_seconds, aligner.front_end
+    run = ModelRun("firered-align", model, (), options, seconds, audio, config, AlignResult, front_end)
 
     def write(results: Mapping[str, AlignResult]) -> None:
         write_table(out / "text", {key: texts[key] for key in results})

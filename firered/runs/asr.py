@@ -1,6 +1,7 @@
 """Recognition and forced alignment over many utterances: the files that firered-asr and firered-align write."""
 
 import logging
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -28,13 +29,15 @@ def run_asr(
     audio: AudioConfig,
     config: RunConfig,
     context: Context | None = None,
+    utt2lang: Path | None = None,
 ) -> int:
     """Exit status of a run over all utterances of `paths`, with everything firered-asr promises written to `out`.
 
-    What is known of an utterance beforehand is in utt2lang and utt2prompt of the data directory; else `context`.
+    What is known of an utterance beforehand is in utt2lang and utt2prompt of the data directory; else `context`, and
+    of its language the table `utt2lang`.
 
     Raises:
-        DataError: there is no input to process.
+        DataError: there is no input to process, or no such table.
         FireRedError: `out` cannot be written.
     """
     inputs = resolve(paths, audio, by_segment=True)
@@ -54,6 +57,7 @@ def run_asr(
         known,
         (default,),
         asr.check,
+        utt2lang=utt2lang,
     )
 
     def write(results: Mapping[str, AsrResult]) -> None:
@@ -63,12 +67,14 @@ def run_asr(
             write_table(out / "utt2lang", {key: result.lang for key, result in results.items() if result.lang})
         if asr.times_words:
             write_lines(out / "ctm", ctm_lines(inputs, {key: result.words or () for key, result in results.items()}))
+        else:
+            (out / "ctm").unlink(missing_ok=True)  # of an earlier run
 
     return run.over(inputs, out, asr.recognise, write)
 
 
 def write_asr(out: Path, results: Mapping[str, AsrResult], config: RecogniserConfig) -> None:
-    """text, token, token_conf, utt2conf, asr.jsonl and, if asked for, nbest.jsonl and the guard's flags."""
+    """text, token, token_conf, utt2conf, asr.jsonl and, if asked for, nbest.jsonl, and flags."""
     write_table(out / "text", {key: result.text for key, result in results.items()})
     write_table(out / "token", {key: " ".join(result.tokens) for key, result in results.items()})
     write_table(
@@ -81,15 +87,26 @@ def write_asr(out: Path, results: Mapping[str, AsrResult], config: RecogniserCon
     if config.nbest > 1:
         nbest = {result.uttid: [published(hypothesis) for hypothesis in result.nbest] for result in in_order}
         write_lines(out / "nbest.jsonl", [json_line({"uttid": key, "nbest": best}) for key, best in nbest.items()])
-    if config.guard != "off" or config.min_confidence:
-        flags = {key: "; ".join(result.flags) for key, result in results.items() if result.flags}
-        dropped = sum(bool(result.dropped) for result in results.values())
-        write_table(out / "flags", flags)
-        log.log(
-            logging.WARNING if flags else logging.INFO,
-            "%d of %d texts flagged, %d of them dropped; reasons in %s",
-            *(len(flags), len(results), dropped, out / "flags"),
-        )
+    _write_flags(out / "flags", results, config)
+
+
+def _write_flags(path: Path, results: Mapping[str, AsrResult], config: RecogniserConfig) -> None:
+    """The reasons to doubt each text; without a guard only where there are any. A line says how many of which kind."""
+    flags = {key: "; ".join(result.flags) for key, result in results.items() if result.flags}
+    if not flags and config.guard == "off" and not config.min_confidence:
+        path.unlink(missing_ok=True)  # of an earlier run
+        return
+    write_table(path, flags)
+    kinds = Counter(flag.partition(":")[0] for result in results.values() for flag in result.flags)
+    log.log(
+        logging.WARNING if flags else logging.INFO,
+        "%d of %d texts flagged, %d of them dropped%s; reasons in %s",
+        len(flags),
+        len(results),
+        sum(bool(result.dropped) for result in results.values()),
+        f" ({', '.join(f'{number} {kind}' for kind, number in sorted(kinds.items()))})" if kinds else "",
+        path,
+    )
 
 
 def ctm_lines(inputs: Inputs, words: Mapping[str, Sequence[Word]]) -> list[str]:

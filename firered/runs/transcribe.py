@@ -7,6 +7,7 @@ import os
 import shutil
 import signal
 import threading
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, MutableMapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
@@ -247,6 +248,15 @@ def _finish(run: Run[Transcript], out: Path, names: Mapping[str, str]) -> int:
         if keys:
             shown = " ".join(keys[:_SHOWN]) + " ..." * (len(keys) > _SHOWN)
             log.warning("%d recordings are %r (%s): %s", len(keys), status, meaning, shown)
+    doubts = Counter(
+        trouble.reason.partition(":")[0]
+        for result in run.results.values()
+        for trouble in result.troubles
+        if trouble.kind == "doubt"
+    )
+    if doubts:
+        kinds = ", ".join(f"{number} {kind}" for kind, number in sorted(doubts.items()))
+        log.warning("segments in doubt: %s (see `troubles` in %s)", kinds, RESULT)
     write_lines(out / RESULT, [json_line(published(run.results[key])) for key in sorted(run.results)])
     shutil.rmtree(out / _PARTS, ignore_errors=True)  # perhaps those of an earlier run with more processes
     return run.finish()

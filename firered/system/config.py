@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from firered.asr.families import FAMILIES
 from firered.errors import OptionError
 from firered.options import Options, option
 
@@ -15,7 +16,7 @@ class SystemConfig(Options):
     asr: bool = option(True, "transcribe every segment")
     punc: bool = option(True, "punctuate the text and cut it into sentences")
     events: bool = option(False, "also find stretches of speech, singing and music (FireRedVAD/AED)")
-    asr_type: str = option("", "kind of recognition model (aed, llm), if not that of the directory")
+    asr_type: str = option("", f"kind of recognition model ({', '.join(FAMILIES)}), if not that of the directory")
     asr_model: str | None = option(
         None,
         "recognition model that lies elsewhere: its directory, or its name on Hugging Face",

@@ -61,7 +61,7 @@ def test_command_on_a_data_directory(tiny, tmp_path):
         assert float(confidences[key]) == pytest.approx(np.mean(probs), abs=2e-3)
     results = [json.loads(line) for line in (tmp_path / "a/asr.jsonl").read_text().splitlines()]
     assert [result["uttid"] for result in results] == sorted(text)
-    fields = {"uttid", "text", "confidence", "dur_s", "timestamp", "token_timestamp"}
+    fields = {"uttid", "text", "confidence", "dur_s", "timestamp", "token_timestamp", "ctc_text"}
     assert all(set(result) == fields for result in results)
     for result in results:
         assert [token for token, _, _ in result["token_timestamp"]] == tokens[result["uttid"]].split()

@@ -9,17 +9,26 @@ import torch
 from support.close import assert_same
 from support.paths import GOLDENS
 
+from firered.align.config import AlignConfig
 from firered.asr.config import FunAsrConfig
+from firered.asr.families import FUN_ASR
 from firered.asr.families.fun_asr import FunAsr
 from firered.asr.families.fun_asr_times import published_items, timed_tokens
 from firered.audio.frontend import fbank
 from firered.audio.like import as_frames
 from firered.models.fun_asr import heard_rows
+from firered.results import VadResult
 from firered.runtime.context import Context
 from firered.runtime.speech import Speech
+from firered.system.config import SystemConfig
+from firered.system.system import Modules, System
 from firered.text.bpe_tokenizer import SPECIAL, BpeTokenizer
 from firered.text.fun_asr import Request, clean, without_marks
+from firered.text.fun_asr_context import Known, context_block, new_context_block
 from firered.text.llm_tokenizer import ChatTokenizer
+from firered.text.replacing import Replacer, replaced
+from firered.train.data.fun_asr import Line, example
+from firered.train.objectives.tokens import token_loss
 
 TOLERANCE = 1e-5  # of a tensor's largest value
 CODES = {"中文": "zh", "英文": "en", None: None}
@@ -162,6 +171,17 @@ def test_times_of_tokens(default, expected):
             assert np.allclose(scores, [item["score"] for item in wanted], atol=0.0011)
 
 
+def test_given_text_is_aligned_as_the_published_code_aligns_its_own(default, checkpoint, expected):
+    aligner = FUN_ASR.load_aligner(checkpoint, AlignConfig(), "cpu")
+    cases = expected["results"]["default"]
+    speech = [speech_of(default, case["wav"]) for case in cases]
+    for result, case in zip(aligner.align(speech, [case["text"] for case in cases]), cases, strict=True):
+        got = [(token.token, token.start_s, token.end_s) for token in result.token_times]
+        wanted = [(item["token"], item["start_time"], item["end_time"]) for item in case["timestamps"]]
+        assert got == [(token, round(start, 3), round(end, 3)) for token, start, end in wanted]
+        assert "".join(word.text for word in result.words) == case["text"].replace(" ", "")
+
+
 def test_alignment_of_made_up_probabilities(expected, tensors):
     for number, case in enumerate(expected["align"]):
         log_probs = torch.from_numpy(tensors[f"align{number}"])
@@ -251,8 +271,6 @@ def test_prompts_and_cleaning(expected, default):
             default.loaded, config=replace(config, system_prompt=case["sys_prompt"], thinks=case["do_think"])
         )
         context = Context(prefix=case["prev_text"] or "")
-        if case["prev_text"] is None:
-            continue
         before, after = (loaded.tokenizer.ids_of(text) for text in loaded.prompt(context, True))
         heard = case["source_ids"].count(0)
         assert [*before, *[0] * heard, *after] == case["source_ids"]
@@ -285,3 +303,105 @@ def test_segments_of_a_long_recording(default, expected):
     results = default.recognise(speech)
     assert " ".join(result.text for result in results) == case["result"]["text"]
     assert " ".join(result.ctc_text for result in results) == case["result"]["ctc_text"]
+    starts = [start for start, _ in case["segments_ms"]]
+    times = [
+        (token.token, *((1000 * time + start) / 1000 for time in (token.start_s, token.end_s)))
+        for start, result in zip(starts, results, strict=True)
+        for token in result.token_times
+    ]
+    wanted = case["result"]["timestamps"]
+    assert [token for token, *_ in times] == [item["token"] for item in wanted]
+    edges = [[item["start_time"], item["end_time"]] for item in wanted]
+    assert np.allclose([[start, end] for _, start, end in times], edges, atol=1e-6, rtol=0)
+
+
+class Segments:
+    """A detector that finds segments which are known."""
+
+    def __init__(self, spans):
+        self.spans = spans
+
+    def detect(self, recordings):
+        for spool in recordings:
+            for _ in spool:
+                pass
+            yield spool, VadResult(spool.key, spool.duration_s, self.spans)
+
+
+def test_a_long_recording_through_the_system(default, expected):
+    """Segments that start at whole frames: from any other start the system's frames are up to 5 ms off."""
+    case = expected["long"]
+    spans = [(round(start, -1) / 1000, round(end, -1) / 1000) for start, end in case["segments_ms"]]
+    system = System(Modules(vad=Segments(spans), asr=default), SystemConfig(lid=False))
+    transcript = system(GOLDENS / "tiny/wav/long.wav")
+    samples = fbank_input("long")
+    pieces = [samples[round(16000 * start) : round(16000 * end)] for start, end in spans]
+    speech = [
+        Speech(str(number), fbank(piece, default.front_end), len(piece) / 16000, Context(), default.front_end)
+        for number, piece in enumerate(pieces)
+    ]
+    results = default.recognise(speech)
+    assert [sentence.text for sentence in transcript.sentences]
+    assert transcript.text.replace(" ", "") == "".join(result.text for result in results).replace(" ", "")
+    words = [(word.text, start + word.start_s) for (start, _), own in zip(spans, results, strict=True)
+             for word in own.words]  # fmt: skip
+    assert [word.text for word in transcript.words] == [text for text, _ in words]
+    assert np.allclose([word.start_s for word in transcript.words], [start for _, start in words], atol=0.002)
+    assert transcript.status == "ok"
+
+
+# There Latin letters have no sound at all, so that a Latin target replaces every Latin word; here it replaces none.
+LATIN = {"pythonpythonpython": "use the pithon code"}
+
+
+def test_correction_of_finished_text(expected):
+    latin = []
+    for case in expected["postprocess_hotwords"]:
+        matches = Replacer.of(case["hotwords"], case["threshold"]).matches(case["text"])
+        if case["out"] in LATIN:
+            latin.append(case["out"])
+            assert replaced(case["text"], matches) == LATIN[case["out"]]
+            continue
+        assert replaced(case["text"], matches) == case["out"]
+        assert [{**vars(match), "score": round(match.score, 3)} for match in matches] == case["matches"]
+    assert latin == list(LATIN)
+
+
+def test_context_blocks_of_training_prompts(expected):
+    for case in expected["context_prompts"]:
+        item, english = case["item"], case["lang"] == "en"
+        known = Known(
+            history=item.get("hist_context", ""),
+            first_pass=item.get("one_pass_result", ""),
+            hotwords=item.get("hotwords", ()),
+            found_hotwords=item.get("asr_hotwords", ()),
+        )
+        assert context_block(known, english=english) == case["MultiContextPrompt"]
+        assert context_block(known, english=english, history=True) == case["MultiContextPrompt_hist"]
+        assert new_context_block(known, english=english) == case["MultiContextPromptNew"]
+
+
+def test_training_lines(default, expected):
+    """Input, labels, loss and share of right tokens of a published line of data."""
+    loaded = default.loaded
+    for case in expected["train"]:
+        asked = f"{Request(itn=case['itn'])}<|startofspeech|>!{case['wav']}<|endofspeech|>"
+        messages = [
+            {"role": "system", "content": "You are a helpful assistant."},
+            {"role": "user", "content": asked},
+            {"role": "assistant", "content": case["target"]},
+        ]
+        line = Line.parse(json.dumps({"messages": messages, "speech_length": 100, "text_length": 9}), "train.jsonl:1")
+        rows, lengths = loaded.rows([speech_of(default, line.path)])
+        made = example(line, loaded.tokenizer, loaded.heard(rows.shape[1]))
+        assert made.ids == case["input_ids"]
+        assert made.labels == case["labels"]
+        with torch.inference_mode():
+            heard = loaded.encoder.adaptor(loaded.encoder.encode(rows, lengths), lengths)[0][0, : len(made.speech)]
+            embeds = loaded.llm.get_input_embeddings()(torch.tensor(made.ids))
+            embeds[made.speech.start : made.speech.stop] = heard
+            logits = loaded.llm(inputs_embeds=embeds[None]).logits
+            loss = token_loss(logits[:, :-1], torch.tensor([made.labels[1:]]))
+        assert int(loss.counts["tokens"]) == case["weight"]
+        assert float(loss.loss / loss.counts["tokens"]) == pytest.approx(case["loss"], rel=1e-4)
+        assert float(loss.counts["correct"] / loss.counts["tokens"]) == pytest.approx(case["acc"])

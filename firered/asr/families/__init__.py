@@ -5,174 +5,18 @@ Commands, the system and recipes ask this table. A kind of one's own is added wi
 them is called. Nothing here imports torch before a model is loaded.
 """
 
-import re
-from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeAlias
 
-from firered.asr.config import AsrConfig, FunAsrConfig, LlmConfig, RecogniserConfig, TransformersConfig
-from firered.asr.families.transformers_kinds import holds_recogniser, writes_marks
+from firered.asr.config import RecogniserConfig
+from firered.asr.families.family import Family, Loader
+from firered.asr.families.known import AED, FUN_ASR, SPEECH_LLM, TRANSFORMERS
 from firered.errors import ModelError, OptionError
-from firered.hub.catalogue import FUN_ASR_MLT, FUN_ASR_WEIGHTS, MODELS
+from firered.hub.catalogue import FUN_ASR_WEIGHTS, MODELS
 from firered.hub.find import find_model, place_of
-from firered.text.units import IDEOGRAPH
 
-if TYPE_CHECKING:
-    from firered.asr.recogniser import Encoder, Recogniser
+__all__ = ["FAMILIES", "Family", "Loader", "family_of", "find", "find_aligner", "named", "options_of", "register"]
 
 _WEIGHTS = ("*.pth.tar", FUN_ASR_WEIGHTS, "*.safetensors")
-DICT, PIECES_MODEL = "dict.txt", "train_bpe1000.model"
-
-Loader: TypeAlias = Callable[[Path, Any, str], "Recogniser"]  # directory, options of the family's class, device
-
-
-@dataclass(frozen=True)
-class Family:
-    """One kind of checkpoint directory.
-
-    Attributes:
-        name: the value of `--type` and `asr_type`.
-        about: what it is, in a few words, for help and messages.
-        files: patterns, relative to the directory, that each match something in every directory of this kind.
-        config: its options; commands make flags of them.
-        load: the recogniser of a directory on a device.
-        published: names of published directories, the one that is meant by default first.
-        times: what its word times come from: its own `timestamps` option, another model (`align_model`), or nothing.
-        nbest: whether it gives more than one hypothesis an utterance.
-        adapter: whether its encoder's output can also be had as the language model is given it.
-        contents: whether files of these names hold what this family's do; called only where names are ambiguous.
-        needs: `files` in words, for messages.
-        load_encoder: what encodes without the rest of the model; None: the recogniser does.
-        writes_marks: whether the model of a directory writes the marks that its options speak of.
-    """
-
-    name: str
-    about: str
-    files: tuple[str, ...]
-    config: type[RecogniserConfig]
-    load: Loader
-    published: tuple[str, ...] = ()
-    times: str | None = None
-    nbest: bool = False
-    adapter: bool = False
-    contents: Callable[[Path], bool] | None = None
-    needs: str = ""
-    load_encoder: "Callable[[Path, Any, str], Encoder] | None" = None
-    writes_marks: Callable[[Path], bool] | None = None
-
-    def encoder(self, directory: Path, config: RecogniserConfig, device: str) -> "Encoder":
-        """What encodes, loaded on a device."""
-        return (self.load_encoder or self.load)(directory, config, device)
-
-    def punctuates(self, directory: Path, config: RecogniserConfig) -> bool:
-        """Whether the model of a directory writes its own marks with these options."""
-        return config.punctuates and (self.writes_marks is None or self.writes_marks(directory))
-
-    def recognises(self, directory: Path) -> bool:
-        """Whether a directory has the files that one of this kind is known by."""
-        there = all(any(directory.glob(pattern)) for pattern in self.files)
-        return there and (self.contents is None or self.contents(directory))
-
-
-def _holds_text(directory: Path) -> bool:
-    """Whether a dictionary is of text, and not of the languages that language identification knows."""
-    if (directory / PIECES_MODEL).is_file():
-        return True
-    if not (directory / DICT).is_file():
-        return False
-    return IDEOGRAPH.search((directory / DICT).read_text(encoding="utf-8", errors="replace")) is not None
-
-
-def _load_aed(directory: Path, config: AsrConfig, device: str) -> "Recogniser":
-    from firered.asr.families.aed import Asr
-
-    return Asr.from_pretrained(directory, config, device)
-
-
-def _load_speech_llm(directory: Path, config: LlmConfig, device: str) -> "Recogniser":
-    from firered.asr.families.speech_llm import LlmAsr
-
-    return LlmAsr.from_pretrained(directory, config, device)
-
-
-def _holds_fun_asr(directory: Path) -> bool:
-    """Whether this is a Fun-ASR-Nano: as published, or in the form of transformers; asked of files, not of a name."""
-    published = directory / "config.yaml"
-    if published.is_file() and (directory / FUN_ASR_WEIGHTS).is_file():
-        return re.search(rb"(?m)^model: *[\"']?FunASRNano\b", published.read_bytes()) is not None
-    form = directory / "config.json"
-    if form.is_file() and any(directory.glob("*.safetensors")):
-        return re.search(rb'"model_type": *"fun_asr_nano"', form.read_bytes()) is not None
-    return False
-
-
-def _load_fun_asr(directory: Path, config: FunAsrConfig, device: str) -> "Recogniser":
-    from firered.asr.families.fun_asr import FunAsr
-
-    return FunAsr.from_pretrained(directory, config, device)
-
-
-def _load_transformers(directory: Path, config: TransformersConfig, device: str) -> "Recogniser":
-    from firered.asr.families.transformers import TransformersAsr
-
-    return TransformersAsr.from_pretrained(directory, config, device)
-
-
-def _load_speech_llm_encoder(directory: Path, config: LlmConfig, device: str) -> "Encoder":
-    from firered.asr.families.speech_llm import LlmEncoder
-
-    return LlmEncoder.from_pretrained(directory, config, device)
-
-
-AED = Family(
-    name="aed",
-    about="attention encoder-decoder (FireRedASR-AED, either generation)",
-    files=("model.pth.tar", "cmvn.ark", "dict.txt"),
-    contents=_holds_text,
-    needs="model.pth.tar, cmvn.ark, dict.txt, and train_bpe1000.model unless the text is Chinese alone",
-    config=AsrConfig,
-    load=_load_aed,
-    published=("FireRedASR2-AED", "FireRedASR-AED-L"),
-    times="timestamps",
-    nbest=True,
-)
-SPEECH_LLM = Family(
-    name="llm",
-    about="encoder, adapter and large language model (FireRedASR-LLM, either generation)",
-    files=("model.pth.tar", "asr_encoder.pth.tar", "cmvn.ark", "*/config.json"),
-    config=LlmConfig,
-    load=_load_speech_llm,
-    published=("FireRedASR2-LLM", "FireRedASR-LLM-L"),
-    times="align_model",
-    nbest=True,
-    adapter=True,
-    load_encoder=_load_speech_llm_encoder,
-)
-FUN_ASR = Family(
-    name="fun-asr",
-    about="Fun-ASR-Nano, as published or in the form of transformers",
-    files=("config.*",),
-    contents=_holds_fun_asr,
-    needs="config.yaml, model.pt, multilingual.tiktoken and the folder Qwen3-0.6B, or config.json and *.safetensors",
-    config=FunAsrConfig,
-    load=_load_fun_asr,
-    published=("Fun-ASR-Nano-2512", FUN_ASR_MLT, "Fun-ASR-Nano-2512-hf"),
-    times="timestamps",
-    nbest=True,
-    adapter=True,
-)
-TRANSFORMERS = Family(
-    name="transformers",
-    about="any speech recogniser of Hugging Face transformers, such as Whisper",
-    files=("config.json",),
-    contents=holds_recogniser,
-    needs="config.json of a recogniser that transformers knows, *.safetensors, and the files of its processor",
-    config=TransformersConfig,
-    load=_load_transformers,
-    times="timestamps",
-    writes_marks=writes_marks,
-)
 
 FAMILIES: dict[str, Family] = {family.name: family for family in (AED, SPEECH_LLM, FUN_ASR, TRANSFORMERS)}
 
@@ -242,6 +86,33 @@ def find(given: str | Path, wanted: str | None = None) -> tuple[Path, Family]:
     if not family.published:
         raise ModelError(_unknown(place, family))
     return find_model(given, family.published[0]), family
+
+
+def find_aligner(given: str | Path, wanted: str | None = None) -> tuple[Path, Family]:
+    """The directory of the CTC head that aligns texts, and its family.
+
+    Of a directory that holds several models the recogniser's own is taken, and FireRedASR2-AED's where its kind has
+    none.
+
+    Args:
+        given: as `find` takes it.
+        wanted: the family's name; see `find`.
+
+    Raises:
+        ModelError: there is none; the message names how to get one.
+        OptionError: there is no family of the name `wanted`.
+    """
+    family, place = named(wanted) if wanted else None, place_of(given)
+    if family is None and not any(known.recognises(place) for known in FAMILIES.values()):
+        aligning = [known for known in FAMILIES.values() if known.load_aligner]
+        family = next((known for known in aligning if any((place / name).is_dir() for name in known.published)), None)
+    elif family is not None and family.load_aligner is None:
+        family = AED
+    directory, found = find(given, family.name if family else None)
+    if found.load_aligner is None:
+        able = ", ".join(known.name for known in FAMILIES.values() if known.load_aligner)
+        raise ModelError(f"{directory}: {found.about} has no CTC head to align with; kinds that have: {able}")
+    return directory, found
 
 
 def options_of(given: str | Path | None, wanted: str | None = None) -> type[RecogniserConfig]:

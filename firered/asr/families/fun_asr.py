@@ -11,8 +11,8 @@ import torch
 from torch import Tensor
 
 from firered.asr.config import FunAsrConfig
-from firered.asr.families.fun_asr_loaded import LoadedFunAsr
-from firered.asr.families.fun_asr_times import timed_tokens, token_times, words_of
+from firered.asr.families.fun_asr_loaded import NANO, LoadedFunAsr, why_no_ctc
+from firered.asr.families.fun_asr_times import read_by_ctc, timed_tokens, token_times, words_of
 from firered.asr.guard import Guard
 from firered.asr.windowed import WindowedRecogniser
 from firered.errors import OptionError, Outcome
@@ -25,17 +25,17 @@ from firered.runtime.context import Context
 from firered.runtime.speech import Speech
 from firered.runtime.windows import on_one_axis, window_parts
 from firered.search.beams import Hypothesis
-from firered.search.ctc import ctc_texts
 from firered.search.generate import search
-from firered.text.bpe_tokenizer import NO_SPEECH
 from firered.text.fun_asr import clean, without_marks
 from firered.text.joining import join_texts
 from firered.text.languages import AUTO, code_of, listed
 
-PUBLISHED = "Fun-ASR-Nano-2512"
 _TOKENS, _TOKENS_A_SECOND = 32, 40  # more than anyone says: Thai takes some three tokens a character
 _SPLIT_S = 2.0  # shorter windows are not cut again
 _SHARE = 0.67  # the longest part of one that is cut in two
+_TRUNCATED = "truncated: the text ends at the limit of its length (max_length)"
+_SILENT = "silent: digital silence, which is not decoded"
+_NOTHING = Hypothesis((), 0.0, 0.0, 0.0, 1.0, (), finished=True)
 log = logging.getLogger(__name__)
 
 
@@ -48,6 +48,7 @@ class _Decoded:
     ctc_text: str | None = None
     tokens: Sequence[TokenTime] = ()
     words: Sequence[Word] = ()
+    silent: bool = False
 
     @property
     def truncated(self) -> bool:
@@ -76,8 +77,11 @@ class FunAsr(WindowedRecogniser[FunAsrConfig, _Decoded]):
             OptionError: a number format is not available on the device.
         """
         config = config or FunAsrConfig()
-        directory = find_model(model_dir, PUBLISHED)
-        return cls(LoadedFunAsr.load(directory, config, device), config, Guard.load(config, device))
+        directory = find_model(model_dir, NANO)
+        loaded = LoadedFunAsr.load(directory, config, device)
+        if config.timestamps != "none" and loaded.ctc_tokenizer is None:
+            log.warning("no word times: %s", why_no_ctc(directory))
+        return cls(loaded, config, Guard.load(config, device))
 
     @property
     def sources(self) -> list[Path]:
@@ -120,8 +124,19 @@ class FunAsr(WindowedRecogniser[FunAsrConfig, _Decoded]):
         code = code_of(name) or name
         return "zh" if code == "yue" and code not in self.languages else code
 
-    @torch.inference_mode()
     def _decode(self, batch: list[Speech]) -> list[_Decoded]:
+        """What each window decodes to; digital silence, for which the model would invent something, is not decoded."""
+        heard = [speech for speech in batch if self.loaded.hears(speech)]
+        decoded = iter(self._decode_heard(heard) if heard else ())
+        return [next(decoded) if self.loaded.hears(speech) else self._nothing(speech) for speech in batch]
+
+    def _nothing(self, speech: Speech) -> _Decoded:
+        """The outcome of digital silence."""
+        read = None if self.loaded.ctc_tokenizer is None else ""
+        return _Decoded([_NOTHING], speech.context.prefix, read, silent=True)
+
+    @torch.inference_mode()
+    def _decode_heard(self, batch: list[Speech]) -> list[_Decoded]:
         rows, lengths = self.loaded.rows(batch)
         encoded = self.loaded.encoder.encode(rows, lengths)
         found = self._in_their_languages(batch, encoded, lengths)
@@ -137,10 +152,7 @@ class FunAsr(WindowedRecogniser[FunAsrConfig, _Decoded]):
         answer = speech.context.prefix + loaded.tokenizer.decode(hypotheses[0].tokens)
         if loaded.ctc_tokenizer is None or log_probs is None:
             return _Decoded(hypotheses, answer)
-        (read,) = ctc_texts(
-            log_probs[None], torch.tensor([len(log_probs)]), loaded.ctc_tokenizer.decode, loaded.config.blank
-        )
-        read = read.replace(NO_SPEECH, "")
+        read = read_by_ctc(log_probs, loaded.ctc_tokenizer, loaded.config.blank)
         if not self.times_words:
             return _Decoded(hypotheses, answer, read)
         timed = timed_tokens(log_probs, loaded.ctc_tokenizer.encode(clean(answer)), loaded.config.blank)
@@ -219,13 +231,16 @@ class FunAsr(WindowedRecogniser[FunAsrConfig, _Decoded]):
             token_confidence=probs,
             words=on_one_axis(windows, [outcome.words for outcome in decoded]) if self.times_words else None,
             token_times=on_one_axis(windows, [outcome.tokens for outcome in decoded]) if self.times_words else None,
-            flags=[_TRUNCATED] * any(outcome.truncated for outcome in decoded),
+            flags=_flags(decoded),
             ctc_text=None if None in ctc_texts else join_texts(text for text in ctc_texts if text),
             context_used=[name for name in ("hotwords", "language", "prefix", "prompt") if getattr(context, name)],
         )
 
 
-_TRUNCATED = "truncated: the text ends at the limit of its length (max_length)"
+def _flags(decoded: Sequence[_Decoded]) -> list[str]:
+    """What is to be known of an utterance whose windows decoded to this."""
+    truncated = any(outcome.truncated for outcome in decoded)
+    return [_SILENT] * all(outcome.silent for outcome in decoded) + [_TRUNCATED] * truncated
 
 
 def _mean(hypothesis: Hypothesis) -> float:

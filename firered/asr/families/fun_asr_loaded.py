@@ -2,7 +2,8 @@
 
 import logging
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
@@ -16,7 +17,8 @@ from transformers import FunAsrNanoProcessor, Qwen3ForCausalLM
 from firered.asr.config import FunAsrConfig
 from firered.audio.frontend import FrontEnd
 from firered.errors import ModelError, OptionError
-from firered.hub.catalogue import MLT_WEIGHTS
+from firered.hub.catalogue import MLT_WEIGHTS, MODELS, PUBLISHED
+from firered.hub.find import download_line
 from firered.models.bfloat16 import cpu_has_bfloat16, widen
 from firered.models.checkpoint import model_files, pick_device
 from firered.models.dtype import check_dtype, llm_dtype, quantise_layers
@@ -28,16 +30,17 @@ from firered.models.fun_asr_checkpoint import (
     load_published,
     load_transformers,
 )
-from firered.models.fun_asr_config import CONFIG, TRANSFORMERS_CONFIG, CheckpointConfig
+from firered.models.fun_asr_config import CONFIG, PUBLISHED_CTC_WORDS, TRANSFORMERS_CONFIG, CheckpointConfig
 from firered.models.qwen import weight_files
 from firered.runtime.context import Context
 from firered.runtime.speech import Speech
-from firered.text.bpe_tokenizer import BpeTokenizer
+from firered.text.bpe_tokenizer import SPECIAL, BpeTokenizer
 from firered.text.files import check_file, first_line
 from firered.text.fun_asr import Request, around_speech
 from firered.text.languages import CHINESE_NAME
-from firered.text.llm_tokenizer import ChatTokenizer
+from firered.text.llm_tokenizer import TOKENIZER_FILES, ChatTokenizer
 
+NANO = "Fun-ASR-Nano-2512"  # whose files do for a directory of another name, too
 _NANO_LANGUAGES = ("zh", "en", "ja")
 
 log = logging.getLogger(__name__)
@@ -79,9 +82,10 @@ class LoadedFunAsr:
         else:
             config = CheckpointConfig.read_transformers(directory / TRANSFORMERS_CONFIG)
             parts, processor = load_transformers(directory, config, dtype), _processor(directory)
-        tokenizer = ChatTokenizer.from_dir(directory / config.llm)
-        tokenizer.check_size(parts.llm.config.vocab_size)
-        ctc_tokenizer = _ctc_tokenizer(directory, config) if parts.encoder.ctc is not None else None
+        with _whole(directory, directory / config.llm, f"the language model has {parts.llm.config.vocab_size} tokens"):
+            tokenizer = ChatTokenizer.from_dir(directory / config.llm)
+            tokenizer.check_size(parts.llm.config.vocab_size)
+        ctc_tokenizer = read_ctc_tokenizer(directory, config) if parts.encoder.ctc is not None else None
         _put(parts, options, place)
         return cls(config, parts.encoder, parts.llm, tokenizer, ctc_tokenizer, place, directory, processor)
 
@@ -114,11 +118,15 @@ class LoadedFunAsr:
 
     def rows(self, batch: Sequence[Speech]) -> tuple[Tensor, Tensor]:
         """What the encoder takes: rows (N, L, 560) of stacked features, padded with zeros, and lengths (N,)."""
-        scale = _unscaled if self.processor else (lambda feats: feats)
-        stacked = [self.front_end.stacked(scale(speech.feats)) for speech in batch]
-        lengths = torch.tensor([len(rows) for rows in stacked], device=self.device)
-        feats = pad_sequence(stacked, batch_first=True)
-        return feats.to(self.device, self.encoder.dtype), lengths
+        feats = [self._scaled(speech.feats) for speech in batch]
+        return padded_rows(feats, self.front_end, self.device, self.encoder.dtype)
+
+    def hears(self, speech: Speech) -> bool:
+        """Whether anything in an utterance is above the floor of the features, so that it is not digital silence."""
+        return bool((self._scaled(speech.feats) > _FLOOR + _ABOVE_FLOOR).any())
+
+    def _scaled(self, feats: Tensor) -> Tensor:
+        return _unscaled(feats) if self.processor else feats
 
     def heard(self, rows: int) -> int:
         """How many of so many encoder rows the language model is given."""
@@ -162,17 +170,65 @@ class LoadedFunAsr:
         return before, after + context.prefix
 
 
+def padded_rows(
+    feats: Sequence[Tensor], front_end: FrontEnd, device: torch.device, dtype: torch.dtype
+) -> tuple[Tensor, Tensor]:
+    """What an encoder takes: rows (N, L, 560) of utterances' frames, padded with zeros, and lengths (N,)."""
+    stacked = [front_end.stacked(own) for own in feats]
+    lengths = torch.tensor([len(rows) for rows in stacked], device=device)
+    return pad_sequence(stacked, batch_first=True).to(device, dtype), lengths
+
+
+_FLOOR = math.log(torch.finfo(torch.float32).eps)  # of log energies, here as in Kaldi
+_ABOVE_FLOOR = 1e-3
+
+
 def _unscaled(feats: Tensor) -> Tensor:
     """The filterbank of samples within 1, from that of the int16 scale: transformers takes the floor there."""
-    return (feats - 30 * math.log(2)).clamp(min=math.log(torch.finfo(torch.float32).eps))
+    return (feats - 30 * math.log(2)).clamp(min=_FLOOR)
 
 
-def _ctc_tokenizer(directory: Path, config: CheckpointConfig) -> BpeTokenizer:
-    path = directory / CTC_VOCABULARY
-    tokenizer = BpeTokenizer.from_file(path)
-    if len(tokenizer) != config.ctc_words:
-        raise ModelError(f"{path}: {len(tokenizer)} tokens with the special ones, the CTC head has {config.ctc_words}")
+def why_no_ctc(directory: Path) -> str:
+    """What to do where a checkpoint has no CTC head, for messages: the file that has one, and how to get it."""
+    weights = directory / WEIGHTS
+    have = f"{weights}, {weights.stat().st_size:,} bytes" if weights.is_file() else str(directory)
+    size = PUBLISHED[NANO].hashes["modelscope"][WEIGHTS][0]
+    to = directory.parent if directory.name == NANO else MODELS
+    return (
+        f"{have}, has no CTC head, or not all of its tensors. ModelScope's {WEIGHTS} of {NANO}, {size:,} bytes, has "
+        f"them: {download_line(NANO, to)} --hub modelscope"
+    )
+
+
+def read_ctc_tokenizer(directory: Path, config: CheckpointConfig) -> BpeTokenizer:
+    """The CTC head's tokenizer; ModelError where it is missing, damaged or of another head."""
+    path, pieces = directory / CTC_VOCABULARY, config.ctc_words - len(SPECIAL)
+    size = ", about 907 kB" if config.ctc_words == PUBLISHED_CTC_WORDS else ""
+    with _whole(directory, path, f"the CTC head needs {pieces} pieces, a line each{size}"):
+        tokenizer = BpeTokenizer.from_file(path)
+        if len(tokenizer) != config.ctc_words:
+            raise ModelError(f"{path}: {len(tokenizer) - len(SPECIAL)} pieces")
     return tokenizer
+
+
+@contextmanager
+def _whole(directory: Path, place: Path, wanted: str) -> Iterator[None]:
+    """Errors of a tokenizer inside the block say what size its files have and should have, and what fetches them.
+
+    Args:
+        directory: of the model.
+        place: the tokenizer's file, or the folder of its files.
+        wanted: what it should hold.
+    """
+    try:
+        yield
+    except ModelError as error:
+        files = [path for path in (place / name for name in TOKENIZER_FILES) if path.is_file()]
+        files = [place] if place.is_file() else files
+        sizes = ", ".join(f"{path.name} has {path.stat().st_size} bytes" for path in files)
+        name = directory.name if directory.name in PUBLISHED else NANO
+        fetch = download_line(name, directory.absolute().parent)
+        raise ModelError(f"{error}\n  {sizes or 'there is none'}; {wanted}; whole files come with `{fetch}`") from error
 
 
 def _put(parts: FunAsrParts, options: FunAsrConfig, place: torch.device) -> None:
@@ -184,8 +240,7 @@ def _put(parts: FunAsrParts, options: FunAsrConfig, place: torch.device) -> None
         widen(llm)
     llm.to(place)
     if options.encoder_dtype == "int8":
-        for part in (encoder.encoder, encoder.adaptor):
-            quantise_layers(part)
+        quantise_layers(encoder)
     else:
         encoder.to(place, getattr(torch, options.encoder_dtype))
 

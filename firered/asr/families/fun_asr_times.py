@@ -5,11 +5,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import accumulate
 
+import torch
 from torch import Tensor
 
 from firered.align.ctc import NotAligned, align, spans_of
-from firered.results import TokenTime, Word
-from firered.text.bpe_tokenizer import BpeTokenizer
+from firered.results import Alignment, TokenTime, Word
+from firered.search.ctc import ctc_texts
+from firered.text.bpe_tokenizer import NO_SPEECH, BpeTokenizer
 from firered.text.timed_words import word_spans
 
 ROW_S = 0.06
@@ -34,12 +36,22 @@ def timed_tokens(log_probs: Tensor, ids: Sequence[int], blank: int) -> list[Time
         blank: id of the CTC blank.
     """
     (found,) = align(log_probs[None], [len(log_probs)], [ids], blank)
-    if isinstance(found, NotAligned):
-        return []
+    return [] if isinstance(found, NotAligned) else tokens_on(found, log_probs)
+
+
+def tokens_on(path: Alignment, log_probs: Tensor) -> list[TimedToken]:
+    """The tokens on a path through the rows of `log_probs` (L, V)."""
+    labels = path.labels
     return [
-        TimedToken(found.labels[first], first, end, math.exp(float(log_probs[first:end, found.labels[first]].max())))
-        for first, end in spans_of(found.labels, blank)
+        TimedToken(labels[first], first, end, math.exp(float(log_probs[first:end, labels[first]].max())))
+        for first, end in spans_of(labels, path.blank)
     ]
+
+
+def read_by_ctc(log_probs: Tensor, tokenizer: BpeTokenizer, blank: int) -> str:
+    """What the CTC head reads by itself in `log_probs` (L, V)."""
+    (read,) = ctc_texts(log_probs[None], torch.tensor([len(log_probs)]), tokenizer.decode, blank)
+    return read.replace(NO_SPEECH, "")
 
 
 def published_items(tokens: Sequence[TimedToken], tokenizer: BpeTokenizer) -> list[dict[str, str | float]]:

@@ -7,16 +7,18 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from firered.align.aligner import Aligner, Reading
+from firered.align.aligner import Aligner
+from firered.align.base import Reading
 from firered.align.config import AlignConfig
 from firered.align.words import tokens_in_words
 from firered.asr.confidence import confidence
 from firered.asr.config import LlmConfig
 from firered.asr.encoder import WindowedEncoder
+from firered.asr.families import FUN_ASR
 from firered.asr.families.speech_llm_loaded import LoadedEncoder, LoadedLlm, model_paths
 from firered.asr.guard import Guard
 from firered.asr.windowed import WindowedRecogniser
-from firered.errors import AudioError, Outcome
+from firered.errors import AudioError, ModelError, Outcome
 from firered.hub.find import find_model
 from firered.models.llm_stepper import LlmSteps
 from firered.results import AsrResult, NBest
@@ -58,6 +60,11 @@ class LlmAsr(WindowedRecogniser[LlmConfig, list[Hypothesis]]):
         config = config or LlmConfig()
         aligner = None
         if config.align_model:
+            if FUN_ASR.recognises(Path(config.align_model)):
+                raise ModelError(
+                    f"{config.align_model}: {FUN_ASR.about}, takes other features than this recogniser: align its text "
+                    "with firered-align, or give FireRedASR2-AED here"
+                )
             how = AlignConfig(
                 timestamps=config.timestamps, batch_seconds=config.batch_seconds, dtype=config.encoder_dtype
             )
@@ -68,7 +75,7 @@ class LlmAsr(WindowedRecogniser[LlmConfig, list[Hypothesis]]):
     @property
     def sources(self) -> list[Path]:
         """All files that decide what is recognised."""
-        aligner = self.aligner.loaded.sources if self.aligner else []
+        aligner = self.aligner.sources if self.aligner else []
         return [*model_paths(self.loaded.directory), *aligner, *self.guard.sources]
 
     @property

@@ -10,11 +10,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from firered.data.datadir import write_lines
+from firered.data.speed import Speed
 from firered.scoring.config import SampleConfig, SourceConfig
 from firered.scoring.metrics.bootstrap import Interval
 from firered.scoring.metrics.calibration import Calibration
-from firered.scoring.reports.lines import listed, shown, shown_settings
+from firered.scoring.reports.lines import listed, shown, shown_settings, tsv
 from firered.scoring.reports.provenance import Provenance
+
+COUNTS = "counts.tsv"
 
 log = logging.getLogger(__name__)
 
@@ -32,9 +35,10 @@ class Report:
     """A score, ready to be written.
 
     `task` is its kind, and `metrics` are the figures that firered-table takes. `fields` are what else score.json holds,
-    `lines` those of score.txt; the provenance is put to both. `tables` are the lines of other files, and `drawn` what
-    writes one to a path, both by file name. `missing` are ids without a hypothesis, `extra` ids without a reference.
-    `warnings` are logged; they are in `lines` as well.
+    `lines` those of score.txt; the provenance is put to both. `counts` is what is counted of each utterance by its id,
+    `counted` the names of these counts. `tables` are the lines of other files, and `drawn` what writes one to a path,
+    both by file name. `missing` are ids without a hypothesis, `extra` ids without a reference. `warnings` are logged;
+    they are in `lines` as well.
     """
 
     task: str
@@ -43,21 +47,41 @@ class Report:
     lines: Iterable[str]
     missing: Sequence[str]
     extra: Sequence[str]
+    counted: Sequence[str]
+    counts: Mapping[str, Sequence[int]]
     tables: Mapping[str, Iterable[str]] = field(default_factory=dict)
     drawn: Mapping[str, Callable[[Path], None]] = field(default_factory=dict)
     warnings: Sequence[str] = ()
 
     def write(
-        self, out: Path, provenance: Provenance, source: SourceConfig, settings: Mapping[str, object] | None = None
+        self,
+        out: Path,
+        provenance: Provenance,
+        source: SourceConfig,
+        settings: Mapping[str, object] | None = None,
+        speed: Speed | None = None,
     ) -> None:
-        """Write all files to the folder `out`; `settings` are those that made the hypothesis, where they are known."""
+        """Write all files to the folder `out`.
+
+        Args:
+            out: the folder.
+            provenance: what made the result.
+            source: the names of test set and system.
+            settings: those that made the hypothesis, where they are known.
+            speed: what that took, likewise.
+        """
         for name, lines in self.tables.items():
             write_lines(out / name, lines)
+        rows: Iterator[Sequence[str | int]] = ((key, *self.counts[key]) for key in sorted(self.counts))
+        write_lines(out / COUNTS, tsv(("id", *self.counted), rows))
         for name, draw in self.drawn.items():
             draw(out / name)
         content = {**self._json(provenance, source), "settings": settings}
+        content["speed"] = speed.to_json() if speed else None
         write_lines(out / "score.json", [json.dumps(content, ensure_ascii=False, indent=2)])
-        write_lines(out / "score.txt", [*_provenance_lines(provenance, source, settings), *self.lines])
+        write_lines(
+            out / "score.txt", [*_provenance_lines(provenance, source, settings), *_speed_lines(speed), *self.lines]
+        )
         write_lines(out / "missing", self.missing)
         write_lines(out / "extra", self.extra)
         for warning in self.warnings:
@@ -79,7 +103,8 @@ class Report:
             log.warning("%d references have no hypothesis: %s", len(self.missing), listed(self.missing))
         if not self.extra:
             return 0
-        log.error("%d hypotheses have no reference and are not scored: %s", len(self.extra), listed(self.extra))
+        message = "%d hypotheses have no reference and are not scored: %s"
+        log.log(logging.WARNING if config.allow_extra else logging.ERROR, message, len(self.extra), listed(self.extra))
         return 0 if config.allow_extra else 1
 
 
@@ -104,7 +129,16 @@ def _provenance_lines(
     yield f"test set    {source.test_set or '-'}"
     yield f"system      {source.system or '-'}"
     yield f"model       {provenance['model'] or '-'} {provenance['model_sha256'] or ''}".rstrip()
+    if provenance["parameters"] is not None:
+        yield f"parameters  {provenance['parameters']}"
     yield f"reference   {provenance['reference']}"
-    yield f"hypothesis  {provenance['hypothesis']}"
+    yield f"hypothesis  {provenance['hypothesis']} {provenance['hypothesis_sha256'] or ''}".rstrip()
     if settings:
         yield f"settings    {shown_settings(settings)}"
+
+
+def _speed_lines(speed: Speed | None) -> Iterator[str]:
+    if speed:
+        factor = f"real-time factor {speed.rtf:.4f}, " if speed.rtf else ""
+        threads = f", threads {speed.threads}" if speed.threads else ""
+        yield f"speed       {factor}{speed.peak_memory_mb:.0f} MB at most, {speed.device}{threads}"
