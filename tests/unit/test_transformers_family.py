@@ -230,22 +230,24 @@ def test_whisper_of_english_alone_knows_english(tmp_path):
         asr.check(told(language="zh"))
 
 
-def test_whispers_word_times_begin_where_transformers_own_token_times_do(whisper):
-    asr = firered.load(whisper, device="cpu", split_truncated=False)
-    from transformers import AutoProcessor, WhisperForConditionalGeneration
+def test_whispers_words_are_aligned_by_the_attention_that_transformers_gives(whisper):
+    from transformers import WhisperForConditionalGeneration
+    from transformers.modeling_outputs import BaseModelOutput
 
-    processor = AutoProcessor.from_pretrained(whisper)
-    samples = speech(6.0, 4)
-    result = asr(samples, context=told(language="en"))
-    network = WhisperForConditionalGeneration.from_pretrained(whisper).eval()
-    inputs = processor(
-        samples.astype(np.float32) / 32768, sampling_rate=16000, return_tensors="pt", return_attention_mask=True
-    )
-    out = network.generate(**inputs, language="en", task="transcribe", return_token_timestamps=True)
-    theirs = out["token_timestamps"][0].tolist()
+    asr = firered.load(whisper, device="cpu", split_truncated=False)
+    network = WhisperForConditionalGeneration.from_pretrained(whisper, attn_implementation="eager").eval()
+    encoded, ids = torch.randn(2, 1500, 32), torch.randint(3, 250, (2, 9))
+    with torch.inference_mode(), asr.kind._attention() as weights_of:
+        asr.loaded.network(encoder_outputs=BaseModelOutput(encoded), decoder_input_ids=ids)
+        theirs = network(encoder_outputs=BaseModelOutput(encoded), decoder_input_ids=ids, output_attentions=True)
+    assert asr.kind.heads == [(1, 0), (1, 2)]
+    for number in range(2):
+        found = weights_of(number, 1500)  # (heads, tokens, frames)
+        for place, (layer, head) in enumerate(asr.kind.heads):
+            assert torch.allclose(found[place], theirs.cross_attentions[layer][number, head], atol=1e-5)
+    result = asr(speech(6.0, 4), context=told(language="en"))
     assert result.words
     well_timed(result.words, 6.0)
-    assert 0.0 <= result.words[0].start_s <= max(theirs)
 
 
 def test_words_of_a_loop_without_room_still_rise():
