@@ -20,6 +20,7 @@ punc_config=
 score_config=
 vad=true
 asr_type=
+replace=
 channel=mix
 pipes=true
 keep_going=false
@@ -47,6 +48,7 @@ Stages: -1 data directory, 0 filterbank + CMVN statistics, 1 VAD, 2 LID, 3 decod
   --lid-config, --asr-config, --punc-config, --score-config YAML
                                the same of stages 2, 3 (e.g. conf/asr_aed.yaml, conf/asr_llm.yaml,
                                conf/asr_fun-asr.yaml), 5 and 6
+  --replace FILE               corrections of the recognised text: lines wrong=>right, and words found by their sound
   --channel mix|N|each         what to do with several channels       [$channel]
   --pipes true|false           may wav.scp run commands               [$pipes]
   --keep-going true|false      exit 0 even if some recordings failed  [$keep_going]
@@ -59,7 +61,7 @@ Stages: -1 data directory, 0 filterbank + CMVN statistics, 1 VAD, 2 LID, 3 decod
 
 # shellcheck source=utils/plain_paths.sh
 . "$TOP/utils/plain_paths.sh"
-plain_paths data ref models exp vad_config lid_config asr_config punc_config score_config python
+plain_paths data ref models exp vad_config lid_config asr_config punc_config score_config replace python
 for word in "$@"; do
   plain_paths word
   set -- "${@:2}" "$word"
@@ -123,7 +125,8 @@ if [ "$stage" -le 3 ] && [ "$stop_stage" -ge 3 ]; then
     if [ "$answer" = yes ]; then told=(--utt2lang "$exp/lid/utt2lang"); fi
   fi
   on_parts "$speech" "$exp/asr" firered-asr --model "$models" "${threads[@]}" "${audio[@]}" \
-    ${asr_type:+--type "$asr_type"} ${asr_config:+--config "$asr_config"} "${told[@]}" @in @out
+    ${asr_type:+--type "$asr_type"} ${asr_config:+--config "$asr_config"} ${replace:+--replace "$replace"} "${told[@]}" \
+    @in @out
 fi
 
 if [ "$stage" -le 4 ] && [ "$stop_stage" -ge 4 ]; then

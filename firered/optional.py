@@ -1,4 +1,11 @@
-"""What to install when a package of an extra is missing: the base holds what decoding needs and no more."""
+"""What to install when a package is missing or too old: the base holds what decoding needs and no more."""
+
+import re
+from importlib.metadata import PackageNotFoundError, version
+
+from firered.errors import ModelError
+
+TRANSFORMERS = "5.24"  # the floor of pyproject.toml: before it, language models are loaded as another class, or in part
 
 # Packages that pyproject.toml lists in an extra only, by the name they are imported under.
 EXTRA_OF = {
@@ -11,6 +18,10 @@ EXTRA_OF = {
     "tensorboard": "train",
     "ijson": "recipes",
     "pyarrow": "parquet",
+    "pypinyin": "replace",
+    "silero_vad": "peers",
+    "ten_vad": "peers",
+    "webrtcvad": "peers",
 }
 
 
@@ -20,3 +31,26 @@ def advice_for(error: ModuleNotFoundError) -> str | None:
     if package not in EXTRA_OF:
         return None
     return f"{package} is not installed; it comes with the extra: pip install 'firered[{EXTRA_OF[package]}]'"
+
+
+def need_transformers() -> None:
+    """Check the version of transformers, before anything is loaded with it.
+
+    Raises:
+        ModelError: it is not installed, or older than `TRANSFORMERS`.
+    """
+    try:
+        found = version("transformers")
+    except PackageNotFoundError:
+        found = "not installed"
+    if _numbers(found) < _numbers(TRANSFORMERS):
+        raise ModelError(
+            f"transformers {found}: this model needs {TRANSFORMERS} or later; "
+            f"pip install 'transformers>={TRANSFORMERS}'"
+        )
+
+
+def _numbers(text: str) -> list[int]:
+    """The leading numbers of a version."""
+    found = re.match(r"[0-9]+(\.[0-9]+)*", text)
+    return [int(part) for part in found[0].split(".")] if found else []

@@ -197,6 +197,12 @@ def write_settings(path: Path, command: str, *groups: Options) -> None:
     _write_yaml(path, command, values)
 
 
+def is_written_by_command(path: Path) -> bool:
+    """Whether a file of settings is one that a command has written beside its results, by its first line."""
+    with path.open(encoding="utf-8", errors="replace") as lines:
+        return lines.readline().startswith("# firered")
+
+
 def write_sections(path: Path, command: str, sections: Iterable[tuple[str, Options]]) -> None:
     """The same of a command with several modules: options under the name of their section."""
     values: dict[str, Any] = {}

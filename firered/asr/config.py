@@ -1,12 +1,14 @@
 """Options of recognition: names and defaults are those of the published system's library where it has them."""
 
 from dataclasses import dataclass
+from pathlib import Path
 
 from firered.asr.confidence import KINDS
 from firered.errors import OptionError
 from firered.options import Options, option
 from firered.runtime.config import batch_seconds_option, dtype_option
 from firered.search.config import BeamConfig, GenerateConfig
+from firered.text.replacing import THRESHOLD, Replacer
 
 
 @dataclass(frozen=True)
@@ -55,6 +57,26 @@ class RecogniserConfig(GuardConfig):
     nbest: int = option(BeamConfig.nbest, "hypotheses written to nbest.jsonl an utterance, at most beam_size", low=1)
     batch_seconds: float = batch_seconds_option()
     window_seconds: float = option(60.0, "longer utterances are decoded in windows cut at quiet places", low=2)
+    replace: str | None = option(
+        None,
+        "file of corrections of the finished text: lines `wrong=>right`, and words that replace what has their sound",
+        model="",
+    )
+    replace_threshold: float = option(
+        THRESHOLD, "how much the pinyin of such a word and of what it replaces are alike, at least", low=0.01, high=1
+    )
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        self.replacer()  # a file with a mistake is noticed before a model is loaded
+
+    def replacer(self) -> Replacer:
+        """The corrections of `replace`.
+
+        Raises:
+            OptionError: the file cannot be read, or one of its lines is no correction.
+        """
+        return Replacer.from_file(Path(self.replace), self.replace_threshold) if self.replace else Replacer({})
 
     @property
     def punctuates(self) -> bool:
@@ -214,3 +236,36 @@ class FunAsrConfig(RecogniserConfig):
             length_penalty=self.llm_length_penalty,
             temperature=self.temperature,
         )
+
+
+@dataclass(frozen=True)
+class TransformersConfig(RecogniserConfig):
+    """Recognition with a model of Hugging Face transformers."""
+
+    beam_size: int = option(1, "hypotheses kept an utterance; 1 is greedy; CTC models are always read greedily", low=1)
+    max_length: int = option(512, "tokens of a window at most; of short ones fewer: 32, and 40 a second", low=1)
+    split_truncated: bool = option(True, "decode a window whose text ends at that limit again, in two halves")
+    window_seconds: float = option(
+        30.0,
+        "longer utterances are decoded in windows cut at quiet places; some models are given less",
+        low=2,
+    )
+    timestamps: str = option(
+        "pauses",
+        "word times, of models that give them: Whisper (from its cross-attention) and CTC models",
+        choices=("none", "pauses"),
+    )
+    own_punctuation: bool = option(
+        True, "take the marks of a model that writes them; --no-own-punctuation: FireRedPunc has the last word"
+    )
+    dtype: str = option(
+        "auto",
+        "number format; auto: float32, but bfloat16 for speech language models on CUDA; float16 is for CUDA, and "
+        "overflows in language models, which get bfloat16 instead",
+        choices=("auto", "float32", "bfloat16", "float16"),
+    )
+
+    @property
+    def punctuates(self) -> bool:
+        """Whether the model's own marks are taken, where it writes any."""
+        return self.own_punctuation

@@ -39,6 +39,11 @@ class WindowedEncoder(ABC, Generic[Config]):
     adapter_rate: int = 0
 
     @property
+    def longest_s(self) -> float:
+        """Seconds of the longest window that it is given."""
+        return self.config.window_seconds
+
+    @property
     @abstractmethod
     def sources(self) -> list[Path]:
         """All files that decide what it gives."""
@@ -99,7 +104,7 @@ class WindowedEncoder(ABC, Generic[Config]):
                 raise ModelError(f"{speech.key}: its features are {speech.front_end}, the model needs {self.front_end}")
         return by_parts(
             utterances,
-            lambda speech: window_parts(speech, config.window_seconds, multiple),
+            lambda speech: window_parts(speech, self.longest_s, multiple),
             config.batch_seconds,
             process,
         )

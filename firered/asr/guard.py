@@ -9,7 +9,7 @@ from rapidfuzz.distance import Levenshtein
 
 from firered.asr.config import GuardConfig
 from firered.audio.frames import Frames
-from firered.audio.frontend import PUBLISHED
+from firered.audio.frontend import PUBLISHED, fbank
 from firered.errors import ModelError, Outcome, result_of
 from firered.hub.catalogue import CHECKPOINT
 from firered.hub.find import find_model
@@ -118,6 +118,8 @@ class Guard:
 
 def _frames(speech: Speech) -> Frames:
     """The features for the voice detector; raises ModelError where they are not such as it is made for."""
+    if speech.front_end.plain:
+        return Frames(speech.key, lambda _: iter([fbank(speech.samples)]))
     if speech.front_end.filterbank != PUBLISHED.filterbank:
         raise ModelError(f"{speech.key}: guard_vad needs features of {PUBLISHED}, these are {speech.front_end}")
     return Frames(speech.key, lambda _: iter([speech.feats]))

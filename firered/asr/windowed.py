@@ -1,10 +1,13 @@
 """What recognisers have in common: windows of utterances are decoded in batches, and joined."""
 
+import logging
 from abc import abstractmethod
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
+from functools import cached_property
 from typing import Generic, TypeVar
 
+from firered.asr.corrected import corrected
 from firered.asr.encoder import Config, WindowedEncoder
 from firered.asr.guard import Guard
 from firered.audio.like import AudioLike, as_frames, listed
@@ -13,7 +16,9 @@ from firered.results import AsrResult
 from firered.runtime.context import Context
 from firered.runtime.entry import Progress, over_audio
 from firered.runtime.speech import Speech
+from firered.text.replacing import Replacer
 
+log = logging.getLogger(__name__)
 Decoded = TypeVar("Decoded")
 
 
@@ -82,7 +87,20 @@ class WindowedRecogniser(WindowedEncoder[Config], Generic[Config, Decoded]):
         decoded = self._by_windows(utterances, self._decode, self.subsampling)
         decoded = [self._settled(parts) for parts in decoded]
         results = [self._joined(speech, parts) for speech, parts in zip(utterances, decoded, strict=True)]
-        return self.guard(utterances, self._timed(utterances, results))
+        checked = self.guard(utterances, self._timed(utterances, results))
+        return [found if isinstance(found, Exception) else corrected(found, self._replacer) for found in checked]
+
+    @cached_property
+    def _replacer(self) -> Replacer:
+        """The corrections of finished text."""
+        replacer = self.config.replacer()
+        if replacer.unheard:
+            log.warning(
+                "replace: %d words without Chinese characters have no pinyin and replace nothing (%s); a line "
+                "`wrong=>right` does",
+                *(len(replacer.unheard), ", ".join(replacer.unheard[:5])),
+            )
+        return replacer
 
     @property
     def punctuates(self) -> bool:

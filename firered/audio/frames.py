@@ -10,8 +10,9 @@ import torch
 from torch import Tensor
 
 from firered.audio.config import AudioConfig
+from firered.audio.fbank_conf import why_unfit
 from firered.audio.framing import SAMPLE_RATE
-from firered.audio.frontend import PUBLISHED, Fbank, FrontEnd, fbank_blocks
+from firered.audio.frontend import PUBLISHED, FrontEnd, bank_of, fbank_blocks
 from firered.audio.load import read_blocks
 from firered.data.archives import feature_blocks
 from firered.data.utterance import OVERSHOOT_TOLERANCE_S, Utterance
@@ -52,7 +53,7 @@ def of_samples(key: str, samples: Iterable[np.ndarray], front_end: FrontEnd = PU
     """Frames of a signal that comes in pieces, 16 kHz on the int16 scale."""
 
     def counted(frames: Frames) -> Iterator[np.ndarray]:
-        further = [(Fbank(other), take) for other, take in frames.further.items()]
+        further = [(bank_of(other), take) for other, take in frames.further.items()]
         total = 0
         for piece in samples:
             total += len(piece)
@@ -69,23 +70,45 @@ def of_samples(key: str, samples: Iterable[np.ndarray], front_end: FrontEnd = PU
 def of_utterance(utterance: Utterance, config: AudioConfig, front_end: FrontEnd = PUBLISHED) -> Frames:
     """Frames of an utterance of a data directory: stored features where there are any, else from its audio.
 
-    Stored ones are those of firered-fbank. For a front end of as many bins that is another they are passed over.
+    Stored ones of another front end (see `fbank_conf`) are passed over. Where there is no audio then, reading the
+    frames raises DataError.
+    """
+    if utterance.feats:
+        try:
+            reason = why_unfit(utterance.feats, front_end)
+        except DataError as error:
+            return _unreadable(utterance.id, front_end, error)
+        if not reason:
+            return Frames(utterance.id, lambda frames: _stored(utterance, config, frames), front_end)
+        if not utterance.rxfilename:
+            remedy = "`firered-fbank IN OUT --for MODEL` makes a model's features of the audio, which IN has to have"
+            return _unreadable(utterance.id, front_end, DataError(f"{utterance.feats}: {reason}; {remedy}"))
+    return of_samples(utterance.id, samples_of(utterance, config), front_end)
+
+
+def samples_of(utterance: Utterance, config: AudioConfig) -> Iterator[np.ndarray]:
+    """Blocks of an utterance's samples, 16 kHz on the int16 scale.
 
     Raises:
-        DataError: the front end is another, and there is no audio.
+        DataError: the utterance has stored features and no audio.
+        AudioError: its audio cannot be read.
     """
-    others = front_end.filterbank != PUBLISHED.filterbank and front_end.bins == PUBLISHED.bins
-    if utterance.feats and others and not utterance.rxfilename:
-        raise DataError(
-            f"{utterance.feats}: features of firered-fbank, which has another window than this model "
-            f"({front_end.window}): it needs the audio, a wav.scp in the data directory"
-        )
-    if utterance.feats and not others:
-        return Frames(utterance.id, lambda frames: _stored(utterance, config, frames), front_end)
+    if not utterance.rxfilename:
+        raise DataError(f"{utterance.feats}: features only; this needs the audio, a wav.scp in the data directory")
     samples = read_blocks(
         utterance.audio, config, channel=utterance.channel, start_s=utterance.start_s, end_s=utterance.end_s
     )
-    return of_samples(utterance.id, whole_segment(utterance, samples, config), front_end)
+    yield from whole_segment(utterance, samples, config)
+
+
+def _unreadable(key: str, front_end: FrontEnd, error: DataError) -> Frames:
+    """Frames of which none can be read."""
+
+    def blocks(_: Frames) -> Iterator[Tensor]:
+        raise error
+        yield  # a generator, so that it is raised where frames are read
+
+    return Frames(key, blocks, front_end)
 
 
 def _stored(utterance: Utterance, config: AudioConfig, frames: Frames) -> Iterator[Tensor]:

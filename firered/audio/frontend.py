@@ -25,8 +25,9 @@ class FrontEnd:
     (`stacked`) and normalises them.
 
     Attributes:
-        window: `povey` (Hann to the power of 0.85) or `hamming`.
-        bins: mel bins.
+        window: `povey` (Hann to the power of 0.85), `hamming`, or `none`: a frame is the samples of its shift as they
+            are, and the model computes features of its own (`SAMPLES`).
+        bins: mel bins, or samples of a frame.
         frame_length_ms: of a window.
         frame_shift_ms: from one window to the next.
         stack: frames side by side in a row ("low frame rate"); 1: as they are.
@@ -50,6 +51,11 @@ class FrontEnd:
         return replace(self, stack=1, skip=1, cmvn=True)
 
     @property
+    def plain(self) -> bool:
+        """Whether frames are the samples themselves."""
+        return self.window == _NO_WINDOW
+
+    @property
     def frame_length(self) -> int:
         """Samples of a window."""
         return round(self.frame_length_ms * SAMPLE_RATE / 1000)
@@ -65,7 +71,9 @@ class FrontEnd:
         return self.frame_shift_ms / 1000
 
     def num_frames(self, num_samples: int) -> int:
-        """Frames of a signal at 16 kHz (Kaldi's snip-edges=true: only whole windows)."""
+        """Frames of a signal at 16 kHz (Kaldi's snip-edges=true: only whole windows; of plain samples all)."""
+        if self.plain:
+            return -(-num_samples // self.frame_shift)
         if num_samples < self.frame_length:
             return int(self.shrinks and num_samples >= _LEAST_SAMPLES)
         return (num_samples - self.frame_length) // self.frame_shift + 1
@@ -73,6 +81,10 @@ class FrontEnd:
     def duration_s(self, frames: int) -> float:
         """Seconds of the shortest signal that has so many frames."""
         return ((frames - 1) * self.frame_shift + self.frame_length) / SAMPLE_RATE if frames else 0.0
+
+    def loudness(self, feats: Tensor) -> Tensor:
+        """(T,) how loud frames (T, bins) are: the mean of their log energies, or the log energy of their samples."""
+        return feats.square().mean(1).clamp_(min=1.0).log_() if self.plain else feats.mean(1)
 
     def rows(self, frames: int) -> int:
         """Rows that a model is given of so many frames."""
@@ -90,6 +102,8 @@ class FrontEnd:
 
 
 PUBLISHED = FrontEnd()  # of every model of FireRedASR2S
+_NO_WINDOW = "none"
+SAMPLES = FrontEnd(_NO_WINDOW, bins=FRAME_SHIFT, frame_length_ms=1000 * FRAME_SHIFT / SAMPLE_RATE)
 
 _PREEMPHASIS = 0.97
 _LOW_FREQ, _HIGH_FREQ = 20.0, SAMPLE_RATE / 2
@@ -208,15 +222,43 @@ class Fbank:
         return out.mul_(self._window)
 
 
+class Samples:
+    """The samples of a signal themselves in frames (T, 160) of 10 ms, in the place of a filterbank.
+
+    The last frame is filled up with zeros; the duration tells how many.
+    """
+
+    def __init__(self, front_end: FrontEnd = SAMPLES) -> None:
+        self._width = front_end.frame_shift
+        self._rest = np.zeros(0, np.float32)
+
+    def accept(self, samples: np.ndarray) -> Tensor:
+        """(T, 160) frames that this piece completes; what is left of it is kept for the next."""
+        signal = np.concatenate([self._rest, samples]).astype(np.float32)
+        whole = len(signal) // self._width * self._width
+        self._rest = signal[whole:]
+        return torch.from_numpy(signal[:whole].reshape(-1, self._width))
+
+    def finish(self) -> Tensor:
+        """(0 or 1, 160) at the signal's end."""
+        missing = -len(self._rest) % self._width
+        return torch.from_numpy(np.pad(self._rest, (0, missing)).reshape(-1, self._width))
+
+
+def bank_of(front_end: FrontEnd) -> Fbank | Samples:
+    """What makes the frames of a front end of a signal that comes in pieces."""
+    return Samples(front_end) if front_end.plain else Fbank(front_end)
+
+
 def fbank(samples: np.ndarray, front_end: FrontEnd = PUBLISHED) -> Tensor:
-    """(T, bins) filterbank of a whole signal: float or int16 samples on the int16 scale, 16 kHz."""
-    bank = Fbank(front_end)
+    """(T, bins) frames of a whole signal: float or int16 samples on the int16 scale, 16 kHz."""
+    bank = bank_of(front_end)
     return torch.cat([bank.accept(samples), bank.finish()])
 
 
 def fbank_blocks(samples: Iterable[np.ndarray], front_end: FrontEnd = PUBLISHED) -> Iterator[Tensor]:
-    """Filterbank of a signal that comes in pieces; the blocks together are the frames of the whole."""
-    bank = Fbank(front_end)
+    """Frames of a signal that comes in pieces; the blocks together are the frames of the whole."""
+    bank = bank_of(front_end)
     for piece in samples:
         yield bank.accept(piece)
     last = bank.finish()

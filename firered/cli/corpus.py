@@ -10,6 +10,7 @@ import typer
 from firered.cli.flags import run
 from firered.data.datadir import write_lines
 from firered.errors import DataError, OptionError
+from firered.options import Options
 
 
 class Writable(Protocol):
@@ -23,18 +24,23 @@ class Writable(Protocol):
         """Write its tables to a folder; raises DataError where they would be incomplete."""
 
 
+Sets = Annotated[str, typer.Option(help="only these, separated by spaces", show_default=False)]
+AllowMissing = Annotated[
+    bool, typer.Option("--allow-missing", help="leave out utterances that lack audio or transcript")
+]
+
+
 def prepare(read: Callable[..., Iterable[Writable]]) -> None:
-    """Run a recipe's prepare.py: `read` finds the sets in the folders that are its parameters."""
-    sources = [name.upper() for name in inspect.signature(read).parameters]
+    """Run a recipe's prepare.py: `read` finds the sets in the folders that are its parameters.
+
+    A last parameter `options` whose type is an Options class becomes flags of its own.
+    """
+    parameters = dict(inspect.signature(read).parameters)
+    kind = parameters.pop("options", None)
+    sources = [name.upper() for name in parameters]
     usage = f"{' '.join(sources)} OUT"
 
-    def main(
-        folders: Annotated[list[Path], typer.Argument(metavar=usage, show_default=False)],
-        sets: Annotated[str, typer.Option(help="only these, separated by spaces", show_default=False)] = "",
-        allow_missing: Annotated[
-            bool, typer.Option("--allow-missing", help="leave out utterances that lack audio or transcript")
-        ] = False,
-    ) -> None:
+    def write(folders: list[Path], sets: str, allow_missing: bool, *options: Options) -> None:
         *corpora, out = folders
         if len(corpora) != len(sources):
             needed = f"{len(folders)} folders given where {len(sources) + 1} are needed: {usage}"
@@ -42,10 +48,29 @@ def prepare(read: Callable[..., Iterable[Writable]]) -> None:
         for name, folder in zip(sources, corpora, strict=True):
             if not folder.is_dir():
                 raise DataError(f"{folder}: no such folder; expected is the {name} of the recipe's README.md")
-        write_sets(read(*corpora), out, sets.split(), allow_missing=allow_missing)
+        write_sets(read(*corpora, *options), out, sets.split(), allow_missing=allow_missing)
 
-    main.__doc__ = inspect.getdoc(read)
-    run(main)
+    def main(
+        folders: Annotated[list[Path], typer.Argument(metavar=usage, show_default=False)],
+        sets: Sets = "",
+        allow_missing: AllowMissing = False,
+    ) -> None:
+        write(folders, sets, allow_missing)
+
+    def main_with_options(
+        folders: Annotated[list[Path], typer.Argument(metavar=usage, show_default=False)],
+        options: Options,
+        sets: Sets = "",
+        allow_missing: AllowMissing = False,
+    ) -> None:
+        write(folders, sets, allow_missing, options)
+
+    chosen: Callable[..., None] = main
+    if kind is not None:
+        chosen = main_with_options
+        chosen.__annotations__["options"] = kind.annotation
+    chosen.__doc__ = inspect.getdoc(read)
+    run(chosen)
 
 
 def write_sets(found: Iterable[Writable], out: Path, wanted: list[str], *, allow_missing: bool) -> None:

@@ -19,7 +19,16 @@ def prepare_command(paths: Paths, audio: AudioConfig, job: RunConfig) -> None:
     sys.exit(prepare(inputs, out, audio, job))
 
 
-def fbank_command(paths: Paths, fbank: FbankConfig, audio: AudioConfig, job: RunConfig) -> None:
+def fbank_command(
+    paths: Paths,
+    fbank: FbankConfig,
+    audio: AudioConfig,
+    job: RunConfig,
+    model: Annotated[
+        Path | None,
+        typer.Option("--for", help="model directory or published name whose front end is used, if not FireRedASR2S's"),
+    ] = None,
+) -> None:
     """Write 80-bin log mel filterbanks of a data directory (of its segments where it has any) as a Kaldi archive."""
     import torch
 
@@ -27,7 +36,7 @@ def fbank_command(paths: Paths, fbank: FbankConfig, audio: AudioConfig, job: Run
 
     torch.set_num_threads(1)  # run.sh --nj is how this goes parallel
     inputs, out = split_paths(paths)
-    sys.exit(make_fbank(inputs, out, audio, fbank, job))
+    sys.exit(make_fbank(inputs, out, audio, fbank, job, model))
 
 
 def cmvn_command(

@@ -31,6 +31,7 @@ COMMANDS = {
     "align": Entry("Modules", "Align text to audio: word times", "asr:align"),
     "encode": Entry("Modules", "Write a recogniser's encoder output", "encode:encode"),
     "punc": Entry("Modules", "Punctuate recognised text", "punc:punc"),
+    "peer": Entry("Modules", "Run another system, to compare with", "peer:peer"),
     "prepare-data": Entry("Features", "Make a Kaldi data directory of recordings", "features:prepare"),
     "fbank": Entry("Features", "Write filterbank features", "features:fbank"),
     "cmvn": Entry("Features", "Write mean and variance statistics of features", "features:cmvn"),

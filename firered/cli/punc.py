@@ -67,7 +67,8 @@ def punc_command(
     from firered.runs.punc import run_punc
 
     marker = Punc.from_pretrained(directory, config, compute.device) if directory else OwnMarks(config)
-    sys.exit(run_punc(text, out, directory, marker, job, kind, ctm))
+    command = "firered-punc" if directory else "firered-punc --own-marks"
+    sys.exit(run_punc(text, out, directory, marker, job, kind, ctm, command))
 
 
 punc = script(punc_command)

@@ -74,7 +74,7 @@ def transcribe_command(
     from firered.runs.depends import fingerprint
     from firered.runs.inputs import resolve
     from firered.runs.transcribe import Transcription, run_transcribe
-    from firered.system.system import model_dirs, recogniser_of
+    from firered.system.system import PUNC, model_dirs, recogniser_of
 
     wanted = tuple(name.strip() for name in formats.split(",") if name.strip())
     unknown = [name for name in wanted if name not in FORMATS]
@@ -83,7 +83,7 @@ def transcribe_command(
     if system.asr:
         system = replace(system, asr_type=recogniser_of(models, system)[1].name)
     places = model_dirs(models, system, asr)
-    if system.asr and system.punc and "FireRedPunc" not in places:
+    if system.asr and system.punc and PUNC not in places:
         log.info("the recogniser writes its own punctuation: FireRedPunc is not used")
     devices = _devices(compute, nj)
     families = _passed_on() if len(devices) > 1 else []
@@ -180,12 +180,11 @@ def _expanded(paths: list[str], out: Path) -> list[str]:
 
 def _kinds(given: Mapping[str, Any]) -> Kinds:
     """The options of recognition for the kind of model that a flag, a YAML file or the directory gives."""
-    kind = given.get("asr_type")
-    if kind is None and given.get("config_file"):
-        values = read_yaml(given["config_file"])
-        section = values.get("system")
-        kind = values.get("asr_type", section.get("asr_type") if isinstance(section, Mapping) else None)
-    return {"asr": options_of(given.get("models"), kind)}
+    values = read_yaml(given["config_file"]) if given.get("config_file") else {}
+    section = values.get("system")
+    values = {**(section if isinstance(section, Mapping) else {}), **values}
+    kind, model = (given.get(name) or values.get(name) for name in ("asr_type", "asr_model"))
+    return {"asr": options_of(model or given.get("models"), kind)}
 
 
 _PRESET = {"timestamps": "pauses"}  # word times are on here, for subtitles

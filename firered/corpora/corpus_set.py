@@ -2,23 +2,37 @@
 
 import logging
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from firered.corpora.files import README, holds
 from firered.corpora.packed import Made, Packed, unpack
 from firered.data.datadir import MOST_SHOWN, Segment, format_segment, spk2utt_of, write_lines, write_table
-from firered.data.files import why_no_line
+from firered.data.files import visible, why_no_line
 from firered.data.validate import validate
 from firered.data.write import one_line, rttm, seconds
 from firered.errors import DataError
 
 log = logging.getLogger(__name__)
 
+DRAFTS = "drafts"  # table of the recordings whose labels are a detector's; scores say so and stand beside nothing
 SPEECH = "speech"  # label of the reference for voice activity
 _SEEKABLE = {".wav", ".flac"}
-_TABLES = ("wav.scp", "segments", "text", "text.raw", "utt2spk", "spk2utt", "utt2dur", "reco2dur", "utt2lang", "rttm")
+_TABLES = (
+    "wav.scp",
+    "segments",
+    "text",
+    "text.raw",
+    "utt2spk",
+    "spk2utt",
+    "utt2dur",
+    "reco2dur",
+    "utt2lang",
+    "utt2dialect",
+    "rttm",
+    DRAFTS,
+)
 
 
 @dataclass(frozen=True)
@@ -31,11 +45,14 @@ class Entry:
         speaker: by default the utterance itself.
         text: transcript as it is scored.
         raw: transcript as the corpus has it, where that differs.
-        language: for `utt2lang`.
+        language: for `utt2lang`, where its set has not one language.
+        dialect: for `utt2dialect`.
         recording: recording id, where the utterance is a segment.
         span: its start and end in seconds; None: the whole recording.
         duration_s: length in seconds, where the corpus tells it.
         speech: labelled segments of speech, start and end in seconds.
+        draft: whether these are a detector's, which nobody has corrected.
+        labels: what else is known of it, by name: `env` goes to the table `utt2env`.
     """
 
     key: str
@@ -44,10 +61,13 @@ class Entry:
     text: str | None = None
     raw: str | None = None
     language: str | None = None
+    dialect: str | None = None
     recording: str = ""
     span: tuple[float, float] | None = None
     duration_s: float | None = None
     speech: Sequence[tuple[float, float]] | None = None
+    draft: bool = False
+    labels: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass
@@ -59,6 +79,8 @@ class CorpusSet:
         source: folder or table that it is read from.
         expected: number of utterances in the corpus' documentation.
         compressed: convert recordings to wav, because cutting a segment out of them decodes all that is before it.
+        language: code of the language of all of it (`zh`, `yue`, `en`), for `utt2lang`: recognisers that take one are
+            told it, and rules of scoring depend on it.
         entries: utterances by id.
         missing: lines `id reason` of utterances that lack audio or transcript.
         left_out: lines `id reason` of utterances that are not to be scored.
@@ -68,6 +90,7 @@ class CorpusSet:
     source: Path
     expected: int | None = None
     compressed: bool = False
+    language: str | None = None
     entries: dict[str, Entry] = field(default_factory=dict)
     missing: list[str] = field(default_factory=list)
     left_out: list[str] = field(default_factory=list)
@@ -155,11 +178,12 @@ class CorpusSet:
                 del self.entries[key]
 
     def _drop_unlabelled(self) -> None:
-        """Where utterances have languages, one without is missing: `utt2lang` is of all of them."""
-        unlabelled = [key for key, entry in self.entries.items() if not entry.language]
-        for key in unlabelled if len(unlabelled) < len(self.entries) else ():
-            self.miss(key, "no language, which others have")
-            del self.entries[key]
+        """Where utterances have languages or dialects, one without is missing: their tables are of all of them."""
+        for what in ("dialect",) if self.language else ("language", "dialect"):
+            unlabelled = [key for key, entry in self.entries.items() if not getattr(entry, what)]
+            for key in unlabelled if len(unlabelled) < len(self.entries) else ():
+                self.miss(key, f"no {what}, which others have")
+                del self.entries[key]
 
     def _recordings(self) -> dict[str, Path | Packed]:
         """The audio of each recording."""
@@ -171,8 +195,8 @@ class CorpusSet:
         return recordings
 
     def _write_tables(self, out: Path) -> None:
-        for name in _TABLES:
-            (out / name).unlink(missing_ok=True)  # of an earlier layout
+        for path in (*map(out.joinpath, _TABLES), *visible(out, "utt2*")):
+            path.unlink(missing_ok=True)  # of an earlier layout
         entries = self.entries
         speakers = {key: entry.speaker or key for key, entry in entries.items()}
         audio = {key: path for key, path in self._recordings().items() if isinstance(path, Path)}
@@ -184,11 +208,15 @@ class CorpusSet:
             "segments": {key: format_segment(_segment(entry)) for key, entry in entries.items() if cut},
             "text": {key: one_line(entry.text) for key, entry in entries.items() if entry.text is not None},
             "text.raw": {key: one_line(entry.raw) for key, entry in entries.items() if entry.raw is not None},
-            "utt2lang": {key: entry.language for key, entry in entries.items() if entry.language},
+            DRAFTS: {key: "uncorrected" for key, entry in entries.items() if entry.draft},
+            "utt2lang": {key: lang for key, entry in entries.items() if (lang := self.language or entry.language)},
+            "utt2dialect": {key: entry.dialect for key, entry in entries.items() if entry.dialect},
             "utt2dur": {
                 key: seconds(entry.duration_s) for key, entry in entries.items() if entry.duration_s is not None
             },
         }
+        for name in sorted({name for entry in entries.values() for name in entry.labels}):
+            columns[f"utt2{name}"] = {key: entry.labels[name] for key, entry in entries.items() if name in entry.labels}
         for name, table in columns.items():
             if table:
                 write_table(out / name, table)

@@ -48,7 +48,7 @@ def read_language(corpus: Path, language: str) -> Iterator[Recording]:
     """The recordings of the test set of a language, named by their files: the ids of its table are of sentences.
 
     Raises:
-        DataError: the table cannot be read, or its audio is still packed.
+        DataError: the language is not there, its table cannot be read, or its audio is still packed.
     """
     table = corpus / "data" / language / "test.tsv"
     if not table.is_file():
@@ -66,7 +66,10 @@ def _get(corpus: Path) -> str:
 
 
 def _of_parquet(corpus: Path, language: str) -> Iterator[Recording]:
-    for path in copy_of(corpus, *language.split("_"), "test"):
+    files = copy_of(corpus, *language.split("_"), "test")
+    if not files:
+        raise not_there(corpus / "data" / language / "test.tsv", _get(corpus))
+    for path in files:
         for row in parquet.rows(path):
             samples = row.columns.get("num_samples")
             if not row.name or not isinstance(samples, int):

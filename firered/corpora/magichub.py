@@ -57,7 +57,7 @@ def read_set(folder: Path, name: str, markers: list[Substitution]) -> CorpusSet:
     Raises:
         DataError: the folder has neither layout, or a line cannot be read.
     """
-    found = CorpusSet(name, folder)
+    found = CorpusSet(name, folder, language="yue" if "yue" in name.split("-") else "zh")
     conversations = visible(folder / "TXT", "*.txt")
     for entry in _turns(folder, conversations) if conversations else _sentences(folder):
         raw = entry.raw or ""

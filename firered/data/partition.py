@@ -21,6 +21,7 @@ from firered.data.datadir import (
 )
 from firered.data.files import visible
 from firered.data.lines import read_lines
+from firered.data.speed import SPEED, read_speed, together
 from firered.errors import DataError, OptionError
 
 
@@ -172,7 +173,8 @@ def combine(parts: Sequence[str | Path], out: str | Path) -> None:
     """Write the union of data directories, the same whatever their order and number.
 
     A key that two parts have must have one value. A file that only some parts have is merged from those. Files that
-    none has are left as they are in `out`, but for the reports of an earlier run, `failed`, `flags` and `config.yaml`.
+    none has are left as they are in `out`, but for the reports of an earlier run: `failed`, `flags`, `config.yaml` and,
+    unless all parts have one, `speed.json`.
     """
     out, sources = Path(out), [DataDir(Path(part)) for part in parts]
     names = {source.path: known_files(source.path) for source in sources}
@@ -196,6 +198,9 @@ def combine(parts: Sequence[str | Path], out: str | Path) -> None:
     configs = {_config(source.path) for source in sources}
     if len(configs) == 1 and (config := configs.pop()) is not None:
         contents["config.yaml"] = config
-    for name in {"failed", "flags", "config.yaml"} - set(contents):
+    speeds = [speed for source in sources if (speed := read_speed(source.path)) is not None]
+    if len(speeds) == len(sources):
+        contents[SPEED] = together(speeds).lines()
+    for name in {"failed", "flags", "config.yaml", SPEED} - set(contents):
         (out / name).unlink(missing_ok=True)
     _write_all(out, contents)

@@ -1,9 +1,52 @@
 """Where published models lie on this machine, and what to do where one is missing."""
 
+import re
 from pathlib import Path
 
 from firered.errors import ModelError
 from firered.hub.catalogue import CHECKPOINT, CHECKPOINTS, MAIN_PARTS, MODELS, PUBLISHED
+
+_REPOSITORY = re.compile(r"[\w.-]+/[\w.-]+", re.ASCII)  # OWNER/NAME on a hub
+
+
+def place_of(given: str | Path) -> Path:
+    """The directory that a name stands for, whether it is there or not.
+
+    Args:
+        given: the directory itself, or a name under `pretrained_models`; of a repository, such as
+            `openai/whisper-base`, also what Hugging Face's own tools have fetched into their cache.
+
+    Raises:
+        ModelError: a repository's name, and it is nowhere; the message names how to get it.
+    """
+    place = Path(given)
+    if place.exists() or place.is_absolute():
+        return place
+    inside = MODELS / place
+    if inside.exists() or not _REPOSITORY.fullmatch(str(given)) or place.parent.exists():
+        return inside
+    if {*place.parts} & {*PUBLISHED, MODELS.name} or inside.parent.exists():
+        return inside
+    return _cached(str(given)) or _missing(str(given))
+
+
+def _cached(repository: str) -> Path | None:
+    """Where Hugging Face's tools keep a repository that they have fetched; nothing is fetched here."""
+    from huggingface_hub import snapshot_download
+    from huggingface_hub.errors import HFValidationError, LocalEntryNotFoundError
+
+    try:
+        found = Path(snapshot_download(repository, local_files_only=True))
+    except (LocalEntryNotFoundError, HFValidationError, OSError, ValueError):
+        return None
+    return found if (found / "config.json").exists() else None
+
+
+def _missing(repository: str) -> Path:
+    raise ModelError(
+        f"{repository}: no such directory, here or under {MODELS}. If it is a repository of Hugging Face, get it with\n"
+        f"  hf download {repository} --local-dir {MODELS / repository}"
+    )
 
 
 def find_model(given: str | Path, name: str | None = None) -> Path:

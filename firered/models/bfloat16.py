@@ -5,18 +5,15 @@ from pathlib import Path
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from firered.models.processor import cpu_flags
+
 _MAX_ROWS = 3  # up to so many rows, reading the weight takes the time and torch's emulation is as fast
 _SLICE = 512  # rows of a weight in float32 at a time: they stay in the cache
 
 
 def cpu_has_bfloat16(cpuinfo: Path = Path("/proc/cpuinfo")) -> bool:
     """Whether this CPU multiplies in bfloat16: AVX-512 BF16 or AMX, or Arm's bf16."""
-    try:
-        text = cpuinfo.read_text(encoding="utf-8")
-    except OSError:
-        return False  # not Linux
-    flags = {flag for line in text.splitlines() if line.startswith(("flags", "Features")) for flag in line.split()}
-    return not flags.isdisjoint({"avx512_bf16", "amx_bf16", "bf16"})
+    return not cpu_flags(cpuinfo).isdisjoint({"avx512_bf16", "amx_bf16", "bf16"})
 
 
 class WidenedLinear(nn.Module):

@@ -7,7 +7,10 @@ from firered.errors import OptionError
 from firered.models.aed import EncoderDecoder
 from firered.models.bfloat16 import cpu_has_bfloat16
 from firered.models.fused import FusedAttention, Network
-from firered.models.int8 import Int8Linear, Int8Weight
+from firered.models.int8 import Int8Linear, Int8Weight, joined_parts
+
+# Layers of transformers that are given the same, in the order in which they are called.
+_GIVEN_THE_SAME = (("q_proj", "k_proj", "v_proj"), ("gate_proj", "up_proj"))
 
 
 def cast(model: Network, dtype: str, device: torch.device) -> Network:
@@ -58,6 +61,17 @@ def _quantise(model: EncoderDecoder) -> None:
 def quantise_layers(module: nn.Module) -> None:
     """Convert the linear layers in a module, and convolutions over one frame, to int8."""
     for parent in list(module.modules()):
+        _join(parent)
         for name, layer in list(parent.named_children()):
             if isinstance(layer, nn.Linear) or (isinstance(layer, nn.Conv1d) and layer.groups == 1):
                 setattr(parent, name, Int8Linear(layer))
+
+
+def _join(parent: nn.Module) -> None:
+    """Convert layers of a module that are given the same together."""
+    for names in _GIVEN_THE_SAME:
+        layers = [getattr(parent, name, None) for name in names]
+        found = [layer for layer in layers if isinstance(layer, nn.Linear)]
+        if len(found) == len(names) and len({layer.bias is None for layer in found}) == 1:
+            for name, part in zip(names, joined_parts(found), strict=True):
+                setattr(parent, name, part)

@@ -18,7 +18,7 @@ from firered.text.files import first_line, read_file, read_json
 
 CONFIG, TRANSFORMERS_CONFIG = "config.yaml", "config.json"
 _LARGEST, _LARGEST_NUMBER = 1 << 20, 1 << 24  # bytes of a config.yaml, and any number in it
-_CTC_WORDS = 60515  # of the published checkpoint, whose config.yaml does not say it
+PUBLISHED_CTC_WORDS = 60515  # of the published checkpoint, whose config.yaml does not say it
 Sizes = TypeVar("Sizes", SanmSizes, AdaptorSizes)
 
 
@@ -38,6 +38,16 @@ class CheckpointConfig:
     languages: tuple[str, ...] = ()  # codes; none: not said
 
     @classmethod
+    def of_directory(cls, directory: Path) -> "CheckpointConfig":
+        """That of a directory of either form: the published one wherever it has its config.yaml.
+
+        Raises:
+            ModelError: see `read`.
+        """
+        published, other = directory / CONFIG, directory / TRANSFORMERS_CONFIG
+        return cls.read(published) if published.exists() or not other.exists() else cls.read_transformers(other)
+
+    @classmethod
     def read(cls, path: Path) -> "CheckpointConfig":
         """That of a published config.yaml.
 
@@ -51,7 +61,7 @@ class CheckpointConfig:
         if not encoder.normalize_before or encoder.tp_blocks < 1:
             raise ModelError(f"{path}: audio_encoder_conf: only normalize_before and tp_blocks from 1 are known here")
         data, ctc = config.section("dataset_conf"), config.section("ctc_conf")
-        words = config.number("ctc_vocab_size", _CTC_WORDS)
+        words = config.number("ctc_vocab_size", PUBLISHED_CTC_WORDS)
         return cls(
             encoder=encoder,
             adaptor=config.section("audio_adaptor_conf").sizes(AdaptorSizes),

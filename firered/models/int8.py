@@ -1,7 +1,13 @@
 """Dynamic int8 on the CPU: weights of linear layers in 8 bits with a scale a channel, activations with one a row."""
 
+from collections.abc import Sequence
+
 import torch
 from torch import Tensor, nn
+
+from firered.models.processor import cpu_flags
+
+_VNNI = {"avx512_vnni", "avx_vnni"}  # their sums of products of 8 bits have 32 bits; without them they may overflow 16
 
 
 class Int8Weight:
@@ -14,20 +20,17 @@ class Int8Weight:
         quantised = torch.quantize_per_channel(weight, scales, zeros, 0, torch.qint8)
         self._packed = torch.ops.quantized.linear_prepack(quantised, None)
         self._bias = None if bias is None else bias.detach().float()
+        self._steps = 63 if cpu_flags().isdisjoint(_VNNI) else 127  # of an activation from 0 to the row's largest
 
     @torch.no_grad()
     def __call__(self, x: Tensor) -> Tensor:
         """(..., I) -> (..., O), float32; batch-invariant: no row depends on the others."""
         rows = x.flatten(0, -2)
         largest = rows.abs().amax(1, keepdim=True).clamp_(min=1e-20)
-        # The kernel takes one range for all rows. With each row scaled to 1, and a row that holds both 1 and -1 added,
-        # that range is [-1, 1] whatever the batch.
-        scaled = rows.new_zeros(len(rows) + 1, rows.shape[1])
-        torch.div(rows, largest, out=scaled[:-1])
-        scaled[-1, 0], scaled[-1, -1] = 1.0, -1.0
-        # Activations in 7 bits: with 8 the 16-bit sums of processors without VNNI can overflow.
-        y = torch.ops.quantized.linear_dynamic(scaled, self._packed, reduce_range=True)[:-1].mul_(largest)
-        y = y if self._bias is None else y.add_(self._bias)
+        # The kernel takes one scale for all rows: that of rows whose largest number is 1.
+        product = torch.ops.quantized.linear_with_input_q_dq_qweight_dq_output_fp32
+        y = product(rows / largest, 1 / self._steps, self._steps + 1, self._packed)
+        y = y.mul_(largest) if self._bias is None else torch.addcmul(self._bias, y, largest, out=y)
         return y.view(*x.shape[:-1], -1)
 
 
@@ -42,3 +45,47 @@ class Int8Linear(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """(..., I) -> (..., O)."""
         return self.weight(x)
+
+
+class _Joined:
+    """Layers that are given the same, computed at once when the first of them is called."""
+
+    def __init__(self, layers: Sequence[nn.Linear]) -> None:
+        biases = [layer.bias.detach() for layer in layers if layer.bias is not None]
+        self._weight = Int8Weight(
+            torch.cat([layer.weight.detach() for layer in layers]), torch.cat(biases) if biases else None
+        )
+        # What was given last, and what came of it: one tuple, so that of two threads none takes the other's.
+        self._held: tuple[Tensor, Tensor] | None = None
+
+    def __call__(self, x: Tensor, part: slice, last: bool) -> Tensor:
+        held = self._held
+        if held is None or held[0] is not x:
+            held = x, self._weight(x)
+        self._held = None if last else held
+        return held[1][..., part]
+
+
+class Int8Part(nn.Module):
+    """One of several linear layers that are given the same and are called in turn, in 8 bits, for inference."""
+
+    def __init__(self, joined: _Joined, part: slice, last: bool) -> None:
+        super().__init__()
+        self._joined, self._part, self._last = joined, part, last
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(..., I) -> (..., O)."""
+        return self._joined(x, self._part, self._last)
+
+
+def joined_parts(layers: Sequence[nn.Linear]) -> list[Int8Part]:
+    """Linear layers in 8 bits that are given the same, one call after the other in this order.
+
+    Their weights lie in one, so that what they are given is quantised once. Either all have a bias or none.
+    """
+    joined, parts, first = _Joined(layers), [], 0
+    for layer in layers:
+        end = first + layer.out_features
+        parts.append(Int8Part(joined, slice(first, end), layer is layers[-1]))
+        first = end
+    return parts

@@ -45,8 +45,12 @@ class QwenSizes:
     tie_word_embeddings: bool = arg(False)
 
 
-def weight_files(folder: Path) -> list[Path]:
+def weight_files(folder: Path, others: tuple[str, ...] = ()) -> list[Path]:
     """The safetensors files of a model folder, whose headers have been read: none is cut short.
+
+    Args:
+        folder: the model's.
+        others: types of tensors that are no weights, such as I64 of counters, and may be there.
 
     Raises:
         ModelError: there are none, or one is missing or damaged; the message names it.
@@ -63,7 +67,7 @@ def weight_files(folder: Path) -> list[Path]:
         pickled = " (pickled weights, *.bin, are not read: they could run code)" if any(folder.glob("*.bin")) else ""
         raise ModelError(f"{missing[0]}: no weights here{pickled}")
     for path in files:
-        _shapes_in(path)
+        _shapes_in(path, others)
     return files
 
 
@@ -71,14 +75,15 @@ def _are_names(values: Iterable[object]) -> bool:
     return all(isinstance(value, str) and value and Path(value).name == value for value in values)
 
 
-def _shapes_in(path: Path) -> dict[str, tuple[int, ...]]:
+def _shapes_in(path: Path, more: tuple[str, ...] = ()) -> dict[str, tuple[int, ...]]:
     """The shape of each tensor in a safetensors file, by its header, which has been checked against its length."""
     check_file(path)
     try:
         with safe_open(path, "pt") as file:
             parts = {name: file.get_slice(name) for name in file.keys()}  # noqa: SIM118 - not a dict
             shapes = {name: tuple(part.get_shape()) for name, part in parts.items()}
-            others = {name: part.get_dtype() for name, part in parts.items() if part.get_dtype() not in _NUMBERS}
+            kinds = {name: part.get_dtype() for name, part in parts.items()}
+            others = {name: kind for name, kind in kinds.items() if kind not in (*_NUMBERS, *more)}
     except (SafetensorError, OSError) as error:
         raise ModelError(f"{path}: damaged or cut short ({first_line(error)}); fetch it again") from error
     if others:

@@ -120,7 +120,7 @@ def _(hypothesis: NBest) -> dict[str, Any]:
 
 @published.register
 def _(result: AsrResult) -> dict[str, Any]:
-    """Times where they were requested, `text_tn`, `ctc_text`, `flags` and `dropped` where there are any.
+    """Times where they were requested; `text_tn`, `ctc_text`, `lang`, `flags`, `dropped`, `replaced` if there are any.
 
     `text_tn` is published of Fun-ASR-Nano: the text without marks.
     """
@@ -138,10 +138,14 @@ def _(result: AsrResult) -> dict[str, Any]:
         out["text_tn"] = result.plain_text
     if result.ctc_text is not None:
         out["ctc_text"] = result.ctc_text
+    if result.lang is not None:
+        out["lang"] = result.lang
     if result.flags:
         out["flags"] = list(result.flags)
     if result.dropped:
         out["dropped"] = result.dropped
+    if result.replaced:
+        out["replaced"] = [{**found.to_dict(), "score": round(found.score, 3)} for found in result.replaced]
     return out
 
 

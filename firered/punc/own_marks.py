@@ -36,6 +36,7 @@ class OwnMarks:
 
     def __init__(self, config: PuncConfig | None = None) -> None:
         self.config = config or PuncConfig()
+        self.batch_size = self.config.batch_size
 
     def punctuate(self, texts: Sequence[str], uttids: Sequence[str]) -> list[Outcome[PuncResult]]:
         """Each text as it is."""

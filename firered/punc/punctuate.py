@@ -83,6 +83,11 @@ class Punc:
             raise ModelError(f"{directory / TAGS}: not <space> and then the model's {model.args.odim - 1} marks")
         return cls(model, tokenizer, tags, config or PuncConfig(), pick_device(device))
 
+    @property
+    def batch_size(self) -> int:
+        """Tokens of a batch, padded to its longest text."""
+        return self.config.batch_size
+
     def __call__(self, text: str, uttid: str = "") -> PuncResult:
         """The text with punctuation; an empty one stays empty."""
         (result,) = self.punctuate([text], [uttid])

@@ -11,6 +11,7 @@ import numpy as np
 
 from firered.results.plain import LEFT_OUT
 from firered.results.plain import Result as Result
+from firered.results.replacement import Replacement as Replacement
 
 Seconds = tuple[float, float]  # start and end
 
@@ -175,7 +176,8 @@ class AsrResult(Result):
     was decoded in windows. `flags` are reasons to doubt the text (see `firered.asr.guard`); `dropped` is the text where
     it was removed for them; `ctc_text` what a CTC head decodes in the utterance, where one was used. `context_used`
     names the fields of the utterance's context that the recogniser made use of. `plain_text` is the text without marks
-    where the recogniser writes marks itself.
+    where the recogniser writes marks itself. `lang` is the language that the recogniser was told or found out, where it
+    knows of languages. `replaced` is what `--replace` has changed in text, tokens and words.
     """
 
     uttid: str
@@ -192,6 +194,8 @@ class AsrResult(Result):
     context_used: Sequence[str] = ()
     token_times: Sequence[TokenTime] | None = None
     plain_text: str | None = None
+    replaced: Sequence[Replacement] = ()
+    lang: str | None = None
 
 
 @dataclass(frozen=True)

@@ -57,11 +57,14 @@ def run_asr(
         known,
         (default,),
         asr.check,
-        utt2lang,
+        utt2lang=utt2lang,
     )
 
     def write(results: Mapping[str, AsrResult]) -> None:
         write_asr(out, results, options)
+        told = inputs.data is not None and inputs.data.table("utt2lang") is not None
+        if not told and any(result.lang for result in results.values()):
+            write_table(out / "utt2lang", {key: result.lang for key, result in results.items() if result.lang})
         if asr.times_words:
             write_lines(out / "ctm", ctm_lines(inputs, {key: result.words or () for key, result in results.items()}))
         else:

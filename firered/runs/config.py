@@ -38,3 +38,19 @@ class VadOutputConfig(Options):
     save_segments: str | None = option(None, "cut every segment into a wav file in this folder")
     textgrid: bool = option(False, "write a Praat TextGrid a recording into OUT/textgrid")
     plot: str | None = option(None, "draw waveform, posteriors and segments of every recording into this folder (png)")
+
+
+@dataclass(frozen=True)
+class PeerConfig(Options):
+    """Another system, behind its adapter in `firered.peers`."""
+
+    peer: str = option("", "its name")
+    package: str = option("", "its package and version")
+    model: str | None = option(None, "its weights, or a setting of it", model="")
+
+
+@dataclass(frozen=True)
+class PeerVadConfig(PeerConfig):
+    """Another detector."""
+
+    speech_threshold: float = option(0.5, "of its posteriors, where it has any", low=0, high=1)

@@ -15,6 +15,7 @@ from firered.results import Result
 from firered.runs.config import EncodeConfig, RunConfig
 from firered.runs.depends import fingerprint
 from firered.runs.fbank import ARCHIVE
+from firered.runs.features import refuse_unfit
 from firered.runs.inputs import resolve
 from firered.runs.journal import Run
 from firered.runs.over_utterances import Loader, run_utterances
@@ -50,6 +51,7 @@ def run_encode(
         OptionError: the model has no such layer, or no adapter.
     """
     inputs = resolve(paths, audio, by_segment=True)
+    refuse_unfit(inputs, encoder.front_end, model)
     encoder.encode(
         [], layer=encode.layer, adapter=encode.adapter
     )  # raises before the run rather than for every utterance

@@ -10,13 +10,16 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Generic, TypeVar
 
+from firered.data.datadir import write_lines
 from firered.data.lock import FolderLock
+from firered.data.speed import SPEED
 from firered.data.write import json_line
 from firered.errors import FireRedError, Problem, writing
 from firered.results import Result
 from firered.runs.config import RunConfig
 from firered.runs.depends import Identity, Source, changed_names, sources_of
 from firered.runs.inputs import Inputs
+from firered.runs.speed import measured
 
 log = logging.getLogger(__name__)
 
@@ -138,6 +141,7 @@ class Run(Generic[R]):
         self._sources: dict[str, Source] = {}  # what each utterance is made of, now and in an earlier run
         self._old_sources: dict[str, Source] = {}
         self._audio_s = 0.0
+        self._done = 0  # by this run itself
         self._begun = self._reported = time.monotonic()
         self._total = 0
         if "\n" in str(out):
@@ -197,6 +201,7 @@ class Run(Generic[R]):
         self.check()
         self._journal.note({"key": key, "source": self._sources.get(key, {}), "result": plain, "mark": mark})
         self._audio_s += audio_s
+        self._done += 1
         self._report()
 
     def end_group(self, key: str, mark: int = 0) -> None:
@@ -253,6 +258,9 @@ class Run(Generic[R]):
         """
         self.check()
         self.write_failed()
+        if self._done:  # else an earlier run has done all, and said what it took
+            speed = measured(self._done, self._audio_s, time.monotonic() - self._begun)
+            write_lines(self.out / SPEED, speed.lines())
         if keep_journal:
             self._journal.close()
         else:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, Generic, TypeVar
 
 from firered.audio.config import AudioConfig
-from firered.audio.frames import of_utterance
+from firered.audio.frames import of_utterance, samples_of
 from firered.audio.frontend import PUBLISHED, FrontEnd
 from firered.data.datadir import read_table
 from firered.data.utterance import Utterance
@@ -17,11 +17,12 @@ from firered.options import Options, write_settings
 from firered.results import Result
 from firered.runs.config import RunConfig
 from firered.runs.depends import fingerprint
+from firered.runs.features import refuse_unfit
 from firered.runs.inputs import Inputs
 from firered.runs.journal import Run
 from firered.runtime.batches import plan, run_batch
 from firered.runtime.context import Context
-from firered.runtime.speech import Speech
+from firered.runtime.speech import Sound, Speech
 
 CONTEXT_TABLES = {"utt2lang": "language", "utt2prompt": "prompt"}  # fields of Context by the tables that hold them
 
@@ -29,8 +30,10 @@ log = logging.getLogger(__name__)
 In = TypeVar("In")
 Out = TypeVar("Out")
 R = TypeVar("R", bound=Result)
+Given = TypeVar("Given", Speech, Sound)
 
-Process = Callable[[list[Speech]], Sequence[Outcome[Out]]]
+Load = Callable[[Utterance], Outcome[Given]]
+Process = Callable[[list[Given]], Sequence[Outcome[Out]]]
 
 
 @dataclass(frozen=True)
@@ -38,7 +41,7 @@ class ModelRun(Generic[R]):
     """One command's run of a model over utterances: what determines its results, and how it processes them."""
 
     command: str
-    model: Path
+    model: Path | None  # None: of another library, which `options` name
     files: Sequence[Path]  # that decide the results as well as those of the model's directory
     options: Options
     batch_seconds: float
@@ -49,13 +52,14 @@ class ModelRun(Generic[R]):
     context: Context = field(default_factory=Context)  # of the utterances, where the data directory says nothing else
     more_options: tuple[Options, ...] = ()  # that decide the results as well
     check: Callable[[Context], None] | None = None  # raises OptionError for a context that the model has no use for
+    samples: bool = False  # the model takes samples, and not frames for a front end
     utt2lang: Path | None = None  # a table of languages, where the data directory's own has none
 
     def over(
         self,
         inputs: Inputs,
         out: Path,
-        process: Process[R],
+        process: Callable[[list[Any]], Sequence[Outcome[R]]],
         write: Callable[[Mapping[str, R]], None],
         also: Callable[[str], str] = lambda _: "",
     ) -> int:
@@ -64,16 +68,20 @@ class ModelRun(Generic[R]):
         Args:
             inputs: the utterances.
             out: the folder.
-            process: outcomes of a batch.
+            process: outcomes of a batch: of Speech, or of Sound where `samples` is set.
             write: writes what is particular to the command.
             also: what else an utterance's result depends on, beside its audio and its context.
 
         Raises:
             FireRedError: `out` cannot be written.
         """
-        identity = fingerprint(self.command, self.options, self.audio, *self.more_options, self.model, *self.files)
+        model = [self.model] if self.model else []
+        identity = fingerprint(self.command, self.options, self.audio, *self.more_options, *model, *self.files)
+        if self.model and not self.samples:
+            refuse_unfit(inputs, self.front_end, self.model)
         contexts = contexts_of(inputs, self.context, self.check, self.utt2lang)
-        loader = Loader(self.audio, self.front_end, contexts)
+        frames = Loader(self.audio, self.front_end, contexts)
+        loader = SoundLoader(self.audio, contexts) if self.samples else frames
 
         def given(key: str) -> str:
             own = contexts[key]
@@ -87,7 +95,8 @@ class ModelRun(Generic[R]):
             inputs.write_tables(results, out)
             write(results)
             settings = self.options, *self.more_options, self.audio
-            write_settings(out / "config.yaml", f"{self.command} --model {self.model}", *settings)
+            command = f"{self.command} --model {self.model}" if self.model else self.command
+            write_settings(out / "config.yaml", command, *settings)
             return run.finish()
 
 
@@ -163,16 +172,31 @@ class Loader:
             return error
 
 
+@dataclass(frozen=True)
+class SoundLoader:
+    """How the samples of utterances are read, for models that have a front end of their own."""
+
+    audio: AudioConfig
+    contexts: Mapping[str, Context] = field(default_factory=dict)
+
+    def __call__(self, utterance: Utterance) -> Outcome[Sound]:
+        """The utterance, or what went wrong."""
+        try:
+            return Sound.of(utterance.id, samples_of(utterance, self.audio), self.contexts.get(utterance.id))
+        except Exception as error:  # likewise
+            return error
+
+
 def _as_it_is(result: Any) -> Any:  # noqa: ANN401 - any result
     return result
 
 
 def run_utterances(
     utterances: Sequence[Utterance],
-    load: Loader,
+    load: Load[Given],
     run: Run[R],
     batch_seconds: float,
-    process: Process[Out],
+    process: Process[Given, Out],
     store: Callable[[Out], R] = _as_it_is,
     mark: Callable[[], int] = lambda: 0,
 ) -> None:
@@ -195,7 +219,7 @@ def run_utterances(
         for key, outcome in loaded:
             if isinstance(outcome, Exception):
                 run.fail_with(key, outcome)
-        batch = [outcome for _, outcome in loaded if isinstance(outcome, Speech)]
+        batch = [outcome for _, outcome in loaded if not isinstance(outcome, Exception)]
         for speech, found in zip(batch, run_batch(batch, process), strict=True):
             if isinstance(found, Exception):
                 run.fail_with(speech.key, found)

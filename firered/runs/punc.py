@@ -3,16 +3,14 @@
 import logging
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import TypeVar
+from typing import Protocol, TypeVar
 
 from firered.data.datadir import DataDir, write_lines, write_table
 from firered.data.texts import STDIN, Texts, read_texts
 from firered.data.utterance import Utterance
 from firered.data.write import json_line
 from firered.errors import OptionError, Outcome
-from firered.options import write_settings
-from firered.punc.own_marks import OwnMarks
-from firered.punc.punctuate import Punc
+from firered.options import Options, write_settings
 from firered.results import PuncResult, Sentence, Word
 from firered.runs.config import RunConfig
 from firered.runs.ctm import TimedTexts, utterance_words
@@ -23,21 +21,35 @@ from firered.runtime.batches import plan
 
 log = logging.getLogger(__name__)
 
-_OWN_MARKS = "--own-marks"
 SENTENCES = "sentences.jsonl"
 _GROUP = 16  # batches that are sorted, cut into tokens and noted in the journal as a group
 
 Given = TypeVar("Given", str, Sequence[Word])
 
 
+class Punctuator(Protocol):
+    """What punctuates: this project's `Punc`, or another system behind an adapter."""
+
+    @property
+    def config(self) -> Options: ...  # noqa: D102
+    @property
+    def batch_size(self) -> int: ...  # noqa: D102 - tokens of a batch, padded to its longest text
+
+    def punctuate(self, texts: Sequence[str], uttids: Sequence[str]) -> Sequence[Outcome[PuncResult]]: ...  # noqa: D102
+    def sentences(  # noqa: D102
+        self, utterances: Sequence[Sequence[Word]], uttids: Sequence[str], texts: Sequence[str]
+    ) -> Sequence[Outcome[PuncResult]]: ...
+
+
 def run_punc(
     source: str,
     out: Path,
     model: Path | None,
-    punc: Punc | OwnMarks,
+    punc: Punctuator,
     config: RunConfig,
     kind: str = "auto",
     ctm: Path | None = None,
+    command: str = "firered-punc",
 ) -> int:
     """Exit status of punctuating all texts of `source` (see `read_texts`) into `out`.
 
@@ -54,7 +66,7 @@ def run_punc(
     log.info("%s: %d texts, read as %s", source, len(texts.by_id), "Kaldi text" if texts.kaldi else "a text a line")
     data = _folder(source, texts, out)
     timed = _timed(ctm, texts, data)
-    identity = fingerprint("firered-punc", punc.config, model or _OWN_MARKS, *([ctm] if ctm else []))
+    identity = fingerprint(command, punc.config, *(path for path in (model, ctm) if path))
     with Run(out, identity, config, "texts", PuncResult.from_dict) as run:
         inputs = Inputs([Utterance(key, key) for key in texts.by_id], texts.problems, data)
         run.take(inputs, texts.by_id.__getitem__)
@@ -62,7 +74,7 @@ def run_punc(
             run.fail(key, f"{reason}; punctuated without times")
         untimed = {key: text for key, text in texts.by_id.items() if key not in timed.words}
 
-        def in_sentences(utterances: list[Sequence[Word]], keys: list[str]) -> list[Outcome[PuncResult]]:
+        def in_sentences(utterances: list[Sequence[Word]], keys: list[str]) -> Sequence[Outcome[PuncResult]]:
             return punc.sentences(utterances, keys, [texts.by_id[key] for key in keys])
 
         _work(in_sentences, timed.words, lambda words: sum(len(word.text) for word in words), punc, run)
@@ -71,7 +83,7 @@ def run_punc(
             _write_tables(inputs, data, source, run)
         write_table(out / "text", {key: result.punc_text for key, result in run.results.items()})
         _write_sentences(out, run, ctm)
-        write_settings(out / "config.yaml", f"firered-punc {f'--model {model}' if model else _OWN_MARKS}", punc.config)
+        write_settings(out / "config.yaml", f"{command} --model {model}" if model else command, punc.config)
         return run.finish()
 
 
@@ -94,15 +106,15 @@ def _timed(ctm: Path | None, texts: Texts, data: DataDir | None) -> TimedTexts:
 
 
 def _work(
-    process: Callable[[list[Given], list[str]], list[Outcome[PuncResult]]],
+    process: Callable[[list[Given], list[str]], Sequence[Outcome[PuncResult]]],
     given: Mapping[str, Given],
     length: Callable[[Given], int],
-    punc: Punc | OwnMarks,
+    punc: Punctuator,
     run: Run[PuncResult],
 ) -> None:
     """Pass every text that no earlier run has done to `process`, and note each result or failure."""
     left = [(key, 1 + length(text)) for key, text in given.items() if key not in run.results]
-    for keys in plan(left, _GROUP * punc.config.batch_size):
+    for keys in plan(left, _GROUP * punc.batch_size):
         for key, result in zip(keys, process([given[key] for key in keys], keys), strict=True):
             if isinstance(result, Exception):
                 run.fail_with(key, result)

@@ -7,6 +7,7 @@ from collections import deque
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Protocol
 
 import numpy as np
 import soundfile
@@ -21,7 +22,7 @@ from firered.data.names import file_names, write_file_names
 from firered.data.utterance import Utterance
 from firered.data.write import Labelled, json_line, rttm, seconds, segment_id, textgrid
 from firered.errors import DataError, FireRedError, writing
-from firered.options import write_settings
+from firered.options import Options, write_settings
 from firered.output.published import published
 from firered.results import MvadResult, Result, StreamVadResult, VadResult
 from firered.runs.config import RunConfig, VadOutputConfig
@@ -42,12 +43,19 @@ class Detected(Result):
     result: VadResult | StreamVadResult | MvadResult
     frames: int
     duration_s: float
-    offset: str  # without the archive's path, which may change between two runs
+    offset: str  # without the archive's path, which may change between two runs; empty where there are none
 
     @property
     def segments(self) -> list[Labelled]:
         """(start, end, label) of every segment, in order."""
         return self.result.labelled()
+
+
+class Settled(Protocol):
+    """What is written of a detector: its settings, which have the thresholds of its posteriors."""
+
+    @property
+    def config(self) -> Options: ...  # noqa: D102
 
 
 def run_detector(
@@ -77,7 +85,7 @@ def run_detector(
 
 def write_results(
     command: str,
-    detector: Detector,
+    detector: Settled,
     inputs: Inputs,
     output: VadOutputConfig,
     audio: AudioConfig,
@@ -95,9 +103,12 @@ def write_results(
         run: with their results.
         kept: of live audio, which cannot be read again: a file of it as the models took it.
     """
-    probs_scp = {key: place_in(run.out / ARK, found.offset) for key, found in run.results.items()}
+    probs_scp = {key: place_in(run.out / ARK, found.offset) for key, found in run.results.items() if found.offset}
     _write_data_dir(run.out, inputs, run)
-    write_table(run.out / "probs.scp", probs_scp)
+    if probs_scp or not run.results:
+        write_table(run.out / "probs.scp", probs_scp)
+    else:  # a detector without posteriors: scores are of its segments alone
+        (run.out / "probs.scp").unlink(missing_ok=True)
     readable = [replace(recording, rxfilename=kept) for recording in inputs.utterances] if kept else inputs.utterances
     _write_extras(detector, readable, output, AudioConfig() if kept else audio, run, probs_scp)
     write_settings(run.out / "config.yaml", command, detector.config, audio)
@@ -202,7 +213,7 @@ def _utterance_id(recording: str, start: float, end: float, label: str) -> str:
 
 
 def _write_extras(
-    detector: Detector,
+    detector: Settled,
     recordings: Sequence[Utterance],
     output: VadOutputConfig,
     audio: AudioConfig,
@@ -235,6 +246,8 @@ def _write_extras(
                 write_lines(run.out / "textgrid" / f"{name}.TextGrid", lines)
             if (output.save_segments or output.plot) and not recording.rxfilename:
                 raise DataError("--save-segments and --plot need audio; there are only features here")
+            if output.plot and recording.id not in probs_scp:
+                raise DataError("--plot needs posteriors, which this detector does not give")
             if output.save_segments:
                 files = [Path(output.save_segments) / f"{pieces[key]}.wav" for key in segments[recording.id]]
                 _save_segments(files, recording, found.segments, audio)
@@ -297,7 +310,7 @@ def writing_sound(path: Path) -> Iterator[None]:
 
 def _plot(
     path: Path,
-    detector: Detector,
+    detector: Settled,
     recording: Utterance,
     found: Detected,
     probs: str,

@@ -24,7 +24,7 @@ def windows(speech: Speech, longest_s: float, multiple: int = 1) -> list[tuple[i
     longest, total = round(longest_s / speech.front_end.frame_shift_s), len(speech.feats)
     found, start = [], 0
     if total > longest:
-        loudness = speech.feats.mean(1)
+        loudness = speech.front_end.loudness(speech.feats)
         smooth = torch.nn.functional.avg_pool1d(loudness[None, None], 31, 1, 15, count_include_pad=False)[0, 0]
     while total - start > longest:
         first = start + longest // 2

@@ -1,7 +1,7 @@
 """The score of a recogniser's text: everything that the reports are written from."""
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 
@@ -9,12 +9,15 @@ import numpy as np
 
 from firered.scoring.config import SampleConfig
 from firered.scoring.inputs.groups import Groups, groups
+from firered.scoring.inputs.languages import languages_of
 from firered.scoring.inputs.pair import Side, confidences, missing_and_extra
 from firered.scoring.inputs.unseen import Unseen, unseen_of
 from firered.scoring.metrics.bootstrap import Interval, interval, ratio
 from firered.scoring.metrics.calibration import Calibration, calibrate
 from firered.scoring.metrics.error_rate import Aligned, Counts, align_texts, by_kind, confusions, total
 from firered.scoring.text.normalise import Normalizer
+
+_FEW = 0.1  # of the tokens
 
 
 @dataclass
@@ -67,14 +70,38 @@ class AsrScore:
         return sorted(self.confusions.items(), key=lambda item: (-item[1], item[0]))
 
     @property
+    def _share(self) -> float:
+        """Of the references' tokens, how many are characters; 0 where there are none."""
+        tokens = self.total.tokens
+        return self.kinds["characters"].tokens / tokens if tokens else 0.0
+
+    @property
     def rate_name(self) -> str:
-        """WER where the references hold no Han or kana, else CER, as tables of Chinese sets call the mixed rate."""
-        return "CER" if self.kinds["characters"].tokens else "WER"
+        """CER of characters, WER of words, MER of both.
+
+        A few of the other kind change no name: Chinese test sets have English words, and their rate is called CER.
+        """
+        if _FEW < self._share < 1 - _FEW:
+            return "MER"
+        return "WER" if self._share <= _FEW else "CER"
+
+    @property
+    def unit(self) -> str:
+        """What the tokens are, in words."""
+        if self._share in (0, 1):
+            return "characters" if self._share else "words"
+        return f"characters ({100 * self._share:.1f}%) and words, in one stream"
 
 
-def score_texts(reference: Side, hypothesis: Side, rule: Normalizer, config: SampleConfig) -> AsrScore:
-    """The score of one side's texts against another's."""
-    aligned = align_texts(reference.table, hypothesis.table, rule)
+def score_texts(
+    reference: Side, hypothesis: Side, rule: Normalizer, config: SampleConfig, by: Sequence[str] = ()
+) -> AsrScore:
+    """The score of one side's texts against another's; `by` names the tables that group them, none: all.
+
+    Raises:
+        DataError: such a table is not there.
+    """
+    aligned = align_texts(reference.table, hypothesis.table, rule, languages_of(reference))
     missing, extra = missing_and_extra(reference, hypothesis)
     probabilities = confidences(hypothesis.data, "utt2conf")
     errors = [(utterance.counts.errors, utterance.counts.tokens) for utterance in aligned]
@@ -85,7 +112,7 @@ def score_texts(reference: Side, hypothesis: Side, rule: Normalizer, config: Sam
         extra,
         rule.skips_missing,
         interval(np.array(errors, np.int64).reshape(-1, 2), ratio, config),
-        groups(aligned, reference, probabilities),
+        groups(aligned, reference, probabilities, by),
         _calibration(aligned, probabilities),
         rule.note,
         unseen_of(reference, hypothesis) if rule.keeps_invisible else {},

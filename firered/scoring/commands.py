@@ -24,10 +24,11 @@ from firered.scoring.lid import score_lid
 from firered.scoring.punc import score_punc
 from firered.scoring.reports.asr import asr_report
 from firered.scoring.reports.lid import lid_report
-from firered.scoring.reports.provenance import provenance, settings_of
+from firered.scoring.reports.provenance import provenance, settings_of, speed_of
 from firered.scoring.reports.punc import punc_report
 from firered.scoring.reports.report import Report
-from firered.scoring.reports.table import read_results, results_page, with_averages
+from firered.scoring.reports.results import read_results, with_averages
+from firered.scoring.reports.table import results_page
 from firered.scoring.reports.vad import vad_report
 from firered.scoring.text.normalise import normalizer
 from firered.scoring.vad import score_vad
@@ -52,7 +53,7 @@ def _run(
     with writing(out):
         out.mkdir(parents=True, exist_ok=True)
     write_settings(out / "config.yaml", command, *groups, sample, source)
-    report.write(out, made_by, source, settings_of(hypothesis))
+    report.write(out, made_by, source, settings_of(hypothesis), speed_of(hypothesis))
     return report.exit_status(sample)
 
 
@@ -64,7 +65,8 @@ def run_error_rate(
 
     def score(reference_path: Path, hypothesis_path: Path) -> Report:
         reference = read_text(reference_path, config.by_recording)
-        found = score_texts(reference, read_text(hypothesis_path, config.by_recording), normalise, sample)
+        hypothesis = read_text(hypothesis_path, config.by_recording)
+        found = score_texts(reference, hypothesis, normalise, sample, config.by)
         return asr_report(found, reference, source, config)
 
     return _run("firered-score", paths, (rule, config), sample, source, score)

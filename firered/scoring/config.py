@@ -35,6 +35,9 @@ class ErrorRateConfig(Options):
     """What is compared, and what the error report holds."""
 
     by_recording: bool = option(False, "join the texts of a recording's segments in order of time, where there are any")
+    by: tuple[str, ...] = option(
+        (), "group by this table utt2NAME of REF's directory (repeat it for more); without it by all that are there"
+    )
     page_utterances: int = option(2000, "utterances on the HTML page at most, those with most errors first", low=0)
     confusions: int = option(30, "most frequent confusions shown in score.txt and on the page", low=0)
 

@@ -4,10 +4,11 @@ Frame t of a recording stands for the 10 ms from 0.01 t on, as in the segments t
 many frames as 25 ms windows fit into the recording. A label begins and ends at the frame boundary nearest to it.
 """
 
+import json
 import logging
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
@@ -16,11 +17,12 @@ import numpy as np
 from firered.audio.framing import SAMPLE_RATE, num_frames
 from firered.data.archives import read_matrix
 from firered.data.datadir import DataDir
+from firered.data.lines import read_lines
 from firered.errors import DataError
 from firered.scoring.config import SampleConfig, VadScoreConfig
 from firered.scoring.inputs.groups import UNKNOWN
 from firered.scoring.inputs.labels import Labels, Span, read_labels, read_uem
-from firered.scoring.inputs.pair import numbers
+from firered.scoring.inputs.pair import need_common, numbers
 from firered.scoring.metrics.bootstrap import Interval, interval
 from firered.scoring.metrics.frames import FRAMES_PER_S, FrameCounts, Roc, resampled_rate
 
@@ -76,6 +78,7 @@ class VadScore:
     intervals: dict[str, Interval | None]
     missing: list[str]
     extra: list[str]
+    drafts: int = 0  # recordings whose labels are a detector's, which nobody has corrected
 
 
 def score_vad(reference: Path, hypothesis: Path, config: VadScoreConfig, sample: SampleConfig) -> VadScore:
@@ -89,8 +92,10 @@ def score_vad(reference: Path, hypothesis: Path, config: VadScoreConfig, sample:
         raise DataError(f"{reference}: names no recordings")
     posteriors = DataDir(hypothesis).table("probs.scp") if hypothesis.is_dir() else None
     segments = _segments(hypothesis, config, posteriors)
-    known = set(posteriors or {}) | set(segments.spans if segments else {})
-    seconds = _durations(reference, hypothesis, labels, segments)
+    listed = _listed(hypothesis)
+    known = set(posteriors or {}) | set(segments.spans if segments else {}) | set(listed)
+    need_common(labels.spans, known, hypothesis)
+    seconds = listed | _durations(reference, hypothesis, labels, segments)
     scored = read_uem(Path(config.uem)) if config.uem else None
     recordings = []
     for key in sorted(labels.spans):
@@ -99,13 +104,27 @@ def score_vad(reference: Path, hypothesis: Path, config: VadScoreConfig, sample:
         recordings.append(_recording(key, frames, labels, probs, segments, scored))
     missing = sorted(labels.spans.keys() - known)
     languages = (DataDir(reference).utt2lang if reference.is_dir() else None) or {}
-    return _score(recordings, languages, config.threshold, sample, missing, sorted(known - labels.spans.keys()))
+    score = _score(recordings, languages, config.threshold, sample, missing, sorted(known - labels.spans.keys()))
+    drafts = (DataDir(reference).table("drafts") if reference.is_dir() else None) or {}
+    return replace(score, drafts=len(drafts.keys() & labels.spans.keys()))
 
 
 def _segments(hypothesis: Path, config: VadScoreConfig, posteriors: Mapping[str, str] | None) -> Labels | None:
     """The segments that were found; a directory of posteriors need not have any."""
     has_segments = not hypothesis.is_dir() or any((hypothesis / name).is_file() for name in ("rttm", "segments"))
     return read_labels(hypothesis, config) if has_segments or posteriors is None else None
+
+
+def _listed(hypothesis: Path) -> dict[str, float]:
+    """Seconds of the recordings that a detector has been through, those without speech included, by its vad.jsonl."""
+    file = hypothesis / "vad.jsonl"
+    if not file.is_file():
+        return {}
+    try:
+        found = [json.loads(line) for _, line in read_lines(file)]
+        return {str(result["uttid"]): float(result["dur"]) for result in found}
+    except (ValueError, KeyError, TypeError) as error:
+        raise DataError(f"{file}: not what firered-vad writes ({type(error).__name__}: {error})") from None
 
 
 def _posteriors(table: Mapping[str, str], key: str) -> np.ndarray:

@@ -17,6 +17,11 @@ class SystemConfig(Options):
     punc: bool = option(True, "punctuate the text and cut it into sentences")
     events: bool = option(False, "also find stretches of speech, singing and music (FireRedVAD/AED)")
     asr_type: str = option("", f"kind of recognition model ({', '.join(FAMILIES)}), if not that of the directory")
+    asr_model: str | None = option(
+        None,
+        "recognition model that lies elsewhere: its directory, or its name on Hugging Face",
+        model="",
+    )
     route: str = option("", "other recognition models for some languages: 'yue=DIR,en=DIR'")
     share_seconds: float = option(
         1200.0, "recordings share batches until they hold so many seconds of speech; 0: one at a time", low=0

@@ -43,6 +43,8 @@ def recogniser_of(models: Models, config: SystemConfig) -> tuple[Path, Family]:
         ModelError: it is missing; the message names how to get it.
         OptionError: there is no family of the name that the configuration gives.
     """
+    if config.asr_model:
+        return find(config.asr_model, config.asr_type)
     if not isinstance(models, Mapping):
         return find(models, config.asr_type)
     for family in [named(config.asr_type)] if config.asr_type else FAMILIES.values():
@@ -66,7 +68,7 @@ def model_dirs(models: Models, config: SystemConfig, asr: RecogniserConfig | Non
     if config.asr:
         directory, family = recogniser_of(models, config)
         places[_place_name(family)] = directory
-        punctuates = (asr or family.config()).punctuates and not config.routes()  # the recogniser itself
+        punctuates = family.punctuates(directory, asr or family.config()) and not config.routes()
         if config.punc and not punctuates:
             places[PUNC] = find_model(Path(by_name.get(PUNC, MODELS)), PUNC)
         if family.times == "align_model":

@@ -1,6 +1,7 @@
 """Files of model directories as bytes: a folder, a pipe, a device or a pointer in a file's place is named, not read."""
 
 import json
+import re
 import stat
 from pathlib import Path
 from typing import Any
@@ -8,6 +9,8 @@ from typing import Any
 from firered.errors import ModelError
 
 _LFS = b"version https://git-lfs"
+_LFS_SIZE = re.compile(rb"(?m)^size ([0-9]{1,18})$")
+_HEAD = 1024  # bytes; no pointer is longer
 _LARGEST_JSON = 64 << 20
 FETCH = "fetch it again"  # what to do about a damaged file, unless it was made here
 _SHOWN = 40  # characters of a text that stands where none belongs
@@ -24,16 +27,18 @@ def check_file(path: Path, *, may_be_empty: bool = False, remedy: str = FETCH) -
         if not stat.S_ISREG(mode):
             raise ModelError(f"{path}: not a file but {_kind(mode)}; put the model's own file there")
         with path.open("rb") as file:
-            head = file.read(64)
+            head = file.read(_HEAD)
     except (OSError, ValueError) as error:  # ValueError: a NUL in the name
         raise ModelError(f"{path}: cannot be read ({getattr(error, 'strerror', None) or error})") from error
     if head.startswith(_LFS):
+        size = _LFS_SIZE.search(head)
+        wanted = f" of {int(size[1])} bytes" if size else ""
         raise ModelError(
-            f"{path}: a pointer of Git LFS, not the file itself; run `git lfs pull` there, or fetch it again"
+            f"{path}: a pointer of Git LFS, not the file itself{wanted}; run `git lfs pull` there, or fetch it again"
         )
     if not head and not may_be_empty:
         raise ModelError(f"{path}: empty; {remedy}")
-    return head
+    return head[:64]
 
 
 def read_file(path: Path, limit: int) -> bytes:

@@ -49,6 +49,12 @@ _ALIASES = {
 }
 _CODE = {name.lower(): row[0] for row in _ROWS for name in row} | _ALIASES
 AUTO = "auto"
+# The three letters of ISO 639-3 that some models name languages by.
+_ISO_639_3 = """
+cmn eng yue jpn kor vie ind tha zlm tgl arb hin bul hrv ces dan nld est fin ell hun gle lvs lit mlt pol por ron slk slv
+swe
+"""
+_THREE = dict(zip(CHINESE_NAME, _ISO_639_3.split(), strict=True))
 
 
 def code_of(name: str) -> str | None:
@@ -61,6 +67,16 @@ def code_of(name: str) -> str | None:
     wanted = name.strip().lower()
     first, _, dialect = wanted.replace("_", " ").replace("-", " ").partition(" ")
     return _CODE.get(wanted) or (_CODE.get(dialect) if dialect == "yue" else None) or _CODE.get(first)
+
+
+def three_letters(code: str) -> str | None:
+    """The three letters of a language's code; None: unknown."""
+    return _THREE.get(code)
+
+
+def two_letters(code: str) -> str | None:
+    """The usual code of a language that is given by three letters; None: unknown."""
+    return next((short for short, long in _THREE.items() if long == code.lower()), None)
 
 
 def listed(codes: Sequence[str]) -> str:

@@ -16,7 +16,7 @@ from firered.text.tokenizer import WORD_START
 SPEECH, BOS, EOS, PAD = "<speech>", "<|im_start|>", "<|im_end|>", "<|endoftext|>"
 PROMPT = f"{BOS}user\n{SPEECH}请转写音频为文字{EOS}\n{BOS}assistant\n"
 
-_FILES = ("tokenizer.json", "vocab.json")
+TOKENIZER_FILES = ("tokenizer.json", "vocab.json")
 _MORE_FILES = ("tokenizer_config.json", "special_tokens_map.json", "added_tokens.json")
 _AS_BYTES = "firered-as-bytes"
 T = TypeVar("T", bound="ChatTokenizer")
@@ -114,9 +114,9 @@ def load_tokenizer(folder: Path) -> PreTrainedTokenizerBase:
     Raises:
         ModelError: its files are missing or damaged.
     """
-    if not any((folder / name).exists() for name in _FILES):
-        raise ModelError(f"{folder}: no tokenizer here ({' or '.join(_FILES)})")
-    for path in (folder / name for name in (*_FILES, *_MORE_FILES) if (folder / name).exists()):
+    if not any((folder / name).exists() for name in TOKENIZER_FILES):
+        raise ModelError(f"{folder}: no tokenizer here ({' or '.join(TOKENIZER_FILES)})")
+    for path in (folder / name for name in (*TOKENIZER_FILES, *_MORE_FILES) if (folder / name).exists()):
         read_json(path)
     with _named(folder):
         return AutoTokenizer.from_pretrained(folder, local_files_only=True, trust_remote_code=False)

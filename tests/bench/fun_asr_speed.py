@@ -14,21 +14,25 @@ import subprocess
 import sys
 import tempfile
 import time
+from base64 import b64encode
+from itertools import islice, product
 from pathlib import Path
 
 import torch
+from tokenizers import AddedToken
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from bench.llm_speed import noise, peak_gb
-from support.tiny_fun_asr import write_config
+from support.tiny_fun_asr import tokenizer, write_config
 
 from firered.asr.config import FunAsrConfig
 from firered.asr.families.fun_asr import FunAsr
-from firered.models.fun_asr_checkpoint import WEIGHTS, published_shapes
+from firered.models.fun_asr_checkpoint import CTC_VOCABULARY, WEIGHTS, published_shapes
 from firered.models.fun_asr_config import CONFIG, CheckpointConfig
 from firered.runtime.context import Context
 from firered.runtime.speech import Speech
+from firered.text.bpe_tokenizer import SPECIAL
 
 SANM = {"output_size": 512, "attention_heads": 4, "linear_units": 2048, "num_blocks": 50, "tp_blocks": 20}
 SANM |= {"kernel_size": 11}
@@ -37,11 +41,21 @@ CTC = {"ffn_dim": 2048, "llm_dim": 512, "encoder_dim": 512, "n_layer": 5}
 QWEN3 = {"model_type": "qwen3", "vocab_size": 151936, "hidden_size": 1024, "intermediate_size": 3072}
 QWEN3 |= {"num_hidden_layers": 28, "num_attention_heads": 16, "num_key_value_heads": 8, "head_dim": 128}
 QWEN3 |= {"tie_word_embeddings": True, "rope_theta": 1000000, "max_position_embeddings": 40960}
+CTC_WORDS = 60515
+# Words of the prompt that are one token each to the published tokenizer; a byte each they would make it twice as long.
+PROMPT_WORDS = ("system", "user", "assistant", "You", " are", " a", " helpful", " assistant", "语音", "转", "写", "：")
 
 
 def write_checkpoint(directory: Path) -> None:
-    """The published layout: bfloat16, with a CTC head of as many tokens as the tiny vocabulary has."""
-    write_config(directory, SANM, ADAPTOR, CTC, QWEN3)
+    """The published layout and sizes, in bfloat16, and prompts of as many tokens as the published tokenizer makes."""
+    write_config(directory, SANM, ADAPTOR, CTC, QWEN3, ctc_vocab_size=CTC_WORDS)
+    words = product(range(256), repeat=3)
+    pieces = [*(bytes([byte]) for byte in range(256)), *map(bytes, islice(words, CTC_WORDS - len(SPECIAL) - 256))]
+    lines = [f"{b64encode(piece).decode()} {rank}\n" for rank, piece in enumerate(pieces)]
+    (directory / CTC_VOCABULARY).write_text("".join(lines))
+    tokens = tokenizer()
+    tokens.add_tokens([AddedToken(word, normalized=False) for word in PROMPT_WORDS])
+    tokens.save_pretrained(directory / "Qwen3-0.6B")
     shapes = published_shapes(directory, CheckpointConfig.read(directory / CONFIG))
     torch.manual_seed(0)
     table = torch.randn(1 << 24)

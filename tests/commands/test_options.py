@@ -33,6 +33,7 @@ COMMANDS = {
     "firered-asr": [AsrConfig, AudioConfig, ComputeConfig, RunConfig],
     "firered-lid": [LidConfig, AudioConfig, ComputeConfig, RunConfig],
     "firered-punc": [PuncConfig, ComputeConfig, RunConfig],
+    "firered-peer": [],
     "firered-download": [],
     "firered-score": [NormalizerConfig, ErrorRateConfig, SampleConfig, SourceConfig],
     "firered-table": [TableConfig],

@@ -5,9 +5,12 @@ import subprocess
 
 import pytest
 import yaml
+from support.paths import EGS
 from support.scoring_sides import call, rows_of, score_of, write_side
 
 from firered.cli import score as cli
+from firered.data.speed import Speed
+from firered.models.parameters import parameters_of
 
 REF = {"a-1": "你好，世界", "a-2": "打开 Wi-Fi", "b-1": "再见", "b-2": ""}
 HYP = {"a-1": "你号世界啊", "a-2": "打开 wi-fi", "b-2": "嗯", "c-1": "多余"}
@@ -32,9 +35,10 @@ def test_everything_is_counted_and_written(sides, monkeypatch, caplog):
     integers = {"errors": 5, "substitutions": 1, "deletions": 2, "insertions": 2, "tokens": 9, "correct": 6}
     assert {name: score[name] for name in integers} == integers
     assert all(type(score[name]) is int for name in integers)
-    assert score["metrics"]["CER%"]["value"] == pytest.approx(500 / 9)
-    low, high = score["metrics"]["CER%"]["interval"]
+    assert score["metrics"]["MER%"]["value"] == pytest.approx(500 / 9)
+    low, high = score["metrics"]["MER%"]["interval"]
     assert low <= 500 / 9 <= high
+    assert score["unit"] == "characters (88.9%) and words, in one stream"
     others = ("utterances", "missing", "extra", "empty_references", "sentence_errors", "normalizer")
     assert [score[name] for name in others] == [4, 1, 1, 1, 3, "firered"]
     assert score["kinds"]["words"] == dict.fromkeys(integers, 0) | {"tokens": 1, "correct": 1}
@@ -64,6 +68,21 @@ def test_groups_add_up_to_the_whole(sides, monkeypatch):
         for column in ("tokens", "errors", "substitutions", "deletions", "insertions", "missing"):
             assert sum(int(row[column]) for row in rows) == score[column]
     assert rows_of(sides[2] / "by_speaker.tsv")["b"]["rate"] == "150.00"
+
+
+def test_groups_are_in_the_json_the_text_and_the_page(sides, monkeypatch):
+    write_side(sides[0], utt2env={"a-1": "park", "a-2": "park", "b-1": "shop", "b-2": "shop"})
+    call(monkeypatch, *sides, "--by", "env")
+    score = score_of(sides[2])
+    assert list(score["groups"]) == ["env", "length", "confidence"]
+    park, shop = score["groups"]["env"].values()
+    assert park["errors"] + shop["errors"] == score["errors"]
+    assert (park["utterances"], shop["missing"]) == (2, 1)
+    text = (sides[2] / "score.txt").read_text(encoding="utf-8")
+    assert re.search(rf"^\| park +\| +2 +{park['tokens']} ", text, re.M)
+    page = (sides[2] / "errors.html").read_text(encoding="utf-8")
+    assert f'["park", 2, {park["tokens"]}, ' in page
+    assert (sides[2] / "by_env.tsv").is_file()
 
 
 def test_alignments_for_other_tools(sides, monkeypatch):
@@ -186,3 +205,18 @@ def test_the_first_word_chooses_the_command(monkeypatch, capsys, task):
 
 def test_the_command_has_its_line_in_lists():
     assert cli.score.__doc__.startswith("Score recognised text")
+
+
+def test_speed_and_parameters_are_copied_from_what_made_the_hypothesis(sides, monkeypatch):
+    (sides[1] / "speed.json").write_text("\n".join(Speed(3, 10.0, 2.5, 100.0, None, "a machine", 2).lines()))
+    vad = EGS / "mini/models/FireRedVAD/VAD"
+    call(monkeypatch, *sides, "--model", vad)
+    score = score_of(sides[2])
+    assert (score["speed"]["rtf"], score["speed"]["peak_memory_mb"]) == (0.25, 100.0)
+    assert score["provenance"]["parameters"] == parameters_of(vad, vad / "model.pth.tar") > 1000
+    text = (sides[2] / "score.txt").read_text(encoding="utf-8")
+    assert "speed       real-time factor 0.2500, 100 MB at most, a machine, 2 threads" in text
+    (sides[1] / "speed.json").unlink()
+    call(monkeypatch, *sides)
+    score = score_of(sides[2])
+    assert (score["speed"], score["provenance"]["parameters"]) == (None, None)

@@ -18,6 +18,7 @@ from support.signals import noise, sine, write_wav
 from support.tools import needs_ffmpeg
 
 from firered.cli.main import main
+from firered.data.speed import SPEED
 
 FIRERED = Path(sys.executable).with_name("firered")
 
@@ -51,7 +52,7 @@ def results(out):
 
 
 def files_of(out):
-    return {path.name: path.read_bytes() for path in out.iterdir() if not path.name.startswith(".")}
+    return {path.name: path.read_bytes() for path in out.iterdir() if not path.name.startswith((".", SPEED))}
 
 
 def failed(out):

@@ -24,7 +24,11 @@ from firered.system.config import SystemConfig
 from firered.system.system import Modules, System
 from firered.text.bpe_tokenizer import SPECIAL, BpeTokenizer
 from firered.text.fun_asr import Request, clean, without_marks
+from firered.text.fun_asr_context import Known, context_block, new_context_block
 from firered.text.llm_tokenizer import ChatTokenizer
+from firered.text.replacing import Replacer, replaced
+from firered.train.data.fun_asr import Line, example
+from firered.train.objectives.tokens import token_loss
 
 TOLERANCE = 1e-5  # of a tensor's largest value
 CODES = {"中文": "zh", "英文": "en", None: None}
@@ -267,8 +271,6 @@ def test_prompts_and_cleaning(expected, default):
             default.loaded, config=replace(config, system_prompt=case["sys_prompt"], thinks=case["do_think"])
         )
         context = Context(prefix=case["prev_text"] or "")
-        if case["prev_text"] is None:
-            continue
         before, after = (loaded.tokenizer.ids_of(text) for text in loaded.prompt(context, True))
         heard = case["source_ids"].count(0)
         assert [*before, *[0] * heard, *after] == case["source_ids"]
@@ -346,3 +348,60 @@ def test_a_long_recording_through_the_system(default, expected):
     assert [word.text for word in transcript.words] == [text for text, _ in words]
     assert np.allclose([word.start_s for word in transcript.words], [start for _, start in words], atol=0.002)
     assert transcript.status == "ok"
+
+
+# There Latin letters have no sound at all, so that a Latin target replaces every Latin word; here it replaces none.
+LATIN = {"pythonpythonpython": "use the pithon code"}
+
+
+def test_correction_of_finished_text(expected):
+    latin = []
+    for case in expected["postprocess_hotwords"]:
+        matches = Replacer.of(case["hotwords"], case["threshold"]).matches(case["text"])
+        if case["out"] in LATIN:
+            latin.append(case["out"])
+            assert replaced(case["text"], matches) == LATIN[case["out"]]
+            continue
+        assert replaced(case["text"], matches) == case["out"]
+        assert [{**vars(match), "score": round(match.score, 3)} for match in matches] == case["matches"]
+    assert latin == list(LATIN)
+
+
+def test_context_blocks_of_training_prompts(expected):
+    for case in expected["context_prompts"]:
+        item, english = case["item"], case["lang"] == "en"
+        known = Known(
+            history=item.get("hist_context", ""),
+            first_pass=item.get("one_pass_result", ""),
+            hotwords=item.get("hotwords", ()),
+            found_hotwords=item.get("asr_hotwords", ()),
+        )
+        assert context_block(known, english=english) == case["MultiContextPrompt"]
+        assert context_block(known, english=english, history=True) == case["MultiContextPrompt_hist"]
+        assert new_context_block(known, english=english) == case["MultiContextPromptNew"]
+
+
+def test_training_lines(default, expected):
+    """Input, labels, loss and share of right tokens of a published line of data."""
+    loaded = default.loaded
+    for case in expected["train"]:
+        asked = f"{Request(itn=case['itn'])}<|startofspeech|>!{case['wav']}<|endofspeech|>"
+        messages = [
+            {"role": "system", "content": "You are a helpful assistant."},
+            {"role": "user", "content": asked},
+            {"role": "assistant", "content": case["target"]},
+        ]
+        line = Line.parse(json.dumps({"messages": messages, "speech_length": 100, "text_length": 9}), "train.jsonl:1")
+        rows, lengths = loaded.rows([speech_of(default, line.path)])
+        made = example(line, loaded.tokenizer, loaded.heard(rows.shape[1]))
+        assert made.ids == case["input_ids"]
+        assert made.labels == case["labels"]
+        with torch.inference_mode():
+            heard = loaded.encoder.adaptor(loaded.encoder.encode(rows, lengths), lengths)[0][0, : len(made.speech)]
+            embeds = loaded.llm.get_input_embeddings()(torch.tensor(made.ids))
+            embeds[made.speech.start : made.speech.stop] = heard
+            logits = loaded.llm(inputs_embeds=embeds[None]).logits
+            loss = token_loss(logits[:, :-1], torch.tensor([made.labels[1:]]))
+        assert int(loss.counts["tokens"]) == case["weight"]
+        assert float(loss.loss / loss.counts["tokens"]) == pytest.approx(case["loss"], rel=1e-4)
+        assert float(loss.counts["correct"] / loss.counts["tokens"]) == pytest.approx(case["acc"])

@@ -32,7 +32,7 @@ def test_a_copy_is_as_good_as_the_release(name, tmp_path):
     wanted, found = write(recipe, tmp_path / "release", release), write(recipe, tmp_path / "copied", copy)
     assert sorted(found) == sorted(wanted)
     for set_name, data in found.items():
-        tables = ["text", "utt2lang", "text.raw"] + ["utt2spk"] * (recipe != "wenetspeech")
+        tables = ["text", "utt2lang", "utt2dialect", "text.raw"] + ["utt2spk"] * (recipe != "wenetspeech")
         for table in tables:
             assert data.table(table) == wanted[set_name].table(table), f"{set_name}/{table}"
         assert lengths(data) == pytest.approx(lengths(wanted[set_name]), abs=0.001)
@@ -69,7 +69,7 @@ def test_bad_rows_are_listed_and_the_others_go_on(tmp_path):
     assert sorted(data.text) == ["1000001_aaaa0002", "1000002_bbbb0001", "1_d"]
     assert data.text["1_d"] == "好"
     skipped = (tmp_path / "out/kespeech/data/skipped.txt").read_text()
-    of_the_rows = "1_a no audio: row 0", "1_b row 1 of ", "parquet:2 row 2 of", "1_d the id stands", "1_e no language"
+    of_the_rows = "1_a no audio: row 0", "1_b row 1 of ", "parquet:2 row 2 of", "1_d the id stands", "1_e no dialect"
     for reason in of_the_rows:
         assert reason in skipped
         assert reason in shown

@@ -1,6 +1,8 @@
 """Layouts that people have, beside those that the corpora are described with, and what is said where one is another."""
 
+import shutil
 import subprocess
+from pathlib import Path
 
 import pytest
 from support.corpora import EGS, lay_out, prepare_of
@@ -113,8 +115,73 @@ def test_numbers_of_wenetspeech_chuan_are_checked(tmp_path, caplog):
 def test_the_evaluation_data_of_aishell2_by_its_own_name(tmp_path):
     corpus = lay_out("aishell2", tmp_path)
     (corpus / "AISHELL-2").rename(corpus / "AISHELL-DEV-TEST-SET")
-    assert len(write("aishell2", tmp_path / "out", corpus)["aishell2"].text) == 2
-    assert len(write("aishell2", tmp_path / "out", corpus / "AISHELL-DEV-TEST-SET")["aishell2"].text) == 2
+    for place in (corpus, corpus / "AISHELL-DEV-TEST-SET"):
+        found = write("aishell2", tmp_path / "out", place)
+        assert [len(found[name].text) for name in ("aishell2", "aishell2-android", "aishell2-mic")] == [2, 2, 2]
+
+
+def test_channels_of_aishell2_may_be_spelt_with_other_capitals(tmp_path):
+    corpus = lay_out("aishell2", tmp_path)
+    (corpus / "AISHELL-2/Mic").rename(corpus / "AISHELL-2/MIC")
+    assert len(write("aishell2", tmp_path / "out", corpus, sets=["aishell2-mic"])["aishell2-mic"].text) == 2
+
+
+def test_another_language_of_fleurs_is_a_set_of_its_own_code(tmp_path):
+    corpus = lay_out("fleurs", tmp_path)
+    for folder, name in (("th_th", "fleurs-th"), ("yue_hant_hk", "fleurs-yue"), ("es_419", "fleurs-es")):
+        shutil.copytree(corpus / "data/en_us", corpus / "data" / folder)
+        found = write("fleurs", tmp_path / "out", corpus, sets=[name])
+        assert list(found) == [name]
+        assert set(found[name].utt2lang.values()) == {name.removeprefix("fleurs-")}
+
+
+def test_a_language_of_fleurs_that_is_not_there_does_not_stop_the_other(tmp_path):
+    corpus = lay_out("fleurs", tmp_path)
+    shutil.rmtree(corpus / "data/cmn_hans_cn")
+    with pytest.raises(DataError) as error:
+        write("fleurs", tmp_path / "out", corpus, sets=["fleurs-zh", "fleurs-en"])
+    assert "fleurs-zh: " in str(error.value)
+    assert "hf download google/fleurs" in str(error.value)
+    assert (tmp_path / "out/sets").read_text() == "fleurs-en\n"
+
+
+def test_languages_of_common_voice_that_are_not_there_are_warned_about(tmp_path, caplog):
+    found = write("commonvoice", tmp_path / "out", lay_out("commonvoice_asr", tmp_path))
+    assert sorted(found) == ["commonvoice-th", "commonvoice-zh"]
+    assert "expected 5 languages, found 2; without commonvoice-en, commonvoice-id, commonvoice-vi" in caplog.text
+
+
+def test_archives_of_gigaspeech2_are_read_as_they_are(tmp_path):
+    def texts_and_bytes(out):
+        found = write("gigaspeech2", tmp_path / out, corpus)
+        audio = {key: Path(path).read_bytes() for data in found.values() for key, path in data.wav_scp.items()}
+        return {name: data.text for name, data in found.items()}, audio
+
+    corpus = lay_out("gigaspeech2", tmp_path)
+    unpacked = texts_and_bytes("unpacked")
+    for language in ("id", "th", "vi"):
+        folder = corpus / "data" / language
+        subprocess.run(["tar", "-czf", folder / "test.tar.gz", "-C", folder, "test"], check=True)
+        shutil.rmtree(folder / "test")
+    assert texts_and_bytes("packed") == unpacked
+    assert len(unpacked[1]) == 4
+
+
+@pytest.mark.parametrize("heading", ["segment_id\ttext", "ID\tDuration\tText"])
+def test_tables_of_gigaspeech2_may_name_their_columns(heading, tmp_path):
+    corpus = lay_out("gigaspeech2", tmp_path) / "data"
+    more = "1.5\t" * (heading.count("\t") - 1)
+    (corpus / "th/test.tsv").write_text(f"{heading}\ntest/1/7/1-7-0.wav\t{more}สวัสดี\n")
+    data = write("gigaspeech2", tmp_path / "out", corpus, sets=["gigaspeech2-th"])["gigaspeech2-th"]
+    assert data.text == {"1-7-0": "สวัสดี"}
+
+
+def test_recordings_of_gigaspeech2_without_a_transcript_are_listed(tmp_path):
+    corpus = lay_out("gigaspeech2", tmp_path)
+    (corpus / "data/id/test.tsv").write_text("0-100-1\tSELAMAT PAGI\n")
+    data = write("gigaspeech2", tmp_path / "out", corpus, sets=["gigaspeech2-id"])["gigaspeech2-id"]
+    assert list(data.text) == ["0-100-1"]
+    assert "0-100-2 not in " in (tmp_path / "out/gigaspeech2-id/data/skipped.txt").read_text()
 
 
 def test_fleurs_lid_has_as_many_languages_as_the_report():
@@ -140,10 +207,24 @@ def test_ami_as_it_comes(layout, tmp_path):
     assert "dev00.Array1-01 another stream" in (tmp_path / "out/ami/data/skipped.txt").read_text()
 
 
+@pytest.mark.parametrize("place", ["testset", "TEN-VAD-TestSet", ""])
+def test_ten_vad_as_it_comes_and_as_it_was_called(place, tmp_path):
+    corpus = lay_out("ten_vad", tmp_path)
+    if not place:
+        corpus = corpus / "testset"
+    elif place != "testset":
+        (corpus / "testset").rename(corpus / place)
+    data = write("ten_vad", tmp_path / "out", corpus)["ten-vad"]
+    speech = [tuple(line.split()[3:5]) for lines in data.lines("rttm").values() for line in lines]
+    assert speech == [("0.103", "0.201"), ("0.000", "0.250"), ("0.300", "0.200")]
+
+
 @pytest.mark.parametrize(
     ("recipe", "layout"),
     [("aishell", "aishell"), ("librispeech", "librispeech"), ("ami_vad", "ami"), ("magichub", "magichub"),
-     ("wenetspeech_yue", "wenetspeech_yue"), ("fleurs_lid", "fleurs"), ("commonvoice_lid", "commonvoice")],
+     ("wenetspeech_yue", "wenetspeech_yue"), ("fleurs_lid", "fleurs"), ("commonvoice_lid", "commonvoice"),
+     ("fleurs", "fleurs"), ("commonvoice", "commonvoice_asr"), ("gigaspeech2", "gigaspeech2"),
+     ("aishell2", "aishell2")],
 )  # fmt: skip
 def test_hidden_files_are_passed_over(recipe, layout, tmp_path):
     corpus = lay_out(layout, tmp_path)
@@ -179,8 +260,13 @@ def test_links_to_folders_are_followed_once(tmp_path):
         ("opencpop", "segments/test.txt", "wenet.org.cn"),
         ("librispeech", "test-other", "openslr.org/12"),
         ("fleurs_lid", "data/<language>/test.tsv", "hf download google/fleurs"),
+        ("fleurs", "data/<language>/test.tsv", "hf download google/fleurs"),
+        ("commonvoice", "{zh-CN,en,id,th,vi}/test.tsv", "commonvoice.mozilla.org"),
+        ("gigaspeech2", "data/<language>/test.tsv", "hf download speechcolab/gigaspeech2"),
         ("commonvoice_lid", "<language>/test.tsv", "commonvoice.mozilla.org"),
         ("ami_vad", "*.rttm", "amicorpus/<meeting>/audio"),
+        ("noise", "/utt2env", "a data directory, or a folder of audio with the tables text and utt2env"),
+        ("code_switching", "*.parquet", "daily_dialogue_mixed_chinese_english_speech_tts"),
         ("punc", "en.txt and en/text", "of your own"),
     ],
 )

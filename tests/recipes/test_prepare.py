@@ -22,6 +22,8 @@ def write(recipe, out, *corpora, sets=(), allow_missing=False):
     return {name: DataDir(out / name / "data") for name in (out / "sets").read_text().split()}
 
 
+TEN = ("testset-audio-01", "testset-audio-02")
+
 # recipe: corpora, and of each set the tables that matter; {} stands for the corpora's folder, {out} for the output's
 EXPECTED = {
     "aishell": (
@@ -48,7 +50,12 @@ EXPECTED = {
                     key: f"{{}}/aishell2/AISHELL-2/iOS/test/wav/{spk}/{key}.wav"
                     for key, spk in (("IT0011W0001", "T0011"), ("IT0012W0001", "T0012"))
                 },
-            }
+            },
+            "aishell2-android": {
+                "text": {"AT0011W0001": "换一首歌", "AT0012W0001": "去找ATM取頫 钱吧"},
+                "utt2lang": {"AT0011W0001": "zh", "AT0012W0001": "zh"},
+            },
+            "aishell2-mic": {"utt2spk": {"MT0011W0001": "T0011", "MT0012W0001": "T0012"}},
         },
     ),
     "kespeech": (
@@ -60,7 +67,7 @@ EXPECTED = {
                     "1000001_aaaa0002": "水果卖完了",
                     "1000002_bbbb0001": "明天再说",
                 },
-                "utt2lang": {
+                "utt2dialect": {
                     "1000001_aaaa0001": "Southwestern",
                     "1000001_aaaa0002": "Jiang-Huai",
                     "1000002_bbbb0001": "Mandarin",
@@ -142,9 +149,53 @@ EXPECTED = {
             "librispeech-test-other": {"text": {"367-130732-0000": "LOBSTERS AND CRABS"}},
         },
     ),
-    "fleurs_en": (
+    "fleurs": (
         ["fleurs"],
-        {"fleurs-en": {"text": {"20001": '"Yes, he said so.'}, "utt2dur": {"20001": "0.5"}}},
+        {
+            "fleurs-en": {
+                "text": {"20001": '"Yes, he said so.'},
+                "utt2dur": {"20001": "0.5"},
+                "utt2lang": {"20001": "en"},
+            },
+            "fleurs-zh": {
+                "text": {"10004": "他说：“好。”", "10005": "他说：“好。”"},
+                "utt2lang": {"10004": "zh", "10005": "zh"},
+                "wav.scp": {key: f"{{}}/fleurs/data/cmn_hans_cn/audio/test/{key}.wav" for key in ("10004", "10005")},
+            },
+            "fleurs-ast": {"text": {"30001": "Dixo que sí."}, "utt2lang": {"30001": "ast"}},
+        },
+    ),
+    "commonvoice": (
+        ["commonvoice_asr"],
+        {
+            "commonvoice-zh": {
+                "text": {
+                    "common_voice_zh-CN_40000001": "他在二零零八年毕业。",
+                    "common_voice_zh-CN_40000002": "“好”，她说。",
+                },
+                "utt2lang": dict.fromkeys(("common_voice_zh-CN_40000001", "common_voice_zh-CN_40000002"), "zh"),
+                "utt2spk": {
+                    "common_voice_zh-CN_40000001": "d4d4d4d4d4d4",
+                    "common_voice_zh-CN_40000002": "e5e5e5e5e5e5",
+                },
+            },
+            "commonvoice-th": {
+                "text": {"common_voice_th_40000001": "ฉันไปโรงเรียน"},
+                "utt2lang": {"common_voice_th_40000001": "th"},
+            },
+        },
+    ),
+    "gigaspeech2": (
+        ["gigaspeech2"],
+        {
+            "gigaspeech2-id": {
+                "text": {"0-100-1": "SELAMAT PAGI SEMUANYA", "0-100-2": "TERIMA KASIH"},
+                "utt2lang": {"0-100-1": "id", "0-100-2": "id"},
+                "wav.scp": {key: f"{{}}/gigaspeech2/data/id/test/0/100/{key}.wav" for key in ("0-100-1", "0-100-2")},
+            },
+            "gigaspeech2-th": {"text": {"1-7-0": "สวัสดีครับ"}, "utt2lang": {"1-7-0": "th"}},
+            "gigaspeech2-vi": {"text": {"2-31-4": "CHÚNG TA ĐI THÔI"}, "utt2lang": {"2-31-4": "vi"}},
+        },
     ),
     "fleurs_lid": (
         ["fleurs"],
@@ -194,7 +245,34 @@ EXPECTED = {
         ["fleurs", "fleurs_labels"],
         {"fleurs-vad-102": {"utt2lang": {"10004": "cmn_hans_cn", "10005": "cmn_hans_cn", "30001": "ast_es"}}},
     ),
+    "noise": (
+        ["noise"],
+        {
+            "noise-canteen": {
+                "text": {"rec0001": "请把窗户关上", "rec0002": "今天吃什么"},
+                "wav.scp": {key: f"{{}}/noise/canteen/{key}.wav" for key in ("rec0001", "rec0002")},
+                "utt2env": {"rec0001": "canteen", "rec0002": "canteen"},
+            },
+            "noise-walkstreet": {"text": {"rec0003": "下一站在哪里"}},
+        },
+    ),
+    "code_switching": (
+        ["code_switching"],
+        {
+            "code-switch-a": {
+                "text": {
+                    "cs0001": "明天下午三点的 meeting 改到下周五上午十点半开始吧，记得告诉他们。",
+                    "cs0002": "这个地方的 bug 我来想办法改好，今天晚上之前一定能够改完给你看。",
+                },
+                "wav.scp": {key: f"{{out}}/code-switch-a/data/audio/{key}.wav" for key in ("cs0001", "cs0002")},
+            }
+        },
+    ),
     "ami_vad": (["ami"], {"ami": {"utt2spk": {"dev00": "dev00", "tst00": "tst00"}}}),
+    "ten_vad": (
+        ["ten_vad"],
+        {"ten-vad": {"wav.scp": {name: f"{{}}/ten_vad/testset/{name}.wav" for name in TEN}}},
+    ),
 }
 
 
@@ -211,6 +289,23 @@ def test_layouts(recipe, tmp_path):
             assert found[name].table(table) == rows_wanted, f"{name}/{table}"
         for path in found[name].wav_scp.values():
             assert soundfile.info(path).frames > 0
+
+
+CHINESE = "aishell", "aishell2", "kespeech", "wenetspeech", "wenetspeech_chuan", "opencpop"
+LANGUAGES = {
+    **{recipe: {"zh"} for recipe in CHINESE},
+    "wenetspeech_yue": {"yue"},
+    "magichub": {"yue", "zh"},
+    "librispeech": {"en"},
+}
+
+
+@pytest.mark.parametrize("recipe", LANGUAGES)
+def test_every_utterance_that_is_to_be_recognised_has_its_language(recipe, tmp_path):
+    found = write(recipe, tmp_path / "out", lay_out(recipe, tmp_path / "in"))
+    assert {lang for data in found.values() for lang in data.utt2lang.values()} == LANGUAGES[recipe]
+    for data in found.values():
+        assert data.utt2lang.keys() == data.text.keys()
 
 
 def test_opus_is_converted_once_and_other_audio_is_where_it_was(tmp_path):
@@ -295,6 +390,7 @@ BROKEN = {
     "no audio": ("kespeech", "kespeech", "rm Audio/1000002/phase1/*", "1000002_bbbb0001 no audio"),
     "no text": ("kespeech", "kespeech", "sed -i 1d Tasks/ASR/test/text", "1000001_aaaa0001 is not in all"),
     "no channel": ("aishell2", "aishell2", "mv AISHELL-2/iOS x", "AISHELL2-2018A-EVAL, which is offered"),
+    "one channel": ("aishell2", "aishell2", "mv AISHELL-2/Mic x", "aishell2-mic: "),
     "one table short": ("aishell2", "aishell2", "sed -i 1d */iOS/test/trans.txt", "IT0011W0001 is not in both"),
     "not JSON": ("wenetspeech", "wenetspeech", "sed -i '5s/,/;/' *.json", "not readable as JSON"),
     "JSON cut off": ("wenetspeech", "wenetspeech", "truncate -s 900 *.json", "not readable as JSON"),
@@ -312,9 +408,26 @@ BROKEN = {
     "packed audio": ("fleurs_lid", "fleurs", "cd data/en_us/audio; mv test x; touch test.tar.gz", "it: tar -xf"),
     "samples": ("fleurs_lid", "fleurs", "sed -i s/8000/many/ data/en_us/*.tsv", "20001.wav: 'many' is no number"),
     "no language": ("fleurs_lid", "opencpop", "", "/test.tsv: not there"),
+    "asr packed": ("fleurs", "fleurs", "cd data/en_us/audio; mv test x; touch test.tar.gz", "fleurs-en: "),
+    "asr no English": ("fleurs", "fleurs", "mv data/en_us x", "/data/en_us/test.tsv: not there; "),
+    "asr no text": ("fleurs", "fleurs", "sed -i 's/Dixo[^\t]*//' data/ast_es/test.tsv", "30001 no transcript"),
+    "asr no wav": ("fleurs", "fleurs", "rm data/ast_es/audio/test/30001.wav", "30001 no audio"),
+    "no sentence": ("commonvoice", "commonvoice_asr", "sed -i s/ฉันไปโรงเรียน// th/*.tsv", "th_40000001 no sentence"),
+    "no clip": ("commonvoice", "commonvoice_asr", "rm th/clips/*.mp3", "common_voice_th_40000001 no audio"),
+    "cv elsewhere": ("commonvoice", "commonvoice", "rm -r en", "{zh-CN,en,id,th,vi}/test.tsv: not there; "),
+    "no segment": ("gigaspeech2", "gigaspeech2", "rm data/id/test/0/100/0-100-2.wav", "0-100-2 no recording of this"),
+    "segment twice": ("gigaspeech2", "gigaspeech2", "sed -i p data/th/test.tsv", "1-7-0 the id stands for"),
+    "no tab": ("gigaspeech2", "gigaspeech2", "sed -i 's/\t/ /' data/vi/test.tsv", "test.tsv:1: not `segment<TAB>text`"),
+    "empty segment": ("gigaspeech2", "gigaspeech2", "sed -i 's/\tCH.*/\t/' data/vi/test.tsv", "2-31-4 no text in"),
+    "no giga audio": ("gigaspeech2", "gigaspeech2", "rm -r data/vi/test", "data/vi/test: not there; "),
     "no columns": ("commonvoice_lid", "commonvoice", "sed -i 1s/path/file/ en/*.tsv", "no columns client_id and path"),
     "no labels": ("ami_vad", "ami", "rm *.rttm", "/*.rttm: not there"),
     "labels of others": ("ami_vad", "ami", "sed -i s/dev00/dev01/ *.rttm", "dev00 no labels in"),
+    "no scv": ("ten_vad", "ten_vad", "rm */*.scv", "/testset/*.scv: not there"),
+    "scv cut": ("ten_vad", "ten_vad", "sed -i 's/,0$//' */*01.scv", "8 fields after testset-audio-01 are not start"),
+    "scv label": ("ten_vad", "ten_vad", "sed -i 's/,1,/,2,/' */*01.scv", "0.103,0.304,2: no stretch of time"),
+    "scv alone": ("ten_vad", "ten_vad", "rm */*02.wav", "testset-audio-02 no audio"),
+    "wav alone": ("ten_vad", "ten_vad", "rm */*02.scv", "testset-audio-02 no labels"),
     "no texts": ("punc", "opencpop", "", "expected is any of zh.txt"),
     "not UTF-8": ("punc", "punc", "printf '\\377\\n' >> zh.txt", "not UTF-8"),
 }

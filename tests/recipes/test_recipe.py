@@ -150,7 +150,7 @@ def test_kaldis_own_launcher_drops_in(tiny_vad_models, tmp_path):
 
 
 def test_the_bundled_tour(tmp_path):
-    """What the first command of the README does: every stage on the bundled models and recordings, and their CER.
+    """What the first command of the README does: every stage on the bundled models and recordings, their error rate.
 
     Few errors, no wrong language, and no word too short to be said.
     """
@@ -161,7 +161,7 @@ def test_the_bundled_tour(tmp_path):
     score = json.loads((tmp_path / "exp/score/score.json").read_text())
     assert score["tokens"] > 100
     assert score["missing"] == 0
-    assert f"CER   {100 * score['errors'] / score['tokens']:.2f} %" in done.stdout
+    assert f"MER   {100 * score['errors'] / score['tokens']:.2f} %" in done.stdout
     assert score["errors"] <= 0.03 * score["tokens"]
     spoken = read_table(TOP / "egs/mini/test/utt2lang")
     found = read_table(tmp_path / "exp/lid/utt2lang")

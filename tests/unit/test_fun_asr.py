@@ -6,7 +6,6 @@ from collections import Counter
 
 import numpy as np
 import pytest
-import soundfile
 import torch
 from support.close import assert_same
 from support.tiny_fun_asr import AUDIO, tiny_model, write_config, write_published_form, write_transformers_form
@@ -14,12 +13,8 @@ from support.tiny_fun_asr import AUDIO, tiny_model, write_config, write_publishe
 from firered.asr import families
 from firered.asr.config import FunAsrConfig
 from firered.asr.families.fun_asr import FunAsr
-from firered.audio.config import AudioConfig
-from firered.audio.frames import of_utterance
 from firered.audio.frontend import fbank
-from firered.data.archives import write_matrix
-from firered.data.utterance import Utterance
-from firered.errors import DataError, ModelError, OptionError
+from firered.errors import ModelError, OptionError
 from firered.models.fun_asr_checkpoint import published_shapes
 from firered.models.fun_asr_config import CheckpointConfig
 from firered.runtime.context import Context
@@ -323,20 +318,3 @@ def test_the_published_sizes_have_the_published_number_of_tensors(tmp_path):
     assert sizes["audio_adaptor"] == 12_604_928
     assert sizes["llm"] == 596_049_920
     assert sizes["ctc_decoder"] + sizes["ctc"] == 39_065_827
-
-
-def test_stored_features_of_another_window_are_not_taken(published, tmp_path):
-    """As those of firered-fbank are; where there is audio it is used."""
-    samples = np.random.default_rng(0).normal(0, 3000, 16000).astype(np.float32)
-    write_matrix(tmp_path / "feats.ark", fbank(samples).numpy())
-    soundfile.write(tmp_path / "u.wav", samples.astype(np.int16), 16000)
-    asr, stored = loaded(published), {"feats": str(tmp_path / "feats.ark")}
-    with pytest.raises(DataError, match="it needs the audio"):
-        of_utterance(Utterance("u", "u", **stored), AudioConfig(), asr.front_end)
-    both, audio = (
-        torch.cat(
-            list(of_utterance(Utterance("u", "u", str(tmp_path / "u.wav"), **more), AudioConfig(), asr.front_end))
-        )
-        for more in (stored, {})
-    )
-    assert torch.equal(both, audio)

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from rapidfuzz.distance import Levenshtein
 from support.scoring_sides import write_side
 
+from firered.errors import DataError
 from firered.scoring.asr import score_texts
 from firered.scoring.config import ErrorRateConfig, NormalizerConfig, SampleConfig, SourceConfig
 from firered.scoring.inputs.groups import groups
@@ -309,3 +310,36 @@ def test_groups_by_what_is_known(tmp_path):
 def test_utterances_that_are_their_own_speakers_are_no_groups(tmp_path):
     side = read_text(write_side(tmp_path, text={"a": "你", "b": "好"}, utt2spk={"a": "a", "b": "b"}), False)
     assert groups(align_texts(side.table, side.table, FIRERED), side, {}).keys() == {"length"}
+
+
+ROOMS = {
+    "text": {f"u{number:02d}": "你好" for number in range(30)},
+    "utt2env": {f"u{number:02d}": ("canteen", "subway")[number % 2] for number in range(30)},
+    "utt2snr": {f"u{number:02d}": number % 2 * 5 for number in range(30)},
+    "utt2file": {f"u{number:02d}": f"{number}.wav" for number in range(30)},
+    "utt2lang": {f"u{number:02d}": "zh" for number in range(30)},
+    "utt2env~": {"u00": "an editor's copy"},
+}
+
+
+def groups_of(folder, *by):
+    side = read_text(write_side(folder, **ROOMS), False)
+    return groups(align_texts(side.table, side.table, FIRERED), side, {}, by)
+
+
+def test_groups_by_any_table_of_the_directory(tmp_path):
+    found = groups_of(tmp_path)
+    assert list(found) == ["language", "env", "length"]  # numbers and labels of each one's own tell no groups
+    assert {label: counts.utterances for label, counts in found["env"].items()} == {"canteen": 15, "subway": 15}
+
+
+@pytest.mark.parametrize(
+    ("by", "names"), [(["env"], ["env"]), (["utt2snr", "lang"], ["snr", "language"]), (["language"], ["language"])]
+)
+def test_groups_by_the_tables_that_are_wanted(tmp_path, by, names):
+    assert list(groups_of(tmp_path, *by)) == [*names, "length"]
+
+
+def test_a_table_that_is_not_there_is_named_with_those_that_are(tmp_path):
+    with pytest.raises(DataError, match=r"no utt2place to group by; there are language, env, file, snr$"):
+        groups_of(tmp_path, "place")

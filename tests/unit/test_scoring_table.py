@@ -12,9 +12,11 @@ from support.scoring_sides import call, score_of, write_side
 from firered.cli import table as cli
 from firered.hub.find import system_name
 from firered.scoring.published import averages, published
-from firered.scoring.reports.table import Result, results_page, with_averages
+from firered.scoring.reports.results import Result, with_averages
+from firered.scoring.reports.table import results_page
 
 MANDARIN = ("aishell1", "aishell2", "ws-net", "ws-meeting")
+MADE_BY = {"model_sha256": None, "commit": None, "version": "0", "date": "2026-01-01"}
 PAPERS_RULE = ("--normalizer", "firered-released", "--number-normalization")
 
 
@@ -173,15 +175,150 @@ def test_an_average_without_a_value_is_shown_where_the_papers_print_it():
     assert names("another") == ["Avg-Mandarin-4", "Avg-Mandarin-6", "Avg-All-24"]
 
 
-def test_published_averages_are_those_of_the_published_sets():
+NOT_THE_MEAN = {  # FunAudio-ASR: (table, system): what is printed, and the mean of the rows
+    ("funaudio-asr-2", "Kimi-Audio"): (13.54, 13.44),
+    ("funaudio-asr-4", "FunAudio-ASR w/ NRT"): (11.58, 11.62),
+    ("funaudio-asr-4", "FunAudio-ASR NRT+RL"): (11.45, 11.47),
+    ("funaudio-asr-8", "FunAudio-ASR Offline w/o RL"): (8.78, 8.03),
+    ("funaudio-asr-8", "FunAudio-ASR Offline w/ RL"): (8.42, 7.66),
+    ("funaudio-asr-8", "FunAudio-ASR Streaming w/o RL"): (10.05, 9.16),
+    ("funaudio-asr-8", "FunAudio-ASR Streaming w/ RL"): (9.13, 8.28),
+}
+
+
+def test_published_averages_are_those_of_the_published_sets_but_for_seven():
     """The lists of sets are right: the papers' own figures give the papers' own averages, but for rounding."""
-    of_table = [figure for figure in published() if figure.table == "fireredasr2s-6"]
-    values = {(figure.system, figure.test_set): figure.value for figure in of_table}
-    for system in {figure.system for figure in of_table}:
-        for name, _, sets in averages():
-            if (system, name) in values:
-                mean = sum(values[system, name] for name in sets) / len(sets)
-                assert mean == pytest.approx(values[system, name], abs=0.0101), (system, name)
+    names = {name for name, _, _ in averages()}
+    others = {
+        (figure.table, figure.system): (figure.value, pytest.approx(figure.mean_of_rows, abs=0.0051))
+        for figure in published()
+        if figure.test_set in names and figure.mean_of_rows is not None
+    }
+    assert others == NOT_THE_MEAN
+
+
+def test_a_printed_average_that_is_none_of_its_rows_is_shown_with_their_mean_and_no_difference():
+    own = result("Avg-noise-11", 11.0, "FunAudio-ASR w/ NRT", "WER%")
+    text = "\n".join(results_page("t", [own])) + "\n"
+    row = rows(text)[0]
+    assert (row["Published"], row["Difference"]) == ("11.58 (its rows: 11.62)", "-")
+    assert "prints 11.58 as Avg-noise-11 of FunAudio-ASR w/ NRT; the mean of its rows is 11.62" in text
+
+
+def test_the_papers_own_rows_give_the_average_that_it_prints():
+    """FireRedASR-AED on the four Mandarin sets of FireRedASR, table 2: 0.55, 2.52, 4.88 and 4.76 are 3.18."""
+    printed = {
+        figure.test_set: figure.value
+        for figure in published()
+        if (figure.table, figure.system) == ("fireredasr-2", "FireRedASR-AED")
+    }
+    sets = with_averages([result(name, printed[name], "FireRedASR-AED-L") for name in MANDARIN])
+    text = "\n".join(results_page("t", sets)) + "\n"
+    found = {row["Test set"]: (row["Here"], row["Published"], row["Difference"]) for row in rows(text)}
+    assert found["Avg-Mandarin-4"] == ("**3.18**", "3.18", "+0.00")
+    others = {row["Test set"]: row for row in beside(text, "FireRedASR, table 2")}
+    assert others["Avg-Mandarin-4"]["FireRedASR-AED"] == "3.18"
+
+
+def test_average_6_is_of_all_channels_of_aishell_2():
+    sets = ("aishell1", "aishell2", "aishell2-android", "aishell2-mic", "ws-net", "ws-meeting")
+    found = with_averages([result(name, value, "FireRedASR-LLM") for value, name in enumerate(sets)])
+    assert [(figure.test_set, figure.value) for figure in found[6:]] == [
+        ("Avg-Mandarin-4", 2.5),
+        ("Avg-Mandarin-6", 2.5),
+    ]
+    text = "\n".join(results_page("t", found)) + "\n"
+    assert next(row for row in rows(text) if row["Test set"] == "Avg-Mandarin-6")["Published"] == "2.86"
+
+
+RELEASE = "FireRedASR2S, table 6"
+DIALECTS = {name for average, _, sets in averages() if average == "Avg-All-24" for name in sets} - {
+    *("aishell1", "aishell2", "ws-net", "ws-meeting", "kespeech")
+}
+PLACES = {name for average, _, sets in averages() if average == "Avg-noise-11" for name in sets}
+BESIDE = {
+    **{name: [RELEASE, "FireRedASR, table 2", "FunAudio-ASR, table 1"] for name in ("aishell1", "ws-meeting")},
+    **{
+        name: [RELEASE, "FireRedASR, table 2", "FunAudio-ASR, table 1", "FunAudio-ASR, table 7"]
+        for name in ("aishell2", "ws-net")
+    },
+    "kespeech": [RELEASE, "FireRedASR, table 5"],
+    **{name: [RELEASE] for name in sorted(DIALECTS)},
+    **{
+        f"librispeech-test-{name}": ["FireRedASR, table 5", "FunAudio-ASR, table 1", "FunAudio-ASR, table 7"]
+        for name in ("clean", "other")
+    },
+    **{f"fleurs-{name}": ["FunAudio-ASR, table 1", "FunAudio-ASR, table 7"] for name in ("zh", "en")},
+    **{f"fleurs-{name}": ["FunAudio-ASR, table 7"] for name in ("id", "th", "vi")},
+    **{f"commonvoice-{name}": ["FunAudio-ASR, table 7"] for name in ("zh", "en", "id", "th", "vi")},
+    **{f"gigaspeech2-{name}": ["FunAudio-ASR, table 7"] for name in ("id", "th", "vi")},
+    "code-switch-a": ["FunAudio-ASR, table 5"],
+    **{name: ["FunAudio-ASR, table 4"] for name in sorted(PLACES)},
+    "fleurs-vad-102": ["FireRedASR2S, table 3"],
+    **{f"{name}-lid": ["FireRedASR2S, table 4"] for name in ("fleurs", "commonvoice", "zh-dialects")},
+    **{f"punc-{name}": ["FireRedASR2S, table 5"] for name in ("zh", "en")},
+}
+
+
+def tables_beside(test_set):
+    """The papers' tables that hold a test set, by any metric."""
+    return list(dict.fromkeys(figure.title for figure in published() if figure.test_set == test_set))
+
+
+@pytest.mark.parametrize(("test_set", "tables"), BESIDE.items(), ids=BESIDE)
+def test_which_tables_stand_beside_a_test_set(test_set, tables):
+    assert sorted(tables_beside(test_set)) == sorted(tables)
+
+
+def recipe_sets():
+    """(recipe, test set) of every recipe: of its run.sh, and of its table of sets."""
+    for script in sorted(TOP.glob("egs/*/run.sh")):
+        for named in re.findall(r"""^sets=["']?([^"'\n]+)""", script.read_text(encoding="utf-8"), re.M):
+            yield from ((script.parent.name, name) for name in named.split())
+        table = script.parent / "tables/sets.tsv"
+        for line in table.read_text(encoding="utf-8").splitlines() if table.exists() else ():
+            if line.strip() and not line.startswith("#"):
+                yield script.parent.name, line.split("\t")[0]
+
+
+def test_the_sets_of_recipes_are_named_as_the_papers_sets_are():
+    found = dict.fromkeys(name for _, name in recipe_sets())
+    assert {"aishell1", "ws-net", "librispeech-test-clean", "md-wu", "fleurs-vad-102"} <= found.keys()
+    assert {name: tables_beside(name) for name in found if name not in BESIDE and tables_beside(name)} == {}
+
+
+def test_the_open_nano_has_a_difference_only_to_the_paper_that_measured_it():
+    """FireRedASR2S measured Fun-ASR-Nano-2512 (table 6); FunAudio-ASR's columns are of models of its own."""
+    sets = [result(name, 2.0, "Fun-ASR-Nano-2512") for name in ("aishell1", "ws-net", "fleurs-zh", "commonvoice-zh")]
+    text = "\n".join(results_page("t", sets)) + "\n"
+    found = {row["Test set"]: (row["Published"], row["Difference"]) for row in rows(text)}
+    assert found == {
+        "aishell1": ("1.96", "+0.04"),
+        "ws-net": ("6.93", "-4.93"),
+        "fleurs-zh": ("-", "-"),
+        "commonvoice-zh": ("-", "-"),
+    }
+    assert beside(text, "FunAudio-ASR, table 1")[0]["FunAudio-ASR-nano"] == "1.80"
+    own = "\n".join(results_page("t", [result("aishell1", 2.0, "FunAudio-ASR-nano")])) + "\n"
+    assert (rows(own)[0]["Published"], rows(own)[0]["Difference"]) == ("1.80", "-")
+
+
+def test_labels_that_nobody_has_corrected_give_no_difference():
+    source = {"drafts": 2, "utterances": 1, "provenance": MADE_BY}
+    figures = [
+        Result("FireRedVAD", "fleurs-vad-102", "F1%", "-", 97.0, None, "0 of 1", given)
+        for given in (source, source | {"drafts": 0})
+    ]
+    first, second = ("\n".join(results_page("t", [figure])) + "\n" for figure in figures)
+    assert [rows(text)[0]["Difference"] for text in (first, second)] == ["-", "-0.57"]
+    said = "fleurs-vad-102: 2 of its labels are a detector's uncorrected drafts: no difference to published figures."
+    assert said in first
+
+
+def test_an_error_rate_stands_beside_figures_that_call_it_otherwise():
+    text = "\n".join(results_page("t", [result("code-switch-a", 2.0, "another", "MER%")])) + "\n"
+    assert beside(text, "FunAudio-ASR, table 5")[0]["Metric"] == "MER"
+    assert "-" not in list(beside(text, "FunAudio-ASR, table 5")[0].values())[4:]
 
 
 def test_every_table_that_holds_the_set_is_beside_it():
@@ -268,7 +405,7 @@ def test_a_score_names_the_system_by_its_model(tmp_path, monkeypatch):
 
 def test_settings_that_cannot_be_read_are_no_reason_not_to_score(tmp_path, monkeypatch, caplog):
     side = write_side(tmp_path / "ref", text={"a": "好"})
-    (side / "config.yaml").write_text("a: [")
+    (side / "config.yaml").write_text("# firered-asr --model M\na: [")
     assert call(monkeypatch, side, side, tmp_path / "out") == 0
     assert score_of(tmp_path / "out")["settings"] is None
     assert "config.yaml: not readable as YAML" in caplog.text

@@ -12,9 +12,10 @@ from hypothesis import strategies as st
 from firered.errors import ModelError, OptionError
 from firered.models.aed import Aed, AedConfig
 from firered.models.lstm_lm import LstmLm, LstmLmConfig
+from firered.runs.noise import scaled_noise
 from firered.train.checkpoints import Keeper, average
 from firered.train.config import OptimConfig, ProgressiveConfig, TrainConfig
-from firered.train.data.augment import Draw, Draws, WaveAugment, change_speed, scaled_noise
+from firered.train.data.augment import Draw, Draws, WaveAugment, change_speed
 from firered.train.data.batch import NO_TARGET
 from firered.train.data.config import AugmentConfig, SpecAugmentConfig
 from firered.train.data.labels import frame_labels

@@ -20,14 +20,14 @@ def read(corpus: Path) -> Iterator[CorpusSet]:
     """Data directory of the test set of AISHELL-1; CORPUS holds data_aishell/, or wav/ and transcript/, or a copy."""
     root = corpus / "data_aishell" if (corpus / "data_aishell").is_dir() else corpus
     if not (root / "wav").is_dir() and (files := copy_of(corpus, "test")):
-        found = CorpusSet("aishell1", corpus, EXPECTED)
+        found = CorpusSet("aishell1", corpus, EXPECTED, language="zh")
         add_copy(found, corpus, files)
         found.entries = {key: replace(e, speaker=e.speaker or speaker_of(key)) for key, e in found.entries.items()}
         yield found
         return
     folder = need(root / "wav/test", GET)
     transcripts = read_table(need(root / "transcript/aishell_transcript_v0.8.txt", GET))
-    found = CorpusSet("aishell1", folder, EXPECTED)
+    found = CorpusSet("aishell1", folder, EXPECTED, language="zh")
     for wav in (path for path in visible(folder, "*/*") if path.suffix.lower() == ".wav"):
         if wav.stem in transcripts:
             found.add(Entry(wav.stem, wav, wav.parent.name, transcripts[wav.stem]))

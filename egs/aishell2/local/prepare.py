@@ -8,6 +8,7 @@ from firered.cli.corpus import prepare
 from firered.corpora.corpus_set import CorpusSet, Entry, Reading
 from firered.corpora.files import not_there, recipe_table, substituted, substitutions
 from firered.data.datadir import read_table
+from firered.data.files import visible
 
 TABLES = Path(__file__).resolve().parents[1] / "tables"
 EXPECTED = 5000
@@ -29,7 +30,7 @@ def read_channel(corpus: Path, name: str, channel: str) -> CorpusSet:
     repairs = substitutions(TABLES / "repairs.tsv")
     folder = find_test(corpus, channel)
     audio, transcripts = (read_table(folder / table) for table in TABLES_OF_A_SET)
-    found = CorpusSet(name, folder, EXPECTED)
+    found = CorpusSet(name, folder, EXPECTED, language="zh")
     for key in audio.keys() | transcripts.keys():
         if key not in audio or key not in transcripts:
             found.miss(key, f"is not in both wav.scp and trans.txt of {folder}")
@@ -45,10 +46,11 @@ def find_test(corpus: Path, channel: str) -> Path:
     Raises:
         DataError: there is none, with wav.scp and trans.txt in it.
     """
-    for drop in (corpus, *sorted(path for path in corpus.iterdir() if path.is_dir())):
-        folder = drop / channel / "test"
-        if all((folder / table).is_file() for table in TABLES_OF_A_SET):
-            return folder
+    for drop in (corpus, *visible(corpus, "*")):
+        for place in visible(drop, "*"):
+            folder = place / "test"
+            if place.name.lower() == channel.lower() and all((folder / table).is_file() for table in TABLES_OF_A_SET):
+                return folder
     raise not_there(corpus / f"{channel}/test with {' and '.join(TABLES_OF_A_SET)}", GET)
 
 

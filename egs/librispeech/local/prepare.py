@@ -24,7 +24,7 @@ def read(corpus: Path) -> Iterator[Reading]:
 def read_part(corpus: Path, part: str) -> CorpusSet:
     """A test set, as it is published or from a copy."""
     root = corpus / "LibriSpeech" if (corpus / "LibriSpeech").is_dir() else corpus
-    found = CorpusSet(f"librispeech-{part}", root / part, EXPECTED[part])
+    found = CorpusSet(f"librispeech-{part}", root / part, EXPECTED[part], language="en")
     listings = visible(root / part, "*/*/*.trans.txt")
     if not listings and (files := copy_of(corpus, *part.split("-"))):
         add_copy(found, corpus, files)

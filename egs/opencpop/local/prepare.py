@@ -16,7 +16,7 @@ SINGER = "opencpop"
 def read(corpus: Path) -> Iterator[CorpusSet]:
     """Data directory of the test set of Opencpop; CORPUS holds segments/, or is that folder."""
     folder = corpus if (corpus / "test.txt").is_file() else corpus / "segments"
-    found = CorpusSet("opencpop", folder, EXPECTED)
+    found = CorpusSet("opencpop", folder, EXPECTED, language="zh")
     for key, lyrics, *_ in rows(need(folder / "test.txt", GET), COLUMNS, separator="|"):
         found.add(Entry(key, folder / "wavs" / f"{key}.wav", SINGER, lyrics))
     yield found

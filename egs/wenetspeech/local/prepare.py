@@ -25,11 +25,17 @@ def read(corpus: Path) -> Iterator[CorpusSet | Reading]:
             yield Reading(name, partial(read_copy, corpus, subset))
         return
     need(listing, GET)
-    found = {subset: CorpusSet(name, listing, count, compressed=True) for subset, (name, count) in SETS.items()}
+    found = {subset: new_set(subset, listing) for subset in SETS}
     for subsets, entry in utterances(listing):
         for subset in found.keys() & subsets:
             found[subset].add(entry)
     yield from found.values()
+
+
+def new_set(subset: str, source: Path) -> CorpusSet:
+    """The set of a subset, still empty."""
+    name, expected = SETS[subset]
+    return CorpusSet(name, source, expected, compressed=True, language="zh")
 
 
 def words(subset: str) -> list[str]:
@@ -39,7 +45,7 @@ def words(subset: str) -> list[str]:
 
 def read_copy(corpus: Path, subset: str) -> CorpusSet:
     """A test set of shards of lhotse or parquet files."""
-    found = CorpusSet(SETS[subset][0], corpus, SETS[subset][1], compressed=True)
+    found = new_set(subset, corpus)
     add_copy(found, corpus, copy_of(corpus, *words(subset)))
     return found
 

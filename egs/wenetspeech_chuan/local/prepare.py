@@ -25,7 +25,7 @@ def read_set(corpus: Path, name: str) -> CorpusSet:
     """One of the test sets."""
     subset, expected = SETS[name]
     root = corpus / "WSC-Eval-ASR" if (corpus / "WSC-Eval-ASR").is_dir() else corpus
-    found = CorpusSet(name, root / subset, expected)
+    found = CorpusSet(name, root / subset, expected, language="zh")
     get = GET.format(shlex.quote(str(corpus)))
     for table in ("wav.scp", "text", "key.txt", "wav"):
         need(root / subset / table, get)

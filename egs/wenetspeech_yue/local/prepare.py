@@ -28,7 +28,7 @@ def read(corpus: Path) -> Iterator[Reading]:
 def read_short(corpus: Path) -> CorpusSet:
     """The utterances up to 10 s: a table, and a folder of wavs."""
     get = GET.format(shlex.quote(str(corpus)))
-    found = CorpusSet("ws-yue-short", corpus / "Short", EXPECTED_SHORT)
+    found = CorpusSet("ws-yue-short", corpus / "Short", EXPECTED_SHORT, language="yue")
     wavs = next((folder for name in ("wav_", "wav") if (folder := corpus / "Short" / name).is_dir()), None)
     wavs = wavs or need(corpus / "Short/wav_", get)
     for file, _, _, _, text in rows(need(corpus / "Short/content.txt", get), COLUMNS):
@@ -39,7 +39,7 @@ def read_short(corpus: Path) -> CorpusSet:
 def read_long(corpus: Path) -> CorpusSet:
     """The utterances from 10 s on: a TextGrid and a wav each."""
     get = GET.format(shlex.quote(str(corpus)))
-    found = CorpusSet("ws-yue-long", corpus / "Long", EXPECTED_LONG)
+    found = CorpusSet("ws-yue-long", corpus / "Long", EXPECTED_LONG, language="yue")
     wavs = need(corpus / "Long/wav", get)
     for grid in visible(need(corpus / "Long/TextGrid", get), "*.TextGrid"):
         try:

@@ -32,18 +32,18 @@ def read(corpus: Path, magichub: Path) -> Iterator[CorpusSet]:
 
 
 def add_all(found: CorpusSet, part: CorpusSet, labels: dict[str, str]) -> None:
-    """Add the utterances of a part, prefixed ids, with the labels of their languages, else of the part's name."""
+    """Add the utterances of a part, prefixed ids, with the labels of their dialects, else of the part's name."""
     part.count()
     found.missing += [f"{part.name}-{line}" for line in part.missing]
     found.left_out += [f"{part.name}-{line}" for line in part.left_out]
     for key, entry in part.entries.items():
-        label = labels.get(entry.language or part.name)
+        label = labels.get(entry.dialect or part.name)
         key = f"{part.name}-{key}"
         if label is None:
-            found.leave_out(key, f"no label for {entry.language or part.name}")
+            found.leave_out(key, f"no label for {entry.dialect or part.name}")
         else:
             recording = entry.recording and f"{part.name}-{entry.recording}"
-            found.add(replace(entry, key=key, recording=recording, language=label, text=None, raw=None))
+            found.add(replace(entry, key=key, recording=recording, language=label, dialect=None, text=None, raw=None))
 
 
 if __name__ == "__main__":

@@ -12,15 +12,18 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from firered.align.config import AlignConfig
-from firered.asr.config import AsrConfig, FunAsrConfig, LlmConfig, RecogniserConfig
+from firered.asr.config import AsrConfig, FunAsrConfig, LlmConfig, RecogniserConfig, TransformersConfig
+from firered.asr.families.transformers_kinds import holds_recogniser, writes_marks
 from firered.errors import ModelError, OptionError
 from firered.hub.catalogue import FUN_ASR_MLT, FUN_ASR_WEIGHTS, MODELS
-from firered.hub.find import find_model
+from firered.hub.find import find_model, place_of
+from firered.optional import need_transformers
 from firered.text.units import IDEOGRAPH
 
 if TYPE_CHECKING:
     from firered.align.base import CtcAligner
     from firered.asr.recogniser import Encoder, Recogniser
+    from firered.audio.frontend import FrontEnd
 
 _WEIGHTS = ("*.pth.tar", FUN_ASR_WEIGHTS, "*.safetensors")
 DICT, PIECES_MODEL = "dict.txt", "train_bpe1000.model"
@@ -45,9 +48,11 @@ class Family:
         contents: whether files of these names hold what this family's do; called only where names are ambiguous.
         needs: `files` in words, for messages.
         load_encoder: what encodes without the rest of the model; None: the recogniser does.
+        front_end: the features that a directory's model takes; None: it is loaded to be asked.
         load_aligner: what aligns given text by its CTC head; None: it has none.
         lacks_aligner: why a directory's own checkpoint cannot align, empty where it can; None: loading it tells.
         told_language: whether its recogniser can be told the language of an utterance.
+        writes_marks: whether the model of a directory writes the marks that its options speak of.
     """
 
     name: str
@@ -62,13 +67,27 @@ class Family:
     contents: Callable[[Path], bool] | None = None
     needs: str = ""
     load_encoder: "Callable[[Path, Any, str], Encoder] | None" = None
+    front_end: "Callable[[Path], FrontEnd] | None" = None
     load_aligner: "Callable[[Path, AlignConfig, str], CtcAligner] | None" = None
     lacks_aligner: Callable[[Path], str] | None = None
     told_language: bool = False
+    writes_marks: Callable[[Path], bool] | None = None
 
     def encoder(self, directory: Path, config: RecogniserConfig, device: str) -> "Encoder":
         """What encodes, loaded on a device."""
         return (self.load_encoder or self.load)(directory, config, device)
+
+    def features_of(self, directory: Path) -> "FrontEnd":
+        """The front end of a directory's model.
+
+        Raises:
+            ModelError: the directory is incomplete or damaged.
+        """
+        return self.front_end(directory) if self.front_end else self.encoder(directory, self.config(), "cpu").front_end
+
+    def punctuates(self, directory: Path, config: RecogniserConfig) -> bool:
+        """Whether the model of a directory writes its own marks with these options."""
+        return config.punctuates and (self.writes_marks is None or self.writes_marks(directory))
 
     def recognises(self, directory: Path) -> bool:
         """Whether a directory has the files that one of this kind is known by."""
@@ -98,6 +117,7 @@ def _load_aed_aligner(directory: Path, config: AlignConfig, device: str) -> "Ctc
 
 
 def _load_speech_llm(directory: Path, config: LlmConfig, device: str) -> "Recogniser":
+    need_transformers()
     from firered.asr.families.speech_llm import LlmAsr
 
     return LlmAsr.from_pretrained(directory, config, device)
@@ -115,9 +135,22 @@ def _holds_fun_asr(directory: Path) -> bool:
 
 
 def _load_fun_asr(directory: Path, config: FunAsrConfig, device: str) -> "Recogniser":
+    need_transformers()
     from firered.asr.families.fun_asr import FunAsr
 
     return FunAsr.from_pretrained(directory, config, device)
+
+
+def _published_front_end(_: Path) -> "FrontEnd":
+    from firered.audio.frontend import PUBLISHED
+
+    return PUBLISHED
+
+
+def _fun_asr_front_end(directory: Path) -> "FrontEnd":
+    from firered.models.fun_asr_config import CheckpointConfig
+
+    return CheckpointConfig.of_directory(directory).front_end
 
 
 def _load_fun_asr_aligner(directory: Path, config: AlignConfig, device: str) -> "CtcAligner":
@@ -132,7 +165,14 @@ def _lacks_fun_asr_aligner(directory: Path) -> str:
     return lacks_ctc(directory)
 
 
+def _load_transformers(directory: Path, config: TransformersConfig, device: str) -> "Recogniser":
+    from firered.asr.families.transformers import TransformersAsr
+
+    return TransformersAsr.from_pretrained(directory, config, device)
+
+
 def _load_speech_llm_encoder(directory: Path, config: LlmConfig, device: str) -> "Encoder":
+    need_transformers()
     from firered.asr.families.speech_llm import LlmEncoder
 
     return LlmEncoder.from_pretrained(directory, config, device)
@@ -147,6 +187,7 @@ AED = Family(
     config=AsrConfig,
     load=_load_aed,
     published=("FireRedASR2-AED", "FireRedASR-AED-L"),
+    front_end=_published_front_end,
     times="timestamps",
     nbest=True,
     load_aligner=_load_aed_aligner,
@@ -162,6 +203,7 @@ SPEECH_LLM = Family(
     nbest=True,
     adapter=True,
     load_encoder=_load_speech_llm_encoder,
+    front_end=_published_front_end,
 )
 FUN_ASR = Family(
     name="fun-asr",
@@ -171,6 +213,7 @@ FUN_ASR = Family(
     needs="config.yaml, model.pt, multilingual.tiktoken and the folder Qwen3-0.6B, or config.json and *.safetensors",
     config=FunAsrConfig,
     load=_load_fun_asr,
+    front_end=_fun_asr_front_end,
     published=("Fun-ASR-Nano-2512", FUN_ASR_MLT, "Fun-ASR-Nano-2512-hf"),
     times="timestamps",
     nbest=True,
@@ -179,8 +222,20 @@ FUN_ASR = Family(
     lacks_aligner=_lacks_fun_asr_aligner,
     told_language=True,
 )
+TRANSFORMERS = Family(
+    name="transformers",
+    about="any speech recogniser of Hugging Face transformers, such as Whisper",
+    files=("config.json",),
+    contents=holds_recogniser,
+    needs="config.json of a recogniser that transformers knows, *.safetensors, and the files of its processor",
+    config=TransformersConfig,
+    load=_load_transformers,
+    times="timestamps",
+    writes_marks=writes_marks,
+    told_language=True,
+)
 
-FAMILIES: dict[str, Family] = {family.name: family for family in (AED, SPEECH_LLM, FUN_ASR)}
+FAMILIES: dict[str, Family] = {family.name: family for family in (AED, SPEECH_LLM, FUN_ASR, TRANSFORMERS)}
 
 
 def register(family: Family) -> None:
@@ -231,7 +286,7 @@ def find(given: str | Path, wanted: str | None = None) -> tuple[Path, Family]:
         OptionError: there is no family of the name `wanted`.
     """
     family = named(wanted) if wanted else None
-    place = _place(given)
+    place = place_of(given)
     known = [family] if family else list(FAMILIES.values())
     for candidate in known:
         if candidate.recognises(place):
@@ -264,7 +319,7 @@ def find_aligner(given: str | Path, wanted: str | None = None) -> tuple[Path, Fa
         ModelError: there is none; the message names how to get one.
         OptionError: there is no family of the name `wanted`.
     """
-    family, place = named(wanted) if wanted else None, _place(given)
+    family, place = named(wanted) if wanted else None, place_of(given)
     if family is None and not any(known.recognises(place) for known in FAMILIES.values()):
         aligning = [known for known in FAMILIES.values() if known.load_aligner]
         family = next((known for known in aligning if any((place / name).is_dir() for name in known.published)), None)
@@ -275,12 +330,6 @@ def find_aligner(given: str | Path, wanted: str | None = None) -> tuple[Path, Fa
         able = ", ".join(known.name for known in FAMILIES.values() if known.load_aligner)
         raise ModelError(f"{directory}: {found.about} has no CTC head to align with; kinds that have: {able}")
     return directory, found
-
-
-def _place(given: str | Path) -> Path:
-    """The directory that is given by its path or its published name."""
-    place = Path(given)
-    return place if place.exists() or place.is_absolute() else MODELS / place
 
 
 def options_of(given: str | Path | None, wanted: str | None = None) -> type[RecogniserConfig]:

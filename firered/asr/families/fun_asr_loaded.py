@@ -2,7 +2,8 @@
 
 import logging
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
@@ -29,17 +30,17 @@ from firered.models.fun_asr_checkpoint import (
     load_published,
     load_transformers,
 )
-from firered.models.fun_asr_config import CONFIG, TRANSFORMERS_CONFIG, CheckpointConfig
+from firered.models.fun_asr_config import CONFIG, PUBLISHED_CTC_WORDS, TRANSFORMERS_CONFIG, CheckpointConfig
 from firered.models.qwen import weight_files
 from firered.runtime.context import Context
 from firered.runtime.speech import Speech
-from firered.text.bpe_tokenizer import BpeTokenizer
+from firered.text.bpe_tokenizer import SPECIAL, BpeTokenizer
 from firered.text.files import check_file, first_line
 from firered.text.fun_asr import Request, around_speech
 from firered.text.languages import CHINESE_NAME
-from firered.text.llm_tokenizer import ChatTokenizer
+from firered.text.llm_tokenizer import TOKENIZER_FILES, ChatTokenizer
 
-NANO = "Fun-ASR-Nano-2512"
+NANO = "Fun-ASR-Nano-2512"  # whose files do for a directory of another name, too
 _NANO_LANGUAGES = ("zh", "en", "ja")
 
 log = logging.getLogger(__name__)
@@ -81,8 +82,9 @@ class LoadedFunAsr:
         else:
             config = CheckpointConfig.read_transformers(directory / TRANSFORMERS_CONFIG)
             parts, processor = load_transformers(directory, config, dtype), _processor(directory)
-        tokenizer = ChatTokenizer.from_dir(directory / config.llm)
-        tokenizer.check_size(parts.llm.config.vocab_size)
+        with _whole(directory, directory / config.llm, f"the language model has {parts.llm.config.vocab_size} tokens"):
+            tokenizer = ChatTokenizer.from_dir(directory / config.llm)
+            tokenizer.check_size(parts.llm.config.vocab_size)
         ctc_tokenizer = read_ctc_tokenizer(directory, config) if parts.encoder.ctc is not None else None
         _put(parts, options, place)
         return cls(config, parts.encoder, parts.llm, tokenizer, ctc_tokenizer, place, directory, processor)
@@ -200,11 +202,33 @@ def why_no_ctc(directory: Path) -> str:
 
 def read_ctc_tokenizer(directory: Path, config: CheckpointConfig) -> BpeTokenizer:
     """The CTC head's tokenizer; ModelError where it is missing, damaged or of another head."""
-    path = directory / CTC_VOCABULARY
-    tokenizer = BpeTokenizer.from_file(path)
-    if len(tokenizer) != config.ctc_words:
-        raise ModelError(f"{path}: {len(tokenizer)} tokens with the special ones, the CTC head has {config.ctc_words}")
+    path, pieces = directory / CTC_VOCABULARY, config.ctc_words - len(SPECIAL)
+    size = ", about 907 kB" if config.ctc_words == PUBLISHED_CTC_WORDS else ""
+    with _whole(directory, path, f"the CTC head needs {pieces} pieces, a line each{size}"):
+        tokenizer = BpeTokenizer.from_file(path)
+        if len(tokenizer) != config.ctc_words:
+            raise ModelError(f"{path}: {len(tokenizer) - len(SPECIAL)} pieces")
     return tokenizer
+
+
+@contextmanager
+def _whole(directory: Path, place: Path, wanted: str) -> Iterator[None]:
+    """Errors of a tokenizer inside the block say what size its files have and should have, and what fetches them.
+
+    Args:
+        directory: of the model.
+        place: the tokenizer's file, or the folder of its files.
+        wanted: what it should hold.
+    """
+    try:
+        yield
+    except ModelError as error:
+        files = [path for path in (place / name for name in TOKENIZER_FILES) if path.is_file()]
+        files = [place] if place.is_file() else files
+        sizes = ", ".join(f"{path.name} has {path.stat().st_size} bytes" for path in files)
+        name = directory.name if directory.name in PUBLISHED else NANO
+        fetch = download_line(name, directory.absolute().parent)
+        raise ModelError(f"{error}\n  {sizes or 'there is none'}; {wanted}; whole files come with `{fetch}`") from error
 
 
 def _put(parts: FunAsrParts, options: FunAsrConfig, place: torch.device) -> None:
@@ -216,8 +240,7 @@ def _put(parts: FunAsrParts, options: FunAsrConfig, place: torch.device) -> None
         widen(llm)
     llm.to(place)
     if options.encoder_dtype == "int8":
-        for part in (encoder.encoder, encoder.adaptor):
-            quantise_layers(part)
+        quantise_layers(encoder)
     else:
         encoder.to(place, getattr(torch, options.encoder_dtype))
 

@@ -1,6 +1,7 @@
 """The two sides of a comparison: a table from a file or a data directory, and what lies beside it."""
 
 import math
+from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -77,6 +78,20 @@ def read_text(path: Path, by_recording: bool) -> Side:
 
 
 def missing_and_extra(reference: Side, hypothesis: Side) -> tuple[list[str], list[str]]:
-    """Sorted ids that only the reference has, and that only the hypothesis has."""
+    """Sorted ids that only the reference has, and that only the hypothesis has.
+
+    Raises:
+        DataError: they have none in common.
+    """
+    need_common(reference.table, hypothesis.table, hypothesis.path)
     references, hypotheses = reference.table.keys(), hypothesis.table.keys()
     return sorted(references - hypotheses), sorted(hypotheses - references)
+
+
+def need_common(references: Collection[str], hypotheses: Collection[str], path: Path) -> None:
+    """Raise DataError where no id of the hypotheses in `path` is one of the references: it is of something else."""
+    if references and hypotheses and set(references).isdisjoint(hypotheses):
+        raise DataError(
+            f"{path}: none of its ids is in the reference: it has {min(hypotheses)} and the like, "
+            f"the reference {min(references)}"
+        )

@@ -1,7 +1,7 @@
 """Error rates as counts that add up."""
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields
 from operator import attrgetter
 from sys import intern
@@ -50,6 +50,7 @@ class Counts:
         return total((self, other))
 
 
+_ERRORS = ("substitutions", "deletions", "insertions")
 _FIELDS = attrgetter(*(f.name for f in fields(Counts)))
 
 
@@ -65,13 +66,17 @@ def total(counts: Iterable[Counts]) -> Counts:
 
 @dataclass(frozen=True, slots=True)
 class Aligned:
-    """An utterance's tokens and where they differ; a missing hypothesis has none."""
+    """An utterance's tokens and where they differ; a missing hypothesis has none.
+
+    `by_character`: its tokens are characters, those of words too.
+    """
 
     key: str
     reference: Sequence[str]
     hypothesis: Sequence[str]
     hunks: tuple[Hunk, ...]
     counts: Counts
+    by_character: bool = False
 
     def pairs(self) -> Iterator[tuple[str, str]]:
         """(reference, hypothesis) token by token; an empty string is where one has none."""
@@ -94,20 +99,31 @@ class Aligned:
             yield reference, hypothesis
 
 
-def align_texts(references: dict[str, str], hypotheses: dict[str, str], rule: Normalizer) -> list[Aligned]:
-    """Every reference aligned with its hypothesis, in order of ids; one that is missing is all deletions."""
+def align_texts(
+    references: dict[str, str], hypotheses: dict[str, str], rule: Normalizer, languages: Mapping[str, str] | None = None
+) -> list[Aligned]:
+    """Every reference aligned with its hypothesis, in order of ids; one that is missing is all deletions.
+
+    Args:
+        references: texts by id.
+        hypotheses: likewise.
+        rule: what the tokens are.
+        languages: codes of the utterances, for rules that go by them; the hypothesis is cut as its reference is.
+    """
+    spoken = languages or {}
     keys = sorted(key for key in references if key in hypotheses or not rule.skips_missing)
     aligned: list[Aligned] = []
     for first in range(0, len(keys), _BLOCK):
         block = keys[first : first + _BLOCK]
-        reference_tokens = [list(map(intern, rule(references[key]))) for key in block]
-        hypothesis_tokens = [list(map(intern, rule(hypotheses.get(key, "")))) for key in block]
+        reference_tokens = [list(map(intern, rule(references[key], spoken.get(key, "")))) for key in block]
+        hypothesis_tokens = [list(map(intern, rule(hypotheses.get(key, ""), spoken.get(key, "")))) for key in block]
         alignments = align(reference_tokens, hypothesis_tokens)
         for key, reference, hypothesis, hunks in zip(
             block, reference_tokens, hypothesis_tokens, alignments, strict=True
         ):
             counts = _counts(reference, hunks, key not in hypotheses)
-            aligned.append(Aligned(key, reference, hypothesis, hunks, counts))
+            by_character = rule.cuts_characters(spoken.get(key, ""))
+            aligned.append(Aligned(key, reference, hypothesis, hunks, counts, by_character))
     return aligned
 
 
@@ -129,19 +145,32 @@ def confusions(aligned: Iterable[Aligned]) -> Counter[tuple[str, str]]:
 
 
 def by_kind(aligned: Sequence[Aligned], confused: Counter[tuple[str, str]]) -> dict[str, Counts]:
-    """Counts of characters (Han, kana) and of words apart; a substitution is of the reference's kind."""
+    """Counts of characters and of words apart; a substitution is of the reference's kind.
+
+    Characters are Han and kana, and all of utterances that are cut into characters.
+
+    Args:
+        aligned: the utterances.
+        confused: `confusions` of them.
+    """
+    whole = [utterance for utterance in aligned if utterance.by_character]
+    others = aligned if not whole else [utterance for utterance in aligned if not utterance.by_character]
+    if whole:
+        confused = confused - confusions(whole)
     references: Counter[str] = Counter()
-    for utterance in aligned:
+    for utterance in others:
         references.update(utterance.reference)
     sums: dict[str, Counter[str]] = {"characters": Counter(), "words": Counter()}
     for token, times in references.items():
         sums[_kind(token)]["tokens"] += times
     for (reference, hypothesis), times in confused.items():
         sums[_kind(reference or hypothesis)][_error(reference, hypothesis)] += times
+    for utterance in whole:
+        sums["characters"].update({name: getattr(utterance.counts, name) for name in ("tokens", *_ERRORS)})
     return {
         kind: Counts(
             correct=found["tokens"] - found["substitutions"] - found["deletions"],
-            **{name: found[name] for name in ("substitutions", "deletions", "insertions")},
+            **{name: found[name] for name in _ERRORS},
         )
         for kind, found in sums.items()
     }

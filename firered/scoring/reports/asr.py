@@ -53,6 +53,7 @@ def _fields(score: AsrScore) -> dict[str, object]:
     return {
         "normalizer": score.normalizer,
         "normalizer_note": score.note or None,
+        "unit": score.unit,
         "unseen": {side: unseen.to_json() for side, unseen in score.unseen.items()},
         "sentence_error_rate": total.sentence_rate,
         "utterances": total.utterances,
@@ -62,6 +63,9 @@ def _fields(score: AsrScore) -> dict[str, object]:
         "empty_references": total.empty,
         "sentence_errors": total.wrong,
         **_integers(total),
+        "groups": {
+            name: {label: _of_group(counts) for label, counts in rows.items()} for name, rows in score.groups.items()
+        },
         "kinds": {kind: _integers(counts) for kind, counts in score.kinds.items()},
         "calibration": score.calibration.to_json() if score.calibration else None,
     }
@@ -71,9 +75,14 @@ def _integers(counts: Counts) -> dict[str, int]:
     return {name: getattr(counts, name) for name in ("tokens", "errors", *_COUNTS)}
 
 
+def _of_group(counts: Counts) -> dict[str, int | float | None]:
+    return {"utterances": counts.utterances, "missing": counts.missing, **_integers(counts), "rate": counts.rate}
+
+
 def _lines(score: AsrScore, config: ErrorRateConfig) -> Iterator[str]:
     total = score.total
     yield f"normaliser  {score.normalizer}"
+    yield f"unit        {score.unit}"
     if score.note:
         yield f"note        {score.note}"
     for warning in score.warnings():

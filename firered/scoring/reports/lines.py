@@ -16,6 +16,11 @@ def shown(rate: float | None, decimals: int = 2) -> str:
     return "-" if rate is None else f"{rate:.{decimals}f}"
 
 
+def signed(difference: float) -> str:
+    """A difference with its sign; none where it is nothing after rounding."""
+    return f"{round(difference, 2) + 0.0:+.2f}"
+
+
 def shown_interval(interval: Interval | Sequence[float] | None) -> str:
     """An interval as reports show it; a dash where there is none."""
     return f"[{interval[0]:.2f}, {interval[1]:.2f}]" if interval else "-"

@@ -14,7 +14,9 @@ from firered.scoring.asr import AsrScore
 from firered.scoring.config import ErrorRateConfig
 from firered.scoring.inputs.groups import labels_of
 from firered.scoring.inputs.pair import Side
-from firered.scoring.metrics.error_rate import Aligned
+from firered.scoring.metrics.error_rate import Aligned, Counts
+
+_MOST_GROUPS = 30  # of each kind; by_*.tsv has all
 
 
 def write_page(path: Path, score: AsrScore, reference: Side, title: str, config: ErrorRateConfig) -> None:
@@ -22,7 +24,7 @@ def write_page(path: Path, score: AsrScore, reference: Side, title: str, config:
     wrong = [utterance for utterance in score.aligned if utterance.counts.wrong]
     wrong.sort(key=lambda utterance: (-utterance.counts.errors, utterance.key))
     shown = wrong[: config.page_utterances]
-    labels = labels_of(reference)
+    labels = labels_of(reference, config.by)
     content = {
         "rate_name": score.rate_name,
         "rate": score.total.rate,
@@ -33,12 +35,19 @@ def write_page(path: Path, score: AsrScore, reference: Side, title: str, config:
         "total": {**asdict(score.total), "errors": score.total.errors, "tokens": score.total.tokens},
         "confusions": [[*pair, times] for pair, times in score.most_common()[: config.confusions]],
         "labels": list(labels),
+        "groups": {name: _group_rows(score.groups[name]) for name in labels},
         "utterances": [
             _utterance(utterance, labels, score.confidences, reference.data, path.parent) for utterance in shown
         ],
     }
     template = packaged("firered.scoring.reports", "page.html")
     write_lines(path, [fill(template, {"title": escape(title), "data": script_data(content)})])
+
+
+def _group_rows(groups: Mapping[str, Counts]) -> list[list[str | int | float | None]]:
+    """Label, utterances, tokens and rate of the groups with most errors, in order of the labels."""
+    most = set(sorted(groups, key=lambda label: -groups[label].errors)[:_MOST_GROUPS])
+    return [[label, counts.utterances, counts.tokens, counts.rate] for label, counts in groups.items() if label in most]
 
 
 def _utterance(

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from firered.data.datadir import write_lines
+from firered.data.speed import Speed
 from firered.scoring.config import SampleConfig, SourceConfig
 from firered.scoring.metrics.bootstrap import Interval
 from firered.scoring.metrics.calibration import Calibration
@@ -48,16 +49,32 @@ class Report:
     warnings: Sequence[str] = ()
 
     def write(
-        self, out: Path, provenance: Provenance, source: SourceConfig, settings: Mapping[str, object] | None = None
+        self,
+        out: Path,
+        provenance: Provenance,
+        source: SourceConfig,
+        settings: Mapping[str, object] | None = None,
+        speed: Speed | None = None,
     ) -> None:
-        """Write all files to the folder `out`; `settings` are those that made the hypothesis, where they are known."""
+        """Write all files to the folder `out`.
+
+        Args:
+            out: the folder.
+            provenance: what made the result.
+            source: the names of test set and system.
+            settings: those that made the hypothesis, where they are known.
+            speed: what that took, likewise.
+        """
         for name, lines in self.tables.items():
             write_lines(out / name, lines)
         for name, draw in self.drawn.items():
             draw(out / name)
         content = {**self._json(provenance, source), "settings": settings}
+        content["speed"] = speed.to_json() if speed else None
         write_lines(out / "score.json", [json.dumps(content, ensure_ascii=False, indent=2)])
-        write_lines(out / "score.txt", [*_provenance_lines(provenance, source, settings), *self.lines])
+        write_lines(
+            out / "score.txt", [*_provenance_lines(provenance, source, settings), *_speed_lines(speed), *self.lines]
+        )
         write_lines(out / "missing", self.missing)
         write_lines(out / "extra", self.extra)
         for warning in self.warnings:
@@ -79,7 +96,8 @@ class Report:
             log.warning("%d references have no hypothesis: %s", len(self.missing), listed(self.missing))
         if not self.extra:
             return 0
-        log.error("%d hypotheses have no reference and are not scored: %s", len(self.extra), listed(self.extra))
+        message = "%d hypotheses have no reference and are not scored: %s"
+        log.log(logging.WARNING if config.allow_extra else logging.ERROR, message, len(self.extra), listed(self.extra))
         return 0 if config.allow_extra else 1
 
 
@@ -104,7 +122,16 @@ def _provenance_lines(
     yield f"test set    {source.test_set or '-'}"
     yield f"system      {source.system or '-'}"
     yield f"model       {provenance['model'] or '-'} {provenance['model_sha256'] or ''}".rstrip()
+    if provenance["parameters"] is not None:
+        yield f"parameters  {provenance['parameters']}"
     yield f"reference   {provenance['reference']}"
-    yield f"hypothesis  {provenance['hypothesis']}"
+    yield f"hypothesis  {provenance['hypothesis']} {provenance['hypothesis_sha256'] or ''}".rstrip()
     if settings:
         yield f"settings    {shown_settings(settings)}"
+
+
+def _speed_lines(speed: Speed | None) -> Iterator[str]:
+    if speed:
+        factor = f"real-time factor {speed.rtf:.4f}, " if speed.rtf else ""
+        threads = f", {speed.threads} threads" if speed.threads else ""
+        yield f"speed       {factor}{speed.peak_memory_mb:.0f} MB at most, {speed.device}{threads}"

@@ -1,122 +1,17 @@
 """RESULTS.md: scores beside the published figures."""
 
-import json
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
-from pathlib import Path
-from statistics import fmean
 
-from firered.errors import DataError
-from firered.scoring.published import NO_RULE, Published, averages, names_of, published
-from firered.scoring.reports.lines import shown, shown_interval, shown_settings
+from firered.scoring.published import NO_RULE, Published, kind_of, names_of, published
+from firered.scoring.reports.lines import shown, shown_interval, shown_settings, signed
+from firered.scoring.reports.provenance import made_of
+from firered.scoring.reports.results import DASH, Result
 from firered.scoring.text.speechio import NOTE
 
-_HASH_SHOWN = 12
-_DASH = "-"
 _RESULT = ("Test set", "Metric", "Normaliser", "Here", "95% interval")
 _FIGURES = (*_RESULT, "Published", "Difference", "Missing")
 _BY_DESCRIPTION = (*_RESULT, "Missing")
 _SOURCES = ("Test set", "Normaliser", "Utterances", "Model (SHA-256)", "Settings", "Commit", "Version", "Date")
-
-
-@dataclass(frozen=True, eq=False)
-class Result:
-    """One figure of one score.json, or an average of several; `source` is what the whole file says."""
-
-    system: str
-    test_set: str
-    metric: str
-    normalizer: str
-    value: float | None
-    interval: Sequence[float] | None
-    missing: str
-    source: dict | None = None
-
-    @property
-    def comparable(self) -> bool:
-        """Whether it may stand beside published figures: not if its rule is only like the one it is named after."""
-        return self.normalizer.partition("+")[0] != "speechio"
-
-
-def read_results(paths: Iterable[Path]) -> list[Result]:
-    """The figures of score.json files; a folder stands for all that are in it.
-
-    Raises:
-        DataError: a file is no score, does not say which test set it is of, or two are of the same.
-    """
-    results: list[Result] = []
-    seen: dict[tuple[str, ...], Path] = {}
-    for file in _score_files(paths):
-        for result in _results(file):
-            key = (result.system, result.test_set, result.metric, result.normalizer)
-            if key in seen:
-                raise DataError(f"{file}: {' '.join(key)} is already in {seen[key]}")
-            seen[key] = file
-            results.append(result)
-    return results
-
-
-def _score_files(paths: Iterable[Path]) -> Iterator[Path]:
-    for path in paths:
-        if path.is_file():
-            yield path
-            continue
-        found = sorted(path.rglob("score.json"))
-        if not found:
-            raise DataError(f"{path}: no score.json here; firered-score writes them")
-        yield from found
-
-
-def _results(file: Path) -> Iterator[Result]:
-    try:
-        score = json.loads(file.read_text(encoding="utf-8"))
-        for metric, figure in score["metrics"].items():
-            yield Result(
-                score["system"] or _DASH,
-                score["test_set"] or file.parent.name,
-                metric,
-                score.get("normalizer", _DASH),
-                figure["value"],
-                figure["interval"],
-                f"{score['missing']} of {score['utterances'] + score['missing'] * score.get('missing_left_out', 0)}",
-                score,
-            )
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
-        raise DataError(f"{file}: not a score.json of firered-score ({type(error).__name__}: {error})") from None
-
-
-def with_averages(results: Sequence[Result]) -> list[Result]:
-    """The results and the papers' averages over them; an average of which sets are missing has no value.
-
-    Such an average without a value is left out where the papers print others for the system, but not this one.
-    """
-    found = list(results)
-    printed = {(name, figure.test_set) for figure in published() for name in names_of(figure.system)}
-    names = [name for name, _, _ in averages()]
-    for system, normalizer in dict.fromkeys((result.system, result.normalizer) for result in results):
-        mine = [result for result in results if (result.system, result.normalizer) == (system, normalizer)]
-        has_others = any((system, name) in printed for name in names)
-        for name, metric, sets in averages():
-            average = _average(name, metric, sets, mine)
-            if average and (average.value is not None or (system, name) in printed or not has_others):
-                found.append(average)
-    return found
-
-
-def _average(name: str, metric: str, sets: Sequence[str], results: Sequence[Result]) -> Result | None:
-    """The average over the test sets of one system's results by one rule; None for fewer than two of the sets.
-
-    It has no value where sets are missing, or were not all recognised by the same model.
-    """
-    members = [result for result in results if result.metric == metric and result.test_set in sets]
-    if len(members) < 2:
-        return None
-    values = [result.value for result in members if result.value is not None]
-    value = fmean(values) if len(values) == len(sets) else None
-    missing = f"{len(sets) - len(members)} of {len(sets)} sets"
-    if len({result.source["provenance"]["model_sha256"] for result in members if result.source}) > 1:
-        value, missing = None, "not one model"
-    return Result(members[0].system, name, metric, members[0].normalizer, value, None, missing)
 
 
 def results_page(title: str, results: Sequence[Result]) -> Iterator[str]:
@@ -132,10 +27,13 @@ def results_page(title: str, results: Sequence[Result]) -> Iterator[str]:
         mine = _in_order([result for result in results if result.system == system])
         beside = [result for result in mine if result.comparable]
         yield ""
-        yield f"## {system if system != _DASH else 'no system named'}"
+        yield f"## {system if system != DASH else 'no system named'}"
         if beside:
             yield ""
             yield from _markdown(_FIGURES, map(_figures_row, beside))
+            for note in _notes(beside):
+                yield ""
+                yield note
         if by_description := [result for result in mine if not result.comparable]:
             yield ""
             yield f"Not beside published figures: {NOTE}."
@@ -148,20 +46,20 @@ def results_page(title: str, results: Sequence[Result]) -> Iterator[str]:
 
 def _in_order(results: Sequence[Result]) -> list[Result]:
     """Results in the order of the papers' tables, unknown sets after them."""
-    sets = dict.fromkeys((figure.test_set, figure.metric) for figure in published())
+    sets = dict.fromkeys((figure.test_set, kind_of(figure.metric)) for figure in published())
     place = {test_set: number for number, test_set in enumerate(sets)}
 
     def order(result: Result) -> tuple[int, str, str, str]:
-        number = place.get((result.test_set, result.metric), len(place))
+        number = place.get((result.test_set, kind_of(result.metric)), len(place))
         return number, result.test_set, result.metric, result.normalizer
 
     return sorted(results, key=order)
 
 
 def _cells(result: Result) -> list[str]:
-    value = f"**{shown(result.value)}**" if result.value is not None else _DASH
+    value = f"**{shown(result.value)}**" if result.value is not None else DASH
     return [
-        result.test_set,
+        f"{result.test_set} (labels: uncorrected drafts)" if result.note else result.test_set,
         result.metric.removesuffix("%"),
         result.normalizer,
         value,
@@ -171,15 +69,39 @@ def _cells(result: Result) -> list[str]:
 
 def _figures_row(result: Result) -> list[str]:
     paper = _published_of(result)
-    difference = _DASH
-    if paper and paper.is_by(result.normalizer) and result.value is not None:
-        difference = f"{result.value - paper.value:+.2f}"
-    return [*_cells(result), shown(paper.value if paper else None), difference, result.missing]
+    return [*_cells(result), _printed(paper), _difference(result, paper), result.missing]
+
+
+def _printed(paper: Published | None) -> str:
+    """A published figure; of an average that is not the mean of its printed rows, that mean too."""
+    if paper is None:
+        return DASH
+    mean = paper.mean_of_rows
+    return shown(paper.value) if mean is None else f"{shown(paper.value)} (its rows: {shown(mean)})"
+
+
+def _difference(result: Result, paper: Published | None) -> str:
+    """Here minus published, where both are by the same rule and the published figure is what it says."""
+    if paper is None or result.value is None or result.note or not paper.is_by(result.normalizer):
+        return DASH
+    return DASH if paper.mean_of_rows is not None else signed(result.value - paper.value)
+
+
+def _notes(results: Sequence[Result]) -> list[str]:
+    """What is to be said of the rows: labels, and printed averages that are not those of their rows."""
+    notes = [f"{result.note}: no difference to published figures." for result in results if result.note]
+    for paper in filter(None, map(_published_of, results)):
+        if paper.mean_of_rows is not None:
+            notes.append(
+                f"{paper.title} prints {shown(paper.value)} as {paper.test_set} of {paper.system}; the mean of its "
+                f"rows is {shown(paper.mean_of_rows)}: no difference."
+            )
+    return list(dict.fromkeys(notes))
 
 
 def _same_figure(result: Result) -> list[Published]:
     """What the papers print of the same test set and metric, for any system."""
-    return [figure for figure in published() if (figure.test_set, figure.metric) == (result.test_set, result.metric)]
+    return [figure for figure in published() if figure.is_of(result.test_set, result.metric)]
 
 
 def _published_of(result: Result) -> Published | None:
@@ -199,7 +121,7 @@ def _papers_tables(results: Sequence[Result]) -> Iterator[str]:
             continue
         rows = list(dict.fromkeys(result for result, _ in inside))
         systems = list(dict.fromkeys(figure.system for _, figure in inside))
-        values = {(figure.test_set, figure.metric, figure.system): figure.value for _, figure in inside}
+        values = {(figure.test_set, kind_of(figure.metric), figure.system): figure for _, figure in inside}
         first = inside[0][1]
         rates = any(result.normalizer != NO_RULE for result in rows)
         rule = f" Its rule: {first.rule if first.rule != NO_RULE else 'not known'}." if rates else ""
@@ -209,7 +131,10 @@ def _papers_tables(results: Sequence[Result]) -> Iterator[str]:
         yield from _markdown(
             (*_RESULT[:4], *systems),
             (
-                [*_cells(row)[:4], *(shown(values.get((row.test_set, row.metric, system))) for system in systems)]
+                [
+                    *_cells(row)[:4],
+                    *(_printed(values.get((row.test_set, kind_of(row.metric), system))) for system in systems),
+                ]
                 for row in rows
             ),
         )
@@ -225,9 +150,9 @@ def _sources_table(results: Sequence[Result]) -> Iterator[str]:
                 result.test_set,
                 result.normalizer,
                 str(result.source["utterances"]),
-                (made_by["model_sha256"] or _DASH)[:_HASH_SHOWN],
-                shown_settings(result.source.get("settings") or {}) or _DASH,
-                made_by["commit"] or _DASH,
+                made_of(made_by) or DASH,
+                shown_settings(result.source.get("settings") or {}) or DASH,
+                made_by["commit"] or DASH,
                 made_by["version"],
                 made_by["date"],
             ]

@@ -37,6 +37,7 @@ def vad_report(score: VadScore) -> Report:
             "speech_frames": score.pooled.speech_frames,
             "missing": len(score.missing),
             "extra": len(score.extra),
+            "drafts": score.drafts,
             "posteriors": _counts(score.pooled.at_threshold),
             "segments": _counts(score.pooled.segments),
         },
@@ -45,7 +46,16 @@ def vad_report(score: VadScore) -> Report:
         extra=score.extra,
         tables=tables,
         drawn=drawn,
+        warnings=list(_warnings(score)),
     )
+
+
+def _warnings(score: VadScore) -> Iterator[str]:
+    if score.drafts:
+        yield (
+            f"labels of {score.drafts} of {score.pooled.recordings} recordings are a detector's uncorrected drafts: "
+            "they favour that detector, and the figures have no difference to published ones"
+        )
 
 
 def _rows(groups: Mapping[str, Pooled]) -> Iterator[tuple[str | int | float | None, ...]]:
@@ -75,6 +85,7 @@ def _lines(score: VadScore) -> Iterator[str]:
     yield ""
     seconds, speech = (frames / FRAMES_PER_S for frames in (pooled.frames, pooled.speech_frames))
     yield f"{pooled.recordings} recordings, {seconds:.2f} s, speech in {speech:.2f} s, frames of 10 ms"
+    yield from _warnings(score)
     yield f"{len(score.missing)} without a hypothesis, {len(score.extra)} hypotheses without a reference"
     if pooled.at_threshold:
         yield ""

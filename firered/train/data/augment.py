@@ -1,21 +1,14 @@
 """Augmentation of the audio of training utterances: speed perturbation, silence around it, noise."""
 
-import logging
 import math
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 import soxr
 
-from firered.audio.config import AudioConfig
 from firered.audio.framing import FRAME_SHIFT, SAMPLE_RATE
-from firered.audio.load import read_blocks
-from firered.errors import AudioError, DataError
-from firered.runs.inputs import resolve
+from firered.runs.noise import find_noises, scaled_noise
 from firered.train.data.config import AugmentConfig
-
-log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -65,15 +58,6 @@ class Draws:
         return np.ceil(frames / self.speed + (self.before + self.after) / FRAME_SHIFT).astype(np.int64)
 
 
-@dataclass(frozen=True)
-class _Noise:
-    key: str
-    audio: str | Path
-    channel: int | None
-    start_s: float
-    duration_s: float
-
-
 class WaveAugment:
     """Draws and applies the augmentation that `AugmentConfig` describes.
 
@@ -83,7 +67,7 @@ class WaveAugment:
 
     def __init__(self, config: AugmentConfig, seed: int) -> None:
         self.config, self.seed = config, seed
-        self._noises = _find_noises(config.noise) if config.noise else []
+        self._noises = find_noises(config.noise) if config.noise else []
         self._epoch = -1
         self._draws: Draws | None = None
 
@@ -109,44 +93,9 @@ class WaveAugment:
     def _noise(self, size: int, rng: np.random.Generator) -> np.ndarray:
         """(size,) float32 excerpt of a noise recording drawn at random, repeated where it is too short."""
         noise = self._noises[int(rng.integers(len(self._noises)))]
-        wanted_s = size / SAMPLE_RATE
-        offset = rng.random() * max(0.0, noise.duration_s - wanted_s)
-        start = noise.start_s + offset
-        try:
-            blocks = read_blocks(
-                noise.audio, AudioConfig(), channel=noise.channel, start_s=start, end_s=start + wanted_s + 0.1
-            )
-            return np.resize(np.concatenate(list(blocks)), size).astype(np.float32)
-        except AudioError as error:
-            raise AudioError(f"noise {noise.key}: {error}") from error
+        return noise.excerpt(size, rng.random() * noise.last_offset_s(size))
 
 
 def change_speed(samples: np.ndarray, speed: float) -> np.ndarray:
     """The signal played faster (above 1) or slower, pitch included, as sox's `speed`."""
     return soxr.resample(samples.astype(np.float32), SAMPLE_RATE * speed, SAMPLE_RATE)
-
-
-def scaled_noise(speech: np.ndarray, noise: np.ndarray, snr_db: float) -> np.ndarray:
-    """Noise scaled so that the mean power of the speech is `snr_db` above its own."""
-    speech_power = float(np.mean(np.square(speech, dtype=np.float64)))
-    noise_power = float(np.mean(np.square(noise, dtype=np.float64)))
-    if noise_power == 0.0:
-        return noise
-    return noise * np.float32(math.sqrt(speech_power / noise_power * 10 ** (-snr_db / 10)))
-
-
-def _find_noises(path: str) -> list[_Noise]:
-    audio = AudioConfig()
-    found = resolve([path], audio, by_segment=True)
-    noises = []
-    for recording in found.utterances:
-        segmented = math.isfinite(recording.end_s)
-        known = recording.end_s - recording.start_s if segmented else recording.duration_s
-        if not math.isfinite(known):
-            raise DataError(f"noise {recording.id}: its length is not known; give {path}/reco2dur")
-        noises.append(_Noise(recording.id, recording.audio, recording.channel, recording.start_s, known))
-    for problem in found.problems:
-        log.warning("noise skipped: %s", problem)
-    if not noises:
-        raise DataError(f"{path}: no noise recordings here")
-    return noises
