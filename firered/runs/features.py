@@ -19,7 +19,7 @@ def front_end_of(model: str | Path) -> FrontEnd:
     """The front end of a model by its directory or published name: a recogniser's own, else that of FireRedASR2S.
 
     Raises:
-        ModelError: there is no such model.
+        ModelError: there is no such model, or it takes samples.
     """
     try:
         directory, family = find(model)
@@ -28,7 +28,10 @@ def front_end_of(model: str | Path) -> FrontEnd:
         if (place / CHECKPOINT).is_file() and (place / "cmvn.ark").is_file():
             return PUBLISHED  # voice detection, language identification
         raise
-    return family.features_of(directory)
+    front_end = family.features_of(directory)
+    if front_end.plain:
+        raise ModelError(f"{directory}: this model takes the audio as it is, and computes features of its own")
+    return front_end
 
 
 def refuse_unfit(inputs: Inputs, front_end: FrontEnd, model: Path) -> None:

@@ -239,7 +239,8 @@ class Run(Generic[R]):
         if self._audio_s == 0:
             return ""
         factor = self._audio_s / max(time.monotonic() - self._begun, 1e-9)
-        return f", {self._audio_s / 3600:.2f} h, {factor:.0f} times real time"
+        shown = f"{factor:.0f}" if factor >= 10 else f"{factor:.2g}"
+        return f", {self._audio_s / 3600:.2f} h, {shown} times real time"
 
     def write_failed(self) -> None:
         """Write OUT/failed: an id and a reason a line; empty when all went well."""

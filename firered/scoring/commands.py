@@ -102,5 +102,5 @@ def run_punc(paths: Paths, config: PuncScoreConfig, sample: SampleConfig, source
 
 def run_table(scores: list[Path], out: Path, config: TableConfig) -> int:
     """RESULTS.md of the scores in the folders or files given."""
-    write_lines(out, results_page(config.title, with_averages(read_results(scores))))
+    write_lines(out, list(results_page(config.title, with_averages(read_results(scores)), config)))
     return 0

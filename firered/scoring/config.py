@@ -94,3 +94,8 @@ class TableConfig(Options):
     """The table of results."""
 
     title: str = option("Results", "heading of the page")
+    baseline: str | None = option(
+        None, "system of the scores, or of the papers, that the relative reduction of error rates (CERR) is against"
+    )
+    bootstrap: int = option(1000, "resamplings for the differences between systems; 0: no differences", low=0)
+    seed: int = option(0, "of the resampling", low=0)

@@ -34,13 +34,14 @@ class LanguageRow(NamedTuple):
 
 @dataclass(frozen=True)
 class LidScore:
-    """How often each label was taken for which; `pairs` counts (reference, hypothesis)."""
+    """How often each label was taken for which, `pairs` of (reference, hypothesis); `right` is of each utterance."""
 
     pairs: Counter[tuple[str, str]]
     interval: Interval | None
     calibration: Calibration | None
     missing: list[str]
     extra: list[str]
+    right: dict[str, bool]
 
     @property
     def utterances(self) -> int:
@@ -97,7 +98,8 @@ def score_lid(reference: Side, hypothesis: Side, config: LidScoreConfig, sample:
         np.ones(len(known)),
     )
     pairs = Counter((label, found.get(key, MISSING)) for key, label in labels.items())
-    return LidScore(pairs, interval(rows, ratio, sample), calibration, *missing_and_extra(reference, hypothesis))
+    missing, extra = missing_and_extra(reference, hypothesis)
+    return LidScore(pairs, interval(rows, ratio, sample), calibration, missing, extra, right)
 
 
 def _at_level(label: str, level: str) -> str:

@@ -27,6 +27,7 @@ from firered.text.units import CHARACTER
 CLASSES = ("comma", "period", "question", "exclamation")
 OVERALL = CLASSES[:3]  # exclamation marks are too rare for the papers' overall score
 RATES = ("precision%", "recall%", "F1%")
+COUNTED = ("hits", "false", "missed")
 
 # A character; a word with its apostrophes and hyphens, a number with its points; or anything else, perhaps a mark.
 _TOKEN = re.compile(
@@ -54,7 +55,10 @@ class MarkCounts:
 
 @dataclass(frozen=True)
 class PuncScore:
-    """Counts of each class over all utterances; `differing` are those whose words are not the reference's."""
+    """Counts of each class over all utterances; `differing` are those whose words are not the reference's.
+
+    `counts` are those of each utterance over all marks but exclamation marks, as `COUNTED` names them.
+    """
 
     classes: dict[str, MarkCounts]
     intervals: dict[str, Interval | None]
@@ -62,6 +66,7 @@ class PuncScore:
     differing: list[str]
     missing: list[str]
     extra: list[str]
+    counts: dict[str, list[int]]
 
     @property
     def overall(self) -> MarkCounts:
@@ -87,12 +92,14 @@ def score_punc(reference: Side, hypothesis: Side, config: PuncScoreConfig, sampl
     ):
         counts = Counter(_compared(reference_marks, hypothesis_marks, errors))
         sums.update(counts)
-        rows.append([sum(counts[name, field] for name in OVERALL) for field in ("hits", "false", "missed")])
-    counted = {name: MarkCounts(*(sums[name, field] for field in ("hits", "false", "missed"))) for name in CLASSES}
-    intervals = {name: interval(np.array(rows), partial(_resampled, place), sample) for place, name in enumerate(RATES)}
+        rows.append([sum(counts[name, field] for name in OVERALL) for field in COUNTED])
+    counted = {name: MarkCounts(*(sums[name, field] for field in COUNTED)) for name in CLASSES}
+    intervals = {
+        name: interval(np.array(rows), partial(rate_of_marks, place), sample) for place, name in enumerate(RATES)
+    }
     missing, extra = missing_and_extra(reference, hypothesis)
     differing = [key for key, errors in zip(keys, hunks, strict=True) if errors and key in hypothesis.table]
-    return PuncScore(counted, intervals, len(keys), differing, missing, extra)
+    return PuncScore(counted, intervals, len(keys), differing, missing, extra, dict(zip(keys, rows, strict=True)))
 
 
 def _marks(config: PuncScoreConfig) -> dict[str, str]:
@@ -148,7 +155,7 @@ def _side_by_side(reference: list[str], hypothesis: list[str], errors: Sequence[
     return reference, hypothesis
 
 
-def _resampled(place: int, sums: np.ndarray) -> np.ndarray:
+def rate_of_marks(place: int, sums: np.ndarray) -> np.ndarray:
     """The rate of that place in `RATES` of (samples, 3) counts."""
     hits, false, missed = sums.T
     rates = 100 * hits / (hits + false), 100 * hits / (hits + missed), 200 * hits / (2 * hits + false + missed)

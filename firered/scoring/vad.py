@@ -62,8 +62,8 @@ class Pooled:
 
     @property
     def metrics(self) -> dict[str, float | None]:
-        """The papers' figures; the area under the curve is of posteriors only."""
-        return ({"AUC-ROC%": self.auc} if self.at_threshold else {}) | self.counts.rates
+        """The papers' figures; the area under the curve is of posteriors only, and None without them."""
+        return {"AUC-ROC%": self.auc, **self.counts.rates}
 
 
 @dataclass(frozen=True)

@@ -46,12 +46,12 @@ def beam_search(
         done = beams.finished.all(1).tolist()  # the one wait for the device in a step
         leaving = {place for place, utt in enumerate(batch.utterances) if done[place] or beams.steps >= limits[utt]}
         if leaving:
-            outcomes.update({batch.utterances[place]: beams.outcome(place) for place in leaving})
+            outcomes.update({batch.utterances[place]: beams.outcome(place, total) for place in leaving})
             batch.leave(leaving, (model, total, beams))
         if batch.utterances:
             last = beams.last()
             log_probs, added = _step_scores(model.step(last), total, last, config, eos)
-            rows = beams.advance(log_probs, added)
+            rows = beams.advance(log_probs, added, total.bonus(last, log_probs))
             model.reorder(rows)
             total.reorder(rows)
     return [_ranked(outcomes[utt], config, eos) for utt in range(len(limits))]
@@ -80,6 +80,7 @@ class _Outcome:
     log_probs: Tensor  # (B, L)
     sums: Tensor  # (B,)
     added_sums: Tensor  # (B,)
+    bonuses: Tensor  # (B,)
 
 
 class _Beams(Beams):
@@ -90,24 +91,29 @@ class _Beams(Beams):
         self.eos = eos
         self.finished = torch.zeros(self.sums.shape, dtype=torch.bool, device=max_len.device)
 
-    def advance(self, log_probs: Tensor, added: Tensor | None) -> Tensor:
+    def advance(self, log_probs: Tensor, added: Tensor | None, bonus: Tensor | None) -> Tensor:
         """Choose the best continuations; the rows (N * B,) that they continue."""
         n, beams = self.sums.shape
         width = min(beams, log_probs.shape[1])
-        best, ids = log_probs.view(n, beams, -1).topk(width)  # (N, B, K)
+        ranked = log_probs if bonus is None else log_probs + bonus
+        best, ids = ranked.view(n, beams, -1).topk(width)  # (N, B, K)
         # A finished hypothesis is continued in one way: by another end, at no cost.
         ended = torch.full((width,), -torch.inf, device=best.device)
         ended[0] = 0.0
         best = torch.where(self.finished[..., None], ended, best)
+        own = best
+        if bonus is not None:
+            own = log_probs.view(n, beams, -1).gather(2, ids).masked_fill(self.finished[..., None], 0.0)
         ids = ids.masked_fill(self.finished[..., None], self.eos)
         self.sums, choice = (self.sums[..., None] + best).flatten(1).topk(beams)  # (N, B) of N x B * K
         parent, token = choice // width, ids.flatten(1).gather(1, choice)
         rows = self.rows_of(parent).flatten()
         was_finished = self.finished.gather(1, parent)
-        added_sums = self.added_to(parent, token, added)
-        if added_sums is not None:
-            self.added_sums = torch.where(was_finished, self.added_sums.gather(1, parent), added_sums)
-        self.append(parent, token, best.flatten(1).gather(1, choice))
+        for tally, terms in ((self.added, added), (self.bonus, bonus)):
+            sums = tally.with_next(parent, token, terms)
+            if sums is not None:
+                tally.sums = torch.where(was_finished, tally.sums.gather(1, parent), sums)
+        self.append(parent, token, own.flatten(1).gather(1, choice))
         # Places of a beam wider than the possibilities hold no hypothesis; they must not keep the search going.
         self.finished = was_finished | (token == self.eos) | (self.sums == -torch.inf)
         return rows
@@ -117,17 +123,23 @@ class _Beams(Beams):
         super().select(utterances)
         self.finished = self.finished[utterances]
 
-    def outcome(self, place: int) -> _Outcome:
+    def outcome(self, place: int, scorers: Sum) -> _Outcome:
         """One utterance's search as it is now."""
         past = slice(1, self.steps + 1)
         tokens, log_probs = self.tokens[place, :, past], self.log_probs[place, :, past]
-        return _Outcome(tokens.clone(), log_probs.clone(), self.sums[place], self.added_sums[place])
+        sums, bonuses = self.sums[place].clone(), self.bonus.sums[place].clone()
+        if self.bonus.begun:
+            for rank in (~self.finished[place]).nonzero().flatten().tolist():
+                refund = scorers.refund(place * self.size + rank, int(self.tokens[place, rank, self.steps]))
+                sums[rank] += refund
+                bonuses[rank] += refund
+        return _Outcome(tokens.clone(), log_probs.clone(), sums, self.added.sums[place], bonuses)
 
 
 def _ranked(outcome: _Outcome, config: BeamConfig, eos: int) -> list[Hypothesis]:
     """One utterance's hypotheses, best first."""
     sums = outcome.sums.double().cpu()
-    added_sums = outcome.added_sums.double().cpu()
+    added_sums, bonuses = outcome.added_sums.double().cpu(), outcome.bonuses.double().cpu()
     tokens, log_probs = outcome.tokens.cpu(), outcome.log_probs.cpu()
     lengths = (tokens != eos).sum(1)
     factors = ((5 + 1 + lengths) / 6).double() ** max(0.0, config.length_penalty)  # the sos counts as well
@@ -143,11 +155,12 @@ def _ranked(outcome: _Outcome, config: BeamConfig, eos: int) -> list[Hypothesis]
             Hypothesis(
                 tokens=tuple(tokens[index, :length].tolist()),
                 score=float(ranking[index]),
-                model_score=float(sums[index] - added_sums[index]),
+                model_score=float(sums[index] - added_sums[index] - bonuses[index]),
                 added_score=float(added_sums[index]),
                 length_factor=float(factors[index]),
                 log_probs=tuple(log_probs[index, :length].tolist()),
                 finished=length < tokens.shape[1],
+                bonus=float(bonuses[index]),
             )
         )
     return hypotheses

@@ -13,10 +13,10 @@ from torch import Tensor
 class Hypothesis:
     """One ranked token sequence.
 
-    `score` = (`model_score` + `added_score`) / `length_factor` decides the rank. The two parts are sums of
-    log-probabilities as the search used them, the end included: the model's, and what the scorers added to them.
-    `log_probs` are one a token, the end excluded; see the searches for what they are.
-    `finished` is False where the largest length cut the search off.
+    `score` = (`model_score` + `added_score` + `bonus`) / `length_factor` decides the rank. The first two parts are sums
+    of log-probabilities as the search used them, the end included: the model's, and what the scorers added to them; the
+    third is what scorers gave for the rank alone. `log_probs` are one a token, the end excluded; see the searches for
+    what they are. `finished` is False where the largest length cut the search off.
     """
 
     tokens: tuple[int, ...]
@@ -26,6 +26,7 @@ class Hypothesis:
     length_factor: float
     log_probs: tuple[float, ...]
     finished: bool
+    bonus: float = 0.0
 
     @property
     def probs(self) -> tuple[float, ...]:
@@ -68,6 +69,34 @@ def close_ranks(count: int, leaving: set[int]) -> list[int]:
     return [next(fillers) if place in leaving else place for place in range(size)]
 
 
+@dataclass
+class Tally:
+    """What scorers have added to each hypothesis so far: sums (N, B)."""
+
+    sums: Tensor
+    begun: bool = False  # until something has been added all sums are 0
+
+    def with_next(self, parent: Tensor, token: Tensor, terms: Tensor | None) -> Tensor | None:
+        """(N, K) the sums of continuations; None as long as there are none.
+
+        Args:
+            parent: (N, K) the hypotheses that are continued.
+            token: (N, K) by which token.
+            terms: (N * B, V) of this step.
+        """
+        self.begun = self.begun or terms is not None
+        if not self.begun:
+            return None
+        sums = self.sums.gather(1, parent)
+        n, size = self.sums.shape
+        return sums if terms is None else sums + terms.view(n, size, -1)[rows_of_batch(parent), parent, token]
+
+
+def rows_of_batch(parent: Tensor) -> Tensor:
+    """(N, 1) the place of each utterance in its batch."""
+    return torch.arange(len(parent), device=parent.device)[:, None]
+
+
 class Beams:
     """B running hypotheses for each of N utterances.
 
@@ -86,9 +115,9 @@ class Beams:
         self.log_probs = torch.zeros((*shape, room + 1), device=device)
         self.sums = torch.full(shape, -torch.inf, device=device)
         self.sums[:, 0] = 0.0  # all begin alike: only one of them counts
-        self.added_sums = torch.zeros(shape, device=device)  # the scorers' part
+        self.added = Tally(torch.zeros(shape, device=device))  # the scorers' part
+        self.bonus = Tally(torch.zeros(shape, device=device))
         self.steps = 0
-        self._scored = False  # until a scorer has added something all of its sums are 0
 
     def last(self) -> Tensor:
         """(N * B,) last token of each hypothesis."""
@@ -96,21 +125,7 @@ class Beams:
 
     def rows_of(self, parent: Tensor) -> Tensor:
         """Rows (N, K) among N * B of hypotheses (N, K) that are counted within each utterance."""
-        return parent + torch.arange(len(parent), device=parent.device)[:, None] * self.size
-
-    def added_to(self, parent: Tensor, token: Tensor, added: Tensor | None) -> Tensor | None:
-        """(N, K) the scorers' part of the sums of continuations; None as long as there is none.
-
-        Args:
-            parent: (N, K) the hypotheses that are continued.
-            token: (N, K) by which token.
-            added: (N * B, V) the scorers' terms of this step.
-        """
-        self._scored = self._scored or added is not None
-        if not self._scored:
-            return None
-        sums = self.added_sums.gather(1, parent)
-        return sums if added is None else sums + added[self.rows_of(parent), token]
+        return parent + rows_of_batch(parent) * self.size
 
     def append(self, parent: Tensor, token: Tensor, log_prob: Tensor) -> None:
         """Advance to hypotheses that are those of `parent` (N, B) with one more token each."""
@@ -122,5 +137,7 @@ class Beams:
 
     def select(self, utterances: list[int]) -> None:
         """Keep these utterances, in this order."""
-        for name in ("limits", "tokens", "log_probs", "sums", "added_sums"):
+        for name in ("limits", "tokens", "log_probs", "sums"):
             setattr(self, name, getattr(self, name)[utterances])
+        for tally in (self.added, self.bonus):
+            tally.sums = tally.sums[utterances]

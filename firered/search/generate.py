@@ -4,7 +4,8 @@ The search is batch-invariant: an utterance's result does not depend on the othe
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from typing import TypeAlias
 
 import torch
 from torch import Tensor
@@ -13,6 +14,8 @@ from firered.errors import NoNumbersError
 from firered.search.beams import Batch, Beams, Hypothesis
 from firered.search.config import GenerateConfig
 from firered.search.scorers import Scorer, Stepper, Sum, forbid_end, penalise_repeats
+
+Refund: TypeAlias = Callable[[int, int], float]
 
 
 @torch.inference_mode()
@@ -48,7 +51,7 @@ def search(
     while batch.utterances:
         last = beams.last()
         logits = total.masked(model.step(last), last)
-        rows = beams.advance(logits, total.added(last, logits))
+        rows = beams.advance(logits, total.added(last, logits), total.bonus(last, logits), total.refund)
         model.reorder(rows)
         total.reorder(rows)
         leaving = {place for place, done in enumerate(beams.done) if done}
@@ -67,46 +70,60 @@ class _Beams(Beams):
         self.ended: list[list[Hypothesis]] = [[] for _ in range(len(limits))]  # best first, at most B
         self.done = [False] * len(limits)
 
-    def advance(self, logits: Tensor, added: Tensor | None) -> Tensor:
+    def advance(self, logits: Tensor, added: Tensor | None, bonus: Tensor | None, refund: Refund) -> Tensor:
         """Choose the best continuations; the rows (N * B,) that they continue.
 
         Args:
             logits: (N * B, V).
             added: the scorers' terms, (N * B, V).
+            bonus: their terms for the rank alone, (N * B, V).
+            refund: what comes to a bonus when a row is cut off after a token.
         """
         log_probs = (logits.float() / self.config.temperature).log_softmax(-1)  # (N * B, V)
-        best, parent, token = self._best(logits, log_probs, added)  # (N, K)
+        best, parent, token = self._best(logits, log_probs, added, bonus)  # (N, K)
         rows = self.rows_of(parent)
         own = log_probs[rows, token]  # (N, K)
-        added_sums = self.added_to(parent, token, added)
+        added_sums = self.added.with_next(parent, token, added)
+        bonuses = self.bonus.with_next(parent, token, bonus)
         ended = (token == self.eos) | (self.steps + 1 >= self.limits)[:, None]
         for place, rank in ended[:, : self.size].nonzero().tolist():  # those of lower rank could not be among the best
             past = place, int(parent[place, rank]), slice(1, self.steps + 1)
+            last = int(token[place, rank])
+            cut = 0.0 if bonuses is None or last == self.eos else refund(int(rows[place, rank]), last)
             self._end(
                 place,
-                [*self.tokens[past].tolist(), int(token[place, rank])],
+                [*self.tokens[past].tolist(), last],
                 [*self.log_probs[past].tolist(), float(own[place, rank])],
-                float(best[place, rank]),
+                float(best[place, rank]) + cut,
                 0.0 if added_sums is None else float(added_sums[place, rank]),
+                0.0 if bonuses is None else float(bonuses[place, rank]) + cut,
             )
         self.sums, running = best.masked_fill(ended, -torch.inf).topk(self.size)
-        if added_sums is not None:
-            self.added_sums = added_sums.gather(1, running)
+        for tally, sums in ((self.added, added_sums), (self.bonus, bonuses)):
+            if sums is not None:
+                tally.sums = sums.gather(1, running)
         self.append(*(candidates.gather(1, running) for candidates in (parent, token, own)))
         self._settle()
         return rows.gather(1, running).flatten()
 
-    def _best(self, logits: Tensor, log_probs: Tensor, added: Tensor | None) -> tuple[Tensor, Tensor, Tensor]:
+    def _best(
+        self, logits: Tensor, log_probs: Tensor, added: Tensor | None, bonus: Tensor | None
+    ) -> tuple[Tensor, Tensor, Tensor]:
         """Sums, hypotheses and tokens (N, K) of the best continuations, best first: enough that B do not end."""
         n, beams = self.sums.shape
         if beams == 1:  # a greedy search penalises logits, and ends with the first end
             scores = logits.float()
             if added is not None:  # the temperature is of the model alone
                 scores, log_probs = scores + self.config.temperature * added, log_probs + added
-            token = self._penalised(scores).argmax(-1, keepdim=True)  # (N, 1)
+            scores = self._penalised(scores)
+            if bonus is not None:
+                scores, log_probs = scores + self.config.temperature * bonus, log_probs + bonus
+            token = scores.argmax(-1, keepdim=True)  # (N, 1)
             return self.sums + log_probs.gather(1, token), torch.zeros_like(token), token
-        scores = log_probs if added is None else log_probs + added
-        sums = (self.sums[..., None] + self._penalised(scores).view(n, beams, -1)).flatten(1)
+        scores = self._penalised(log_probs if added is None else log_probs + added)
+        if bonus is not None:
+            scores = scores + bonus
+        sums = (self.sums[..., None] + scores.view(n, beams, -1)).flatten(1)
         best, choice = sums.topk(min(2 * beams, sums.shape[1]))
         return best, choice // log_probs.shape[1], choice % log_probs.shape[1]
 
@@ -116,7 +133,9 @@ class _Beams(Beams):
         scores = penalise_repeats(scores, generated, self.config.repetition_penalty)
         return forbid_end(scores, self.eos) if self.steps < self.config.min_length else scores
 
-    def _end(self, place: int, tokens: list[int], log_probs: list[float], total: float, added: float) -> None:
+    def _end(
+        self, place: int, tokens: list[int], log_probs: list[float], total: float, added: float, bonus: float
+    ) -> None:
         """Take up a hypothesis that has ended, or reached its limit, if it is among the best."""
         if math.isnan(total):
             raise NoNumbersError
@@ -126,11 +145,12 @@ class _Beams(Beams):
         hypothesis = Hypothesis(
             tokens=tuple(tokens[:length]),
             score=total / factor,
-            model_score=total - added,
+            model_score=total - added - bonus,
             added_score=added,
             length_factor=factor,
             log_probs=tuple(log_probs[:length]),
             finished=finished,
+            bonus=bonus,
         )
         best = sorted([*self.ended[place], hypothesis], key=lambda ended: -ended.score)
         self.ended[place] = best[: self.size]

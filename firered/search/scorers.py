@@ -1,17 +1,18 @@
 """What a step's log-probabilities are made of: the model's, and terms that scorers add to them.
 
-A search takes a list of scorers. With z the model's logits, t its smoothing or temperature, a the terms that are for
-logits and b all other terms, the log-probabilities of the next tokens are
+A search takes a list of scorers. With z the model's logits, t its smoothing or temperature, and terms a, b and c of the
+scorers by their stage, the log-probabilities of the next tokens are
 
     log_softmax((z + sum of a) / t) + sum of b
 
-so the order of the list does not matter, and an empty list costs nothing. What published systems multiply instead of
-add, the factor on the end and the penalty on repeated tokens, is applied to the sum by the functions at the end of this
-file.
+and hypotheses are ranked by these and the sum of c, which no probability knows of. So the order of the list does not
+matter, and an empty list costs nothing. What published systems multiply instead of add, the factor on the end and the
+penalty on repeated tokens, is applied to the log-probabilities by the functions at the end of this file.
 """
 
 from collections.abc import Sequence
-from typing import Protocol
+from enum import Enum
+from typing import Protocol, runtime_checkable
 
 import torch
 from torch import Tensor
@@ -30,12 +31,20 @@ class Stepper(Protocol):
         """Keep these utterances, in this order."""
 
 
+class Stage(Enum):
+    """Where a scorer's terms come in."""
+
+    LOGITS = "before the softmax, so that what is left sums to one again"
+    LOG_PROBS = "after the softmax"
+    RANK = "in the rank of hypotheses alone"
+
+
 class Scorer(Protocol):
     """What adds a term to the log-probabilities of each step; rows are those of `Stepper`."""
 
     @property
-    def on_logits(self) -> bool:
-        """Whether its term is added before the softmax, so that what is left sums to one again, or after it."""
+    def stage(self) -> Stage:
+        """Where its terms come in."""
 
     def step(self, tokens: Tensor) -> Tensor | None:
         """The term (N * B, V), or what can be broadcast to that; None where nothing is to be added in this step.
@@ -51,10 +60,18 @@ class Scorer(Protocol):
         """Keep these utterances, in this order."""
 
 
+@runtime_checkable
+class Refunds(Protocol):
+    """A scorer that gives in advance for what may come, and takes it back where that does not come."""
+
+    def refund(self, row: int, token: int) -> float:
+        """The term of an end that follows after one more token of a row."""
+
+
 class Stateless:
     """A scorer whose term depends on the last token alone."""
 
-    on_logits = False
+    stage = Stage.LOG_PROBS
 
     def reorder(self, index: Tensor) -> None:
         """Nothing to do: there is no state."""
@@ -72,7 +89,7 @@ class LmScorer:
         eos: the token that ends a hypothesis.
     """
 
-    on_logits = False
+    stage = Stage.LOG_PROBS
 
     def __init__(self, steps: Stepper, weight: float, eos: int) -> None:
         self._steps, self._weight, self._eos = steps, weight, eos
@@ -93,7 +110,7 @@ class Mask(Stateless):
         allowed: (V, V), row i says which tokens may follow token i.
     """
 
-    on_logits = True
+    stage = Stage.LOGITS
 
     def __init__(self, allowed: Tensor) -> None:
         self._term = torch.zeros(allowed.shape, device=allowed.device).masked_fill_(~allowed, -torch.inf)
@@ -108,18 +125,26 @@ class Sum:
 
     def __init__(self, scorers: Sequence[Scorer]) -> None:
         self._all = list(scorers)
-        self._on_logits = [scorer for scorer in scorers if scorer.on_logits]
-        self._on_log_probs = [scorer for scorer in scorers if not scorer.on_logits]
+        self._at = {stage: [scorer for scorer in scorers if scorer.stage is stage] for stage in Stage}
 
     def masked(self, logits: Tensor, tokens: Tensor) -> Tensor:
         """The model's logits with the terms that belong to logits."""
-        term = _sum(self._on_logits, tokens)
+        term = _sum(self._at[Stage.LOGITS], tokens)
         return logits if term is None else logits + term
 
     def added(self, tokens: Tensor, scores: Tensor) -> Tensor | None:
         """The other terms' sum in the shape of the scores (N * B, V); None where there is nothing to add."""
-        term = _sum(self._on_log_probs, tokens)
+        term = _sum(self._at[Stage.LOG_PROBS], tokens)
         return None if term is None else term.expand(scores.shape)
+
+    def bonus(self, tokens: Tensor, scores: Tensor) -> Tensor | None:
+        """The terms for the rank alone, in the same shape; None where there are none."""
+        term = _sum(self._at[Stage.RANK], tokens)
+        return None if term is None else term.expand(scores.shape)
+
+    def refund(self, row: int, token: int) -> float:
+        """What is added to the rank of a hypothesis that is cut off after one more token."""
+        return sum(scorer.refund(row, token) for scorer in self._at[Stage.RANK] if isinstance(scorer, Refunds))
 
     def reorder(self, index: Tensor) -> None:
         """Make row i continue what was row index[i], in each scorer."""

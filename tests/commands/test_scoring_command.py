@@ -30,7 +30,11 @@ def test_everything_is_counted_and_written(sides, monkeypatch, caplog):
     assert {path.name for path in out.iterdir()} == {
         *("score.json", "score.txt", "errors.html", "config.yaml", "ref.trn", "hyp.trn", "per_utt", "confusions.tsv"),
         *("by_speaker.tsv", "by_length.tsv", "by_confidence.tsv", "calibration.png", "missing", "extra"),
+        "counts.tsv",
     }
+    assert (out / "counts.tsv").read_text().splitlines() == [
+        *("id\terrors\ttokens", "a-1\t2\t4", "a-2\t0\t3", "b-1\t2\t2", "b-2\t1\t0"),
+    ]
     score = score_of(out)
     integers = {"errors": 5, "substitutions": 1, "deletions": 2, "insertions": 2, "tokens": 9, "correct": 6}
     assert {name: score[name] for name in integers} == integers
@@ -215,7 +219,7 @@ def test_speed_and_parameters_are_copied_from_what_made_the_hypothesis(sides, mo
     assert (score["speed"]["rtf"], score["speed"]["peak_memory_mb"]) == (0.25, 100.0)
     assert score["provenance"]["parameters"] == parameters_of(vad, vad / "model.pth.tar") > 1000
     text = (sides[2] / "score.txt").read_text(encoding="utf-8")
-    assert "speed       real-time factor 0.2500, 100 MB at most, a machine, 2 threads" in text
+    assert "speed       real-time factor 0.2500, 100 MB at most, a machine, threads 2" in text
     (sides[1] / "speed.json").unlink()
     call(monkeypatch, *sides)
     score = score_of(sides[2])

@@ -51,9 +51,10 @@ def recipe(models: Path, exp: Path, first: int, **settings: object) -> str:
 def test_the_help_names_all_kinds_of_recognisers():
     shown = subprocess.run(["bash", TOP / "run.sh", "--help"], capture_output=True, text=True).stdout
     (line,) = (line for line in shown.splitlines() if "--asr-type" in line)
-    assert line.split()[1].split("|") == list(FAMILIES)
+    assert set(line.split()[1].split("|")) == set(FAMILIES)
     shown = subprocess.run(["bash", TOP / "egs/aishell/run.sh", "--help"], capture_output=True, text=True).stdout
-    assert "|".join(FAMILIES) in shown
+    (line,) = (line for line in shown.splitlines() if "--asr-type" in line)
+    assert set(line.split()[1].split("|")) == set(FAMILIES)
 
 
 @pytest.mark.slow

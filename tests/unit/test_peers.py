@@ -258,7 +258,7 @@ class TestRuns:
         (data / "rttm").write_text("SPEAKER one 1 0.2 0.4 <NA> <NA> speech <NA> <NA>\n")
         found = score_vad(data, tmp_path / "out", VadScoreConfig(), SampleConfig())
         assert found.missing == []
-        assert found.pooled.metrics == {"F1%": 100.0, "FAR%": 0.0, "MR%": 0.0}
+        assert found.pooled.metrics == {"AUC-ROC%": None, "F1%": 100.0, "FAR%": 0.0, "MR%": 0.0}
         assert found.pooled.frames == 98 + 68
 
     def test_one_that_fails_at_a_recording_has_the_others_and_resumes(self, data, tmp_path, monkeypatch):

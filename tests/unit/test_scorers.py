@@ -9,7 +9,7 @@ from support.table_model import EOS, SOS, Table, every_sequence, random_logits, 
 from firered.search.beam import beam_search
 from firered.search.config import BeamConfig, GenerateConfig
 from firered.search.generate import search as generate
-from firered.search.scorers import LmScorer, Mask, Stateless, penalise_repeats
+from firered.search.scorers import LmScorer, Mask, Stage, Stateless, penalise_repeats
 
 LENGTH = 4
 
@@ -27,7 +27,7 @@ class Boost(Stateless):
 class AfterFirst:
     """Boosts whatever token a hypothesis began with; has a state, and nothing to say in the first step."""
 
-    on_logits = False
+    stage = Stage.LOG_PROBS
 
     def __init__(self, by: float, beams: int, vocabulary: int) -> None:
         self.first: torch.Tensor | None = None

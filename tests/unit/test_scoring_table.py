@@ -3,13 +3,12 @@
 import json
 import re
 import subprocess
-import sys
 
 import pytest
 from support.paths import TOP
 from support.scoring_sides import call, score_of, write_side
+from support.tables import beside, rows, table
 
-from firered.cli import table as cli
 from firered.hub.find import system_name
 from firered.scoring.published import averages, published
 from firered.scoring.reports.results import Result, with_averages
@@ -18,27 +17,6 @@ from firered.scoring.reports.table import results_page
 MANDARIN = ("aishell1", "aishell2", "ws-net", "ws-meeting")
 MADE_BY = {"model_sha256": None, "commit": None, "version": "0", "date": "2026-01-01"}
 PAPERS_RULE = ("--normalizer", "firered-released", "--number-normalization")
-
-
-def table(monkeypatch, *arguments):
-    """The exit status of firered-table."""
-    monkeypatch.setattr(sys, "argv", ["firered-table", *map(str, arguments)])
-    with pytest.raises(SystemExit) as ended:
-        cli.table()
-    return ended.value.code or 0
-
-
-def rows(text, number=0):
-    """The rows of a table of a Markdown text, as dictionaries."""
-    tables = re.findall(r"(?:^\|.*\n)+", text, re.M)
-    heading, _, *body = ([cell.strip() for cell in line.split("|")[1:-1]] for line in tables[number].splitlines())
-    return [dict(zip(heading, cells, strict=True)) for cells in body]
-
-
-def beside(text, table):
-    """The rows of a paper's table in a Markdown text; none where it has no such table."""
-    _, _, after = text.partition(f"Beside {table}.")
-    return rows(after) if after else []
 
 
 def result(test_set, value, system="FireRedASR2-AED", metric="CER%", normalizer="firered-released+numbers"):
@@ -325,9 +303,9 @@ def test_every_table_that_holds_the_set_is_beside_it():
     text = "\n".join(results_page("t", [result("aishell1", 3.0, "another")])) + "\n"
     tables = {figure.title for figure in published() if figure.test_set == "aishell1"}
     assert tables == {"FireRedASR2S, table 6", "FireRedASR, table 2", "FunAudio-ASR, table 1"}
-    for table in tables:
-        (row,) = beside(text, table)
-        of_table = [figure for figure in published() if (figure.title, figure.test_set) == (table, "aishell1")]
+    for title in tables:
+        (row,) = beside(text, title)
+        of_table = [figure for figure in published() if (figure.title, figure.test_set) == (title, "aishell1")]
         assert list(row)[4:] == [figure.system for figure in of_table]
         assert list(row.values())[4:] == [f"{figure.value:.2f}" for figure in of_table]
     (row,) = rows(text)

@@ -238,7 +238,7 @@ def test_segments_alone(sides, tmp_path, monkeypatch):
     found = write_side(tmp_path / "found", segments={"a-1": "a 0.6 1.1", "b-1": "b 0.2 0.4"})
     assert call(monkeypatch, "vad", reference, found, out) == 0
     score = score_of(out)
-    assert "AUC-ROC%" not in score["metrics"]
+    assert score["metrics"]["AUC-ROC%"] == {"value": None, "interval": None}
     assert [score["segments"][name] for name in ("hits", "false_alarms", "misses")] == [60, 10, 40]
     assert not (out / "sweep.png").exists()
 

@@ -39,6 +39,8 @@ def asr_report(score: AsrScore, reference: Side, source: SourceConfig, config: E
         lines=_lines(score, config),
         missing=score.missing,
         extra=score.extra,
+        counted=("errors", "tokens"),
+        counts={utterance.key: (utterance.counts.errors, utterance.counts.tokens) for utterance in score.aligned},
         warnings=score.warnings(),
         tables=tables,
         drawn={

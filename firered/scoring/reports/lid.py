@@ -31,6 +31,8 @@ def lid_report(score: LidScore) -> Report:
         lines=_lines(score, languages, accuracy),
         missing=score.missing,
         extra=score.extra,
+        counted=("correct", "utterances"),
+        counts={key: (int(right), 1) for key, right in score.right.items()},
         tables={
             "by_language.tsv": tsv(("language", *COLUMNS), languages),
             "confusions.tsv": tsv(("reference", *columns), matrix),

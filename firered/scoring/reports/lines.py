@@ -38,7 +38,9 @@ def shown_settings(settings: Mapping[str, object]) -> str:
     kept = {
         name: value
         for name, value in settings.items()
-        if value not in (None, "") and name not in _NO_PART_OF_A_RESULT and (guarded or not name.startswith("guard"))
+        if value not in (None, "", [])
+        and name not in _NO_PART_OF_A_RESULT
+        and (guarded or not name.startswith("guard"))
     }
     return ", ".join(f"{name} {value}" for name, value in kept.items())
 

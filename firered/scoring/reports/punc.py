@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from firered.scoring.metrics.bootstrap import LEVEL
-from firered.scoring.punc import RATES, MarkCounts, PuncScore
+from firered.scoring.punc import COUNTED, RATES, MarkCounts, PuncScore
 from firered.scoring.reports.lines import boxed, shown, shown_interval, tsv
 from firered.scoring.reports.report import Figure, Report
 
@@ -27,6 +27,8 @@ def punc_report(score: PuncScore) -> Report:
         lines=_lines(score, rows),
         missing=score.missing,
         extra=score.extra,
+        counted=COUNTED,
+        counts=score.counts,
         tables={
             "by_mark.tsv": tsv(_HEADING, ((name, *_counts(counts), *counts.rates) for name, counts in rows.items()))
         },

@@ -14,8 +14,10 @@ from firered.data.speed import Speed
 from firered.scoring.config import SampleConfig, SourceConfig
 from firered.scoring.metrics.bootstrap import Interval
 from firered.scoring.metrics.calibration import Calibration
-from firered.scoring.reports.lines import listed, shown, shown_settings
+from firered.scoring.reports.lines import listed, shown, shown_settings, tsv
 from firered.scoring.reports.provenance import Provenance
+
+COUNTS = "counts.tsv"
 
 log = logging.getLogger(__name__)
 
@@ -33,9 +35,10 @@ class Report:
     """A score, ready to be written.
 
     `task` is its kind, and `metrics` are the figures that firered-table takes. `fields` are what else score.json holds,
-    `lines` those of score.txt; the provenance is put to both. `tables` are the lines of other files, and `drawn` what
-    writes one to a path, both by file name. `missing` are ids without a hypothesis, `extra` ids without a reference.
-    `warnings` are logged; they are in `lines` as well.
+    `lines` those of score.txt; the provenance is put to both. `counts` is what is counted of each utterance by its id,
+    `counted` the names of these counts. `tables` are the lines of other files, and `drawn` what writes one to a path,
+    both by file name. `missing` are ids without a hypothesis, `extra` ids without a reference. `warnings` are logged;
+    they are in `lines` as well.
     """
 
     task: str
@@ -44,6 +47,8 @@ class Report:
     lines: Iterable[str]
     missing: Sequence[str]
     extra: Sequence[str]
+    counted: Sequence[str]
+    counts: Mapping[str, Sequence[int]]
     tables: Mapping[str, Iterable[str]] = field(default_factory=dict)
     drawn: Mapping[str, Callable[[Path], None]] = field(default_factory=dict)
     warnings: Sequence[str] = ()
@@ -67,6 +72,8 @@ class Report:
         """
         for name, lines in self.tables.items():
             write_lines(out / name, lines)
+        rows: Iterator[Sequence[str | int]] = ((key, *self.counts[key]) for key in sorted(self.counts))
+        write_lines(out / COUNTS, tsv(("id", *self.counted), rows))
         for name, draw in self.drawn.items():
             draw(out / name)
         content = {**self._json(provenance, source), "settings": settings}
@@ -133,5 +140,5 @@ def _provenance_lines(
 def _speed_lines(speed: Speed | None) -> Iterator[str]:
     if speed:
         factor = f"real-time factor {speed.rtf:.4f}, " if speed.rtf else ""
-        threads = f", {speed.threads} threads" if speed.threads else ""
+        threads = f", threads {speed.threads}" if speed.threads else ""
         yield f"speed       {factor}{speed.peak_memory_mb:.0f} MB at most, {speed.device}{threads}"

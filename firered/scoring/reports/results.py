@@ -14,7 +14,10 @@ DASH = "-"
 
 @dataclass(frozen=True, eq=False)
 class Result:
-    """One figure of one score.json, or an average of several; `source` is what the whole file says."""
+    """One figure of one score.json, or an average of several.
+
+    `source` is what the whole file says, and `folder` where it lies; averages have neither.
+    """
 
     system: str
     test_set: str
@@ -24,6 +27,12 @@ class Result:
     interval: Sequence[float] | None
     missing: str
     source: dict | None = None
+    folder: Path | None = None
+
+    @property
+    def row(self) -> tuple[str, str, str]:
+        """Test set, what is counted and rule: figures of several systems with the same ones stand side by side."""
+        return self.test_set, kind_of(self.metric), self.normalizer
 
     @property
     def comparable(self) -> bool:
@@ -79,6 +88,7 @@ def _results(file: Path) -> Iterator[Result]:
                 figure["interval"],
                 f"{score['missing']} of {score['utterances'] + score['missing'] * score.get('missing_left_out', 0)}",
                 score,
+                file.parent,
             )
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise DataError(f"{file}: not a score.json of firered-score ({type(error).__name__}: {error})") from None

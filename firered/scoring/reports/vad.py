@@ -44,6 +44,8 @@ def vad_report(score: VadScore) -> Report:
         lines=_lines(score),
         missing=score.missing,
         extra=score.extra,
+        counted=_COUNTS,
+        counts={key: pooled.counts.row() for key, pooled in score.recordings.items()},
         tables=tables,
         drawn=drawn,
         warnings=list(_warnings(score)),
