@@ -29,7 +29,9 @@ def times(models: Models, kind: Kind = "") -> None:
     try:
         directory, family = find_aligner(models, kind or None)
     except ModelError as error:
-        print(f"{recogniser.about}, has no CTC head, and {str(error).splitlines()[0]}")
+        if recogniser.load_aligner:
+            raise
+        print(f"{recogniser.about}, has no CTC head of its own; {str(error).splitlines()[0]}")
         return
     print(family.lacks_aligner(directory) if family.lacks_aligner else "")
 
