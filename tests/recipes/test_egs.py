@@ -136,7 +136,8 @@ def test_every_set_of_funaudio_asrs_table_1_and_of_an_average_has_a_recipe():
     assert len(sets) == 8
     sets |= {name for _, _, members in averages() for name in members}
     assert {"aishell2-android", "aishell2-mic"} <= sets
-    assert {name for name in sets if f"| {name} |" not in lines} == set()
+    private = {name for name in sets if name.startswith("industry-")}
+    assert {name for name in sets - private if f"| {name} |" not in lines} == set()
 
 
 @pytest.fixture(scope="module")
