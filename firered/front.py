@@ -15,7 +15,7 @@ from firered.asr.recogniser import Recogniser
 from firered.audio.like import AudioLike, is_one, refuse_numbers
 from firered.errors import ModelError, OptionError, Outcome
 from firered.hub.catalogue import CHECKPOINT, MODELS, PUBLISHED
-from firered.hub.find import find_model
+from firered.hub.find import find_model, place_of
 from firered.lid.config import LidConfig
 from firered.lid.identify import Lid
 from firered.models.checkpoint import load_checkpoint
@@ -213,7 +213,16 @@ def _place(given: str | Path) -> Path:
     place = Path(_need_path("name_or_dir", given))
     if not place.exists() and not place.is_absolute() and place.parts and place.parts[0] in PUBLISHED:
         return MODELS / place
-    return place
+    return place if place.exists() else _fetched(place)
+
+
+def _fetched(place: Path) -> Path:
+    """Where a repository of a hub lies, if it was fetched; else the place itself, which is not there."""
+    try:
+        found = place_of(place)
+    except ModelError:
+        return place
+    return found if found.exists() else place
 
 
 def _kind_of(place: Path) -> str:

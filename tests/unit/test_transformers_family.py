@@ -407,3 +407,31 @@ def test_options_are_those_of_the_family(whisper):
     assert not firered.load(whisper, device="cpu", own_punctuation=False).punctuates
     assert "transformers" in FAMILIES
     assert FAMILIES["transformers"].config is TransformersConfig
+
+
+def test_firered_transcribe_takes_it_by_its_place(whisper, tmp_path, monkeypatch):
+    from firered.cli.main import main
+
+    write_wav(tmp_path / "u.wav", speech(2.0))
+    only_asr = ["--no-vad", "--no-lid", "--asr-model", whisper, "--models", tmp_path, "--device", "cpu"]
+    words = ["firered", "transcribe", tmp_path / "u.wav", "-o", tmp_path / "out", *only_asr, "--asr-language", "zh"]
+    monkeypatch.setattr(sys, "argv", [str(word) for word in words])
+    with pytest.raises(SystemExit) as done:
+        main()
+    assert not done.value.code
+    (line,) = (tmp_path / "out/result.jsonl").read_text().splitlines()
+    expected = firered.load(whisper, device="cpu")(speech(2.0), context=told(language="zh"))
+    assert json.loads(line)["text"] == expected.text
+    well_timed([word_of(entry) for entry in json.loads(line)["words"]], 2.0)
+
+
+def word_of(entry):
+    from firered.results import Word
+
+    return Word(entry["text"], entry["start_ms"] / 1000, entry["end_ms"] / 1000)
+
+
+def test_a_repository_that_was_fetched_is_loaded_by_its_name(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    write_ctc(tmp_path / "pretrained_models/someone/letters")
+    assert firered.load("someone/letters", device="cpu").loaded.kind == "wav2vec2"
