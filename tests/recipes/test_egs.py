@@ -234,7 +234,7 @@ def test_other_systems_stand_in_the_same_table_and_one_that_cannot_be_run_does_n
     assert json.loads((exp / "ami/score/score.json").read_text())["metrics"]["AUC-ROC%"]["value"] > 0
     wrong = run("ami_vad", tmp_path, models, "--system", "firered webrtc")
     assert wrong.returncode == 1
-    assert "--system: webrtc: no vad system of this name; there are " in wrong.stderr
+    assert "system: webrtc: no vad system of this name; there are " in wrong.stderr
 
 
 def test_a_model_of_ones_own_with_its_name_and_the_published_settings(models, tmp_path):
@@ -282,7 +282,7 @@ def test_sets_of_an_average_are_scored_by_the_same_rules():
 def test_rules_are_those_of_the_sets_language(language, names, tmp_path):
     (tmp_path / "a set/data").mkdir(parents=True)
     (tmp_path / "a set/data/utt2lang").write_text(f"u1 {language}\nu2 {language}\n")
-    script = '. "$0/common/recipe.sh" && rules_of "a set" && printf "%s\\n" "${rules[@]}"'
+    script = '. "$0/common/recipe.sh" && rules_of "a set" && printf "%s\\n" "${own[@]}"'
     command = ["bash", "-euc", f"recipe=$0/fleurs; {script}", EGS, "--exp", tmp_path]
     done = subprocess.run([*map(str, command)], capture_output=True, text=True, env={**os.environ, "PATH": BIN})
     assert done.returncode == 0, done.stderr
