@@ -42,9 +42,10 @@ Stages: -1 data directory, 0 filterbank + CMVN statistics, 1 VAD, 2 LID, 3 decod
   --cmd CMD                    launcher: utils/run.py, utils/slurm.py, Kaldi's run.pl [utils/run.py]
   --vad-config YAML            settings of stage 1, e.g. conf/vad_long_pauses.yaml
   --vad true|false             false: the utterances of --data are used as they are, not cut [$vad]
-  --asr-type aed|llm|fun-asr   kind of recognition model     [what --models holds, the first of these it holds]
-                               llm has its word times from FireRedASR2-AED; fun-asr is told the languages of stage 2,
-                               and unless --asr-config has 'itn: false' writes its own punctuation
+  --asr-type aed|llm|fun-asr|transformers
+                               kind of recognition model     [what --models holds, the first of these it holds]
+                               llm and transformers have their word times from FireRedASR2-AED; fun-asr is told the
+                               languages of stage 2, and unless --asr-config has 'itn: false' writes its own punctuation
   --lid-config, --asr-config, --punc-config, --score-config YAML
                                the same of stages 2, 3 (e.g. conf/asr_aed.yaml, conf/asr_llm.yaml,
                                conf/asr_fun-asr.yaml), 5 and 6

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from firered.asr.families import find, find_aligner
-from firered.errors import FireRedError
+from firered.errors import FireRedError, ModelError
 from firered.options import read_yaml
 
 app = typer.Typer(add_completion=False)
@@ -25,17 +25,24 @@ def language(models: Models, kind: Kind = "") -> None:
 @app.command()
 def times(models: Models, kind: Kind = "") -> None:
     """Why texts cannot be aligned with these models; nothing if they can."""
-    directory, family = find_aligner(models, kind or None)
+    recogniser = find(models, kind or None)[1]
+    try:
+        directory, family = find_aligner(models, kind or None)
+    except ModelError as error:
+        if recogniser.load_aligner:
+            raise
+        print(f"{recogniser.about}, has no CTC head of its own; {str(error).splitlines()[0]}")
+        return
     print(family.lacks_aligner(directory) if family.lacks_aligner else "")
 
 
 @app.command()
 def marks(models: Models, kind: Kind, settings: Annotated[Path, typer.Argument(metavar="CONFIG.YAML")]) -> None:
     """`yes` if its text has punctuation with the settings that firered-asr has written beside it."""
-    config = find(models, kind or None)[1].config
+    directory, family = find(models, kind or None)
     values = read_yaml(settings) if settings.is_file() else {}
-    options = config.of({name: value for name, value in values.items() if name in config.names()})
-    print("yes" if options.punctuates else "no")
+    options = family.config.of({name: value for name, value in values.items() if name in family.config.names()})
+    print("yes" if family.punctuates(directory, options) else "no")
 
 
 if __name__ == "__main__":

@@ -54,7 +54,8 @@ Stages: -1 data directories (local/prepare.py), 0 and 1 VAD, 2 LID, 3 recognitio
                                digits, marks and capitals (models that can do both, such as Fun-ASR-Nano) [$itn]
   --allow-missing true|false   leave out utterances that lack audio or transcript     [$allow_missing]
   --stage N, --stop-stage N    first and last stage to run                [$stage, $stop_stage]
-  --asr-type aed|llm|fun-asr   kind of recognition model                  [what --models holds, the first of these]
+  --asr-type aed|llm|fun-asr|transformers
+                               kind of recognition model                  [what --models holds, the first of these]
   --asr-config YAML            settings of recognition                    [conf/asr_<kind>.yaml]
   --nj, --cmd, --python        as in the run.sh at the top"
 

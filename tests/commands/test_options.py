@@ -64,7 +64,7 @@ def test_help_shows_every_option(name, groups):
                 assert f"{flag} / --no-{flag[2:]}" in shown
                 default = flag[2:] if default else f"no-{flag[2:]}"
             choices = f" ({', '.join(field.metadata['choices'])})" if field.metadata["choices"] else ""
-            assert default in (None, "") or f"{field.metadata['help']}{choices} [default: {default}]" in shown
+            assert default in (None, "", ()) or f"{field.metadata['help']}{choices} [default: {default}]" in shown
     assert ("--config" in shown) == bool(groups)
     assert call(name, "-h").stdout == done.stdout
 

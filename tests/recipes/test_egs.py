@@ -136,7 +136,8 @@ def test_every_set_of_funaudio_asrs_table_1_and_of_an_average_has_a_recipe():
     assert len(sets) == 8
     sets |= {name for _, _, members in averages() for name in members}
     assert {"aishell2-android", "aishell2-mic"} <= sets
-    assert {name for name in sets if f"| {name} |" not in lines} == set()
+    private = {name for name in sets if name.startswith("industry-")}
+    assert {name for name in sets - private if f"| {name} |" not in lines} == set()
 
 
 @pytest.fixture(scope="module")
@@ -226,14 +227,14 @@ def test_other_systems_stand_in_the_same_table_and_one_that_cannot_be_run_does_n
     assert "no weights of fsmn-vad here" in done.stderr
     assert "not all systems could be run and scored on all sets" in done.stderr
     titles = [line for line in (exp / "RESULTS.md").read_text().splitlines() if line.startswith("## ")]
-    assert titles == ["## FireRedVAD (other weights)", "## webrtcvad"]
+    assert titles == ["## Side by side", "## FireRedVAD (other weights)", "## webrtcvad"]
     score = json.loads((exp / "ami/systems/webrtcvad/score/score.json").read_text())
     assert (score["system"], score["utterances"], score["missing"]) == ("webrtcvad", 2, 0)
-    assert "AUC-ROC%" not in score["metrics"]
-    assert "AUC-ROC%" in json.loads((exp / "ami/score/score.json").read_text())["metrics"]
+    assert score["metrics"]["AUC-ROC%"]["value"] is None
+    assert json.loads((exp / "ami/score/score.json").read_text())["metrics"]["AUC-ROC%"]["value"] > 0
     wrong = run("ami_vad", tmp_path, models, "--system", "firered webrtc")
     assert wrong.returncode == 1
-    assert "--system: webrtc: no vad system of this name; there are " in wrong.stderr
+    assert "system: webrtc: no vad system of this name; there are " in wrong.stderr
 
 
 def test_a_model_of_ones_own_with_its_name_and_the_published_settings(models, tmp_path):
@@ -269,7 +270,7 @@ def test_sets_of_an_average_are_scored_by_the_same_rules():
         recipe: [line for line in (EGS / recipe / "run.sh").read_text().splitlines() if line.startswith("recognise")]
         for recipe in RECIPES
     }
-    of_averages = {name for _, _, sets in averages() for name in sets}
+    of_averages = {name for _, metric, sets in averages() for name in sets if metric == "CER%"}
     chinese = {recipe for recipe, (_, stages, sets) in RECIPES.items() if stages == (3,) and of_averages & sets.keys()}
     assert len(chinese) == 8
     assert {line for recipe in chinese for line in called[recipe]} == {'recognise "${chinese[@]}"'}
@@ -281,7 +282,7 @@ def test_sets_of_an_average_are_scored_by_the_same_rules():
 def test_rules_are_those_of_the_sets_language(language, names, tmp_path):
     (tmp_path / "a set/data").mkdir(parents=True)
     (tmp_path / "a set/data/utt2lang").write_text(f"u1 {language}\nu2 {language}\n")
-    script = '. "$0/common/recipe.sh" && rules_of "a set" && printf "%s\\n" "${rules[@]}"'
+    script = '. "$0/common/recipe.sh" && rules_of "a set" && printf "%s\\n" "${own[@]}"'
     command = ["bash", "-euc", f"recipe=$0/fleurs; {script}", EGS, "--exp", tmp_path]
     done = subprocess.run([*map(str, command)], capture_output=True, text=True, env={**os.environ, "PATH": BIN})
     assert done.returncode == 0, done.stderr

@@ -168,8 +168,9 @@ def test_what_aligns_among_several_models(published, tmp_path):
     assert families.find_aligner(tmp_path)[1].name == "aed"
     (tmp_path / "FireRedASR2-AED").unlink()
     assert families.find_aligner(tmp_path)[1].name == "fun-asr"
-    with pytest.raises(ModelError, match="no CTC head to align with; kinds that have: aed, fun-asr"):
-        families.find_aligner(tiny / "FireRedASR2-LLM")
+    for wanted in (None, "llm"):
+        with pytest.raises(ModelError, match="no CTC head to align with; kinds that have: aed, fun-asr"):
+            families.find_aligner(tiny / "FireRedASR2-LLM", wanted)
 
 
 def test_the_other_llm_says_that_it_has_other_features(published):

@@ -1,4 +1,4 @@
-"""The test set of AISHELL-1."""
+"""The sets of AISHELL-1."""
 
 import re
 from collections.abc import Iterator
@@ -12,28 +12,35 @@ from firered.corpora.files import need
 from firered.data.datadir import read_table
 from firered.data.files import visible
 
-EXPECTED = 7176
+SETS = {"test": ("aishell1", 7176), "dev": ("aishell1-dev", 14326), "train": ("aishell1-train", 120098)}
 GET = "get data_aishell.tgz from openslr.org/33 and unpack it, and then every wav/*.tar.gz in the folder wav"
 
 
 def read(corpus: Path) -> Iterator[CorpusSet]:
-    """Data directory of the test set of AISHELL-1; CORPUS holds data_aishell/, or wav/ and transcript/, or a copy."""
+    """Data directories of AISHELL-1; CORPUS holds data_aishell/, or wav/ and transcript/, or a copy of its test set."""
     root = corpus / "data_aishell" if (corpus / "data_aishell").is_dir() else corpus
     if not (root / "wav").is_dir() and (files := copy_of(corpus, "test")):
-        found = CorpusSet("aishell1", corpus, EXPECTED, language="zh")
+        found = CorpusSet("aishell1", corpus, SETS["test"][1], language="zh")
         add_copy(found, corpus, files)
         found.entries = {key: replace(e, speaker=e.speaker or speaker_of(key)) for key, e in found.entries.items()}
         yield found
         return
-    folder = need(root / "wav/test", GET)
+    for part, (name, expected) in SETS.items():
+        if part == "test" or (root / "wav" / part).is_dir():
+            yield of_folder(root, part, name, expected)
+
+
+def of_folder(root: Path, part: str, name: str, expected: int) -> CorpusSet:
+    """One of the sets as they are published."""
+    folder = need(root / "wav" / part, GET)
     transcripts = read_table(need(root / "transcript/aishell_transcript_v0.8.txt", GET))
-    found = CorpusSet("aishell1", folder, EXPECTED, language="zh")
+    found = CorpusSet(name, folder, expected, language="zh")
     for wav in (path for path in visible(folder, "*/*") if path.suffix.lower() == ".wav"):
         if wav.stem in transcripts:
             found.add(Entry(wav.stem, wav, wav.parent.name, transcripts[wav.stem]))
         else:
             found.miss(wav.stem, "no transcript")
-    yield found
+    return found
 
 
 def speaker_of(key: str) -> str:

@@ -109,6 +109,8 @@ def find_aligner(given: str | Path, wanted: str | None = None) -> tuple[Path, Fa
     elif family is not None and family.load_aligner is None:
         family = AED
     directory, found = find(given, family.name if family else None)
+    if family is AED and wanted != AED.name and not AED.recognises(directory):  # the recogniser's own directory
+        found = next((known for known in FAMILIES.values() if known.recognises(directory)), found)
     if found.load_aligner is None:
         able = ", ".join(known.name for known in FAMILIES.values() if known.load_aligner)
         raise ModelError(f"{directory}: {found.about} has no CTC head to align with; kinds that have: {able}")
