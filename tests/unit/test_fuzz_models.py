@@ -20,13 +20,15 @@ from support.paths import GOLDENS
 from support.tiny_fun_asr import write_published_form, write_transformers_form
 from support.tiny_llm import write_tiny_llm
 from support.tiny_punc import write_tiny
+from support.tiny_transformers import write_ctc, write_whisper
 from support.tiny_vad import write_tiny_models
 
 import firered
-from firered.asr.config import AsrConfig, FunAsrConfig, LlmConfig
+from firered.asr.config import AsrConfig, FunAsrConfig, LlmConfig, TransformersConfig
 from firered.asr.families.aed import Asr
 from firered.asr.families.fun_asr import FunAsr
 from firered.asr.families.speech_llm import LlmAsr
+from firered.asr.families.transformers import TransformersAsr
 from firered.errors import FireRedError, NoNumbersError
 from firered.lid.config import LidConfig
 
@@ -70,6 +72,11 @@ def fun_asr(directory):
     finite(FunAsr.from_pretrained(directory, FunAsrConfig(max_length=3, dtype="float32"), "cpu")(SPEECH))
 
 
+def transformers(directory):
+    config = TransformersConfig(max_length=3, split_truncated=False)
+    finite(TransformersAsr.from_pretrained(directory, config, "cpu")(SPEECH))
+
+
 def punc(directory):
     assert isinstance(firered.Punc.from_pretrained(directory, device="cpu")("hello world 你好").punc_text, str)
 
@@ -83,6 +90,8 @@ USES = {
     "llm": (llm, 0.5),
     "fun-asr": (fun_asr, 1.0),
     "fun-asr-hf": (fun_asr, 0.5),
+    "whisper": (transformers, 0.5),
+    "ctc": (transformers, 0.5),
     "punc": (punc, 1.0),
 }
 
@@ -99,6 +108,8 @@ def models(tmp_path_factory):
     write_tiny_llm(top / "llm")
     write_published_form(top / "fun-asr")
     write_transformers_form(top / "fun-asr-hf")
+    write_whisper(top / "whisper", seconds=2)
+    write_ctc(top / "ctc")
     write_tiny(top / "punc")
     return top
 

@@ -1,7 +1,8 @@
 """Speech recognition with any recogniser of Hugging Face transformers: `TransformersAsr`."""
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 import torch
@@ -17,12 +18,13 @@ from firered.asr.families.transformers_whisper import Whisper
 from firered.asr.guard import Guard
 from firered.asr.windowed import WindowedRecogniser
 from firered.audio.frontend import SAMPLES
-from firered.errors import Outcome
+from firered.errors import ModelError, Outcome
 from firered.results import AsrResult
 from firered.runtime.batches import run_batch
 from firered.runtime.context import Context
 from firered.runtime.speech import Speech
 from firered.runtime.windows import on_one_axis, window_parts
+from firered.text.files import first_line
 from firered.text.joining import join_texts
 
 _TRUNCATED = "truncated: the text ends at the limit of its length (max_length)"
@@ -54,7 +56,9 @@ class TransformersAsr(WindowedRecogniser[TransformersConfig, Answer]):
         """
         config = config or TransformersConfig()
         loaded = LoadedTransformers.load(Path(model_dir), config, device)
-        asr = cls(loaded, _kind(loaded, config), config, Guard.load(config, device))
+        with _damage_named(loaded):
+            kind = _kind(loaded, config)
+        asr = cls(loaded, kind, config, Guard.load(config, device))
         if asr.longest_s < config.window_seconds:
             log.info("%s: hears %g s at a time; longer utterances are cut into windows", model_dir, asr.longest_s)
         return asr
@@ -94,9 +98,10 @@ class TransformersAsr(WindowedRecogniser[TransformersConfig, Answer]):
             self.check(speech.context)
         samples = [self.loaded.resampled(speech.samples) for speech in batch]
         contexts = [speech.context for speech in batch]
-        if self.kind.batched:
-            return self.kind.decode(samples, contexts)
-        return [self.kind.decode([own], [context])[0] for own, context in zip(samples, contexts, strict=True)]
+        with _damage_named(self.loaded):
+            if self.kind.batched:
+                return self.kind.decode(samples, contexts)
+            return [self.kind.decode([own], [context])[0] for own, context in zip(samples, contexts, strict=True)]
 
     def _settled(self, parts: list[tuple[Speech, Outcome[Answer]]]) -> list[tuple[Speech, Outcome[Answer]]]:
         """The windows; one whose text ends at the limit is decoded again in two parts."""
@@ -128,6 +133,17 @@ class TransformersAsr(WindowedRecogniser[TransformersConfig, Answer]):
             context_used=[name for name in ("hotwords", "language", "prompt") if getattr(speech.context, name)],
             lang=",".join(languages) or None,
         )
+
+
+@contextmanager
+def _damage_named(loaded: LoadedTransformers) -> Iterator[None]:
+    """Errors of values in its files that do not fit together become a ModelError that names the directory."""
+    try:
+        yield
+    except (TypeError, ValueError, AttributeError, LookupError, ArithmeticError, RuntimeError) as error:
+        if "memory" in str(error):  # for which the caller tries a smaller batch
+            raise
+        raise ModelError(f"{loaded.directory}: its files do not fit together ({first_line(error)})") from error
 
 
 def _kind(loaded: LoadedTransformers, config: TransformersConfig) -> Kind:

@@ -11,6 +11,7 @@ from firered.align.ctc import NotAligned, align, spans_of
 from firered.asr.families.transformers_answer import Answer, Kind, duration_s
 from firered.asr.families.transformers_loaded import Hearing, Inputs, LoadedTransformers
 from firered.asr.families.transformers_words import Piece, char_ends, words_of
+from firered.errors import NoNumbersError
 from firered.runtime.context import Context
 
 # Models whose padded batch gives what single utterances do; the others are decoded one by one.
@@ -45,6 +46,8 @@ class Ctc(Kind):
         logits = loaded.network(**loaded.to_device(inputs)).logits.float()  # (N, T, V)
         lengths = self._lengths(batch, inputs, logits)
         log_probs = logits.log_softmax(-1).cpu()
+        if bool(log_probs.isnan().any()):
+            raise NoNumbersError
         return [
             self._answer(own[:length], duration_s(samples, loaded.rate))
             for own, length, samples in zip(log_probs, lengths, batch, strict=True)

@@ -17,12 +17,13 @@ import numpy as np
 import soxr
 import torch
 import transformers
+from safetensors import safe_open
 from torch import Tensor
 from transformers.utils import logging as hf_logging
 
 from firered.asr.config import TransformersConfig
 from firered.asr.families.transformers_kinds import CONFIG, auto_class
-from firered.audio.framing import SAMPLE_RATE
+from firered.audio.framing import LOWEST_RATE, SAMPLE_RATE
 from firered.errors import FireRedError, ModelError
 from firered.models.checkpoint import need_numbers, pick_device
 from firered.models.dtype import check_dtype, llm_dtype
@@ -31,6 +32,8 @@ from firered.text.files import check_file, first_line, read_json
 
 _AUDIO = ("input_features", "input_values", "audio_values")
 _MASKS = ("input_features_mask", "feature_attention_mask", "input_values_mask", "padding_mask", "audio_attention_mask")
+_FEW = 200  # layers that no file is needed for
+_HIGHEST_RATE = 192_000
 _COUNTERS = ("I64", "I32", "BOOL")  # such as those of batch normalisation
 log = logging.getLogger(__name__)
 
@@ -62,7 +65,7 @@ class LoadedTransformers:
         if auto is None:
             raise ModelError(f"{directory / CONFIG}: not of a speech recogniser that transformers {_VERSION} knows")
         place = pick_device(device)
-        weight_files(directory, _COUNTERS)
+        _check_layers(directory)
         with _quiet():
             processor = _processor(directory)
             llm = "text_config" in read_json(directory / CONFIG) or auto == "AutoModelForMultimodalLM"
@@ -94,7 +97,10 @@ class LoadedTransformers:
     @property
     def rate(self) -> int:
         """The sample rate that it is made for, in Hz."""
-        return int(getattr(self.extractor, "sampling_rate", SAMPLE_RATE) or SAMPLE_RATE)
+        rate = getattr(self.extractor, "sampling_rate", None) or SAMPLE_RATE
+        if not isinstance(rate, int) or not LOWEST_RATE <= rate <= _HIGHEST_RATE:
+            raise ModelError(f"{self.directory}: its feature extractor is for {rate!r} Hz, at which no model hears")
+        return rate
 
     def resampled(self, samples: np.ndarray) -> np.ndarray:
         """(n,) samples with full scale 1, of the model's rate; those given are of 16 kHz on the int16 scale."""
@@ -171,6 +177,26 @@ class Hearing:
 
 
 _VERSION = transformers.__version__
+
+
+def _check_layers(directory: Path) -> None:
+    """Raise ModelError where config.json asks for more layers than its files have tensors: before they are made."""
+    tensors = 0
+    for path in weight_files(directory, _COUNTERS):
+        with safe_open(path, "pt") as file:
+            tensors += len(file.keys())
+    for name, layers in _layers(read_json(directory / CONFIG)):
+        if layers > max(tensors, _FEW):
+            raise ModelError(f"{directory / CONFIG}: {name} is {layers}, but its weights are {tensors} tensors")
+
+
+def _layers(values: Mapping[str, Any]) -> Iterator[tuple[str, int]]:
+    """The numbers of layers that a config.json names, those of its parts too."""
+    for name, value in values.items():
+        if isinstance(value, Mapping):
+            yield from _layers(value)
+        elif isinstance(value, int) and ("layers" in name or name == "depth"):
+            yield name, value
 
 
 def _dtype(name: str, llm: bool, device: torch.device) -> torch.dtype:

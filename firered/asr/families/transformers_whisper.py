@@ -165,6 +165,8 @@ class Whisper(Kind):
         with self._attention() as weights_of:
             outputs = self.loaded.network(encoder_outputs=BaseModelOutput(encoded), decoder_input_ids=ids)
         log_probs = outputs.logits.float().log_softmax(-1)
+        if bool(log_probs.isnan().any()):
+            raise NoNumbersError
         first = len(prompt) - 1  # the row that gives the first token
         for number, text in enumerate(texts):
             chosen = torch.tensor(text, device=encoded.device)[:, None]
