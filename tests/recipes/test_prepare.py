@@ -36,7 +36,11 @@ EXPECTED = {
                     "BAC009S0765W0123": "请 打开 窗户",
                 },
                 "utt2spk": {"BAC009S0764W0121": "S0764", "BAC009S0764W0122": "S0764", "BAC009S0765W0123": "S0765"},
-            }
+            },
+            "aishell1-train": {  # a recording without a transcript is left out
+                "text": {"BAC009S0002W0122": "这 一 句 属于 训练 集"},
+                "utt2spk": {"BAC009S0002W0122": "S0002"},
+            },
         },
     ),
     "aishell2": (

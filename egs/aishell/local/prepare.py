@@ -38,8 +38,10 @@ def of_folder(root: Path, part: str, name: str, expected: int) -> CorpusSet:
     for wav in (path for path in visible(folder, "*/*") if path.suffix.lower() == ".wav"):
         if wav.stem in transcripts:
             found.add(Entry(wav.stem, wav, wav.parent.name, transcripts[wav.stem]))
-        else:
+        elif part == "test":
             found.miss(wav.stem, "no transcript")
+        else:  # the corpus has recordings without one: 320 of train, 5 of dev
+            found.leave_out(wav.stem, "no transcript")
     return found
 
 
