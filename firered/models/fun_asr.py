@@ -6,6 +6,7 @@ published code gives the language model the first eighth of the adaptor's rows (
 and the rotary frequencies of the published model have been through bfloat16.
 """
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from types import SimpleNamespace
 from typing import Any
@@ -130,11 +131,14 @@ class FunAsrEncoder(nn.Module):
         found = self.encoder(rows, row_mask(rows, lengths), output_hidden_states=layers is not None)
         return found.last_hidden_state if layers is None else found.hidden_states[layers]
 
-    def ctc_log_probs(self, encoded: Tensor, lengths: Tensor) -> Tensor:
-        """(N, L, V) log-softmax of the CTC head."""
+    def ctc_log_probs(self, encoded: Tensor, lengths: Tensor) -> Iterator[Tensor]:
+        """(L, V) log-softmax of the CTC head, of one utterance after the other: all at once would fill the memory."""
         if self.ctc_decoder is None or self.ctc is None:
             raise ModelError("this checkpoint has no CTC head")
-        return self.ctc(self.ctc_decoder(encoded, lengths)[0]).float().log_softmax(-1)
+        decoded = self.ctc_decoder(encoded, lengths)[0]
+        for rows, length in zip(decoded, lengths.tolist(), strict=True):
+            logits = self.ctc(rows[:length]).float()
+            yield torch.log_softmax(logits, -1, out=logits)
 
 
 def sanm_encoder(sizes: SanmSizes, bins: int, stack: int) -> FunAsrNanoEncoder:
@@ -155,6 +159,7 @@ def sanm_encoder(sizes: SanmSizes, bins: int, stack: int) -> FunAsrNanoEncoder:
     shift = sizes.sanm_shfit if sizes.sanm_shfit > 0 else 0
     left = (sizes.kernel_size - 1) // 2 + shift
     for layer in encoder.layers:
+        layer.mlp.activation_fn = nn.ReLU(inplace=True)
         layer.self_attn.fsmn.pad = nn.ConstantPad1d((left, sizes.kernel_size - 1 - left), 0.0)
     encoder.position_embeddings = Positions(config.input_size)
     return encoder

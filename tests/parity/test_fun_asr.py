@@ -138,7 +138,8 @@ def test_encoder_adaptor_and_ctc_head(default, tensors, expected):
             encoded = default.loaded.encoder.encode(rows, lengths)
             assert_close(encoded[0], tensors[f"{name}.encoder"])
             assert_close(default.loaded.encoder.adaptor(encoded, lengths)[0][0], tensors[f"{name}.adaptor"])
-            assert_close(default.loaded.encoder.ctc_log_probs(encoded, lengths)[0], tensors[f"{name}.ctc_logprobs"])
+            (log_probs,) = default.loaded.encoder.ctc_log_probs(encoded, lengths)
+            assert_close(log_probs, tensors[f"{name}.ctc_logprobs"])
             embeds = torch.from_numpy(tensors[f"{name}.inputs_embeds"])[None]
             assert_close(default.loaded.llm(inputs_embeds=embeds).logits[0, -1], tensors[f"{name}.logits_last"])
 

@@ -2,7 +2,7 @@
 
 import logging
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -140,10 +140,9 @@ class FunAsr(WindowedRecogniser[FunAsrConfig, _Decoded]):
         rows, lengths = self.loaded.rows(batch)
         encoded = self.loaded.encoder.encode(rows, lengths)
         found = self._in_their_languages(batch, encoded, lengths)
-        log_probs: list[Tensor | None] = [None] * len(batch)
+        log_probs: Iterable[Tensor | None] = [None] * len(batch)
         if self.loaded.ctc_tokenizer is not None:
-            padded = self.loaded.encoder.ctc_log_probs(encoded, lengths)
-            log_probs = [own[:length] for own, length in zip(padded, lengths.tolist(), strict=True)]
+            log_probs = self.loaded.encoder.ctc_log_probs(encoded, lengths)
         return [self._decoded(*parts) for parts in zip(batch, found, log_probs, strict=True)]
 
     def _decoded(self, speech: Speech, hypotheses: list[Hypothesis], log_probs: Tensor | None) -> _Decoded:

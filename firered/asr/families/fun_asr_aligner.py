@@ -115,8 +115,7 @@ class FunAsrAligner(CtcAligner):
         encoder = self.loaded.encoder
         feats = [speech.feats for speech in batch]
         rows, lengths = padded_rows(feats, self.front_end, self.loaded.device, encoder.dtype)
-        log_probs = encoder.ctc_log_probs(encoder.encode(rows, lengths), lengths).cpu()
-        return [padded[:length] for padded, length in zip(log_probs, lengths.tolist(), strict=True)]
+        return [own.cpu() for own in encoder.ctc_log_probs(encoder.encode(rows, lengths), lengths)]
 
     def _timed(self, speech: Speech, text: str, log_probs: Tensor) -> TimedText:
         spoken, tags = _spoken(text)
