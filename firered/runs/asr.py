@@ -13,6 +13,7 @@ from firered.data.write import ctm_line, json_line
 from firered.output.published import milliseconds, published
 from firered.results import AsrResult, Word
 from firered.runs.config import RunConfig
+from firered.runs.hotwords import write_hotwords
 from firered.runs.inputs import Inputs, channel_name, resolve
 from firered.runs.over_utterances import ModelRun
 from firered.runtime.config import ContextConfig
@@ -42,7 +43,7 @@ def run_asr(
     """
     inputs = resolve(paths, audio, by_segment=True)
     options, known = asr.config, context or Context()
-    default = ContextConfig(language=known.language, prompt=known.prompt, hotword=known.hotwords)
+    default = ContextConfig(language=known.language, prompt=known.prompt, hotword=known.hotwords.texts)
     seconds, kind, front_end = options.batch_seconds, AsrResult, asr.front_end
     run = ModelRun(
         "firered-asr",
