@@ -13,7 +13,6 @@ from firered.data.write import ctm_line, json_line
 from firered.output.published import milliseconds, published
 from firered.results import AsrResult, Word
 from firered.runs.config import RunConfig
-from firered.runs.hotwords import write_hotwords
 from firered.runs.inputs import Inputs, channel_name, resolve
 from firered.runs.over_utterances import ModelRun
 from firered.runtime.config import ContextConfig
