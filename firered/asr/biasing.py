@@ -4,14 +4,14 @@ import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property, lru_cache
-from typing import TypeVar
+from typing import TypeVar, cast
 
 from firered.asr.corrected import corrected_by
 from firered.asr.hotword_config import HotwordConfig
 from firered.hotwords.correction import Judge, corrections
 from firered.hotwords.lists import HotwordList, Phrase
 from firered.hotwords.occurrences import occurrences
-from firered.hotwords.retrieval import Candidate, retriever_of
+from firered.hotwords.retrieval import Candidate, Units, retriever_of
 from firered.results import AsrResult, Hotword
 from firered.search import context_graph
 from firered.search.context_graph import ContextGraph
@@ -162,7 +162,7 @@ class Biasing:
 
     def _heard(self, hotwords: HotwordList, text: str) -> list[Candidate]:
         config = self.config
-        retriever = retriever_of(hotwords, config.hotword_units)
+        retriever = retriever_of(hotwords, cast("Units", config.hotword_units))
         return retriever.candidates(text, config.hotword_candidates, config.hotword_threshold)
 
 

@@ -201,6 +201,8 @@ def _(transcript: Transcript) -> dict[str, Any]:
         ]
     if transcript.events:
         out["events"] = [{**_span_ms(event), "kind": event.kind} for event in transcript.events]
+    if transcript.hotwords:
+        out["hotwords"] = list(transcript.hotwords)
     return out
 
 
@@ -234,6 +236,7 @@ def read_transcript(values: Mapping[str, Any]) -> Transcript:
         wav_path=values["wav_path"],
         troubles=[Trouble(**item) for item in parts["troubles"]],
         events=[Event(**item) for item in parts["events"]],
+        hotwords=list(values.get("hotwords", ())),
     )
 
 

@@ -305,7 +305,8 @@ class Event(Result):
 class Transcript(Result):
     """One recording's sentences and words in seconds from its start, and the troubles of parts of it.
 
-    `segments` are the stretches of voice; times are whole milliseconds, cut off as published.
+    `segments` are the stretches of voice; times are whole milliseconds, cut off as published. `hotwords` are the
+    entries of the list that the recogniser was given which are in the text.
     """
 
     uttid: str
@@ -317,6 +318,7 @@ class Transcript(Result):
     wav_path: str
     troubles: Sequence[Trouble] = ()
     events: Sequence[Event] = ()
+    hotwords: Sequence[str] = ()
 
     @property
     def status(self) -> str:

@@ -107,7 +107,7 @@ def _characters(tokens: Sequence[str | bytes | None]) -> frozenset[str] | None:
     """The characters that tokens of text can write, in lower case; None: tokens of bytes, which write anything."""
     if any(isinstance(token, bytes) for token in tokens):
         return None
-    return frozenset(character for token in tokens for character in (token or "").lower())
+    return frozenset("".join(token.lower() for token in tokens if isinstance(token, str)))
 
 
 class Table:
