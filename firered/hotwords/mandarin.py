@@ -39,6 +39,11 @@ def split(pinyin: str) -> Syllable:
     return Syllable(initial, final.rstrip("12345"), int(tone) if tone.isdigit() else 5)
 
 
+def is_word(text: str) -> bool:
+    """Whether the dictionary has a text as a word of two characters or more."""
+    return text in _phrases()
+
+
 def _word_at(text: str, place: int) -> list[Syllable] | None:
     """The reading of the longest word of the dictionary that begins here."""
     for length in range(min(_LONGEST, len(text) - place), 1, -1):
