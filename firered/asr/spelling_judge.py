@@ -17,8 +17,8 @@ Spelling = Callable[[str], Sequence[int] | None]
 def spelling_judge(log_probs: Tensor, spelling: Spelling, blank: int = BLANK_ID) -> Judge:
     """Gives the log-probability of a text: that of all paths of a CTC head that read as it.
 
-    It is None for a text that the head's tokens cannot spell, that is too long for the frames, or that no path leads to.
-    What is asked twice is computed once.
+    It is None for a text that the head's tokens cannot spell, that is too long for the frames, or that no path leads
+    to. What is asked twice is computed once.
 
     Args:
         log_probs: (T, V) log-softmax of the head for one utterance, any floating type, on any device.
@@ -52,7 +52,7 @@ def pieces_of(tokenizer: Tokenizer) -> Spelling:
 
 @torch.inference_mode()
 def _log_prob(log_probs: Tensor, ids: Sequence[int], blank: int) -> float | None:
-    if why_not(ids, *log_probs.shape, blank):
+    if why_not(ids, len(log_probs), log_probs.shape[1], blank):
         return None
     # No path reads other columns than those of the text.
     columns = [blank, *dict.fromkeys(ids)]
