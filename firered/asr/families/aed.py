@@ -15,8 +15,10 @@ from firered.asr.biasing import Biasing
 from firered.asr.confidence import confidence
 from firered.asr.config import AsrConfig
 from firered.asr.guard import Guard
+from firered.asr.spelling_judge import pieces_of, spelling_judge
 from firered.asr.windowed import Window, WindowedRecogniser
 from firered.errors import ModelError
+from firered.hotwords.correction import Judge
 from firered.hotwords.lists import Phrase
 from firered.hub.catalogue import CHECKPOINT
 from firered.hub.find import find_model
@@ -110,10 +112,19 @@ class Asr(WindowedRecogniser[AsrConfig, _Decoded]):
         nothing = [None] * len(batch)
         tokens = self._token_times(log_probs, lengths, found, batch) if log_probs is not None else nothing
         shown = read if read is not None and self.guard.on else nothing
-        return [
-            _Decoded(hypotheses, times, ctc_text, told=self.biasing.told(own, phrases, self._text(hypotheses[0])))
-            for hypotheses, times, ctc_text, own, phrases in zip(found, tokens, shown, hotwords, chosen, strict=True)
+        judges = nothing if log_probs is None else list(map(self._judge, log_probs, lengths.tolist()))
+        told = [
+            self.biasing.told(own, phrases, self._text(hypotheses[0]), judge)
+            for own, phrases, hypotheses, judge in zip(hotwords, chosen, found, judges, strict=True)
         ]
+        return [
+            _Decoded(hypotheses, times, ctc_text, told=own)
+            for hypotheses, times, ctc_text, own in zip(found, tokens, shown, told, strict=True)
+        ]
+
+    def _judge(self, log_probs: Tensor, length: int) -> Judge:
+        """Says how likely the CTC head finds a spelling of an utterance."""
+        return spelling_judge(log_probs[:length], pieces_of(self.loaded.tokenizer))
 
     @torch.inference_mode()
     def _encode(self, batch: list[Speech], layer: int | None, adapter: bool) -> list[Tensor]:
