@@ -108,6 +108,11 @@ def parse(written: str) -> Syllable | None:
     return syllable if syllable[:2] in _known() and _toneless(plain) in _spellings() else None
 
 
+def is_word(text: str) -> bool:
+    """Whether the dictionary has a text as a word of two characters or more."""
+    return text in _phrases()
+
+
 @cache
 def _known() -> frozenset[tuple[str, str]]:
     return frozenset(split(pinyin)[:2] for pinyin in _all())
