@@ -97,11 +97,6 @@ def split(pinyin: str) -> Syllable:
     return Syllable(initial, {"n": "en", "ng": "en", "m": "en"}.get(final, final), int(tone) if tone.isdigit() else 5)
 
 
-def is_word(text: str) -> bool:
-    """Whether the dictionary has a text as a word of two characters or more."""
-    return text in _phrases()
-
-
 def parse(written: str) -> Syllable | None:
     """A syllable as a user writes it (`bei3`, `běi`, `lv4`, `lü4`, `nu:3`, `de`); None where there is no such syllable."""
     plain = unicodedata.normalize("NFC", written.lower()).replace("u:", "ü").replace("v", "ü")
@@ -111,6 +106,11 @@ def parse(written: str) -> Syllable | None:
         return None
     syllable = split(plain)
     return syllable if syllable[:2] in _known() and _toneless(plain) in _spellings() else None
+
+
+def is_word(text: str) -> bool:
+    """Whether the dictionary has a text as a word of two characters or more."""
+    return text in _phrases()
 
 
 @cache

@@ -97,8 +97,7 @@ class HotwordPrefixes:
             row = self._known[key] = len(self._known) + 1
             if row == len(self._table):
                 self._table = np.concatenate([self._table, np.zeros_like(self._table)])
-            self._table[row] = 0
-            own.terms(key[1], torch.from_numpy(self._table[row]))
+            self._table[row] = own.terms(key[1]).numpy()
         return row
 
     def _forget(self) -> None:

@@ -167,7 +167,7 @@ def test_a_head_that_tells_cases_apart_is_asked_for_both():
 
 def test_signs_whose_sound_is_not_known_need_a_head():
     text = "i like sea daily"
-    assert corrected("i xee it", "X++", "xee", 1.0)[1] is Verdict.UNHEARD
+    assert corrected("i xee it", "X♪", "xee", 1.0)[1] is Verdict.UNHEARD
     assert corrected(text, "C++", "sea", 1.0, judge_of(**{"C++": 5.0})) == ("i like C++ daily", Verdict.APPLIED)
 
 

@@ -112,19 +112,17 @@ class Asr(WindowedRecogniser[AsrConfig, _Decoded]):
         nothing = [None] * len(batch)
         tokens = self._token_times(log_probs, lengths, found, batch) if log_probs is not None else nothing
         shown = read if read is not None and self.guard.on else nothing
-        judges = nothing if log_probs is None else list(map(self._judge, log_probs, lengths.tolist()))
+        judges = [None if log_probs is None else self._judge(log_probs[n, :length]) for n, length in enumerate(lengths)]
         told = [
             self.biasing.told(own, phrases, self._text(hypotheses[0]), judge)
             for own, phrases, hypotheses, judge in zip(hotwords, chosen, found, judges, strict=True)
         ]
-        return [
-            _Decoded(hypotheses, times, ctc_text, told=own)
-            for hypotheses, times, ctc_text, own in zip(found, tokens, shown, told, strict=True)
-        ]
+        windows = zip(found, tokens, shown, told, strict=True)
+        return [_Decoded(hypotheses, times, text, told=own) for hypotheses, times, text, own in windows]
 
-    def _judge(self, log_probs: Tensor, length: int) -> Judge:
-        """Says how likely the CTC head finds a spelling of an utterance."""
-        return spelling_judge(log_probs[:length], pieces_of(self.loaded.tokenizer))
+    def _judge(self, log_probs: Tensor) -> Judge:
+        """How well a text fits what the CTC head heard in a window, (T, V)."""
+        return spelling_judge(log_probs, pieces_of(self.loaded.tokenizer))
 
     @torch.inference_mode()
     def _encode(self, batch: list[Speech], layer: int | None, adapter: bool) -> list[Tensor]:
