@@ -3,10 +3,11 @@
 import logging
 from abc import abstractmethod
 from collections.abc import Iterable, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Generic, TypeVar
 
+from firered.asr.biasing import Told, with_hotwords
 from firered.asr.corrected import corrected
 from firered.asr.encoder import Config, WindowedEncoder
 from firered.asr.guard import Guard
@@ -19,7 +20,16 @@ from firered.runtime.speech import Speech
 from firered.text.replacing import Replacer
 
 log = logging.getLogger(__name__)
-Decoded = TypeVar("Decoded")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Window:
+    """What a window decodes to, of any family; `told` is what its search was told of hotwords."""
+
+    told: Told | None = None
+
+
+Decoded = TypeVar("Decoded", bound=Window)
 
 
 class WindowedRecogniser(WindowedEncoder[Config], Generic[Config, Decoded]):
@@ -88,7 +98,16 @@ class WindowedRecogniser(WindowedEncoder[Config], Generic[Config, Decoded]):
         decoded = [self._settled(parts) for parts in decoded]
         results = [self._joined(speech, parts) for speech, parts in zip(utterances, decoded, strict=True)]
         checked = self.guard(utterances, self._timed(utterances, results))
-        return [found if isinstance(found, Exception) else corrected(found, self._replacer) for found in checked]
+        return [self._corrected(*pair) for pair in zip(checked, decoded, strict=True)]
+
+    def _corrected(self, found: Outcome[AsrResult], parts: list[tuple[Speech, Outcome[Decoded]]]) -> Outcome[AsrResult]:
+        """The result with its text corrected: hotwords, and what options say is to be replaced."""
+        if isinstance(found, Exception):
+            return found
+        if not found.dropped:
+            windows = [outcome.told for _, outcome in parts if isinstance(outcome, Window)]
+            found = with_hotwords(found, windows)
+        return corrected(found, self._replacer)
 
     @cached_property
     def _replacer(self) -> Replacer:

@@ -1,9 +1,10 @@
 """Which of many phrases may have been said: `SoundIndex` finds them in a text by how they sound.
 
-Two steps, as in a search engine: an index of pairs of neighbouring sounds names the phrases that have most of their
-pairs in the text, and an exact alignment of those, anywhere in the text, gives the distance (Sellers, "The theory and
-computation of evolutionary distances", 1980). FunAudio-ASR, section 5.4, retrieves by such a distance; how it seeks a
-phrase within a text is not published.
+As in a search engine, an index of pairs of neighbouring sounds names the phrases that have many of their pairs in the
+text, then those that have them close together and in their order; an exact alignment of these, anywhere in the text
+around that place, gives the distance (Sellers, "The theory and computation of evolutionary distances", 1980).
+FunAudio-ASR, section 5.5, retrieves by such a distance; how it seeks a phrase within a text is not published.
+What has exactly the sounds of a phrase is looked up, so it is found however many other phrases there are.
 """
 
 from collections.abc import Sequence
@@ -11,24 +12,28 @@ from typing import NamedTuple
 
 import numpy as np
 
-from firered.hotwords.sounds import NAMES, SUBSTITUTION, WEIGHTS, Sounded
+from firered.hotwords.alignment import aligned
+from firered.hotwords.inventory import CLASSES, WEIGHTS
+from firered.hotwords.sounds import Sounded
 
-_ALIGNED = 400  # phrases that are aligned at most
-_ALIKE = 0.2  # sounds that cost less than this share of their weight are one to the index
-_INSERTED = 1.0  # cost of a sound of the text that the phrase does not have, as a share of its weight
-_PAD = len(NAMES)
+_BLOCK, _OVERLAP = 160, 48  # sounds of a text that are searched at once, and how many of them again with the next
+_MOST_POSTINGS = 600_000  # read for a block; the pairs that most phrases have are left out first
+_SHARE = 0.34  # of a phrase's pairs that have to be in the text
+_MOST_COUNTED, _MOST_ALIGNED = 3000, 160  # phrases after the first step, places after the second
+_STEP = 4  # diagonals that are counted together; places overlap by as many
+_COUNT = int(CLASSES.max()) + 1
 
 
 class Found(NamedTuple):
     """A phrase that may be in a text.
 
     Attributes:
-        entry: its place in the list.
+        row: its place among the phrases.
         distance: cost of the alignment as a share of the phrase's weight: 0 the same sounds, 1 none of them.
         start, end: the sounds of the text that it is aligned with.
     """
 
-    entry: int
+    row: int
     distance: float
     start: int
     end: int
@@ -38,110 +43,134 @@ class SoundIndex:
     """Phrases by their sounds.
 
     Args:
-        sounds: of each phrase; one without any sound is never found.
-        entries: the phrase that each belongs to, where some may be said in several ways.
+        sounds: of each phrase, ids of `inventory.NAMES`; one without any sound is never found.
     """
 
-    def __init__(self, sounds: Sequence[np.ndarray], entries: Sequence[int] | None = None) -> None:
-        self._entries = np.asarray(range(len(sounds)) if entries is None else entries, np.int32)
-        self._lengths = np.array([len(ids) for ids in sounds], np.int32)
-        self._offsets = np.concatenate([[0], np.cumsum(self._lengths)]).astype(np.int64)
-        self._ids = np.concatenate(sounds) if sounds else np.zeros(0, np.int16)
-        self._weights = np.add.reduceat(WEIGHTS[self._ids], self._offsets[:-1]) if len(self._ids) else np.zeros(0)
-        self._pairs = np.maximum(self._lengths - 1, 1)
-        keys, owners = self._keys()
-        order = np.argsort(keys, kind="stable")
-        self._owners = owners[order]
-        self._bounds = np.searchsorted(keys[order], np.arange(_KEYS + 1))
+    def __init__(self, sounds: Sequence[Sequence[int]]) -> None:
+        self._lengths = np.fromiter(map(len, sounds), np.int64, len(sounds))
+        self._offsets = np.concatenate([[0], np.cumsum(self._lengths)])
+        self._ids = np.fromiter((number for ids in sounds for number in ids), np.int16, int(self._offsets[-1]))
+        self.weights = np.bincount(
+            np.repeat(np.arange(len(sounds)), self._lengths), WEIGHTS[self._ids], minlength=len(sounds)
+        ).astype(np.float32)
+        self._shares = (1 / np.maximum(self._lengths - 1, 1)).astype(np.float32)
+        self._exact, self._exact_lengths = self._by_sounds(sounds)
+        self._post()
 
     def __len__(self) -> int:
         return len(self._lengths)
 
-    def _keys(self) -> tuple[np.ndarray, np.ndarray]:
-        """The key of every pair of neighbouring sounds in the phrases, and whose it is."""
-        owners = np.repeat(np.arange(len(self), dtype=np.int32), self._lengths)
-        same = owners[1:] == owners[:-1]
-        keys = _pair_keys(self._ids)[same]
-        alone = self._lengths == 1  # a phrase of one sound has that with anything
-        return keys, owners[1:][same] if not alone.any() else owners[1:][same]
+    def _post(self) -> None:
+        """Make the postings: for each pair of sounds the phrases that have it, and where."""
+        owners = np.repeat(np.arange(len(self)), self._lengths)
+        inside = np.flatnonzero(owners[1:] == owners[:-1])
+        keys = pair_keys(self._ids)[inside]
+        order = np.argsort(keys, kind="stable")
+        self._owners = owners[inside][order]
+        self._places = (inside - self._offsets[owners[inside]])[order].astype(np.int32)
+        self._bounds = np.searchsorted(keys[order], np.arange(_COUNT**2 + 1))
 
-    def search(self, text: Sounded, limit: int, largest: float) -> list[Found]:
-        """The phrases nearest to a text, nearest first.
+    def _by_sounds(self, sounds: Sequence[Sequence[int]]) -> tuple[dict[bytes, list[int]], dict[int, list[int]]]:
+        """The phrases with exactly given sounds, and how long those are that begin with a sound."""
+        rows: dict[bytes, list[int]] = {}
+        lengths: dict[int, set[int]] = {}
+        data, size = self._ids.tobytes(), self._ids.itemsize
+        for row, ids in enumerate(sounds):
+            if ids:
+                rows.setdefault(data[self._offsets[row] * size : self._offsets[row + 1] * size], []).append(row)
+                lengths.setdefault(ids[0], set()).add(len(ids))
+        return rows, {first: sorted(found) for first, found in lengths.items()}
 
-        Args:
-            text: the text's sounds.
-            limit: how many at most.
-            largest: distance.
-        """
-        rows = self._likely(text.ids)
+    def exact(self, text: Sounded) -> list[Found]:
+        """Every place of a text that has exactly the sounds of a phrase."""
+        found = []
+        data, size = text.ids.tobytes(), text.ids.itemsize
+        for start, first in enumerate(text.ids.tolist()):
+            for length in self._exact_lengths.get(first, ()):
+                end = start + length
+                if end > len(text.ids):
+                    break
+                for row in self._exact.get(data[start * size : end * size], ()):
+                    found.append(Found(row, 0.0, start, end))
+        return found
+
+    def near(self, text: Sounded) -> list[Found]:
+        """Places of a text that sound much like phrases; where a long list has too many, those that seem the nearest."""
+        found = []
+        for first in range(0, max(len(text.ids) - _OVERLAP, 1), _BLOCK - _OVERLAP):
+            ids = text.ids[first : first + _BLOCK]
+            rows, diagonals = self._likely(ids)
+            if len(rows):
+                for row, cost, start, end in aligned(ids, rows, diagonals, self._ids, self._offsets, _STEP):
+                    found.append(Found(row, cost / float(self.weights[row]), first + start, first + end))
+        return found
+
+    def _likely(self, ids: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """The phrases with many pairs of sounds in a text, in their order; and the first diagonal on which they are."""
+        none = np.zeros(0, np.int64), np.zeros(0, np.int64)
+        if len(ids) < 2 or not len(self._owners):
+            return none
+        order, keys, first, counts = _grouped(pair_keys(ids))
+        sizes = self._bounds[keys + 1] - self._bounds[keys]
+        rarest = np.argsort(sizes, kind="stable")
+        used = np.sort(rarest[: np.searchsorted(np.cumsum(sizes[rarest]), _MOST_POSTINGS, side="right")])
+        used = used[sizes[used] > 0]
+        if not len(used):
+            return none
+        begins, sizes = self._bounds[keys[used]], sizes[used]
+        owners = np.concatenate([self._owners[b : b + n] for b, n in zip(begins, sizes, strict=True)])
+        share = np.bincount(owners, minlength=len(self)) * self._shares
+        chosen = share >= _SHARE
+        rows = np.flatnonzero(chosen)
         if not len(rows):
-            return []
-        distances, starts, ends = self._align(text.ids, rows)
-        found: dict[int, Found] = {}
-        for place in np.lexsort((-self._weights[rows], distances)):
-            if distances[place] > largest or len(found) == limit:
-                break
-            entry = int(self._entries[rows[place]])
-            found.setdefault(entry, Found(entry, float(distances[place]), int(starts[place]), int(ends[place])))
-        return list(found.values())
+            return none
+        if len(rows) > _MOST_COUNTED:
+            rows = np.sort(rows[np.argsort(-share[rows], kind="stable")[:_MOST_COUNTED]])
+            chosen[:] = False
+            chosen[rows] = True
+        # Of those phrases, the postings with every place of the text that has the pair: on which diagonals they lie.
+        kept = np.flatnonzero(chosen[owners])
+        ends = np.cumsum(sizes)
+        key = np.searchsorted(ends, kept, side="right")
+        posting = kept - (ends - sizes)[key] + begins[key]
+        times = counts[used][key]
+        place = np.repeat(first[used][key], times) + _ranges(times)
+        diagonals = order[place] - np.repeat(self._places[posting], times)
+        number = np.zeros(len(self), np.int64)
+        number[rows] = np.arange(len(rows))
+        return self._densest(rows, np.repeat(number[owners[kept]], times), diagonals, len(ids))
 
-    def _likely(self, ids: np.ndarray) -> np.ndarray:
-        """The phrases that have the most of their pairs of sounds in the text."""
-        if len(ids) < 2 or not len(self):
-            return np.zeros(0, np.int64)
-        keys = np.unique(_pair_keys(ids))
-        owners = [self._owners[self._bounds[key] : self._bounds[key + 1]] for key in keys]
-        hits = np.bincount(np.concatenate(owners), minlength=len(self))
-        share = hits / self._pairs
-        count = min(_ALIGNED, int((hits > 0).sum()))
-        return np.argpartition(-share, count - 1)[:count] if count else np.zeros(0, np.int64)
-
-    def _align(self, text: np.ndarray, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """The least distance of each phrase to a stretch of the text, and where that stretch is."""
-        lengths = self._lengths[rows]
-        ids = np.full((len(rows), int(lengths.max())), _PAD, np.int64)
-        for place, row in enumerate(rows):
-            ids[place, : lengths[place]] = self._ids[self._offsets[row] : self._offsets[row + 1]]
-        steps = np.concatenate([[0.0], np.cumsum(_INSERTED * WEIGHTS[text])]).astype(np.float32)  # (T + 1,)
-        places = np.arange(len(text) + 1)
-        costs = np.zeros((len(rows), len(text) + 1), np.float32)  # of the phrase so far, ending at each place
-        starts = np.broadcast_to(places, costs.shape)
-        best, begun, ended = (np.zeros(len(rows), kind) for kind in (np.float32, np.int64, np.int64))
-        for column in range(ids.shape[1]):
-            sound = ids[:, column]
-            left_out = costs + _WEIGHTS[sound][:, None]
-            replaced = costs[:, :-1] + _SUBSTITUTION[sound][:, text]
-            better = replaced < left_out[:, 1:]
-            costs, origin = left_out, starts.copy()
-            costs[:, 1:][better], origin[:, 1:][better] = replaced[better], starts[:, :-1][better]
-            # A sound of the text is put in between: the least of all places before, each with what lies between.
-            level = costs - steps
-            lowest = np.minimum.accumulate(level, axis=1)
-            source = np.maximum.accumulate(np.where(level == lowest, places, 0), axis=1)
-            costs, starts = lowest + steps, np.take_along_axis(origin, source, axis=1)
-            done = np.flatnonzero(lengths == column + 1)
-            if len(done):
-                at = costs[done].argmin(1)
-                best[done], ended[done], begun[done] = costs[done, at], at, starts[done, at]
-        return best / self._weights[rows], begun, ended
+    def _densest(
+        self, rows: np.ndarray, numbers: np.ndarray, diagonals: np.ndarray, size: int
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """The stretches of diagonals that have the most of a phrase's pairs, by the share of them."""
+        lowest = int(diagonals.min())
+        width = (size - lowest) // _STEP + 2
+        cells = np.bincount(numbers * width + (diagonals - lowest) // _STEP, minlength=len(rows) * width)
+        cells = cells.reshape(len(rows), width)
+        sums = cells[:, :-1] + cells[:, 1:]
+        peaks = np.ones(sums.shape, bool)  # one of neighbours that share their pairs is enough
+        peaks[:, 1:] &= sums[:, 1:] > sums[:, :-1]
+        peaks[:, :-1] &= sums[:, :-1] >= sums[:, 1:]
+        share = sums * self._shares[rows][:, None]
+        at = np.flatnonzero((peaks & (share >= _SHARE)).ravel())
+        at = at[np.argsort(-share.ravel()[at], kind="stable")[:_MOST_ALIGNED]]
+        return rows[at // (width - 1)], at % (width - 1) * _STEP + lowest
 
 
-def _classes() -> np.ndarray:
-    """(S,) sounds that are easily confused as one, finals without their tone."""
-    share = SUBSTITUTION / np.minimum.outer(WEIGHTS, WEIGHTS)
-    classes = np.arange(len(NAMES))
-    for one, other in zip(*np.nonzero(share <= _ALIKE), strict=True):
-        classes[classes == classes[other]] = classes[one]
-    return np.unique(classes, return_inverse=True)[1]
-
-
-_CLASSES = _classes()
-_COUNT = int(_CLASSES.max()) + 1
-_KEYS = _COUNT**2
-_WEIGHTS = np.append(WEIGHTS, np.float32(0))
-_SUBSTITUTION = np.pad(SUBSTITUTION, ((0, 1), (0, 0)), constant_values=np.float32(1e6))
-
-
-def _pair_keys(ids: np.ndarray) -> np.ndarray:
-    classes = _CLASSES[ids]
+def pair_keys(ids: np.ndarray) -> np.ndarray:
+    """The number of each pair of neighbouring sounds; pairs of sounds that are easily confused have the same."""
+    classes = CLASSES[ids]
     return classes[:-1] * _COUNT + classes[1:]
+
+
+def _grouped(keys: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    """An order in which equal keys stand together, the keys, where in the order each begins, and how many it has."""
+    order = np.argsort(keys, kind="stable")
+    found, first, counts = np.unique(keys[order], return_index=True, return_counts=True)
+    return order, found, first, counts
+
+
+def _ranges(sizes: np.ndarray) -> np.ndarray:
+    """0 … n - 1 for each n, one after the other."""
+    return np.arange(int(sizes.sum())) - np.repeat(np.cumsum(sizes) - sizes, sizes)

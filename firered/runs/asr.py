@@ -28,13 +28,13 @@ def run_asr(
     asr: Recogniser,
     audio: AudioConfig,
     config: RunConfig,
-    context: Context | None = None,
+    context: Context | ContextConfig | None = None,
     utt2lang: Path | None = None,
 ) -> int:
     """Exit status of a run over all utterances of `paths`, with everything firered-asr promises written to `out`.
 
-    What is known of an utterance beforehand is in utt2lang and utt2prompt of the data directory; else `context`, and
-    of its language the table `utt2lang`.
+    What is known of an utterance beforehand is in tables of the data directory (utt2lang, utt2prompt, and hotwords in
+    utt2hotwords, spk2hotwords and reco2hotwords); else `context`, and of its language the table `utt2lang`.
 
     Raises:
         DataError: there is no input to process, or no such table.
@@ -42,7 +42,10 @@ def run_asr(
     """
     inputs = resolve(paths, audio, by_segment=True)
     options, known = asr.config, context or Context()
-    default = ContextConfig(language=known.language, prompt=known.prompt, hotword=known.hotwords)
+    if isinstance(known, ContextConfig):
+        default, known = known, known.context()
+    else:
+        default = ContextConfig(language=known.language, prompt=known.prompt, hotword=known.hotwords.texts)
     seconds, kind, front_end = options.batch_seconds, AsrResult, asr.front_end
     run = ModelRun(
         "firered-asr",
