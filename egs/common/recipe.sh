@@ -253,7 +253,9 @@ recognise_without_lists() { # recognise_without_lists <set>
 recognise_own() { # recognise_own <set>
   recognise_set "$1" "$asr_config"
   if [ "$itn" = true ]; then recognise_written "$1"; fi
-  if [ "$without_lists" = true ] && [ -d "$exp/$1/data/hotwords" ]; then recognise_without_lists "$1"; fi
+  if [ "$without_lists" = true ] && [ -d "$exp/$1/data/hotwords" ] && [ -n "$directory" ]; then
+    recognise_without_lists "$1"
+  fi
 }
 
 # recognise <rules...|by_language>: utterances as the corpus has them cut; each rule a name, and its options to score by;

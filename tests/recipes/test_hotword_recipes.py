@@ -138,6 +138,7 @@ def run(recipe, folder, models, *more):
     return subprocess.run([*map(str, command)], capture_output=True, text=True, cwd=folder)
 
 
+@pytest.mark.nightly
 def test_from_corpus_and_lists_to_rows_with_lists_and_without(models, tmp_path):
     done = run("aishell_hotword", tmp_path, models, "--sets", "test-aishell1-ne", "--system", "Small")
     assert done.returncode == 0, done.stderr
@@ -155,6 +156,27 @@ def test_from_corpus_and_lists_to_rows_with_lists_and_without(models, tmp_path):
     for figure in ("hotword recall", "hotword F1", "hotword recall (R1)", "B-CER", "U-CER"):
         assert f"| test-aishell1-ne | {figure} | firered+numbers |" in page
     assert "| Small without lists | Small |" in page
+
+
+def test_what_is_recognised_without_lists_is_the_same_data_without_their_tables(tmp_path):
+    data = tmp_path / "a set/data"
+    (data / "hotwords").mkdir(parents=True)
+    names = {"wav.scp", "text", "utt2lang", "utt2spk"}
+    for name in names | {"utt2hotwords", "spk2hotwords", "hotwords_r1.txt", "hotwords/a set.txt"}:
+        (data / name).write_text(f"u {name}\n")
+    stub = """recognise_set() { printf '%s\\n' "$system" "$@"; }"""
+    script = f'. "$0/common/recipe.sh" && directory=d && {stub} && recognise_own "a set"'
+    command = ["bash", "-euc", f"recipe=$0/aishell_hotword; {script}", EGS, "--exp", tmp_path]
+    env = {**os.environ, "PATH": BIN}
+    for more, runs in (([], 2), (["--without-lists", "false"], 1)):
+        command_of_both = [*map(str, command), "--system", "Small", *more]
+        done = subprocess.run(command_of_both, capture_output=True, text=True, env=env)
+        assert done.returncode == 0, done.stderr
+        assert [line for line in done.stdout.splitlines() if line] == [
+            *("Small", "a set"), *("Small without lists", "a set", "without_lists"),
+        ][: 2 if runs == 1 else 5]  # fmt: skip
+    without = tmp_path / "a set/without_lists/data"
+    assert {path.name: path.read_text() for path in without.iterdir()} == {name: f"u {name}\n" for name in names}
 
 
 def test_results_made_elsewhere_are_scored_by_the_lists_of_each_utterance(models, tmp_path):

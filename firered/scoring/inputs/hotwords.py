@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from firered.data.datadir import DataDir
 from firered.data.files import visible
-from firered.data.lines import read_lines
+from firered.data.lines import bytes_of, read_lines
 from firered.errors import DataError
 from firered.hotwords.lists import HotwordList
 from firered.hotwords.reading import read_list
@@ -173,9 +173,10 @@ def _of_table(path: Path, rows: list[tuple[int, str]], keys: set[str]) -> Uttera
 
 def _read_named(path: Path) -> NamedList:
     phrases = read_list(path)
-    texts = set(phrases.texts)
     topics: dict[str, str] = {}
-    topic = ""
+    if _TOPIC.encode() not in bytes_of(path).lower():
+        return NamedList(path.stem, phrases)
+    texts, topic = set(phrases.texts), ""
     for _, line in read_lines(path):
         comment = line.strip()
         if comment.startswith("#"):
