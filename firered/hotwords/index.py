@@ -7,6 +7,7 @@ FunAudio-ASR, section 5.5, retrieves by such a distance; how it seeks a phrase w
 What has exactly the sounds of a phrase is looked up, so it is found however many other phrases there are.
 """
 
+import itertools
 from collections.abc import Sequence
 from typing import NamedTuple
 
@@ -21,6 +22,7 @@ _MOST_POSTINGS = 600_000  # read for a block; the pairs that most phrases have a
 _SHARE = 0.34  # of a phrase's pairs that have to be in the text
 _MOST_COUNTED, _MOST_ALIGNED = 3000, 160  # phrases after the first step, places after the second
 _STEP = 4  # diagonals that are counted together; places overlap by as many
+_BEGINNING = 4  # sounds by which those of equal beginning are sought
 _COUNT = int(CLASSES.max()) + 1
 
 
@@ -70,28 +72,28 @@ class SoundIndex:
         self._places = (inside - self._offsets[owners[inside]])[order].astype(np.int32)
         self._bounds = np.searchsorted(keys[order], np.arange(_COUNT**2 + 1))
 
-    def _by_sounds(self, sounds: Sequence[Sequence[int]]) -> tuple[dict[bytes, list[int]], dict[int, list[int]]]:
-        """The phrases with exactly given sounds, and how long those are that begin with a sound."""
+    def _by_sounds(self, sounds: Sequence[Sequence[int]]) -> tuple[dict[bytes, list[int]], dict[bytes, list[int]]]:
+        """The phrases with exactly given sounds, and how long those are that begin with given ones."""
         rows: dict[bytes, list[int]] = {}
-        lengths: dict[int, set[int]] = {}
+        lengths: dict[bytes, set[int]] = {}
         data, size = self._ids.tobytes(), self._ids.itemsize
-        for row, ids in enumerate(sounds):
-            if ids:
-                rows.setdefault(data[self._offsets[row] * size : self._offsets[row + 1] * size], []).append(row)
-                lengths.setdefault(ids[0], set()).add(len(ids))
+        offsets = (self._offsets * size).tolist()
+        for row, (begin, end) in enumerate(itertools.pairwise(offsets)):
+            if begin < end:
+                rows.setdefault(data[begin:end], []).append(row)
+                lengths.setdefault(data[begin : min(begin + _BEGINNING * size, end)], set()).add((end - begin) // size)
         return rows, {first: sorted(found) for first, found in lengths.items()}
 
     def exact(self, text: Sounded) -> list[Found]:
         """Every place of a text that has exactly the sounds of a phrase."""
         found = []
         data, size = text.ids.tobytes(), text.ids.itemsize
-        for start, first in enumerate(text.ids.tolist()):
-            for length in self._exact_lengths.get(first, ()):
-                end = start + length
-                if end > len(text.ids):
-                    break
-                for row in self._exact.get(data[start * size : end * size], ()):
-                    found.append(Found(row, 0.0, start, end))
+        for start in range(len(text.ids)):
+            for known in range(1, _BEGINNING + 1):
+                for length in self._exact_lengths.get(data[start * size : (start + known) * size], ()):
+                    if (length == known or known == _BEGINNING) and start + length <= len(text.ids):
+                        for row in self._exact.get(data[start * size : (start + length) * size], ()):
+                            found.append(Found(row, 0.0, start, start + length))
         return found
 
     def near(self, text: Sounded) -> list[Found]:
