@@ -43,7 +43,7 @@ class Limits:
     """
 
     score: float = 0.02
-    score_alone: float = 0.9
+    score_alone: float = 0.6
     margin: float = 2.0
 
     def __post_init__(self) -> None:

@@ -132,8 +132,8 @@ def test_a_word_of_a_dictionary_stays_without_a_head():
 
 def test_without_a_head_the_sound_has_to_be_nearer():
     for score, judge, verdict in (
-        (0.89, None, Verdict.UNLIKE),
-        (0.9, None, Verdict.APPLIED),
+        (0.59, None, Verdict.UNLIKE),
+        (0.6, None, Verdict.APPLIED),
         (0.01, judge_of(张伟丰=50.0), Verdict.UNLIKE),
         (0.02, judge_of(张伟丰=50.0), Verdict.APPLIED),
         (0.49, judge_of(), Verdict.AUDIO),
@@ -155,7 +155,7 @@ def test_a_head_that_cannot_spell_an_entry_counts_as_none():
     def judge(text):
         return None if "丰" in text else 0.0
 
-    assert corrected("章为风说的", "张伟丰", "章为风", 0.8, judge)[1] is Verdict.UNLIKE
+    assert corrected("章为风说的", "张伟丰", "章为风", 0.5, judge)[1] is Verdict.UNLIKE
     assert corrected("章为风说的", "张伟丰", "章为风", 0.95, judge)[1] is Verdict.APPLIED
     assert corrected("章为风说的", "张伟丰", "章为风", 0.95, lambda text: None)[1] is Verdict.APPLIED
 
