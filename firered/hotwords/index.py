@@ -100,7 +100,7 @@ class SoundIndex:
         return found
 
     def near(self, text: Sounded) -> list[Found]:
-        """Places of a text that sound much like phrases; where a long list has too many, those that seem the nearest."""
+        """Places of a text that sound much like phrases; of too many in a long list, those that seem the nearest."""
         found: list[Found] = []
         for first in range(0, max(len(text.ids) - _OVERLAP, 1), _BLOCK - _OVERLAP):
             ids = text.ids[first : first + _BLOCK]

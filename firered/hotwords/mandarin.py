@@ -98,11 +98,11 @@ def split(pinyin: str) -> Syllable:
 
 
 def parse(written: str) -> Syllable | None:
-    """A syllable as a user writes it (`bei3`, `běi`, `lv4`, `lü4`, `nu:3`, `de`); None where there is no such syllable."""
+    """A syllable as a user writes it (`bei3`, `běi`, `lv4`, `lü4`, `nu:3`, `de`); None where there is none such."""
     plain = unicodedata.normalize("NFC", written.lower()).replace("u:", "ü").replace("v", "ü")
     if plain[-1:] in tuple("012345"):
         plain = plain[:-1] + plain[-1].replace("0", "").replace("5", "")
-    if any(character.isdigit() for character in plain[:-1]) or not plain.rstrip("1234").isalpha():
+    if any(character.isdigit() for character in plain[:-1]) or not _toneless(plain).isalpha():
         return None
     syllable = split(plain)
     return syllable if syllable[:2] in _known() and _toneless(plain) in _spellings() else None

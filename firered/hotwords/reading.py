@@ -42,11 +42,11 @@ class _BadLines:
 def read_list(path: Path, form: Form = "tabs") -> HotwordList:
     r"""The entries of a file, in UTF-8: a line a word or phrase, as it is to be written.
 
-    With the form `tabs` a tab and a weight may follow (its bonus is multiplied by that), and a tab and how the phrase is
-    said: syllables of pinyin with tones (`bei3 jing1`) or phonemes of ARPAbet in capitals (`T EH1 S L AH0`); the weight
-    may be left out. With `paraformer` a space and a weight may follow, as in FunASR's lists, where 20 is usual: it
-    becomes 1. Lines that begin with `#` are comments, `\#` begins a phrase with that. Of entries that come again the
-    first one counts.
+    With the form `tabs` a tab and a weight may follow (its bonus is multiplied by that), and a tab and how the phrase
+    is said: syllables of pinyin with tones (`bei3 jing1`) or phonemes of ARPAbet in capitals (`T EH1 S L AH0`); the
+    weight may be left out. With `paraformer` a space and a weight may follow, as in FunASR's lists, where 20 is usual:
+    it becomes 1. Lines that begin with `#` are comments, `\#` begins a phrase with that. Of entries that come again
+    the first one counts.
 
     Raises:
         OptionError: the file cannot be read, or lines are wrong, each of which is named by its number.

@@ -191,7 +191,7 @@ def measure(words: Words, entries: int, count: int, units: str) -> None:
             expected = {text for text in hotwords.texts if is_in(text, said)} if entries <= 10_000 else None
             got = {candidate.phrase.text for candidate in candidates}
             if expected is None:
-                expected = {text for text in retriever_texts(said, hotwords)}
+                expected = set(retriever_texts(said, hotwords))
             there, found = there + len(expected), found + len(expected & got)
             given, right = given + len(got), right + sum(is_in(text, said) for text in got)
         print(
