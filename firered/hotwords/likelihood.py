@@ -2,8 +2,8 @@
 
 import numpy as np
 
-OF_WRITTEN = 0.99
-_CONSTANT, _ALIKE, _UNLIKE, _CUT, _ENTRIES = -1.0, 2.0, 6.0, 1.0, 1.0
+OF_WRITTEN = 0.96
+_CONSTANT, _ALIKE, _UNLIKE, _CUT, _ENTRIES = -1.91, 2.86, 7.56, 1.81, 1.07
 
 
 def likelihood(weights: np.ndarray, distances: np.ndarray, cut: np.ndarray, entries: int) -> np.ndarray:

