@@ -92,7 +92,7 @@ class SoundIndex:
         found = []
         data, size = text.ids.tobytes(), text.ids.itemsize
         for start in range(len(text.ids)):
-            for known in range(1, _BEGINNING + 1):
+            for known in range(1, min(_BEGINNING, len(text.ids) - start) + 1):
                 for length in self._exact_lengths.get(data[start * size : (start + known) * size], ()):
                     if (length == known or known == _BEGINNING) and start + length <= len(text.ids):
                         for row in self._exact.get(data[start * size : (start + length) * size], ()):

@@ -129,7 +129,7 @@ class Retriever:
         border[1:-1] = text.starts[1:] != text.starts[:-1]
         cut = 2 - border[starts].astype(int) - border[ends]
         weights = self._index.weights[rows]
-        scores = likelihood(weights, distances, cut, len(self.hotwords))
+        scores = likelihood(weights, distances, cut, len(self.hotwords), len(text.ids))
         columns = (scores, self._number_of[rows], weights, distances, cut, text.starts[starts], text.ends[ends - 1])
         places = zip(*(column.tolist() for column in columns), [False] * len(found), strict=True)
         return list(map(Place._make, places))
