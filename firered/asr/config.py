@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from firered.asr.confidence import KINDS
+from firered.asr.hotword_config import HotwordConfig
 from firered.errors import OptionError
 from firered.options import Options, option
 from firered.runtime.config import batch_seconds_option, dtype_option
@@ -46,7 +47,7 @@ class GuardConfig(Options):
 
 
 @dataclass(frozen=True)
-class RecogniserConfig(GuardConfig):
+class RecogniserConfig(HotwordConfig, GuardConfig):
     """The options that every family of recognisers has, in addition to its own."""
 
     confidence: str = option(

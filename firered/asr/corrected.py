@@ -16,13 +16,17 @@ Timed = TypeVar("Timed", Word, TokenTime)
 
 
 def corrected(result: AsrResult, replacer: Replacer) -> AsrResult:
-    """The result with what the replacer finds replaced; without a find it is the same object.
+    """The result with what the replacer finds replaced; without a find it is the same object."""
+    return corrected_by(result, replacer.matches(result.text))
+
+
+def corrected_by(result: AsrResult, matches: Sequence[Match]) -> AsrResult:
+    """The result with stretches of its text replaced, which do not overlap and are in order; none: the same object.
 
     Tokens and words that are not touched stay as they are. Those in the place of others have their time from the first
     one's start to the last one's end, each its own where there are as many as before. The hypotheses of `nbest` and the
     confidence are what they were.
     """
-    matches = replacer.matches(result.text)
     if not matches:
         return result
     text = replaced(result.text, matches)
@@ -35,7 +39,10 @@ def corrected(result: AsrResult, replacer: Replacer) -> AsrResult:
         token_confidence=confidence,
         words=None if result.words is None else _words(result.text, result.words, matches),
         token_times=None if result.token_times is None else _token_times(result.text, result.token_times, matches),
-        replaced=[Replacement(m.start, m.end, m.original, m.replacement, m.score) for m in matches],
+        replaced=[
+            *result.replaced,
+            *(Replacement(m.start, m.end, m.original, m.replacement, m.score) for m in matches),
+        ],
     )
 
 

@@ -2,16 +2,19 @@
 
 import logging
 from abc import abstractmethod
-from collections.abc import Iterable, Sequence
-from dataclasses import replace
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Generic, TypeVar
 
+from firered.asr.biasing import Biasing, Told, with_hotwords
 from firered.asr.corrected import corrected
 from firered.asr.encoder import Config, WindowedEncoder
 from firered.asr.guard import Guard
+from firered.asr.hotword_config import HotwordConfig
 from firered.audio.like import AudioLike, as_frames, listed
 from firered.errors import OptionError, Outcome, result_of
+from firered.hotwords.lists import HotwordList
 from firered.results import AsrResult
 from firered.runtime.context import Context
 from firered.runtime.entry import Progress, over_audio
@@ -19,16 +22,26 @@ from firered.runtime.speech import Speech
 from firered.text.replacing import Replacer
 
 log = logging.getLogger(__name__)
-Decoded = TypeVar("Decoded")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Window:
+    """What a window decodes to, of any family; `told` is what its search was told of hotwords."""
+
+    told: Told | None = None
+
+
+Decoded = TypeVar("Decoded", bound=Window)
 
 
 class WindowedRecogniser(WindowedEncoder[Config], Generic[Config, Decoded]):
     """A recogniser that decodes batches of windows (`_decode`) and joins an utterance's windows (`_join`).
 
-    Its `guard` checks the results.
+    Its `guard` checks the results; `biasing` is how it uses hotwords: not at all where it is not set.
     """
 
     guard: Guard
+    biasing = Biasing(HotwordConfig(hotword_use="none"), None)
 
     @property
     @abstractmethod
@@ -88,7 +101,16 @@ class WindowedRecogniser(WindowedEncoder[Config], Generic[Config, Decoded]):
         decoded = [self._settled(parts) for parts in decoded]
         results = [self._joined(speech, parts) for speech, parts in zip(utterances, decoded, strict=True)]
         checked = self.guard(utterances, self._timed(utterances, results))
-        return [found if isinstance(found, Exception) else corrected(found, self._replacer) for found in checked]
+        return [self._corrected(*pair) for pair in zip(checked, decoded, strict=True)]
+
+    def _corrected(self, found: Outcome[AsrResult], parts: list[tuple[Speech, Outcome[Decoded]]]) -> Outcome[AsrResult]:
+        """The result with its text corrected: hotwords, and what options say is to be replaced."""
+        if isinstance(found, Exception):
+            return found
+        if not found.dropped:
+            windows = [outcome.told for _, outcome in parts if isinstance(outcome, Window)]
+            found = with_hotwords(found, windows)
+        return corrected(found, self._replacer)
 
     @cached_property
     def _replacer(self) -> Replacer:
@@ -106,6 +128,10 @@ class WindowedRecogniser(WindowedEncoder[Config], Generic[Config, Decoded]):
     def punctuates(self) -> bool:
         """Whether its text has punctuation."""
         return False
+
+    def unwritable(self, hotwords: HotwordList) -> Mapping[str, str]:
+        """The entries of a list that its search cannot write, and the characters that it has no tokens for."""
+        return self.biasing.unwritable(hotwords)
 
     def check(self, context: Context) -> None:
         """Raise OptionError where the model cannot do what a context asks for."""

@@ -55,7 +55,7 @@ def asr_command(
     from firered.runs.asr import run_asr
 
     recogniser = family.load(directory, config, compute.device)
-    sys.exit(run_asr(inputs, out, directory, recogniser, audio, job, context.context(), utt2lang))
+    sys.exit(run_asr(inputs, out, directory, recogniser, audio, job, context, utt2lang))
 
 
 def kinds_of_model(given: Mapping[str, Any]) -> Kinds:

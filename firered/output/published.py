@@ -8,6 +8,7 @@ from firered.results import (
     AlignResult,
     AsrResult,
     Event,
+    Hotword,
     LanguageGuess,
     LidResult,
     MvadResult,
@@ -120,7 +121,7 @@ def _(hypothesis: NBest) -> dict[str, Any]:
 
 @published.register
 def _(result: AsrResult) -> dict[str, Any]:
-    """Times where they were requested; `text_tn`, `ctc_text`, `lang`, `flags`, `dropped`, `replaced` if there are any.
+    """Times where they were requested; `text_tn`, `ctc_text`, `lang`, `flags`, `dropped`, `replaced`, `hotwords`.
 
     `text_tn` is published of Fun-ASR-Nano: the text without marks.
     """
@@ -146,7 +147,15 @@ def _(result: AsrResult) -> dict[str, Any]:
         out["dropped"] = result.dropped
     if result.replaced:
         out["replaced"] = [{**found.to_dict(), "score": round(found.score, 3)} for found in result.replaced]
+    if result.hotwords:
+        out["hotwords"] = [_hotword(found) for found in result.hotwords]
     return out
+
+
+def _hotword(found: Hotword) -> dict[str, Any]:
+    """What there is to say: no place of one that is not in the text."""
+    score = None if found.score is None else round(found.score, 3)
+    return {name: value for name, value in {**found.to_dict(), "score": score}.items() if value is not None}
 
 
 @published.register
@@ -192,6 +201,8 @@ def _(transcript: Transcript) -> dict[str, Any]:
         ]
     if transcript.events:
         out["events"] = [{**_span_ms(event), "kind": event.kind} for event in transcript.events]
+    if transcript.hotwords:
+        out["hotwords"] = list(transcript.hotwords)
     return out
 
 
@@ -225,6 +236,7 @@ def read_transcript(values: Mapping[str, Any]) -> Transcript:
         wav_path=values["wav_path"],
         troubles=[Trouble(**item) for item in parts["troubles"]],
         events=[Event(**item) for item in parts["events"]],
+        hotwords=list(values.get("hotwords", ())),
     )
 
 

@@ -79,6 +79,7 @@
   if (spoken.length) fact("Mean confidence", share((sentence) => sentence.asr_confidence).toFixed(3));
   if (troubles.length) fact("To check", String(troubles.length));
   if (languages.length) fact(languages.length > 1 ? "Languages" : "Language", languages.map(languageName).join(", "));
+  if (data.hotwords) fact("Hotwords", data.hotwords.join(", "));
   const embedded = data.audio && data.audio.startsWith("data:");
   const linked = data.audio && !embedded ? decodeURIComponent(data.audio) : "";
   const withoutSound = linked ? `The sound is not part of this page, but linked: ${linked}` : "This page holds no sound.";
@@ -151,7 +152,8 @@
   const sentenceRow = (sentence) => {
     const text = make("p", { class: "text", dir: "auto" });
     if (sentence.lang) text.lang = sentence.lang.split(" ")[0];
-    sentence.spans = sentence.words.map(([start, , word]) => make("span", { class: "word", "data-ms": start }, word));
+    sentence.spans = sentence.words.map(([start, , word, hot]) =>
+      make("span", { class: hot ? "word hotword" : "word", "data-ms": start }, word));
     text.append(...(sentence.spans.length ? sentence.spans : [sentence.text]));
     const percent = `${Math.round(100 * sentence.asr_confidence)}%`;
     const about = make("div", { class: "about" });

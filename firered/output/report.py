@@ -5,8 +5,9 @@ import hashlib
 import io
 import os
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from html import escape
+from itertools import accumulate, pairwise
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -20,6 +21,7 @@ from firered.audio.like import Rxfilename
 from firered.audio.load import INT16_SCALE, read_blocks
 from firered.data.datadir import write_lines
 from firered.data.write import one_line
+from firered.hotwords.occurrences import occurrences
 from firered.lid.labels import labels, split_label
 from firered.output.envelope import Envelope
 from firered.output.html import fill, packaged, script_data
@@ -87,10 +89,18 @@ def _data(transcript: Transcript) -> dict[str, Any]:
     data = published(transcript)
     del data["words"]
     for sentence, pieces in zip(data["sentences"], timed_pieces(transcript), strict=True):
-        sentence["words"] = [[piece.start_ms, piece.end_ms, piece.text] for piece in pieces]
+        marked = _in_hotwords([piece.text for piece in pieces], transcript.hotwords)
+        sentence["words"] = [[*piece, int(own)] for piece, own in zip(pieces, marked, strict=True)]
     languages = [sentence.lang for sentence in transcript.sentences if sentence.lang]
     data["languages"] = {lang: _language_name(lang) for lang in languages}
     return data
+
+
+def _in_hotwords(pieces: Sequence[str], hotwords: Sequence[str]) -> list[bool]:
+    """Whether each piece of a sentence is in a hotword."""
+    text, ends = "".join(pieces), [0, *accumulate(map(len, pieces))]
+    spans = [span for entry in hotwords for span in occurrences(entry, text)]
+    return [any(max(start, a) < min(end, b) for a, b in spans) for start, end in pairwise(ends)]
 
 
 def _language_name(lang: str) -> str:

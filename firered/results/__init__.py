@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from firered.results.hotword import Hotword as Hotword
 from firered.results.plain import LEFT_OUT
 from firered.results.plain import Result as Result
 from firered.results.replacement import Replacement as Replacement
@@ -177,7 +178,8 @@ class AsrResult(Result):
     it was removed for them; `ctc_text` what a CTC head decodes in the utterance, where one was used. `context_used`
     names the fields of the utterance's context that the recogniser made use of. `plain_text` is the text without marks
     where the recogniser writes marks itself. `lang` is the language that the recogniser was told or found out, where it
-    knows of languages. `replaced` is what `--replace` has changed in text, tokens and words.
+    knows of languages. `replaced` is what `--replace` has changed in text, tokens and words; `hotwords` what became of
+    those that the recogniser was told to expect, or that are in its text by their sound.
     """
 
     uttid: str
@@ -195,6 +197,7 @@ class AsrResult(Result):
     token_times: Sequence[TokenTime] | None = None
     plain_text: str | None = None
     replaced: Sequence[Replacement] = ()
+    hotwords: Sequence[Hotword] = ()
     lang: str | None = None
 
 
@@ -302,7 +305,8 @@ class Event(Result):
 class Transcript(Result):
     """One recording's sentences and words in seconds from its start, and the troubles of parts of it.
 
-    `segments` are the stretches of voice; times are whole milliseconds, cut off as published.
+    `segments` are the stretches of voice; times are whole milliseconds, cut off as published. `hotwords` are the
+    entries of the list that the recogniser was given which are in the text.
     """
 
     uttid: str
@@ -314,6 +318,7 @@ class Transcript(Result):
     wav_path: str
     troubles: Sequence[Trouble] = ()
     events: Sequence[Event] = ()
+    hotwords: Sequence[str] = ()
 
     @property
     def status(self) -> str:

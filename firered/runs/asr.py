@@ -9,10 +9,12 @@ from firered.asr.config import RecogniserConfig
 from firered.asr.recogniser import Recogniser
 from firered.audio.config import AudioConfig
 from firered.data.datadir import write_lines, write_table
+from firered.data.hotwords import REPORT
 from firered.data.write import ctm_line, json_line
 from firered.output.published import milliseconds, published
 from firered.results import AsrResult, Word
 from firered.runs.config import RunConfig
+from firered.runs.hotwords import lists_of, write_hotwords
 from firered.runs.inputs import Inputs, channel_name, resolve
 from firered.runs.over_utterances import ModelRun
 from firered.runtime.config import ContextConfig
@@ -28,13 +30,13 @@ def run_asr(
     asr: Recogniser,
     audio: AudioConfig,
     config: RunConfig,
-    context: Context | None = None,
+    context: Context | ContextConfig | None = None,
     utt2lang: Path | None = None,
 ) -> int:
     """Exit status of a run over all utterances of `paths`, with everything firered-asr promises written to `out`.
 
-    What is known of an utterance beforehand is in utt2lang and utt2prompt of the data directory; else `context`, and
-    of its language the table `utt2lang`.
+    What is known of an utterance beforehand is in tables of the data directory (utt2lang, utt2prompt, and hotwords in
+    utt2hotwords, spk2hotwords and reco2hotwords); else `context`, and of its language the table `utt2lang`.
 
     Raises:
         DataError: there is no input to process, or no such table.
@@ -42,7 +44,10 @@ def run_asr(
     """
     inputs = resolve(paths, audio, by_segment=True)
     options, known = asr.config, context or Context()
-    default = ContextConfig(language=known.language, prompt=known.prompt, hotword=known.hotwords)
+    if isinstance(known, ContextConfig):
+        default, known = known, known.context()
+    else:
+        default = ContextConfig(language=known.language, prompt=known.prompt, hotword=known.hotwords.texts)
     seconds, kind, front_end = options.batch_seconds, AsrResult, asr.front_end
     run = ModelRun(
         "firered-asr",
@@ -65,6 +70,8 @@ def run_asr(
         told = inputs.data is not None and inputs.data.table("utt2lang") is not None
         if not told and any(result.lang for result in results.values()):
             write_table(out / "utt2lang", {key: result.lang for key, result in results.items() if result.lang})
+        lists = dict.fromkeys([known.hotwords, *lists_of(inputs).values()])
+        write_hotwords(out / REPORT, lists, results.values(), asr.unwritable)
         if asr.times_words:
             write_lines(out / "ctm", ctm_lines(inputs, {key: result.words or () for key, result in results.items()}))
         else:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, Generic, TypeVar
 
 from firered.audio.config import AudioConfig
-from firered.audio.frames import of_utterance, samples_of
+from firered.audio.frames import of_utterance
 from firered.audio.frontend import PUBLISHED, FrontEnd
 from firered.data.datadir import read_table
 from firered.data.utterance import Utterance
@@ -18,11 +18,12 @@ from firered.results import Result
 from firered.runs.config import RunConfig
 from firered.runs.depends import fingerprint
 from firered.runs.features import refuse_unfit
+from firered.runs.hotwords import lists_of
 from firered.runs.inputs import Inputs
 from firered.runs.journal import Run
 from firered.runtime.batches import plan, run_batch
 from firered.runtime.context import Context
-from firered.runtime.speech import Sound, Speech
+from firered.runtime.speech import Speech
 
 CONTEXT_TABLES = {"utt2lang": "language", "utt2prompt": "prompt"}  # fields of Context by the tables that hold them
 
@@ -30,10 +31,9 @@ log = logging.getLogger(__name__)
 In = TypeVar("In")
 Out = TypeVar("Out")
 R = TypeVar("R", bound=Result)
-Given = TypeVar("Given", Speech, Sound)
 
-Load = Callable[[Utterance], Outcome[Given]]
-Process = Callable[[list[Given]], Sequence[Outcome[Out]]]
+Load = Callable[[Utterance], Outcome[Speech]]
+Process = Callable[[list[Speech]], Sequence[Outcome[Out]]]
 
 
 @dataclass(frozen=True)
@@ -52,14 +52,13 @@ class ModelRun(Generic[R]):
     context: Context = field(default_factory=Context)  # of the utterances, where the data directory says nothing else
     more_options: tuple[Options, ...] = ()  # that decide the results as well
     check: Callable[[Context], None] | None = None  # raises OptionError for a context that the model has no use for
-    samples: bool = False  # the model takes samples, and not frames for a front end
     utt2lang: Path | None = None  # a table of languages, where the data directory's own has none
 
     def over(
         self,
         inputs: Inputs,
         out: Path,
-        process: Callable[[list[Any]], Sequence[Outcome[R]]],
+        process: Callable[[list[Speech]], Sequence[Outcome[R]]],
         write: Callable[[Mapping[str, R]], None],
         also: Callable[[str], str] = lambda _: "",
     ) -> int:
@@ -68,7 +67,7 @@ class ModelRun(Generic[R]):
         Args:
             inputs: the utterances.
             out: the folder.
-            process: outcomes of a batch: of Speech, or of Sound where `samples` is set.
+            process: outcomes of a batch.
             write: writes what is particular to the command.
             also: what else an utterance's result depends on, beside its audio and its context.
 
@@ -77,11 +76,10 @@ class ModelRun(Generic[R]):
         """
         model = [self.model] if self.model else []
         identity = fingerprint(self.command, self.options, self.audio, *self.more_options, *model, *self.files)
-        if self.model and not self.samples:
+        if self.model and not self.front_end.plain:
             refuse_unfit(inputs, self.front_end, self.model)
         contexts = contexts_of(inputs, self.context, self.check, self.utt2lang)
-        frames = Loader(self.audio, self.front_end, contexts)
-        loader = SoundLoader(self.audio, contexts) if self.samples else frames
+        loader = Loader(self.audio, self.front_end, contexts)
 
         def given(key: str) -> str:
             own = contexts[key]
@@ -112,7 +110,7 @@ def contexts_of(
     check: Callable[[Context], None] | None = None,
     utt2lang: Path | None = None,
 ) -> dict[str, Context]:
-    """The context of each utterance: the language of utt2lang and the prompt of utt2prompt, where there are any.
+    """The context of each utterance: what utt2lang, utt2prompt and the tables of hotwords say, if there are any.
 
     Args:
         inputs: the utterances.
@@ -122,7 +120,7 @@ def contexts_of(
 
     Raises:
         OptionError: the default is not accepted.
-        DataError: there is no such table of languages.
+        DataError: there is no such table of languages, or a list of hotwords is missing or cannot be read.
     """
     contexts = {utterance.id: default for utterance in inputs.utterances}
     languages = {} if utt2lang is None else read_table(utt2lang, inputs.problems)
@@ -133,6 +131,7 @@ def contexts_of(
             if key in contexts:
                 known: dict[str, Any] = {CONTEXT_TABLES[path.name]: value}
                 contexts[key] = replace(contexts[key], **known)
+    contexts |= {key: replace(contexts[key], hotwords=own) for key, own in lists_of(inputs).items()}
     return contexts if check is None else _accepted(contexts, default, check)
 
 
@@ -172,31 +171,16 @@ class Loader:
             return error
 
 
-@dataclass(frozen=True)
-class SoundLoader:
-    """How the samples of utterances are read, for models that have a front end of their own."""
-
-    audio: AudioConfig
-    contexts: Mapping[str, Context] = field(default_factory=dict)
-
-    def __call__(self, utterance: Utterance) -> Outcome[Sound]:
-        """The utterance, or what went wrong."""
-        try:
-            return Sound.of(utterance.id, samples_of(utterance, self.audio), self.contexts.get(utterance.id))
-        except Exception as error:  # likewise
-            return error
-
-
 def _as_it_is(result: Any) -> Any:  # noqa: ANN401 - any result
     return result
 
 
 def run_utterances(
     utterances: Sequence[Utterance],
-    load: Load[Given],
+    load: Load,
     run: Run[R],
     batch_seconds: float,
-    process: Process[Given, Out],
+    process: Process[Out],
     store: Callable[[Out], R] = _as_it_is,
     mark: Callable[[], int] = lambda: 0,
 ) -> None:

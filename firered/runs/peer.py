@@ -13,6 +13,7 @@ import numpy as np
 
 from firered.audio.config import AudioConfig
 from firered.audio.framing import num_frames
+from firered.audio.frontend import SAMPLES
 from firered.data.archives import MatrixWriter
 from firered.data.datadir import write_lines, write_table
 from firered.data.write import json_line, one_line
@@ -23,13 +24,13 @@ from firered.runs.config import PeerConfig, PeerVadConfig, RunConfig, VadOutputC
 from firered.runs.depends import fingerprint
 from firered.runs.inputs import resolve
 from firered.runs.journal import Run
-from firered.runs.over_utterances import ModelRun, SoundLoader, run_utterances
+from firered.runs.over_utterances import Loader, ModelRun, run_utterances
 from firered.runs.punc import run_punc
 from firered.runs.vad import ARK, Detected, write_results
 from firered.runtime.batches import run_batch
 from firered.runtime.config import ContextConfig
 from firered.runtime.context import Context
-from firered.runtime.speech import Sound
+from firered.runtime.speech import Speech
 
 _ONE_BY_ONE = 1e-3  # seconds of a batch: adapters take one utterance at a time
 _TOKENS = 4096  # of texts between two entries of the journal
@@ -94,8 +95,8 @@ def run_vad_peer(
         run.take(inputs)
         with MatrixWriter(out / ARK, append_at=run.mark if run.mark else None) as probs:
 
-            def process(batch: list[Sound]) -> list[_Found]:
-                return [_found(sound, adapter(sound.samples)) for sound in batch]
+            def process(batch: list[Speech]) -> list[_Found]:
+                return [_found(speech, adapter(speech.full_scale)) for speech in batch]
 
             def store(found: _Found) -> Detected:
                 posteriors = found.result.probs
@@ -103,20 +104,20 @@ def run_vad_peer(
                 kept = replace(found.result, probs=np.zeros((0, 0), np.float32))  # hours of them would fill memory
                 return Detected(kept, found.frames, found.result.dur, place.rpartition(":")[2])
 
-            run_utterances(inputs.utterances, SoundLoader(audio), run, _ONE_BY_ONE, process, store, probs.tell)
+            run_utterances(inputs.utterances, Loader(audio, SAMPLES), run, _ONE_BY_ONE, process, store, probs.tell)
         if not any(found.offset for found in run.results.values()):
             (out / ARK).unlink()
         write_results(command, _Detector(settings), inputs, output, audio, run)
         return run.finish()
 
 
-def _found(sound: Sound, answer: VadAnswer) -> _Found:
+def _found(speech: Speech, answer: VadAnswer) -> _Found:
     """The answer as a result, its segments cut at the end of the recording.
 
     Raises:
         ModelError: the posteriors are not one for each of our frames, or no probabilities.
     """
-    frames, seconds = num_frames(len(sound.samples)), round(sound.duration_s, 3)
+    frames, seconds = num_frames(len(speech.samples)), round(speech.duration_s, 3)
     probs = np.zeros((0, 0), np.float32) if answer.probs is None else np.asarray(answer.probs, np.float32)[:, None]
     if answer.probs is not None and len(probs) != frames:
         raise ModelError(f"{len(probs)} posteriors where the recording has {frames} frames")
@@ -124,7 +125,7 @@ def _found(sound: Sound, answer: VadAnswer) -> _Found:
         raise ModelError("it gave posteriors that are not between 0 and 1")
     spans = [(round(start, 3), round(min(end, seconds), 3)) for start, end in answer.segments]
     kept = [(start, end) for start, end in spans if start < end]
-    return _Found(VadResult(sound.key, seconds, kept, probs), frames)
+    return _Found(VadResult(speech.key, seconds, kept, probs), frames)
 
 
 def run_lid_peer(
@@ -143,9 +144,9 @@ def run_lid_peer(
         FireRedError: `out` cannot be written.
     """
 
-    def identify(sound: Sound) -> Identified:
-        label, confidence = adapter(sound.samples)
-        return Identified(sound.key, label, confidence, round(sound.duration_s, 3))
+    def identify(speech: Speech) -> Identified:
+        label, confidence = adapter(speech.full_scale)
+        return Identified(speech.key, label, confidence, round(speech.duration_s, 3))
 
     def write(results: Mapping[str, Identified]) -> None:
         write_table(out / "utt2lang", {key: result.lang.replace(" ", "-") for key, result in results.items()})
@@ -175,9 +176,9 @@ def run_asr_peer(
         FireRedError: `out` cannot be written.
     """
 
-    def recognise(sound: Sound) -> Recognised:
-        text = one_line(adapter(sound.samples, sound.context.language))
-        return Recognised(sound.key, text, round(sound.duration_s, 3))
+    def recognise(speech: Speech) -> Recognised:
+        text = one_line(adapter(speech.full_scale, speech.context.language))
+        return Recognised(speech.key, text, round(speech.duration_s, 3))
 
     def write(results: Mapping[str, Recognised]) -> None:
         write_table(out / "text", {key: result.text for key, result in results.items()})
@@ -195,7 +196,7 @@ def _over_utterances(
     audio: AudioConfig,
     config: RunConfig,
     kind: type[R],
-    one: Callable[[Sound], R],
+    one: Callable[[Speech], R],
     write: Callable[[Mapping[str, R]], None],
     context: Context | None = None,
 ) -> int:
@@ -213,10 +214,10 @@ def _over_utterances(
         kind,
         context=known,
         more_options=more,
-        samples=True,
+        front_end=SAMPLES,
     )
     inputs = resolve(paths, audio, by_segment=True, durations=False)
-    return run.over(inputs, out, lambda batch: [one(sound) for sound in batch], write)
+    return run.over(inputs, out, lambda batch: [one(speech) for speech in batch], write)
 
 
 class _Punctuator:

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from firered.errors import OptionError
+from firered.hotwords.lists import HotwordList
 from firered.options import Options, option
 from firered.runtime.context import Context
 
@@ -57,7 +58,7 @@ class ContextConfig(Options):
         """
         hotwords = [*self.hotword, *(_lines(Path(self.hotwords)) if self.hotwords else ())]
         return Context(
-            hotwords=tuple(dict.fromkeys(word for text in hotwords if (word := " ".join(text.split())))),
+            hotwords=HotwordList(hotwords),
             language=self.language,
             prompt=self.prompt,
         )

@@ -1,7 +1,9 @@
 """What is known of an utterance before it is recognised: `Context`."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+
+from firered.hotwords.lists import HotwordList, Phrase
 
 
 @dataclass(frozen=True)
@@ -13,12 +15,12 @@ class Context:
     one.
     """
 
-    hotwords: tuple[str, ...] = ()
+    hotwords: HotwordList = field(default_factory=HotwordList)
     language: str | None = None
     prefix: str = ""
     prompt: str = ""
 
     def __post_init__(self) -> None:
-        given: Iterable[str] | None = self.hotwords  # whatever a caller without type hints gave
-        words = [given] if isinstance(given, str) else given or ()
-        object.__setattr__(self, "hotwords", tuple(word for word in words if word.strip()))
+        given: Iterable[Phrase | str] | None = self.hotwords  # whatever a caller without type hints gave
+        if not isinstance(given, HotwordList):
+            object.__setattr__(self, "hotwords", HotwordList([given] if isinstance(given, str) else given or ()))

@@ -1,6 +1,5 @@
 """What models take: an utterance's features, or its samples."""
 
-from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -40,18 +39,7 @@ class Speech:
             raise ValueError(f"{self.key}: there are features, no samples")
         return self.feats.flatten()[: round(self.duration_s * SAMPLE_RATE)].numpy()
 
-
-@dataclass(frozen=True)
-class Sound:
-    """What models of other libraries take: samples (n,), mono, 16 kHz, full scale 1.0, and the utterance's context."""
-
-    key: str
-    samples: np.ndarray
-    duration_s: float
-    context: Context = field(default_factory=Context)
-
-    @classmethod
-    def of(cls, key: str, blocks: Iterable[np.ndarray], context: Context | None = None) -> "Sound":
-        """All samples of an utterance in memory, from blocks on the int16 scale; raises what reading them raises."""
-        samples = np.concatenate(list(blocks)).astype(np.float32) / np.float32(INT16_SCALE)
-        return cls(key, samples, len(samples) / SAMPLE_RATE, context or Context())
+    @property
+    def full_scale(self) -> np.ndarray:
+        """(n,) the same with full scale 1.0, which other libraries take."""
+        return self.samples / np.float32(INT16_SCALE)

@@ -1,6 +1,7 @@
 """Hotwords in any search: `HotwordScorer` ranks hypotheses by the phrases of a `ContextGraph` that they hold."""
 
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import NamedTuple
 
 import torch
@@ -9,6 +10,9 @@ from torch import Tensor
 from firered.search.context_graph import BEGIN, ROOT, ContextGraph, State
 from firered.search.scorers import Stage
 from firered.search.vocabulary import Kind, Vocabulary
+
+_DIGITS = 6  # of sums, in which the order of additions shows
+_KEPT_NUMBERS, _LEAST_KEPT = 4 << 20, 8  # of terms that are remembered: 16 MB, but so many states
 
 
 class Written(NamedTuple):
@@ -38,8 +42,9 @@ class Hotwords:
             for kind in Kind
             for token in vocabulary.tables[kind].beginning(graph)
         }
-        self._beginning = torch.tensor(list(gains), dtype=torch.long)
-        self._gains = torch.tensor(list(gains.values()), dtype=torch.float32)
+        self._base = torch.zeros(len(vocabulary))
+        self._base[list(gains)] = torch.tensor(list(gains.values()))
+        self._terms = lru_cache(maxsize=max(_LEAST_KEPT, _KEPT_NUMBERS // max(1, len(vocabulary))))(self._new_terms)
 
     def after(self, written: Written, token: int) -> Written:
         """What has been written with one more token."""
@@ -50,18 +55,27 @@ class Hotwords:
         """What remains if the text ends here."""
         return self._entered(written, Kind.APART).bonus
 
-    def terms(self, written: Written, out: Tensor) -> None:
-        """Write to `out` (V,) what each next token adds to the score."""
-        score = written.state.score
-        ended, same = self.bonus(written) - score, written.state.bonus - score
+    def terms(self, written: Written) -> Tensor:
+        """(V,) what each next token adds to the score; not to be written to.
+
+        Only differences to the score so far matter, so that states that come again and again, above all that of a text
+        in which no phrase has begun, are computed once.
+        """
+        node, sums, score = written.state
+        return self._terms(
+            Written(State(node, tuple(round(own - score, _DIGITS) for own in sums), 0.0), written.in_word)
+        )
+
+    def _new_terms(self, written: Written) -> Tensor:
+        out = self._base.clone()
+        ended, same = self.bonus(written), written.state.bonus
         if ended or same:
-            out.fill_(same)
-            out[self.vocabulary.apart.to(out.device)] = ended
-        out.index_add_(0, self._beginning.to(out.device), self._gains.to(out.device))
+            out += same
+            out[self.vocabulary.apart] += ended - same
         following = self._leading_on(written)
         if following:
-            tokens = torch.tensor(list(following), device=out.device)
-            out[tokens] = torch.tensor(list(following.values()), device=out.device) - score
+            out[list(following)] = torch.tensor(list(following.values()))
+        return out
 
     def _entered(self, written: Written, kind: Kind) -> State:
         return self.graph.advance(written.state, kind.entry(written.in_word))
@@ -115,12 +129,13 @@ class HotwordScorer:
         self._begun = True
         if not any(self._hotwords):
             return None
-        terms = torch.zeros((len(tokens), self._size), device=tokens.device)
-        for row, written in enumerate(self._written):
-            hotwords = self._of(row)
-            if hotwords is not None:
-                hotwords.terms(written, terms[row])
-        return terms
+        nothing = torch.zeros(self._size)
+        owners = (self._of(row) for row in range(len(tokens)))
+        terms = [
+            nothing if hotwords is None else hotwords.terms(written)
+            for hotwords, written in zip(owners, self._written, strict=True)
+        ]
+        return torch.stack(terms).to(tokens.device)
 
     def _of(self, row: int) -> Hotwords | None:
         return self._hotwords[row // self._beams]

@@ -1,5 +1,6 @@
 """A model's tokens as symbols of text, so that phrases are found in them however they are cut: `Vocabulary`."""
 
+import unicodedata
 from bisect import bisect_left
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
@@ -41,6 +42,7 @@ class Vocabulary:
         self.bodies: list[str] = []  # the symbols after the entry
         self.mixed: dict[int, str] = {}  # of tokens that begin within a character, and after a word end that, too
         self._ends: list[tuple[bool, bool]] = []  # whether it ends within a word, after a text that did not, and did
+        self.characters = _characters(tokens)
         for token in tokens:
             text = token.decode("utf-8", "surrogateescape") if isinstance(token, bytes) else token or ""
             (alone, alone_ends), (after, after_ends) = spell(text), spell(text, in_word=True)
@@ -60,6 +62,13 @@ class Vocabulary:
 
     def __len__(self) -> int:
         return len(self.bodies)
+
+    def lacks(self, phrase: str) -> str:
+        """The characters of a phrase that no token writes."""
+        if self.characters is None:
+            return ""
+        plain = unicodedata.normalize("NFKC", phrase).lower()
+        return "".join(dict.fromkeys(own for own in plain if not own.isspace() and own not in self.characters))
 
     def symbols(self, token: int, in_word: bool) -> tuple[str, bool]:
         """What a token adds to a text that ends within a word or does not, and whether it then does."""
@@ -92,6 +101,13 @@ class Vocabulary:
             if body:
                 bodies[kind][body].append(token)
         return {kind: Table(of_kind) for kind, of_kind in bodies.items()}
+
+
+def _characters(tokens: Sequence[str | bytes | None]) -> frozenset[str] | None:
+    """The characters that tokens of text can write, in lower case; None: tokens of bytes, which write anything."""
+    if any(isinstance(token, bytes) for token in tokens):
+        return None
+    return frozenset("".join(token.lower() for token in tokens if isinstance(token, str)))
 
 
 class Table:

@@ -42,6 +42,12 @@ class Segment:
         return (self.asr.words or ()) if isinstance(self.asr, AsrResult) and self.text else ()
 
     @property
+    def hotwords(self) -> list[str]:
+        """Entries of the list that the recogniser was given which are in the text."""
+        found = self.asr.hotwords if isinstance(self.asr, AsrResult) and self.text else ()
+        return [hotword.text for hotword in found if hotword.start is not None]
+
+    @property
     def start_ms(self) -> int:
         """Start, cut off as published."""
         return int(1000 * self.span[0])
@@ -85,6 +91,7 @@ def transcript(recording: Spool, segments: Sequence[Segment], events: Sequence[E
         wav_path=recording.wav_path,
         troubles=[trouble for segment in segments for trouble in segment.troubles()],
         events=events,
+        hotwords=list(dict.fromkeys(entry for segment in segments for entry in segment.hotwords)),
     )
 
 

@@ -23,6 +23,14 @@ T = TypeVar("T", bound="ChatTokenizer")
 _BYTE_OF = {character: byte for byte, character in bytes_to_unicode().items()}
 
 
+def _bytes_of(token: str | None) -> bytes | None:
+    if token is None:
+        return None
+    if all(character in _BYTE_OF for character in token):
+        return bytes(_BYTE_OF[character] for character in token)
+    return token.encode()  # an added token stands for itself
+
+
 class ChatTokenizer:
     """The tokenizer of a Qwen chat model.
 
@@ -77,6 +85,12 @@ class ChatTokenizer:
         """Tokens to look at: `▁` for a space, and SentencePiece's `<0xE4>` for each byte of less than a character."""
         tokens = self._tokenizer.convert_ids_to_tokens(list(ids))
         return [self._readable(token, number) for token, number in zip(tokens, ids, strict=True)]
+
+    def texts(self, size: int) -> list[bytes | None]:
+        """The bytes that each of a model's tokens writes; None for special ones, and those that have no text."""
+        special = set(self._tokenizer.all_special_ids)
+        tokens = self._tokenizer.convert_ids_to_tokens(list(range(size)))
+        return [None if number in special else _bytes_of(token) for number, token in enumerate(tokens)]
 
     @staticmethod
     def _readable(token: str | None, number: int) -> str:

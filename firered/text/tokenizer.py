@@ -145,6 +145,11 @@ class Tokenizer:
                 raise ModelError(f"{self.source}: has {len(self.symbols)} tokens, so none with the id {number}")
         return [self.symbols[number] for number in ids]
 
+    def texts(self) -> list[str | None]:
+        """What each token of the dictionary writes, with a space for a word's beginning; None for what is no text."""
+        silent = {*SPECIAL, *NO_SPEECH}
+        return [None if symbol in silent else symbol.replace(WORD_START, " ") for symbol in self.symbols]
+
     def text_of(self, tokens: Sequence[str] | Sequence[int]) -> str:
         """Text of tokens or ids as results show it: lower-case, `<blank>` and `<sil>` dropped, `<unk>` as it is."""
         text = self.raw_text_of(tokens)

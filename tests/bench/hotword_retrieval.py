@@ -214,10 +214,10 @@ def retriever_texts(said: str, hotwords: HotwordList) -> list[str]:
     return [text for text in hotwords.texts if is_in(text, said)]
 
 
-def samples(words: Words, count: int, units: str) -> tuple[np.ndarray, np.ndarray, list[bool]]:
-    """What is found in misheard texts with lists of all lengths: features (N, 6), whether it was said."""
+def samples(words: Words, count: int, units: str) -> tuple[np.ndarray, np.ndarray, list[tuple[bool, bool]]]:
+    """What is found in misheard texts with lists of all lengths: features (N, 7), whether it was said."""
     rows, labels = [], []
-    as_written: list[bool] = []
+    as_written: list[tuple[bool, bool]] = []
     for entries in (10, 30, 100, 300, 1000, 3000, 10_000, 30_000, 100_000):
         hotwords = HotwordList(words.entries(entries))
         retriever = Retriever(hotwords, units)
@@ -227,7 +227,7 @@ def samples(words: Words, count: int, units: str) -> tuple[np.ndarray, np.ndarra
                 for place in retriever.found(heard):
                     label = is_in(hotwords[place.number].text, said)
                     if place.written:
-                        as_written.append(label)
+                        as_written.append((len(hotwords[place.number].text) == 1, label))
                     else:
                         rows.append((place.weight, place.distance, place.cut, entries, sounds))
                         labels.append(label)
@@ -249,7 +249,10 @@ def fit(words: Words, count: int, units: str) -> None:
 
     numbers = minimize(loss, np.zeros(known.shape[1]), jac=True, method="L-BFGS-B").x
     print("numbers:", ", ".join(f"{number:.2f}" for number in numbers))
-    print(f"as written: {np.mean(as_written):.4f} of {len(as_written)} were said")
+    for single in (True, False):
+        said = [label for one, label in as_written if one == single]
+        kind = "one character" if single else "more"
+        print(f"as written, {kind}: {np.mean(said):.3f} of {len(said)} were said", flush=True)
     known, labels, _ = samples(words, count // 2, units)
     scores, kept = (1 / (1 + np.exp(-known @ of)) for of in (numbers, NUMBERS))
     for low in np.arange(0, 1, 0.1):

@@ -83,6 +83,7 @@ def setting(expected, name):
         "max_length": given.get("max_length", expected["max_length"]),
         "beam_size": generate.get("num_beams", 1),
         "repetition_penalty": generate.get("repetition_penalty", 1.0),
+        "hotword_use": "prompt",
     }
     return options, Context(tuple(given.get("hotwords", ())), CODES[given.get("language")])
 

@@ -78,7 +78,7 @@ def test_the_form_of_transformers_answers_as_there(transformers_form):
     for seed, context in enumerate([Context(), Context(hotwords=("a", "b")), Context(language="en")]):
         samples = np.random.default_rng(seed).normal(0, 0.1, 24000).astype(np.float32)
         inputs = processor.apply_transcription_request(
-            [samples], language=context.language, keywords=list(context.hotwords) or None, sampling_rate=16000
+            [samples], language=context.language, keywords=list(context.hotwords.texts) or None, sampling_rate=16000
         )
         with torch.inference_mode():
             ids = model.generate(**inputs, max_new_tokens=24, do_sample=False, eos_token_id=2, pad_token_id=0)

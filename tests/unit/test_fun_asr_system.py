@@ -172,9 +172,9 @@ def test_each_utterance_of_a_batch_has_its_own_limit(published, monkeypatch):
     limits = []
     search = asr._search
 
-    def watched(encoded, lengths, contexts, own):
+    def watched(encoded, lengths, contexts, own, scorers):
         limits.append(own)
-        return search(encoded, lengths, contexts, own)
+        return search(encoded, lengths, contexts, own, scorers)
 
     monkeypatch.setattr(asr, "_search", watched)
     long, short = speech(asr, noise(3.0), "long"), speech(asr, noise(0.3, 1), "short")
@@ -213,8 +213,8 @@ def test_silent_and_empty_segments_do_not_break_a_recording(published, monkeypat
     samples = np.concatenate([spoken, np.zeros(RATE, np.float32), empty, spoken]).astype(np.int16)
     search = asr._search
 
-    def without_the_empty_one(encoded, lengths, contexts, limits):
-        found = search(encoded, lengths, contexts, limits)
+    def without_the_empty_one(encoded, lengths, contexts, limits, scorers):
+        found = search(encoded, lengths, contexts, limits, scorers)
         return [[_NOTHING] if limit < 100 else own for limit, own in zip(limits, found, strict=True)]
 
     monkeypatch.setattr(asr, "config", FunAsrConfig(**{**asr.config.to_dict(), "max_length": 110}))
@@ -270,9 +270,9 @@ def test_the_identified_language_is_told_where_the_model_knows_it(published, mon
     contexts = []
     search = asr._search
 
-    def watched(encoded, lengths, own, limits):
+    def watched(encoded, lengths, own, limits, scorers):
         contexts.extend(context.language for context in own)
-        return search(encoded, lengths, own, limits)
+        return search(encoded, lengths, own, limits, scorers)
 
     def identify(batch):
         found = ["zh mandarin", "th", "en"]

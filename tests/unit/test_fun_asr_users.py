@@ -256,4 +256,4 @@ def test_the_command_and_python_ask_the_same_tokens(published, wav, tmp_path, as
     before = asr.loaded.tokenizer.decode(by_command[0])
     assert before.endswith("：")
     assert context.prompt in before
-    assert all(word in before for word in context.hotwords)
+    assert all(word in before for word in context.hotwords.texts)

@@ -38,9 +38,7 @@ def test_each_step_adds_for_every_token_what_the_graph_says(weights, ids):
     hotwords = Hotwords(graph_of(weights), VOCABULARY)
     written = NOTHING
     for token in [*ids, 0]:
-        terms = torch.zeros(len(TOKENS))
-        hotwords.terms(written, terms)
-        for following, term in enumerate(terms.tolist()):
+        for following, term in enumerate(hotwords.terms(written).tolist()):
             after = hotwords.after(written, following)
             assert term == pytest.approx(after.state.score - written.state.score, abs=1e-5), TOKENS[following]
         written = hotwords.after(written, token)

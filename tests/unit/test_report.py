@@ -5,6 +5,7 @@ import hashlib
 import io
 import json
 import re
+from dataclasses import replace
 from html.parser import HTMLParser
 from urllib.parse import unquote
 
@@ -21,7 +22,7 @@ from firered.audio.like import Rxfilename
 from firered.data.write import one_line
 from firered.errors import AudioError
 from firered.output import report as module
-from firered.output.published import published
+from firered.output.published import published, read_transcript
 from firered.output.report import report
 
 
@@ -62,8 +63,8 @@ def test_the_data_of_a_page(tmp_path):
     transcript = meeting()
     data = page_of(transcript, tmp_path).data
     assert [sentence["words"] for sentence in data["sentences"]] == [
-        [[1000, 1400, "Hello "], [1400, 2000, "world."]],
-        [[3000, 3500, "你"], [3500, 4000, "好。"]],
+        [[1000, 1400, "Hello ", 0], [1400, 2000, "world.", 0]],
+        [[3000, 3500, "你", 0], [3500, 4000, "好。", 0]],
     ]
     assert data["languages"] == {"en": "English", "zh yue": "Chinese (Yue)"}
     for part in data["sentences"]:
@@ -71,6 +72,14 @@ def test_the_data_of_a_page(tmp_path):
     record = published(transcript)
     del record["words"], data["languages"]
     assert data == record
+
+
+def test_words_of_hotwords_are_marked(tmp_path):
+    transcript = replace(meeting(), hotwords=["WORLD", "hell", "好"])
+    data = page_of(transcript, tmp_path).data
+    assert [[word[3] for word in sentence["words"]] for sentence in data["sentences"]] == [[0, 1], [0, 1]]
+    assert data["hotwords"] == ["WORLD", "hell", "好"]
+    assert read_transcript(published(transcript)) == transcript
 
 
 @pytest.mark.parametrize(

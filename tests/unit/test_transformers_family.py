@@ -213,8 +213,6 @@ def test_languages_are_told_by_code_or_name_and_unknown_ones_are_errors(whisper,
         asr(samples, context=told(language="Klingon"))
     with pytest.raises(OptionError, match="ja is not known"):
         asr.check(told(language="ja"))
-    with pytest.raises(OptionError, match="hotwords"):
-        asr.check(told(hotwords=("one",)))
     letters = firered.load(ctc, device="cpu")
     with pytest.raises(OptionError, match=r"language: en cannot be told to .*tiny-ctc, which takes none"):
         letters.check(told(language="en"))

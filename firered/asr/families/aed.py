@@ -1,6 +1,8 @@
 """Speech recognition on the released models: `Asr`."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import cast
 
@@ -9,11 +11,15 @@ from torch import Tensor
 
 from firered.align.ctc import TimestampMode, align
 from firered.align.words import Piece, times_of, words_recognised
+from firered.asr.biasing import Biasing
 from firered.asr.confidence import confidence
 from firered.asr.config import AsrConfig
 from firered.asr.guard import Guard
-from firered.asr.windowed import WindowedRecogniser
+from firered.asr.spelling_judge import pieces_of, spelling_judge
+from firered.asr.windowed import Window, WindowedRecogniser
 from firered.errors import ModelError
+from firered.hotwords.correction import Judge
+from firered.hotwords.lists import Phrase
 from firered.hub.catalogue import CHECKPOINT
 from firered.hub.find import find_model
 from firered.models.aed import Aed
@@ -32,7 +38,7 @@ from firered.text.tokenizer import EOS_ID, SOS_ID
 
 
 @dataclass(frozen=True)
-class _Decoded:
+class _Decoded(Window):
     """One window's hypotheses, best first, its tokens in seconds from its start, and what the CTC head reads in it."""
 
     hypotheses: list[Hypothesis]
@@ -66,6 +72,7 @@ class Asr(WindowedRecogniser[AsrConfig, _Decoded]):
             )
         self.lm = None if lm is None else lm.to(loaded.device)
         self.guard = guard or Guard(config)
+        self.biasing = Biasing(config, loaded.tokenizer.texts)
 
     @classmethod
     def from_pretrained(cls, model_dir: str | Path, config: AsrConfig | None = None, device: str = "auto") -> "Asr":
@@ -93,38 +100,63 @@ class Asr(WindowedRecogniser[AsrConfig, _Decoded]):
     @torch.inference_mode()
     def _decode(self, batch: list[Speech]) -> list[_Decoded]:
         encoded, lengths = self.loaded.encode(batch)
-        found = self._search(encoded, lengths)
-        reads = self.guard.on and self.loaded.model.has_ctc
-        if not (self.times_words or reads):
-            return [_Decoded(hypotheses) for hypotheses in found]
-        log_probs = self.loaded.model.ctc_log_probs(encoded)
-        tokens = self._token_times(log_probs, lengths, [best[0] for best in found], batch)
-        texts = ctc_texts(log_probs, lengths, self.loaded.tokenizer.text_of) if reads else [None] * len(batch)
-        return [_Decoded(*parts) for parts in zip(found, tokens, texts, strict=True)]
+        hotwords = [speech.context.hotwords for speech in batch]
+        listens = self.loaded.model.has_ctc and (self.guard.on or self.biasing.wanted(hotwords))
+        log_probs = self.loaded.model.ctc_log_probs(encoded) if self.times_words or listens else None
+        read: Sequence[str] | None = None
+        if listens and log_probs is not None:
+            read = ctc_texts(log_probs, lengths, self.loaded.tokenizer.text_of)
+        found, chosen = self.biasing.decode(
+            hotwords, partial(self._search, encoded, lengths), lambda hypotheses: self._text(hypotheses[0]), read
+        )
+        nothing = [None] * len(batch)
+        tokens = self._token_times(log_probs, lengths, found, batch) if log_probs is not None else nothing
+        shown = read if read is not None and self.guard.on else nothing
+        judges = [None if log_probs is None else self._judge(log_probs[n, :length]) for n, length in enumerate(lengths)]
+        told = [
+            self.biasing.told(own, phrases, self._text(hypotheses[0]), judge)
+            for own, phrases, hypotheses, judge in zip(hotwords, chosen, found, judges, strict=True)
+        ]
+        windows = zip(found, tokens, shown, told, strict=True)
+        return [_Decoded(hypotheses, times, text, told=own) for hypotheses, times, text, own in windows]
+
+    def _judge(self, log_probs: Tensor) -> Judge:
+        """How well a text fits what the CTC head heard in a window, (T, V)."""
+        return spelling_judge(log_probs, pieces_of(self.loaded.tokenizer))
 
     @torch.inference_mode()
     def _encode(self, batch: list[Speech], layer: int | None, adapter: bool) -> list[Tensor]:
         encoded, lengths = self.loaded.encode(batch, layer)
         return [rows[:length].float().cpu() for rows, length in zip(encoded, lengths.tolist(), strict=True)]
 
-    def _search(self, encoded: Tensor, lengths: Tensor) -> list[list[Hypothesis]]:
+    def _search(
+        self, encoded: Tensor, lengths: Tensor, rows: Sequence[int], hotwords: list[tuple[Phrase, ...]]
+    ) -> list[list[Hypothesis]]:
+        """Hypotheses of these rows of a batch, with these hotwords."""
+        if len(rows) < len(encoded):
+            encoded, lengths = encoded[list(rows)], lengths[list(rows)]
         config = self.config
         limits = lengths.clamp(max=config.decode_max_len) if config.decode_max_len else lengths
         steps = self.loaded.model.start(encoded, lengths, config.beam_size, int(limits.max()))
-        return beam_search(steps, limits, config.search, sos=SOS_ID, eos=EOS_ID, scorers=self._scorers())
+        scorers = [*self._language_model(), *self.biasing.scorers(hotwords, config.beam_size)]
+        return beam_search(steps, limits, config.search, sos=SOS_ID, eos=EOS_ID, scorers=scorers)
 
-    def _scorers(self) -> list[Scorer]:
-        """What is added to the model's log-probabilities; an LM of negative weight is none, as published."""
+    def _language_model(self) -> list[Scorer]:
+        """An LM as a term of the search; one of negative weight is none, as published."""
         config = self.config
         if self.lm is None or config.elm_weight <= 0:
             return []
         return [LmScorer(self.lm.start(config.beam_size), config.elm_weight, EOS_ID)]
 
+    def _text(self, hypothesis: Hypothesis) -> str:
+        return self.loaded.tokenizer.text_of(hypothesis.tokens)
+
     def _token_times(
-        self, log_probs: Tensor, lengths: Tensor, best: list[Hypothesis], batch: list[Speech]
+        self, log_probs: Tensor, lengths: Tensor, found: list[list[Hypothesis]], batch: list[Speech]
     ) -> list[list[TokenTime] | None]:
         if not self.times_words:
             return [None] * len(batch)
+        best = [hypotheses[0] for hypotheses in found]
         paths = align(log_probs, lengths, [hypothesis.tokens for hypothesis in best])
         lead_s = self.loaded.model.config.ctc_lead_s
         return [
@@ -147,7 +179,7 @@ class Asr(WindowedRecogniser[AsrConfig, _Decoded]):
         tokens = [token for hypothesis in best for token in self.loaded.tokenizer.tokens_of(hypothesis.tokens)]
         probs = [prob for hypothesis in best for prob in hypothesis.probs]
         ctc_texts = [outcome.ctc_text for outcome in decoded]
-        texts = [self.loaded.tokenizer.text_of(hypothesis.tokens) for hypothesis in best]
+        texts = [self._text(hypothesis) for hypothesis in best]
         timed = [outcome.tokens or [] for outcome in decoded]
         words = [
             words_recognised(text, own, self._mode) for text, own in zip(texts, timed, strict=True) if self.times_words
@@ -167,10 +199,11 @@ class Asr(WindowedRecogniser[AsrConfig, _Decoded]):
 
     def _nbest(self, hypothesis: Hypothesis) -> NBest:
         return NBest(
-            text=self.loaded.tokenizer.text_of(hypothesis.tokens),
+            text=self._text(hypothesis),
             tokens=self.loaded.tokenizer.tokens_of(hypothesis.tokens),
             score=hypothesis.score,
-            scores={"aed": hypothesis.model_score, "lm": hypothesis.added_score},
+            scores={"aed": hypothesis.model_score, "lm": hypothesis.added_score}
+            | ({"hotwords": hypothesis.bonus} if hypothesis.bonus else {}),
             length=hypothesis.length_factor,
             confidence=confidence(hypothesis.probs, self.config.confidence),
         )

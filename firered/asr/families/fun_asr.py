@@ -4,18 +4,22 @@ import logging
 import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 import torch
 from torch import Tensor
 
+from firered.asr.biasing import PROMPT, Biasing
 from firered.asr.config import FunAsrConfig
 from firered.asr.families.fun_asr_loaded import NANO, LoadedFunAsr, why_no_ctc
 from firered.asr.families.fun_asr_times import read_by_ctc, timed_tokens, token_times, words_of
 from firered.asr.guard import Guard
-from firered.asr.windowed import WindowedRecogniser
+from firered.asr.spelling_judge import spelling_judge
+from firered.asr.windowed import Window, WindowedRecogniser
 from firered.errors import OptionError, Outcome
+from firered.hotwords.lists import HotwordList, Phrase
 from firered.hub.find import find_model
 from firered.models.fun_asr import ROW_FRAMES
 from firered.models.llm_stepper import LlmSteps
@@ -26,6 +30,7 @@ from firered.runtime.speech import Speech
 from firered.runtime.windows import on_one_axis, window_parts
 from firered.search.beams import Hypothesis
 from firered.search.generate import search
+from firered.search.scorers import Scorer
 from firered.text.fun_asr import clean, without_marks
 from firered.text.joining import join_texts
 from firered.text.languages import AUTO, code_of, listed
@@ -40,7 +45,7 @@ log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
-class _Decoded:
+class _Decoded(Window):
     """One window's hypotheses, best first, the answer, what the CTC head reads in it, and when it was said."""
 
     hypotheses: list[Hypothesis]
@@ -62,6 +67,11 @@ class FunAsr(WindowedRecogniser[FunAsrConfig, _Decoded]):
     def __init__(self, loaded: LoadedFunAsr, config: FunAsrConfig, guard: Guard | None = None) -> None:
         self.loaded, self.config = loaded, config
         self.guard = guard or Guard(config)
+        self.biasing = Biasing(
+            config,
+            lambda: loaded.tokenizer.texts(loaded.llm.config.vocab_size),
+            prompts=config.hotwords_in_prompt,
+        )
         self.front_end = loaded.front_end
         self.subsampling, self.layers = ROW_FRAMES, loaded.config.encoder.layers
         self.adapter_rate = loaded.config.adaptor.downsample_rate
@@ -139,56 +149,88 @@ class FunAsr(WindowedRecogniser[FunAsrConfig, _Decoded]):
     def _decode_heard(self, batch: list[Speech]) -> list[_Decoded]:
         rows, lengths = self.loaded.rows(batch)
         encoded = self.loaded.encoder.encode(rows, lengths)
-        found = self._in_their_languages(batch, encoded, lengths)
+        hotwords = [speech.context.hotwords for speech in batch]
         log_probs: Iterable[Tensor | None] = [None] * len(batch)
+        read: list[str] | None = None
         if self.loaded.ctc_tokenizer is not None:
             log_probs = self.loaded.encoder.ctc_log_probs(encoded, lengths)
-        return [self._decoded(*parts) for parts in zip(batch, found, log_probs, strict=True)]
+            if self.biasing.wanted(hotwords):
+                log_probs = list(log_probs)
+                read = [self._read(own) or "" for own in log_probs]
+        found, chosen = self.biasing.decode(
+            hotwords,
+            partial(self._in_their_languages, batch, encoded, lengths),
+            lambda hypotheses: self.loaded.tokenizer.decode(hypotheses[0].tokens),
+            read,
+        )
+        return [self._decoded(*parts) for parts in zip(batch, found, chosen, log_probs, strict=True)]
 
-    def _decoded(self, speech: Speech, hypotheses: list[Hypothesis], log_probs: Tensor | None) -> _Decoded:
+    def _decoded(
+        self, speech: Speech, hypotheses: list[Hypothesis], chosen: tuple[Phrase, ...], log_probs: Tensor | None
+    ) -> _Decoded:
         """One window's outcome; `log_probs` (L, V) are those of the CTC head."""
         loaded = self.loaded
         answer = speech.context.prefix + loaded.tokenizer.decode(hypotheses[0].tokens)
+        judge = None
+        if loaded.ctc_tokenizer is not None and log_probs is not None:
+            judge = spelling_judge(log_probs, loaded.ctc_tokenizer.encode, loaded.config.blank)
+        told = self.biasing.told(speech.context.hotwords, chosen, clean(answer), judge)
         if loaded.ctc_tokenizer is None or log_probs is None:
-            return _Decoded(hypotheses, answer)
-        read = read_by_ctc(log_probs, loaded.ctc_tokenizer, loaded.config.blank)
+            return _Decoded(hypotheses, answer, told=told)
+        read = self._read(log_probs)
         if not self.times_words:
-            return _Decoded(hypotheses, answer, read)
+            return _Decoded(hypotheses, answer, read, told=told)
         timed = timed_tokens(log_probs, loaded.ctc_tokenizer.encode(clean(answer)), loaded.config.blank)
         words = words_of(clean(answer), timed, loaded.ctc_tokenizer, speech.duration_s)
-        return _Decoded(hypotheses, answer, read, token_times(timed, loaded.ctc_tokenizer), words)
+        return _Decoded(hypotheses, answer, read, token_times(timed, loaded.ctc_tokenizer), words, told=told)
 
-    def _in_their_languages(self, batch: list[Speech], encoded: Tensor, lengths: Tensor) -> list[list[Hypothesis]]:
-        """Hypotheses of each window; of several languages that one may be in, those of the likeliest answer."""
+    def _read(self, log_probs: Tensor | None) -> str | None:
+        """What the CTC head reads."""
+        if log_probs is None or self.loaded.ctc_tokenizer is None:
+            return None
+        return read_by_ctc(log_probs, self.loaded.ctc_tokenizer, self.loaded.config.blank)
+
+    def _in_their_languages(
+        self,
+        batch: list[Speech],
+        encoded: Tensor,
+        lengths: Tensor,
+        wanted: Sequence[int],
+        hotwords: Sequence[tuple[Phrase, ...]],
+    ) -> list[list[Hypothesis]]:
+        """Hypotheses of these windows with these hotwords; of several languages that one may be in, the likeliest."""
         asked = [
-            (number, replace(speech.context, language=language, hotwords=self._hotwords(speech)))
-            for number, speech in enumerate(batch)
-            for language in self._candidates(speech.context)
+            (number, language, phrases)
+            for number, phrases in zip(wanted, hotwords, strict=True)
+            for language in self._candidates(batch[number].context)
         ]
-        rows = [number for number, _ in asked]
+        rows = [number for number, *_ in asked]
+        prompted = PROMPT in self.biasing.uses
+        contexts = [
+            replace(batch[number].context, language=language, hotwords=HotwordList(phrases if prompted else ()))
+            for number, language, phrases in asked
+        ]
         limits = [self._limit(batch[number]) for number in rows]
-        answers = self._search(encoded[rows], lengths[rows], [context for _, context in asked], limits)
+        scorers = self.biasing.scorers([phrases for *_, phrases in asked], self.config.beam_size)
+        answers = self._search(encoded[rows], lengths[rows], contexts, limits, scorers)
         best: dict[int, list[Hypothesis]] = {}
         for number, hypotheses in zip(rows, answers, strict=True):
             if number not in best or _mean(hypotheses[0]) > _mean(best[number][0]):
                 best[number] = hypotheses
-        return [best[number] for number in range(len(batch))]
-
-    def _hotwords(self, speech: Speech) -> tuple[str, ...]:
-        return speech.context.hotwords if self.config.hotwords_in_prompt else ()
+        return [best[number] for number in wanted]
 
     def _limit(self, speech: Speech) -> int:
         """Tokens of a window at most."""
         return min(self.config.max_length, _TOKENS + math.ceil(_TOKENS_A_SECOND * speech.duration_s))
 
     def _search(
-        self, encoded: Tensor, lengths: Tensor, contexts: list[Context], limits: list[int]
+        self, encoded: Tensor, lengths: Tensor, contexts: list[Context], limits: list[int], scorers: list[Scorer]
     ) -> list[list[Hypothesis]]:
         config, loaded = self.config, self.loaded
         embeds, mask, last = loaded.prompts(encoded, lengths, contexts, config.itn)
         steps = LlmSteps(loaded.llm, embeds, mask, config.beam_size, max(limits))
         room = torch.tensor(limits, device=embeds.device)
-        return search(steps, room, config.search, first=last, eos=loaded.tokenizer.eos_id)
+        return search(steps, room, config.search, first=last, eos=loaded.tokenizer.eos_id, scorers=scorers)
 
     @torch.inference_mode()
     def _encode(self, batch: list[Speech], layer: int | None, adapter: bool) -> list[Tensor]:

@@ -1,7 +1,8 @@
 """Speech recognition with the LLM variant: `LlmAsr` (FireRedASR paper, section 2.2)."""
 
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
 import torch
@@ -11,27 +12,37 @@ from firered.align.aligner import Aligner
 from firered.align.base import Reading
 from firered.align.config import AlignConfig
 from firered.align.words import tokens_in_words
+from firered.asr.biasing import Biasing
 from firered.asr.confidence import confidence
 from firered.asr.config import LlmConfig
 from firered.asr.encoder import WindowedEncoder
 from firered.asr.families import FUN_ASR
 from firered.asr.families.speech_llm_loaded import LoadedEncoder, LoadedLlm, model_paths
 from firered.asr.guard import Guard
-from firered.asr.windowed import WindowedRecogniser
+from firered.asr.windowed import Window, WindowedRecogniser
 from firered.errors import AudioError, ModelError, Outcome
+from firered.hotwords.lists import Phrase
 from firered.hub.find import find_model
 from firered.models.llm_stepper import LlmSteps
 from firered.results import AsrResult, NBest
 from firered.runtime.speech import Speech
 from firered.search.beams import Hypothesis
 from firered.search.generate import search
+from firered.search.scorers import Scorer
 from firered.text.joining import join_texts
 
 _ALIGNER = "FireRedASR2-AED"
 _NOTHING = Hypothesis((), 0.0, 0.0, 0.0, 1.0, (), finished=True)
 
 
-class LlmAsr(WindowedRecogniser[LlmConfig, list[Hypothesis]]):
+@dataclass(frozen=True)
+class _Decoded(Window):
+    """One window's hypotheses, best first."""
+
+    hypotheses: list[Hypothesis]
+
+
+class LlmAsr(WindowedRecogniser[LlmConfig, _Decoded]):
     """Encoder, adapter and language model with greedy or beam search.
 
     Examples:
@@ -48,6 +59,7 @@ class LlmAsr(WindowedRecogniser[LlmConfig, list[Hypothesis]]):
         self.aligner, self.guard = aligner, guard or Guard(config)
         self.subsampling, self.layers = loaded.encoder.subsampling, len(loaded.encoder.encoder.layer_stack)
         self.adapter_rate = loaded.encoder.adapter_rate
+        self.biasing = Biasing(config, lambda: loaded.tokenizer.texts(loaded.llm.config.vocab_size))
 
     @classmethod
     def from_pretrained(cls, model_dir: str | Path, config: LlmConfig | None = None, device: str = "auto") -> "LlmAsr":
@@ -84,45 +96,61 @@ class LlmAsr(WindowedRecogniser[LlmConfig, list[Hypothesis]]):
         return self.aligner is not None
 
     @torch.inference_mode()
-    def _decode(self, batch: list[Speech]) -> list[list[Hypothesis]]:
-        """Hypotheses of each window, best first; one too short for a single speech embedding has the empty one."""
-        counts = {index: self.loaded.encoder.positions(len(speech.feats)) for index, speech in enumerate(batch)}
+    def _decode(self, batch: list[Speech]) -> list[_Decoded]:
+        hotwords = [speech.context.hotwords for speech in batch]
+        found, chosen = self.biasing.decode(
+            hotwords, partial(self._hypotheses, batch), lambda hypotheses: self._text(hypotheses[0])
+        )
+        return [
+            _Decoded(hypotheses, told=self.biasing.told(own, phrases, self._text(hypotheses[0])))
+            for hypotheses, own, phrases in zip(found, hotwords, chosen, strict=True)
+        ]
+
+    def _hypotheses(
+        self, batch: list[Speech], rows: Sequence[int], hotwords: Sequence[tuple[Phrase, ...]]
+    ) -> list[list[Hypothesis]]:
+        """Those of these windows, best first; one too short for a single speech embedding has the empty one."""
+        counts = {index: self.loaded.encoder.positions(len(batch[index].feats)) for index in rows}
+        told = dict(zip(rows, hotwords, strict=True))
         long_enough = [index for index, count in counts.items() if count]
-        found = [[_NOTHING] for _ in batch]
+        found = {index: [_NOTHING] for index in rows}
         if long_enough:
             limits = [self.config.decode_max_len or counts[index] for index in long_enough]
-            searched = self._search([batch[index] for index in long_enough], limits)
-            for index, hypotheses in zip(long_enough, searched, strict=True):
-                found[index] = hypotheses
-        return found
+            scorers = self.biasing.scorers([told[index] for index in long_enough], self.config.beam_size)
+            searched = self._search([batch[index] for index in long_enough], limits, scorers)
+            found |= dict(zip(long_enough, searched, strict=True))
+        return [found[index] for index in rows]
+
+    def _text(self, hypothesis: Hypothesis) -> str:
+        return self.loaded.tokenizer.text_of(hypothesis.tokens)
 
     def _encode(self, batch: list[Speech], layer: int | None, adapter: bool) -> list[Tensor]:
         return _rows(self.loaded.encoder, batch, layer, adapter)
 
-    def _search(self, batch: list[Speech], limits: list[int]) -> list[list[Hypothesis]]:
+    def _search(self, batch: list[Speech], limits: list[int], scorers: list[Scorer]) -> list[list[Hypothesis]]:
         config, tokenizer = self.config, self.loaded.tokenizer
         embeds, mask = self.loaded.prompts(batch)
         steps = LlmSteps(self.loaded.llm, embeds, mask, config.beam_size, max(limits))
         room = torch.tensor(limits, device=embeds.device)
-        return search(steps, room, config.search, first=tokenizer.last_id, eos=tokenizer.eos_id)
+        return search(steps, room, config.search, first=tokenizer.last_id, eos=tokenizer.eos_id, scorers=scorers)
 
-    def _join(self, speech: Speech, parts: list[tuple[Speech, list[Hypothesis]]]) -> Outcome[AsrResult]:
+    def _join(self, speech: Speech, parts: list[tuple[Speech, _Decoded]]) -> Outcome[AsrResult]:
         if not any(self.loaded.encoder.positions(len(part.feats)) for part, _ in parts):
             least_ms = 1000 * self.front_end.duration_s(self.loaded.encoder.min_frames())
             return AudioError(
                 f"{1000 * speech.duration_s:.0f} ms are too short: the LLM variant needs {least_ms:.0f} ms"
             )
-        best = [hypotheses[0] for _, hypotheses in parts]
+        best = [decoded.hypotheses[0] for _, decoded in parts]
         ids = [token for hypothesis in best for token in hypothesis.tokens]
         probs = [prob for hypothesis in best for prob in hypothesis.probs]
         return AsrResult(
             uttid=speech.key,
-            text=join_texts([self.loaded.tokenizer.text_of(hypothesis.tokens) for hypothesis in best]),
+            text=join_texts([self._text(hypothesis) for hypothesis in best]),
             confidence=confidence(probs, self.config.confidence),
             dur_s=speech.duration_s,
             tokens=self.loaded.tokenizer.tokens_of(ids),
             token_confidence=probs,
-            nbest=[self._nbest(hypothesis) for hypothesis in parts[0][1]] if len(parts) == 1 else [],
+            nbest=[self._nbest(hypothesis) for hypothesis in parts[0][1].hypotheses] if len(parts) == 1 else [],
         )
 
     def _timed(self, utterances: Sequence[Speech], results: list[Outcome[AsrResult]]) -> list[Outcome[AsrResult]]:
@@ -139,10 +167,10 @@ class LlmAsr(WindowedRecogniser[LlmConfig, list[Hypothesis]]):
 
     def _nbest(self, hypothesis: Hypothesis) -> NBest:
         return NBest(
-            text=self.loaded.tokenizer.text_of(hypothesis.tokens),
+            text=self._text(hypothesis),
             tokens=self.loaded.tokenizer.tokens_of(hypothesis.tokens),
             score=hypothesis.score,
-            scores={"llm": hypothesis.model_score},
+            scores={"llm": hypothesis.model_score} | ({"hotwords": hypothesis.bonus} if hypothesis.bonus else {}),
             length=hypothesis.length_factor,
             confidence=confidence(hypothesis.probs, self.config.confidence),
         )

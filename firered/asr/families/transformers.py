@@ -3,10 +3,14 @@
 import logging
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
+import numpy as np
 import torch
 
+from firered.asr.biasing import Biasing
 from firered.asr.confidence import confidence
 from firered.asr.config import TransformersConfig
 from firered.asr.families.transformers_answer import Answer, Kind
@@ -19,6 +23,7 @@ from firered.asr.guard import Guard
 from firered.asr.windowed import WindowedRecogniser
 from firered.audio.frontend import SAMPLES
 from firered.errors import ModelError, Outcome
+from firered.hotwords.lists import HotwordList, Phrase
 from firered.results import AsrResult
 from firered.runtime.batches import run_batch
 from firered.runtime.context import Context
@@ -43,6 +48,7 @@ class TransformersAsr(WindowedRecogniser[TransformersConfig, Answer]):
     ) -> None:
         self.loaded, self.kind, self.config = loaded, kind, config
         self.guard = guard or Guard(config)
+        self.biasing = Biasing(config, None, prompts=kind.takes_hotwords)
 
     @classmethod
     def from_pretrained(
@@ -92,16 +98,36 @@ class TransformersAsr(WindowedRecogniser[TransformersConfig, Answer]):
         """Raise OptionError for a language that the model does not know (its own are listed), or a needless prompt."""
         self.kind.check(context, str(self.loaded.directory))
 
-    @torch.inference_mode()
     def _decode(self, batch: list[Speech]) -> list[Answer]:
         for speech in batch:
             self.check(speech.context)
         samples = [self.loaded.resampled(speech.samples) for speech in batch]
-        contexts = [speech.context for speech in batch]
+        hotwords = [speech.context.hotwords for speech in batch]
+        answers, chosen = self.biasing.decode(
+            hotwords, partial(self._answers, samples, [speech.context for speech in batch]), lambda answer: answer.text
+        )
+        return [
+            replace(answer, told=self.biasing.told(own, phrases, answer.text))
+            for answer, own, phrases in zip(answers, hotwords, chosen, strict=True)
+        ]
+
+    @torch.inference_mode()
+    def _answers(
+        self,
+        samples: Sequence[np.ndarray],
+        contexts: Sequence[Context],
+        rows: Sequence[int],
+        hotwords: Sequence[tuple[Phrase, ...]],
+    ) -> list[Answer]:
+        """Those to these windows, told of these hotwords."""
+        given = [samples[row] for row in rows]
+        told = [
+            replace(contexts[row], hotwords=HotwordList(phrases)) for row, phrases in zip(rows, hotwords, strict=True)
+        ]
         with _damage_named(self.loaded):
             if self.kind.batched:
-                return self.kind.decode(samples, contexts)
-            return [self.kind.decode([own], [context])[0] for own, context in zip(samples, contexts, strict=True)]
+                return self.kind.decode(given, told)
+            return [self.kind.decode([own], [context])[0] for own, context in zip(given, told, strict=True)]
 
     def _settled(self, parts: list[tuple[Speech, Outcome[Answer]]]) -> list[tuple[Speech, Outcome[Answer]]]:
         """The windows; one whose text ends at the limit is decoded again in two parts."""

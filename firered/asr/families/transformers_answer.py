@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from firered.asr.families.transformers_loaded import Hearing
+from firered.asr.windowed import Window
 from firered.errors import OptionError
 from firered.results import Word
 from firered.runtime.context import Context
@@ -14,7 +15,7 @@ from firered.text.languages import AUTO, code_of, listed
 
 
 @dataclass(frozen=True)
-class Answer:
+class Answer(Window):
     """What one window decodes to: text, tokens and their probabilities, words with times, language.
 
     `truncated` says whether the text ends because of the limit on its length.
@@ -35,7 +36,7 @@ class Kind(ABC):
         hearing: how much audio its features hold.
         languages: codes of those that it can be told; None: it takes none.
         takes_prompt: whether it can be given a text in words.
-        takes_hotwords: whether it can be given words that are likely to come.
+        takes_hotwords: whether it can be given words that are likely to come; they are corrected in the text of any.
         times_words: whether its answers have words with times.
         batched: whether a batch gives what single windows do; else they are decoded one by one.
     """
@@ -61,8 +62,6 @@ class Kind(ABC):
         self.candidates(context, name)
         if context.prompt and not self.takes_prompt:
             raise OptionError(f"prompt: {name} takes none")
-        if context.hotwords and not self.takes_hotwords:
-            raise OptionError(f"hotwords: {name} takes none")
 
     def candidates(self, context: Context, name: str = "the model") -> list[str]:
         """Codes of the languages that an utterance may be in; none: the model finds out.

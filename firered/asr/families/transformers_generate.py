@@ -102,7 +102,7 @@ class Generates(Kind):
         if context.prompt:
             given["prompt"] = context.prompt
         if context.hotwords:
-            given["keywords"] = list(context.hotwords)
+            given["keywords"] = list(context.hotwords.texts)
         if "model_id" in known:  # Voxtral writes it into its request
             given |= {"model_id": self.loaded.directory.name, "format": ["wav"]}
         if "sampling_rate" in known:

@@ -26,7 +26,7 @@ _NO_TIMES, _TASK, _BEFORE, _START = "<|notimestamps|>", "<|transcribe|>", "<|sta
 class Whisper(Kind):
     """Encoder and decoder; its confidence is that of its tokens before any are suppressed."""
 
-    takes_prompt = True
+    takes_prompt = takes_hotwords = True  # both as the text before
     batched = True
 
     def __init__(
@@ -131,10 +131,11 @@ class Whisper(Kind):
             begin += [self.tokens_of_languages[language], task.get("transcribe") or self._id(_TASK, None)]
         plain = getattr(self.settings, "no_timestamps_token_id", None) or self._id(_NO_TIMES, None)
         begin = [int(token) for token in [*begin, plain] if token is not None]
-        if not context.prompt:
+        text = " ".join([context.prompt.strip(), ", ".join(context.hotwords.texts)]).strip()
+        if not text:
             return begin
         before = getattr(self.settings, "prev_sot_token_id", None) or self._id(_BEFORE, None)
-        words = self.loaded.tokenizer(" " + context.prompt.strip(), add_special_tokens=False)["input_ids"]
+        words = self.loaded.tokenizer(" " + text, add_special_tokens=False)["input_ids"]
         room = self.loaded.network.config.max_target_positions // 2 - 1
         return [*([before] if before is not None else []), *words[-room:], *begin]
 
