@@ -1,9 +1,8 @@
 """Correction of finished text: which entries of a list take the place of what sounds like them.
 
 The sound of two spellings may be the same, so it only suggests. Where a CTC head has heard the audio it is asked for
-both spellings (`Judge`), and the entry has to fit about as well as what stands there; where there is none, the sound has
-to be all but equal, and what stands there no word of a dictionary. What is an entry of the list already is never
-replaced.
+both spellings (`Judge`), and the entry has to fit about as well as what stands there. Where there is none, the sound
+has to be all but equal, and what stands there no word of a dictionary. What is an entry already is never replaced.
 """
 
 import math
