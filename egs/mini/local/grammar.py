@@ -2,6 +2,7 @@
 
 import random
 import re
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from firered.errors import DataError
@@ -15,12 +16,16 @@ class Grammar:
     Several lines of one name add up, over all files too; a sentence is an alternative of the rule `S` with every slot
     filled.
 
+    Args:
+        paths: files of rules.
+        more: alternatives of rules that are in no file.
+
     Raises:
         DataError: a file is missing, a line is no rule, or a slot names none.
     """
 
-    def __init__(self, *paths: Path) -> None:
-        self._rules: dict[str, list[str]] = {}
+    def __init__(self, *paths: Path, more: Mapping[str, Sequence[str]] | None = None) -> None:
+        self._rules: dict[str, list[str]] = {name: list(alternatives) for name, alternatives in (more or {}).items()}
         for path in paths:
             self._read(path)
         slots = {slot for rule in self._rules.values() for part in rule for slot in _SLOT.findall(part)} | {"S"}
