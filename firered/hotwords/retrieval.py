@@ -12,7 +12,7 @@ from firered.hotwords.index import Found, SoundIndex
 from firered.hotwords.likelihood import OF_WRITTEN, likelihood
 from firered.hotwords.lists import HotwordList, Phrase
 from firered.hotwords.sounds import Reader, Sounded, Units
-from firered.hotwords.writing import WrittenIndex
+from firered.hotwords.writing import Place, WrittenIndex
 
 THRESHOLD = 0.3
 _KEPT_LISTS, _KEPT_ENTRIES = 256, 400_000  # of the cache
@@ -79,6 +79,10 @@ class Retriever:
                 best[entry] = score, end - start, start, end
         order = sorted(best, key=lambda entry: (-best[entry][0], -best[entry][1], entry))[: max(limit, 0)]
         return [self._candidate(entry, best[entry][0], *best[entry][2:]) for entry in order]
+
+    def written(self, text: str) -> list[Place]:
+        """Every place of a text where an entry stands as it is written: its number in the list, start and end."""
+        return [Place(self._numbers[entry], *span) for entry, *span in self._written.places(chunks_of(text))]
 
     def _candidate(self, entry: int, score: float, start: int, end: int) -> Candidate:
         number = self._numbers[entry]
