@@ -7,6 +7,8 @@ labels=
 # shellcheck disable=SC2034 # run.sh of fleurs_vad_102 has it
 annotate=
 magichub=
+lists=
+without_lists=true
 noise=
 snrs="20 15 10 5 0"
 noise_seed=0
@@ -36,6 +38,10 @@ Stages: -1 data directories (local/prepare.py), 0 and 1 VAD, 2 LID, 3 recognitio
   --annotate DIR               draw recordings to be labelled by hand into this folder, with drafts, and score nothing
                                (fleurs_vad_102)
   --magichub DIR               corpora of MagicHub, as for egs/magichub (zh_dialects_lid)
+  --lists DIR                  lists of hotwords, as the recipe's README.md describes them (aishell_hotword,
+                               librispeech_hotword)
+  --without-lists true|false   beside the rows of recognition with lists, those of the same model without any, under the
+                               system's name and \`without lists\`          [$without_lists]
   --noise DIR                  recordings of noise that the corpus, any data directory, is mixed with (noise)
   --snrs \"DB...\", --noise-seed N
                                ratios of those mixes, and the draw of their noise  [$snrs, $noise_seed]
@@ -64,7 +70,7 @@ TOP=$(cd "$recipe/../.." && pwd)
 . "$TOP/utils/parse_options.sh"
 # shellcheck source=utils/plain_paths.sh
 . "$TOP/utils/plain_paths.sh"
-plain_paths corpus labels annotate magichub noise models model hyp exp asr_config python
+plain_paths corpus labels annotate magichub lists noise models model hyp exp asr_config python
 # shellcheck source=utils/path.sh
 . "$TOP/utils/path.sh"
 # shellcheck source=egs/common/systems.sh
@@ -95,7 +101,7 @@ prepare() {
     echo "stage -1: data directories -> $exp/<set>/data"
     rm -f "$exp/sets"
     attend python "$recipe/local/prepare.py" "${options[@]}" \
-      ${corpus:+"$corpus"} ${labels:+"$labels"} ${magichub:+"$magichub"} "$exp" || prepared=$?
+      ${corpus:+"$corpus"} ${labels:+"$labels"} ${magichub:+"$magichub"} ${lists:+"$lists"} "$exp" || prepared=$?
     if [ ! -f "$exp/sets" ]; then exit "$prepared"; fi
     sets=
   fi
@@ -185,13 +191,22 @@ recognise_set() {
   score_texts "$1" "$directory"
 }
 
+# Sets `listed` to the options by which the hotwords of a set are scored, where its data directory has lists.
+hotwords_of() { # hotwords_of <set>
+  local data=$exp/$1/data
+  listed=()
+  if [ -d "$data/hotwords" ]; then listed+=(--hotwords "$data/hotwords"); fi
+  if [ -f "$data/hotwords_r1.txt" ]; then listed+=(--hotword-r1 "$data/hotwords_r1.txt"); fi
+}
+
 score_texts() { # score_texts <set> [model]: by each of `rules`, or those of the set's language
-  local rule options own=("${rules[@]}")
+  local rule options listed own=("${rules[@]}")
   if ! wanted 6; then return; fi
   if [ "${rules[0]}" = by_language ]; then rules_of "$1"; fi
+  hotwords_of "$1"
   for rule in "${own[@]}"; do
     read -ra options <<<"$rule"
-    score text "$1" asr "score/${options[0]}" "${2-}" "${options[@]:1}"
+    score text "$1" asr "score/${options[0]}" "${2-}" "${options[@]:1}" "${listed[@]}"
   done
 }
 
@@ -201,12 +216,17 @@ if "itn" not in named(sys.argv[1]).config.names():
     sys.exit(f"recipe: --itn: models of the kind {sys.argv[1]} have no such option, unlike those of the kind fun-asr")' "$1"
 }
 
-# A set once more, its text as it is written: a system of its own in RESULTS.md, under $exp/<set>/itn.
-recognise_written() { # recognise_written <set>
-  local system=$system
+# Sets `system` to what RESULTS.md calls the recogniser, where it has no name yet.
+name_system() {
   if [ -z "$system" ]; then
     system=$(python -c 'import sys; from firered.hub.find import system_name; print(system_name(sys.argv[1]))' "$directory")
   fi
+}
+
+# A set once more, its text as it is written: a system of its own in RESULTS.md, under $exp/<set>/itn.
+recognise_written() { # recognise_written <set>
+  local system=$system
+  name_system
   system+=" with ITN"
   mkdir -p "$exp/$1/itn"
   ln -sfn ../data "$exp/$1/itn/data"
@@ -214,9 +234,28 @@ recognise_written() { # recognise_written <set>
   recognise_set "$1" "$exp/itn.yaml" itn
 }
 
+# A set once more, without its lists of hotwords: a system of its own in RESULTS.md, under $exp/<set>/without_lists.
+recognise_without_lists() { # recognise_without_lists <set>
+  local system=$system path data=$exp/$1/without_lists/data
+  name_system
+  system+=" without lists"
+  rm -rf "$data"
+  mkdir -p "$data"
+  for path in "$exp/$1/data"/*; do
+    case ${path##*/} in
+      hotwords* | *2hotwords) ;;
+      *) ln -s "../../data/${path##*/}" "$data/${path##*/}" ;;
+    esac
+  done
+  recognise_set "$1" "$asr_config" without_lists
+}
+
 recognise_own() { # recognise_own <set>
   recognise_set "$1" "$asr_config"
   if [ "$itn" = true ]; then recognise_written "$1"; fi
+  if [ "$without_lists" = true ] && [ -d "$exp/$1/data/hotwords" ] && [ -n "$directory" ]; then
+    recognise_without_lists "$1"
+  fi
 }
 
 # recognise <rules...|by_language>: utterances as the corpus has them cut; each rule a name, and its options to score by;

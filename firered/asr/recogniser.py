@@ -1,6 +1,6 @@
 """Interfaces of recognisers and encoders of any family."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -10,6 +10,7 @@ from torch import Tensor
 from firered.asr.config import RecogniserConfig
 from firered.audio.frontend import FrontEnd
 from firered.errors import Outcome
+from firered.hotwords.lists import HotwordList
 from firered.results import AsrResult
 from firered.runtime.context import Context
 from firered.runtime.speech import Speech
@@ -59,6 +60,9 @@ class Recogniser(Encoder, Protocol):
     @property
     def punctuates(self) -> bool:
         """Whether its text has punctuation, so that a punctuation model has nothing to do."""
+
+    def unwritable(self, hotwords: HotwordList) -> Mapping[str, str]:
+        """The entries of a list that its search cannot write, and the characters that it has no tokens for."""
 
     def check(self, context: Context) -> None:
         """Raise OptionError where the model cannot do what a context asks for, such as a language it does not know."""

@@ -2,19 +2,21 @@
 
 import logging
 from abc import abstractmethod
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from functools import cached_property
 from typing import Generic, TypeVar
 
-from firered.asr.biasing import with_hotwords
+from firered.asr.biasing import Biasing, with_hotwords
 from firered.asr.corrected import corrected
 from firered.asr.echo_check import EchoCheck, Parts, doubted
 from firered.asr.encoder import Config, WindowedEncoder
 from firered.asr.guard import Guard
+from firered.asr.hotword_config import HotwordConfig
 from firered.asr.window import Window as Window
 from firered.audio.like import AudioLike, as_frames, listed
 from firered.errors import OptionError, Outcome, result_of
+from firered.hotwords.lists import HotwordList
 from firered.results import AsrResult
 from firered.runtime.batches import run_batch
 from firered.runtime.context import Context
@@ -29,15 +31,15 @@ Decoded = TypeVar("Decoded", bound=Window)
 class WindowedRecogniser(WindowedEncoder[Config], Generic[Config, Decoded]):
     """A recogniser that decodes batches of windows (`_decode`) and joins an utterance's windows (`_join`).
 
-    Its `guard` checks the results.
+    Its `guard` checks the results; `biasing` is how it uses hotwords: not at all where it is not set.
 
     Attributes:
-        guard: looks for text that was not said.
         takes_history: whether it makes use of what was said before an utterance.
         instruction: the words that its model's prompt has around the context of an utterance.
     """
 
     guard: Guard
+    biasing = Biasing(HotwordConfig(hotword_use="none"), None)
     takes_history: bool = False
     instruction: str = ""
 
@@ -140,6 +142,10 @@ class WindowedRecogniser(WindowedEncoder[Config], Generic[Config, Decoded]):
     def punctuates(self) -> bool:
         """Whether its text has punctuation."""
         return False
+
+    def unwritable(self, hotwords: HotwordList) -> Mapping[str, str]:
+        """The entries of a list that its search cannot write, and the characters that it has no tokens for."""
+        return self.biasing.unwritable(hotwords)
 
     def check(self, context: Context) -> None:
         """Raise OptionError where the model cannot do what a context asks for."""

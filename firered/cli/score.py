@@ -11,6 +11,7 @@ from firered.cli.flags import Script, script
 from firered.cli.frame import Chooser, glance
 from firered.scoring.config import (
     ErrorRateConfig,
+    HotwordScoreConfig,
     LidScoreConfig,
     NormalizerConfig,
     PuncScoreConfig,
@@ -33,6 +34,7 @@ def text_command(
     out: Out,
     rule: NormalizerConfig,
     config: ErrorRateConfig,
+    hotwords: HotwordScoreConfig,
     sample: SampleConfig,
     source: SourceConfig,
 ) -> None:
@@ -43,7 +45,7 @@ def text_command(
     """
     from firered.scoring.commands import run_error_rate
 
-    sys.exit(run_error_rate((ref, hyp, out), rule, config, sample, source))
+    sys.exit(run_error_rate((ref, hyp, out), rule, config, sample, source, hotwords))
 
 
 def vad_command(

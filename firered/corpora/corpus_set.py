@@ -2,7 +2,8 @@
 
 import logging
 import math
-from collections.abc import Callable, Mapping, Sequence
+import shutil
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -84,6 +85,8 @@ class CorpusSet:
         entries: utterances by id.
         missing: lines `id reason` of utterances that lack audio or transcript.
         left_out: lines `id reason` of utterances that are not to be scored.
+        files: other files of the data directory: their names, which may have a folder, and their lines; gone through
+            once, when they are written.
     """
 
     name: str
@@ -94,6 +97,7 @@ class CorpusSet:
     entries: dict[str, Entry] = field(default_factory=dict)
     missing: list[str] = field(default_factory=list)
     left_out: list[str] = field(default_factory=list)
+    files: Iterable[tuple[str, Iterable[str]]] = ()
 
     def add(self, entry: Entry) -> None:
         """Add an utterance; one that has no audio, or whose id is taken or cannot be one, is recorded as missing."""
@@ -148,6 +152,7 @@ class CorpusSet:
         if skipped:
             log.warning("%s: %d skipped, with reasons in %s/skipped.txt", self.name, len(skipped), out)
         self._write_tables(out)
+        self._write_files(out)
         errors = validate(out, feats=False, text=False, non_print=True, spk_sort=False)
         if errors:
             raise DataError("\n".join(errors[:MOST_SHOWN]))
@@ -223,6 +228,17 @@ class CorpusSet:
         labels = {key: [(*span, SPEECH) for span in entries[key].speech or ()] for key in sorted(entries)}
         if any(labels.values()):
             write_lines(out / "rttm", "".join(rttm(key, spans) for key, spans in labels.items()).splitlines())
+
+    def _write_files(self, out: Path) -> None:
+        """Write the other files, and do away with what an earlier layout had in their folders."""
+        fresh: set[Path] = set()
+        for name, lines in self.files:
+            path = out / name
+            if path.parent != out and path.parent not in fresh:
+                shutil.rmtree(path.parent, ignore_errors=True)
+                path.parent.mkdir(parents=True)
+                fresh.add(path.parent)
+            write_lines(path, lines)
 
 
 @dataclass(frozen=True)

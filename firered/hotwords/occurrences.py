@@ -4,6 +4,8 @@ import re
 import unicodedata
 from functools import lru_cache
 
+_LETTER = re.compile("[a-z0-9à-ɏ]")  # of words with spaces between them
+
 
 def occurrences(phrase: str, text: str) -> list[tuple[int, int]]:
     """The places [start, end) of a phrase in a text, in characters, from left to right, without overlaps.
@@ -11,10 +13,16 @@ def occurrences(phrase: str, text: str) -> list[tuple[int, int]]:
     Words in letters are found whole: `pan` is not in `panda`. Case and the width of letters and digits make no
     difference, nor does the amount of white space.
     """
-    return [found.span() for found in _pattern(_plain(phrase)).finditer(_plain(text))] if phrase.strip() else []
+    return [found.span() for found in _pattern(plain(phrase)).finditer(plain(text))] if phrase.strip() else []
 
 
-def _plain(text: str) -> str:
+def is_whole(text: str, start: int, end: int) -> bool:
+    """Whether characters [start, end) of a plain text neither begin nor end inside a word in letters."""
+    cuts = (place for place in (start, end) if 0 < place < len(text))
+    return not any(_LETTER.match(text[place - 1]) and _LETTER.match(text[place]) for place in cuts)
+
+
+def plain(text: str) -> str:
     """The text in lower case and half width, as long as before."""
     return "".join(_plain_character(character) for character in text)
 
@@ -33,4 +41,4 @@ def _pattern(phrase: str) -> re.Pattern[str]:
 
 def _bounded(character: str, rule: str) -> str:
     """What must not stand beside a phrase that begins or ends with this character, if it is of a word with spaces."""
-    return rule.format("[a-z0-9à-ɏ]") if re.match("[a-z0-9à-ɏ]", character) else ""
+    return rule.format(_LETTER.pattern) if _LETTER.match(character) else ""

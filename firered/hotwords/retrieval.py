@@ -2,17 +2,16 @@
 
 import threading
 from collections import OrderedDict
-from collections.abc import Iterator
 from typing import NamedTuple
 
 import numpy as np
 
 from firered.hotwords.chunks import chunks_of
-from firered.hotwords.index import Found, SoundIndex
+from firered.hotwords.index import SoundIndex
 from firered.hotwords.likelihood import OF_WRITTEN, likelihood
 from firered.hotwords.lists import HotwordList, Phrase
 from firered.hotwords.sounds import Reader, Sounded, Units
-from firered.hotwords.writing import Place, WrittenIndex
+from firered.hotwords.writing import WrittenIndex
 
 THRESHOLD = 0.3
 _KEPT_LISTS, _KEPT_ENTRIES = 256, 400_000  # of the cache
@@ -33,6 +32,27 @@ class Candidate(NamedTuple):
     score: float
     start: int
     end: int
+
+
+class Place(NamedTuple):
+    """Where an entry may have been said, with what its score is made of.
+
+    Attributes:
+        score, number, start, end: see `Candidate`.
+        weight: of the entry as it was said here: about its syllables.
+        distance: of the alignment, as a share of the weight.
+        cut: how many of its ends are within a word of the text.
+        written: whether the text has it as it is written.
+    """
+
+    score: float
+    number: int
+    weight: float
+    distance: float
+    cut: int
+    start: int
+    end: int
+    written: bool
 
 
 class Retriever:
@@ -56,7 +76,7 @@ class Retriever:
         self._written = WrittenIndex(chunks)
         self._reader = Reader(units, {chunk.kind for entry in chunks for chunk in entry})
         ways = [self._reader.of_entry(phrase, entry) for phrase, entry in zip(phrases, chunks, strict=True)]
-        self._entry_of = np.repeat(np.arange(len(ways)), [len(way) for way in ways])  # of each row of the index
+        self._number_of = np.repeat(np.array(self._numbers, np.int64), [len(way) for way in ways])  # of the index's rows
         self._index = SoundIndex([ids for way in ways for ids in way])
         self.unsounded = tuple(
             phrase for phrase, way, entry in zip(phrases, ways, chunks, strict=True) if not way and not entry
@@ -73,44 +93,48 @@ class Retriever:
             limit: how many at most.
             threshold: the least score.
         """
-        best: dict[int, tuple[float, float, int, int]] = {}
-        for entry, score, start, end in self._found(text):
-            if score >= threshold and (entry not in best or score > best[entry][0]):
-                best[entry] = score, end - start, start, end
-        order = sorted(best, key=lambda entry: (-best[entry][0], -best[entry][1], entry))[: max(limit, 0)]
-        return [self._candidate(entry, best[entry][0], *best[entry][2:]) for entry in order]
+        best: dict[int, Place] = {}
+        for place in self.found(text):
+            if place.score >= threshold and (place.number not in best or place > best[place.number]):
+                best[place.number] = place
+        order = sorted(best.values(), key=lambda place: (-place.score, -place.weight, self.hotwords[place.number].text))
+        return [
+            Candidate(place.number, self.hotwords[place.number], place.score, place.start, place.end)
+            for place in order[: max(limit, 0)]
+        ]
 
-    def written(self, text: str) -> list[Place]:
+    def written(self, text: str) -> list[tuple[int, int, int]]:
         """Every place of a text where an entry stands as it is written: its number in the list, start and end."""
-        return [Place(self._numbers[entry], *span) for entry, *span in self._written.places(chunks_of(text))]
+        return [(self._numbers[entry], start, end) for entry, start, end in self._written.places(chunks_of(text))]
 
-    def _candidate(self, entry: int, score: float, start: int, end: int) -> Candidate:
-        number = self._numbers[entry]
-        return Candidate(number, self.hotwords[number], score, start, end)
-
-    def _found(self, text: str) -> Iterator[tuple[int, float, int, int]]:
-        """(entry, score, start, end) of everything in a text that may be an entry, entries several times."""
+    def found(self, text: str) -> list[Place]:
+        """Everything in a text that may be an entry, an entry as often as it may be there."""
         chunks = chunks_of(text)
         if not chunks or not len(self.hotwords):
-            return
-        for number, start, end in self._written.places(chunks):
-            yield number, OF_WRITTEN, start, end
+            return []
+        places = [
+            Place(OF_WRITTEN, self._numbers[entry], 0.0, 0.0, 0, start, end, True)
+            for entry, start, end in self._written.places(chunks)
+        ]
         for sounded in self._reader.of_text(text, chunks):
-            found = [*self._index.exact(sounded), *self._index.near(sounded)]
-            if not found:
-                continue
-            scores = self._scores(sounded, found)
-            for (row, _, start, end), score in zip(found, scores, strict=True):
-                if start < end:
-                    yield int(self._entry_of[row]), score, int(sounded.starts[start]), int(sounded.ends[end - 1])
+            places += self._sounding(sounded)
+        return places
 
-    def _scores(self, text: Sounded, found: list[Found]) -> list[float]:
-        """The likelihood of each; what begins or ends within a word is less likely."""
+    def _sounding(self, text: Sounded) -> list[Place]:
+        """What sounds like an entry in one way of reading a text."""
+        found = [*self._index.exact(text), *(near for near in self._index.near(text) if near.start < near.end)]
+        if not found:
+            return []
         rows, distances, starts, ends = (np.array(column) for column in zip(*found, strict=True))
         border = np.ones(len(text.ids) + 1, bool)  # whether a word ends before each sound
         border[1:-1] = text.starts[1:] != text.starts[:-1]
         cut = 2 - border[starts].astype(int) - border[ends]
-        return likelihood(self._index.weights[rows], distances, cut, len(self.hotwords)).tolist()
+        weights = self._index.weights[rows]
+        columns = (
+            likelihood(weights, distances, cut, len(self.hotwords)),
+            self._number_of[rows], weights, distances, cut, text.starts[starts], text.ends[ends - 1],
+        )  # fmt: skip
+        return [Place(*place, False) for place in zip(*(column.tolist() for column in columns), strict=True)]
 
 
 _retrievers: OrderedDict[tuple[HotwordList, Units], Retriever] = OrderedDict()

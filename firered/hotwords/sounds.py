@@ -94,21 +94,28 @@ class Reader:
 
     def _ways(self, chunks: Sequence[Chunk], most: int) -> list[tuple[Ids, ...]]:
         """The ways in which chunks are said, each with the sounds of every chunk."""
-        han = [chunk.text if chunk.kind == "han" else " " for chunk in chunks]
-        read = mandarin.readings("".join(han)) if self.reads_han and any(map(str.strip, han)) else [()] * len(chunks)
+        if not chunks:
+            return [()]
+        text = "".join([chunk.text if chunk.kind == "han" else " " for chunk in chunks])
+        read = mandarin.readings(text) if self.reads_han and not text.isspace() else [()] * len(chunks)
         of_entry = most == _MOST_OF_ENTRY
         found: list[list[tuple[Ids, ...]]] = []
         for language in self._languages(chunks):
-            parts = [self._part(chunk, language, read[place]) for place, chunk in enumerate(chunks)]
+            parts = [
+                _characters(said) if said else self._part(chunk, language)
+                for said, chunk in zip(read, chunks, strict=True)
+            ]
             if not of_entry:  # a text has many words: only what is said in wholly different ways is tried in these
                 parts = [part if _varies(chunk) else part[:1] for part, chunk in zip(parts, chunks, strict=True)]
             found.append(_choices(parts, most))
+        if len(found) == 1:
+            return found[0]
         in_turn = itertools.chain.from_iterable(itertools.zip_longest(*found))
         return list(dict.fromkeys(way for way in in_turn if way is not None))[:most]
 
     def _languages(self, chunks: Sequence[Chunk]) -> list[Language]:
         kinds = {chunk.kind for chunk in chunks}
-        if not kinds & _IN_NUMBERS:
+        if kinds.isdisjoint(_IN_NUMBERS):
             return ["English"]  # any: it makes no difference
         chinese: list[Language] = ["Chinese"] if self.reads_han else []
         english_too: list[Language] = ["English"] if self.reads_latin else []
@@ -116,11 +123,11 @@ class Reader:
             return english_too + chinese
         return chinese + english_too if "latin" in kinds or not chinese else chinese
 
-    def _part(self, chunk: Chunk, language: Language, read: tuple[mandarin.Syllable, ...]) -> tuple[Ids, ...]:
-        """The ways in which a chunk is said."""
+    def _part(self, chunk: Chunk, language: Language) -> tuple[Ids, ...]:
+        """The ways in which a chunk is said that is no Chinese character, or one without a known reading."""
         match chunk.kind:
             case "han":
-                return tuple(_syllable(syllable) for syllable in read) or ((UNKNOWN,),)
+                return ((UNKNOWN,),)
             case "latin":
                 return _word(chunk.text, self.phonemes) if self.reads_latin else ((UNKNOWN,),)
             case "other":
@@ -168,6 +175,8 @@ def _with_places(chunks: Sequence[Chunk], way: tuple[Ids, ...]) -> Sounded:
 def _choices(parts: Sequence[tuple[Ids, ...]], most: int) -> list[tuple[Ids, ...]]:
     """Ways of saying all parts: every combination, or where those are too many the n-th way of each part together."""
     counts = [len(part) for part in parts]
+    if max(counts) == 1:
+        return [tuple(part[0] for part in parts)]
     if math.prod(counts) <= most:
         return list(itertools.product(*parts))
     return [tuple(part[min(way, len(part) - 1)] for part in parts) for way in range(min(most, max(counts)))]
@@ -210,6 +219,11 @@ def _english(words: str, phonemes: bool) -> Ids:
 @lru_cache(_WORDS)
 def _chinese(text: str) -> Ids:
     return tuple(number for read in mandarin.readings(text) if read for number in _syllable(read[0]))
+
+
+@lru_cache(1 << 14)
+def _characters(read: tuple[mandarin.Syllable, ...]) -> tuple[Ids, ...]:
+    return tuple(map(_syllable, read))
 
 
 @lru_cache(1 << 12)

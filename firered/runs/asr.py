@@ -9,10 +9,12 @@ from firered.asr.config import RecogniserConfig
 from firered.asr.recogniser import Recogniser
 from firered.audio.config import AudioConfig
 from firered.data.datadir import write_lines, write_table
+from firered.data.hotwords import REPORT
 from firered.data.write import ctm_line, json_line
 from firered.output.published import milliseconds, published
 from firered.results import AsrResult, Word
 from firered.runs.config import RunConfig
+from firered.runs.hotwords import lists_of, write_hotwords
 from firered.runs.inputs import Inputs, channel_name, resolve
 from firered.runs.over_utterances import ModelRun
 from firered.runtime.config import ContextConfig
@@ -68,6 +70,8 @@ def run_asr(
         told = inputs.data is not None and inputs.data.table("utt2lang") is not None
         if not told and any(result.lang for result in results.values()):
             write_table(out / "utt2lang", {key: result.lang for key, result in results.items() if result.lang})
+        lists = dict.fromkeys([known.hotwords, *lists_of(inputs).values()])
+        write_hotwords(out / REPORT, lists, results.values(), asr.unwritable)
         if asr.times_words:
             write_lines(out / "ctm", ctm_lines(inputs, {key: result.words or () for key, result in results.items()}))
         else:

@@ -1,21 +1,62 @@
-"""What became of each entry of the lists of a run: OUT/hotwords.tsv."""
+"""The hotwords of a run: the list of each utterance, and what became of each entry, OUT/hotwords.tsv."""
 
 import logging
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
+from functools import cache
 from pathlib import Path
 
 from firered.asr.hotword_config import WAYS
 from firered.data.datadir import write_lines
-from firered.hotwords.lists import HotwordList
+from firered.data.hotwords import COLUMNS, TABLES, list_path, report_lines
+from firered.errors import DataError
+from firered.hotwords.lists import HotwordList, Phrase
+from firered.hotwords.reading import read_list
 from firered.results import AsrResult
+from firered.runs.inputs import Inputs
 
 log = logging.getLogger(__name__)
-_COLUMNS = ("hotword", "heard", *WAYS[:2], "corrected", "found", "note")
+
+
+def lists_of(inputs: Inputs) -> dict[str, HotwordList]:
+    """The list of each utterance that utt2hotwords, spk2hotwords or reco2hotwords of its data directory names.
+
+    Raises:
+        DataError: there is no such list, or it cannot be read; the message names table, id and file.
+    """
+    data = inputs.data
+    if data is None:
+        return {}
+    read = cache(lambda names: _read(data.path, names))
+    tables = {name: data.table(name) or {} for name in TABLES}
+    found: dict[str, HotwordList] = {}
+    for utterance in inputs.utterances:
+        ids = dict(zip(TABLES, (utterance.id, utterance.speaker, utterance.recording), strict=True))
+        name = next((name for name in TABLES if ids[name] in tables[name]), None)
+        if name is not None:
+            try:
+                found[utterance.id] = read(tables[name][ids[name]])
+            except DataError as error:
+                raise DataError(f"{data.path / name}: {ids[name]}: {error}") from error
+    return found
+
+
+def _read(directory: Path, names: str) -> HotwordList:
+    """The entries of the lists of these names."""
+    phrases: list[Phrase] = []
+    for name in names.split():
+        path = list_path(directory, name)
+        if not path.is_file():
+            raise DataError(f"there is no list {path}")
+        phrases += read_list(path)
+    return HotwordList(phrases)
 
 
 def write_hotwords(
-    path: Path, lists: Iterable[HotwordList], results: Iterable[AsrResult], unwritable: Mapping[str, str]
+    path: Path,
+    lists: Iterable[HotwordList],
+    results: Iterable[AsrResult],
+    unwritable_of: Callable[[HotwordList], Mapping[str, str]],
 ) -> None:
     """A line an entry, in the order of the lists; none at all where no utterance has a list.
 
@@ -26,13 +67,14 @@ def write_hotwords(
         path: of the table.
         lists: of the utterances.
         results: of the run.
-        unwritable: entries that the search cannot write, and the characters that the model lacks.
+        unwritable_of: the entries of a list that the search cannot write, and the characters that the model lacks.
     """
-    entries = list(dict.fromkeys(text for own in dict.fromkeys(lists) for text in own.texts))
+    entries = list(dict.fromkeys(text for own in lists for text in own.texts))
     if not entries:
         path.unlink(missing_ok=True)  # of an earlier run
         return
-    counts: dict[str, Counter[str]] = {name: Counter() for name in _COLUMNS[1:-1]}
+    unwritable = unwritable_of(HotwordList(entries))
+    counts: dict[str, Counter[str]] = {name: Counter() for name in COLUMNS[1:-1]}
     for result in results:
         told = {hotword.text: hotword for hotword in result.hotwords}
         for text, hotword in told.items():
@@ -42,11 +84,8 @@ def write_hotwords(
         for hotword in result.hotwords:
             counts["found"][hotword.text] += hotword.start is not None
             counts["corrected"][hotword.text] += hotword.original is not None
-    lines = ["\t".join(_COLUMNS)]
-    for text in entries:
-        numbers = [str(own[text]) for own in counts.values()]
-        lines.append("\t".join([text, *numbers, _note(text, counts, unwritable)]))
-    write_lines(path, lines)
+    rows = [[text, *(str(own[text]) for own in counts.values()), _note(text, counts, unwritable)] for text in entries]
+    write_lines(path, report_lines(rows))
     found = sum(1 for text in entries if counts["found"][text])
     log.info("hotwords: %d of %d are in the texts; what became of each is in %s", found, len(entries), path)
     if unwritable:

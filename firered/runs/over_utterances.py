@@ -18,6 +18,7 @@ from firered.results import Result
 from firered.runs.config import RunConfig
 from firered.runs.depends import fingerprint
 from firered.runs.features import refuse_unfit
+from firered.runs.hotwords import lists_of
 from firered.runs.inputs import Inputs
 from firered.runs.journal import Run
 from firered.runtime.batches import plan, run_batch
@@ -109,7 +110,7 @@ def contexts_of(
     check: Callable[[Context], None] | None = None,
     utt2lang: Path | None = None,
 ) -> dict[str, Context]:
-    """The context of each utterance: the language of utt2lang and the prompt of utt2prompt, where there are any.
+    """The context of each utterance: what utt2lang, utt2prompt and the tables of hotwords say, if there are any.
 
     Args:
         inputs: the utterances.
@@ -119,7 +120,7 @@ def contexts_of(
 
     Raises:
         OptionError: the default is not accepted.
-        DataError: there is no such table of languages.
+        DataError: there is no such table of languages, or a list of hotwords is missing or cannot be read.
     """
     contexts = {utterance.id: default for utterance in inputs.utterances}
     languages = {} if utt2lang is None else read_table(utt2lang, inputs.problems)
@@ -130,6 +131,7 @@ def contexts_of(
             if key in contexts:
                 known: dict[str, Any] = {CONTEXT_TABLES[path.name]: value}
                 contexts[key] = replace(contexts[key], **known)
+    contexts |= {key: replace(contexts[key], hotwords=own) for key, own in lists_of(inputs).items()}
     return contexts if check is None else _accepted(contexts, default, check)
 
 

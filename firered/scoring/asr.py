@@ -8,6 +8,7 @@ from functools import cached_property
 import numpy as np
 
 from firered.scoring.config import SampleConfig
+from firered.scoring.hotwords import HotwordScore
 from firered.scoring.inputs.groups import Groups, groups
 from firered.scoring.inputs.languages import languages_of
 from firered.scoring.inputs.pair import Side, confidences, missing_and_extra
@@ -26,7 +27,8 @@ class AsrScore:
 
     `missing` are ids without a hypothesis, `extra` ids without a reference; `left_out` says whether the rule leaves the
     missing ones out, as the released tool does, instead of counting them as deletions. `note` is what the rule says of
-    its figures. `unseen` is what each side has that is not seen, where the rule does not do away with it.
+    its figures. `unseen` is what each side has that is not seen, where the rule does not do away with it. `hotwords` is
+    the score of those that are asked for.
     """
 
     aligned: list[Aligned]
@@ -40,6 +42,7 @@ class AsrScore:
     note: str = ""
     unseen: Mapping[str, Unseen] = field(default_factory=dict)
     confidences: Mapping[str, float] = field(default_factory=dict)
+    hotwords: HotwordScore | None = None
 
     @cached_property
     def total(self) -> Counts:

@@ -11,6 +11,7 @@ from firered.options import Options, write_settings
 from firered.scoring.asr import score_texts
 from firered.scoring.config import (
     ErrorRateConfig,
+    HotwordScoreConfig,
     LidScoreConfig,
     NormalizerConfig,
     PuncScoreConfig,
@@ -19,6 +20,7 @@ from firered.scoring.config import (
     TableConfig,
     VadScoreConfig,
 )
+from firered.scoring.hotwords import score_hotwords
 from firered.scoring.inputs.pair import read_side, read_text
 from firered.scoring.lid import score_lid
 from firered.scoring.punc import score_punc
@@ -58,18 +60,27 @@ def _run(
 
 
 def run_error_rate(
-    paths: Paths, rule: NormalizerConfig, config: ErrorRateConfig, sample: SampleConfig, source: SourceConfig
+    paths: Paths,
+    rule: NormalizerConfig,
+    config: ErrorRateConfig,
+    sample: SampleConfig,
+    source: SourceConfig,
+    hotwords: HotwordScoreConfig | None = None,
 ) -> int:
     """Error rates of texts; `asr_report` says which files."""
     normalise = normalizer(rule)
+    wanted = hotwords or HotwordScoreConfig()
 
     def score(reference_path: Path, hypothesis_path: Path) -> Report:
         reference = read_text(reference_path, config.by_recording)
         hypothesis = read_text(hypothesis_path, config.by_recording)
         found = score_texts(reference, hypothesis, normalise, sample, config.by)
+        if wanted.hotwords:
+            baseline = wanted.hotword_baseline and read_text(Path(wanted.hotword_baseline), config.by_recording)
+            found.hotwords = score_hotwords(found.aligned, reference, normalise, wanted, sample, baseline or None)
         return asr_report(found, reference, source, config)
 
-    return _run("firered-score", paths, (rule, config), sample, source, score)
+    return _run("firered-score", paths, (rule, config, wanted), sample, source, score)
 
 
 def run_vad(paths: Paths, config: VadScoreConfig, sample: SampleConfig, source: SourceConfig) -> int:

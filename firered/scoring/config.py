@@ -43,6 +43,33 @@ class ErrorRateConfig(Options):
 
 
 @dataclass(frozen=True)
+class HotwordScoreConfig(Options):
+    """Phrases whose recognition is scored beside the whole."""
+
+    hotwords: str | None = option(
+        None,
+        "list of hotwords, a phrase a line, to score recall, precision, F1, biased and unbiased error rates of; a "
+        "folder of lists NAME.txt, which utt2hotwords of REF's directory gives to the utterances; or a table of Le et "
+        "al. (2021)",
+        model="",
+    )
+    hotword_baseline: str | None = option(
+        None,
+        "hypotheses of a recogniser without hotwords, as HYP: phrases of which it has less than 40% are R1, and scored "
+        "by themselves",
+        model="",
+    )
+    hotword_r1: str | None = option(None, "list of the R1 phrases, in place of --hotword-baseline", model="")
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.hotwords is None and (self.hotword_baseline or self.hotword_r1):
+            raise OptionError("hotword_baseline, hotword_r1: they tell phrases of a list apart; name it with hotwords")
+        if self.hotword_baseline and self.hotword_r1:
+            raise OptionError("hotword_baseline, hotword_r1: both say which phrases are R1; give one of them")
+
+
+@dataclass(frozen=True)
 class VadScoreConfig(Options):
     """Frame-level scores of a voice activity detector. Frames are 10 ms."""
 

@@ -58,3 +58,23 @@ class GenerateConfig:
         _check_beam(self.nbest, self.beam_size)
         if self.temperature <= 0:
             raise OptionError(f"temperature: {self.temperature} is not above 0")
+
+
+@dataclass(frozen=True)
+class CtcPrefixConfig:
+    """How `firered.search.ctc_prefix` searches, with the defaults of WeNet's prefix search.
+
+    Attributes:
+        beam_size: prefixes kept an utterance.
+        nbest: hypotheses given back an utterance, at most `beam_size`.
+        tokens_per_frame: the likeliest tokens of a frame, the blank not counted, are those that a prefix can grow by.
+    """
+
+    beam_size: int = 10
+    nbest: int = 1
+    tokens_per_frame: int = 10
+
+    def __post_init__(self) -> None:
+        _check_beam(self.nbest, self.beam_size)
+        if self.tokens_per_frame < 1:
+            raise OptionError(f"tokens_per_frame: {self.tokens_per_frame} is not above 0")

@@ -88,8 +88,8 @@ ALIKE = {
     *("fleurs", "commonvoice", "gigaspeech2", "ten_vad"),
     *("noise", "code_switching"),
 }
-# What else is in egs/: what recipes share, and the corpora that models are trained on
-OTHERS = {"common", "fsdd", "mini"}
+# What else is in egs/: what recipes share, the corpora that models are trained on, and recipes with tests of their own
+OTHERS = {"common", "fsdd", "mini", "aishell_hotword", "librispeech_hotword"}
 
 
 def test_every_recipe_is_here():

@@ -15,8 +15,10 @@ from firered.asr.biasing import Biasing
 from firered.asr.confidence import confidence
 from firered.asr.config import AsrConfig
 from firered.asr.guard import Guard
+from firered.asr.spelling_judge import pieces_of, spelling_judge
 from firered.asr.windowed import Window, WindowedRecogniser
 from firered.errors import ModelError
+from firered.hotwords.correction import Judge
 from firered.hotwords.lists import Phrase
 from firered.hub.catalogue import CHECKPOINT
 from firered.hub.find import find_model
@@ -110,10 +112,17 @@ class Asr(WindowedRecogniser[AsrConfig, _Decoded]):
         nothing = [None] * len(batch)
         tokens = self._token_times(log_probs, lengths, found, batch) if log_probs is not None else nothing
         shown = read if read is not None and self.guard.on else nothing
-        return [
-            _Decoded(hypotheses, times, ctc_text, told=self.biasing.told(own, phrases, self._text(hypotheses[0])))
-            for hypotheses, times, ctc_text, own, phrases in zip(found, tokens, shown, hotwords, chosen, strict=True)
+        judges = [None if log_probs is None else self._judge(log_probs[n, :length]) for n, length in enumerate(lengths)]
+        told = [
+            self.biasing.told(own, phrases, self._text(hypotheses[0]), judge)
+            for own, phrases, hypotheses, judge in zip(hotwords, chosen, found, judges, strict=True)
         ]
+        windows = zip(found, tokens, shown, told, strict=True)
+        return [_Decoded(hypotheses, times, text, told=own) for hypotheses, times, text, own in windows]
+
+    def _judge(self, log_probs: Tensor) -> Judge:
+        """How well a text fits what the CTC head heard in a window, (T, V)."""
+        return spelling_judge(log_probs, pieces_of(self.loaded.tokenizer))
 
     @torch.inference_mode()
     def _encode(self, batch: list[Speech], layer: int | None, adapter: bool) -> list[Tensor]:

@@ -16,6 +16,7 @@ from firered.asr.config import FunAsrConfig
 from firered.asr.families.fun_asr_loaded import NANO, LoadedFunAsr, why_no_ctc
 from firered.asr.families.fun_asr_times import read_by_ctc, timed_tokens, token_times, words_of
 from firered.asr.guard import Guard
+from firered.asr.spelling_judge import spelling_judge
 from firered.asr.windowed import Window, WindowedRecogniser
 from firered.errors import OptionError, Outcome
 from firered.hotwords.lists import HotwordList, Phrase
@@ -174,7 +175,10 @@ class FunAsr(WindowedRecogniser[FunAsrConfig, _Decoded]):
         """One window's outcome; `log_probs` (L, V) are those of the CTC head."""
         loaded = self.loaded
         answer = speech.context.prefix + loaded.tokenizer.decode(hypotheses[0].tokens)
-        told = self.biasing.told(speech.context.hotwords, chosen, clean(answer))
+        judge = None
+        if loaded.ctc_tokenizer is not None and log_probs is not None:
+            judge = spelling_judge(log_probs, loaded.ctc_tokenizer.encode, loaded.config.blank)
+        told = self.biasing.told(speech.context.hotwords, chosen, clean(answer), judge)
         if loaded.ctc_tokenizer is None or log_probs is None:
             return _Decoded(hypotheses, answer, told=told)
         read = self._read(log_probs)

@@ -52,22 +52,45 @@ def _most_correct(reference: Tokens, hypothesis: Tokens, hunks: tuple[Hunk, ...]
     return hunks if cost % error == substitutions else _realign(reference, hypothesis, error)
 
 
+def cheapest(reference: Tokens, hypothesis: Tokens, gap: int, substitution: int) -> list[tuple[int, int]]:
+    """The cells (tokens of the reference, of the hypothesis) that the cheapest alignment goes through, from the start.
+
+    Of ways that cost the same it takes, from the end on, the one by a pair of tokens before an insertion, and that
+    before a deletion, as the scorer of Le et al. (2021) does.
+    """
+    kept = 0  # tokens at the end that are the same on both sides: the way goes through them
+    while kept < min(len(reference), len(hypothesis)) and reference[-1 - kept] == hypothesis[-1 - kept]:
+        kept += 1
+    ends = len(reference) - kept, len(hypothesis) - kept
+    moves = _moves(reference[: ends[0]], hypothesis[: ends[1]], gap, substitution, insertions_first=True)
+    return _way_back(moves) + [(ends[0] + step, ends[1] + step) for step in range(1, kept + 1)]
+
+
 def _realign(reference: Tokens, hypothesis: Tokens, error: int) -> tuple[Hunk, ...]:
     """The cheapest alignment where an insertion or deletion costs `error` and a substitution one more."""
+    return _hunks(reference, hypothesis, _way_back(_moves(reference, hypothesis, error, error + 1)))
+
+
+def _moves(
+    reference: Tokens, hypothesis: Tokens, gap: int, substitution: int, insertions_first: bool = False
+) -> np.ndarray:
+    """(tokens of the reference, tokens of the hypothesis + 1) the last step of the cheapest way to each cell."""
     numbers = {token: number for number, token in enumerate(dict.fromkeys(hypothesis))}
     codes = np.array([numbers[token] for token in hypothesis], np.int64)
-    inserted = error * np.arange(len(hypothesis) + 1)
+    inserted = gap * np.arange(len(hypothesis) + 1)
     row = inserted
     moves = np.empty((len(reference), len(row)), np.uint8)
     for index, token in enumerate(reference):
-        diagonal = row[:-1] + np.where(codes == numbers.get(token, -1), 0, error + 1)
-        deleted = row + error
+        diagonal = row[:-1] + np.where(codes == numbers.get(token, -1), 0, substitution)
+        deleted = row + gap
         best = deleted.copy()
         np.minimum(best[1:], diagonal, out=best[1:])
         row = np.minimum.accumulate(best - inserted) + inserted
         moves[index] = np.where(row == deleted, _DELETE, _INSERT)
+        if insertions_first:
+            moves[index, 1:][row[1:] == row[:-1] + gap] = _INSERT
         moves[index, 1:][row[1:] == diagonal] = _MATCH
-    return _hunks(reference, hypothesis, _way_back(moves))
+    return moves
 
 
 def _way_back(moves: np.ndarray) -> list[tuple[int, int]]:

