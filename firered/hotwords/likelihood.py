@@ -8,7 +8,8 @@ it to be there by chance.
 import numpy as np
 
 OF_WRITTEN = 0.96
-NUMBERS = np.array([0.0, 2.86, 7.56, 1.81, 1.07, 1.0])  # as `features` has them
+_SHORT = 2.0  # syllables; shorter phrases are there by chance more often than each syllable less would make them
+NUMBERS = np.array([0.0, 2.86, 7.56, 1.81, 0.0, 1.07, 1.0])  # as `features` has them
 
 
 def likelihood(weights: np.ndarray, distances: np.ndarray, cut: np.ndarray, entries: int, sounds: int) -> np.ndarray:
@@ -25,11 +26,13 @@ def likelihood(weights: np.ndarray, distances: np.ndarray, cut: np.ndarray, entr
 
 
 def features(weights: np.ndarray, distances: np.ndarray, cut: np.ndarray, entries: int, sounds: int) -> np.ndarray:
-    """(N, 6) what the logarithm of the odds is made of, see `likelihood`.
+    """(N, 7) what the logarithm of the odds is made of, see `likelihood`.
 
-    A constant, what is alike, what is not, ends within words, and the orders of magnitude of the list and of the text.
+    A constant, what is alike, what is not, ends within words, what a short phrase lacks to two syllables, and the
+    orders of magnitude of the list and of the text.
     """
     unlike = weights * distances
     ones = np.ones(len(weights))
+    short = np.maximum(_SHORT - weights, 0)
     sizes = (-np.log10(max(size, 1)) * ones for size in (entries, sounds))
-    return np.stack([ones, weights - unlike, -unlike, -cut, *sizes], 1)
+    return np.stack([ones, weights - unlike, -unlike, -cut, -short, *sizes], 1)

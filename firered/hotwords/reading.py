@@ -1,4 +1,4 @@
-"""Lists of hotwords from files: `read_list`, and lists by utterance, speaker or recording: `per_key_lists`."""
+"""Lists of hotwords from files: `read_list`."""
 
 import logging
 import math
@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Literal, TypeAlias
 
-from firered.errors import OptionError
+from firered.errors import DataError
 from firered.hotwords.lists import HotwordList, Phrase
 from firered.hotwords.sounds import pronounced
 
@@ -16,11 +16,9 @@ log = logging.getLogger(__name__)
 
 Form: TypeAlias = Literal["tabs", "paraformer"]
 
-FOLDER = "hotwords"  # of the lists that a table names, beside the table
 _PARAFORMER_WEIGHT = 20.0  # what FunASR gives a hotword without a weight: 1 here
 _MOST_SHOWN = 10  # bad lines of a file
 _SPACED_NUMBER = re.compile(r"(?P<text>.*\S) +(?P<number>[0-9]+(?:\.[0-9]+)?)")
-_NAME = re.compile(r"[^/\\\s]+")
 
 
 class _BadLines:
@@ -31,12 +29,12 @@ class _BadLines:
         self.messages: list[str] = []
 
     def add(self, number: int, reason: str) -> None:
-        self.messages.append(f"hotwords: {self.path}:{number}: {reason}")
+        self.messages.append(f"{self.path}:{number}: {reason}")
 
     def finish(self) -> None:
         if self.messages:
             more = len(self.messages) - _MOST_SHOWN
-            raise OptionError("\n".join(self.messages[:_MOST_SHOWN] + ([f"... and {more} more"] if more > 0 else [])))
+            raise DataError("\n".join(self.messages[:_MOST_SHOWN] + ([f"... and {more} more"] if more > 0 else [])))
 
 
 def read_list(path: Path, form: Form = "tabs") -> HotwordList:
@@ -49,7 +47,7 @@ def read_list(path: Path, form: Form = "tabs") -> HotwordList:
     the first one counts.
 
     Raises:
-        OptionError: the file cannot be read, or lines are wrong, each of which is named by its number.
+        DataError: the file cannot be read, or lines are wrong, each of which is named by its number.
         ModuleNotFoundError: a pronunciation is in pinyin, and pypinyin is not installed.
     """
     bad = _BadLines(path)
@@ -71,59 +69,21 @@ def read_list(path: Path, form: Form = "tabs") -> HotwordList:
     return HotwordList(phrase for _, phrase in phrases.values())
 
 
-def per_key_lists(table: Path, form: Form = "tabs") -> dict[str, HotwordList]:
-    """The lists of a table `utt2hotwords`, `spk2hotwords` or `reco2hotwords`, by its ids.
-
-    A line is an id and the name of a list; the list NAME is the file `hotwords/NAME.txt` in the folder of the table:
-
-        data/test/utt2hotwords           utt1 names
-                                         utt2 medicine
-        data/test/hotwords/names.txt
-        data/test/hotwords/medicine.txt
-
-    Ids that the table does not have get no list of their own; one whose list is empty has none. Each file is read once.
-
-    Raises:
-        OptionError: the table or a list cannot be read, a line has no name or another id's, or there is no such list.
-    """
-    bad = _BadLines(table)
-    lists: dict[str, HotwordList | None] = {}
-    of_key: dict[str, HotwordList] = {}
-    for number, line in _lines(table, bad, comments=False):
-        fields = line.split()
-        if len(fields) != 2 or not _NAME.fullmatch(fields[1]) or fields[1].startswith("."):
-            bad.add(number, f"{line.strip()!r} is not an id and the name of a list")
-            continue
-        key, name = fields
-        path = table.parent / FOLDER / f"{name}.txt"
-        if name not in lists:
-            lists[name] = read_list(path, form) if path.is_file() else None
-        found = lists[name]
-        if found is None:
-            bad.add(number, f"no list {name!r}: {path} is not there")
-        elif key in of_key:
-            bad.add(number, f"{key!r} has a list in an earlier line")
-        else:
-            of_key[key] = found
-    bad.finish()
-    return of_key
-
-
-def _lines(path: Path, bad: _BadLines, comments: bool = True) -> Iterator[tuple[int, str]]:
+def _lines(path: Path, bad: _BadLines) -> Iterator[tuple[int, str]]:
     """The numbered lines of a file that hold something."""
     try:
         data = path.read_bytes()
     except (OSError, ValueError) as error:  # ValueError: a NUL in the name
-        raise OptionError(f"hotwords: {path}: {getattr(error, 'strerror', None) or error}") from error
+        raise DataError(f"{path}: {getattr(error, 'strerror', None) or error}") from error
     if data.startswith((BOM_UTF16_LE, BOM_UTF16_BE)):
-        raise OptionError(f"hotwords: {path}: UTF-16, not UTF-8; iconv -f UTF-16 -t UTF-8 mends it")
+        raise DataError(f"{path}: UTF-16, not UTF-8; iconv -f UTF-16 -t UTF-8 mends it")
     for number, raw in enumerate(data.removeprefix(BOM_UTF8).split(b"\n"), 1):
         try:
             line = raw.decode().removesuffix("\r")
         except UnicodeDecodeError as error:
             bad.add(number, f"not UTF-8: {error.reason} at byte {error.start + 1}")
             continue
-        if line.strip() and not (comments and line.lstrip().startswith("#")):
+        if line.strip() and not line.lstrip().startswith("#"):
             yield number, line
 
 

