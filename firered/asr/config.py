@@ -36,6 +36,11 @@ class GuardConfig(Options):
     guard_ctc_distance: float = option(
         0.7, "flagged: text of which more than this share differs from what the CTC head reads", low=0, high=1
     )
+    guard_echo: bool = option(
+        True,
+        "with or without the guard, given hotwords, a prompt or the text before: decode text again without them that "
+        "gives them back where the sound does not support it (prompt_echo); --no-guard-echo: leave it",
+    )
     min_confidence: float = option(
         0.0, "with or without the guard, flagged: text of a lower confidence; 0: none", low=0, high=1
     )

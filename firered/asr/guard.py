@@ -76,7 +76,7 @@ class Guard:
             return list(results)
         return [
             result if isinstance(result, Exception) else self._checked(result, ratio)
-            for result, ratio in zip(results, self._speech_ratios(utterances), strict=True)
+            for result, ratio in zip(results, self.speech_ratios(utterances), strict=True)
         ]
 
     def _checked(self, result: AsrResult, speech_ratio: float | None) -> AsrResult:
@@ -107,9 +107,9 @@ class Guard:
             return []
         return [f"unsure: its confidence of {result.confidence:.3f} is below {least:g}"]
 
-    def _speech_ratios(self, utterances: Sequence[Speech]) -> list[float | None]:
-        """The share of each utterance's frames that are speech to the detector."""
-        if self._vad is None:
+    def speech_ratios(self, utterances: Sequence[Speech]) -> list[float | None]:
+        """The share of each utterance's frames that are speech to the detector; None where there is no detector."""
+        if self._vad is None or not utterances:
             return [None] * len(utterances)
         threshold = self._vad.config.speech_threshold
         posteriors = self._vad.classifier.posteriors(_frames(speech) for speech in utterances)

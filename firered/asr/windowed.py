@@ -3,34 +3,28 @@
 import logging
 from abc import abstractmethod
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import cached_property
 from typing import Generic, TypeVar
 
-from firered.asr.biasing import Biasing, Told, with_hotwords
+from firered.asr.biasing import Biasing, with_hotwords
 from firered.asr.corrected import corrected
+from firered.asr.echo_check import EchoCheck, Parts, doubted
 from firered.asr.encoder import Config, WindowedEncoder
 from firered.asr.guard import Guard
 from firered.asr.hotword_config import HotwordConfig
+from firered.asr.window import Window as Window
 from firered.audio.like import AudioLike, as_frames, listed
 from firered.errors import OptionError, Outcome, result_of
 from firered.hotwords.lists import HotwordList
 from firered.results import AsrResult
+from firered.runtime.batches import run_batch
 from firered.runtime.context import Context
 from firered.runtime.entry import Progress, over_audio
 from firered.runtime.speech import Speech
 from firered.text.replacing import Replacer
 
 log = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True, kw_only=True)
-class Window:
-    """What a window decodes to, of any family; `told` is what its search was told of hotwords."""
-
-    told: Told | None = None
-
-
 Decoded = TypeVar("Decoded", bound=Window)
 
 
@@ -38,10 +32,16 @@ class WindowedRecogniser(WindowedEncoder[Config], Generic[Config, Decoded]):
     """A recogniser that decodes batches of windows (`_decode`) and joins an utterance's windows (`_join`).
 
     Its `guard` checks the results; `biasing` is how it uses hotwords: not at all where it is not set.
+
+    Attributes:
+        takes_history: whether it makes use of what was said before an utterance.
+        instruction: the words that its model's prompt has around the context of an utterance.
     """
 
     guard: Guard
     biasing = Biasing(HotwordConfig(hotword_use="none"), None)
+    takes_history: bool = False
+    instruction: str = ""
 
     @property
     @abstractmethod
@@ -99,11 +99,15 @@ class WindowedRecogniser(WindowedEncoder[Config], Generic[Config, Decoded]):
         """A result, or what went wrong, for each utterance, in their order; the same in any batch."""
         decoded = self._by_windows(utterances, self._decode, self.subsampling)
         decoded = [self._settled(parts) for parts in decoded]
-        results = [self._joined(speech, parts) for speech, parts in zip(utterances, decoded, strict=True)]
+        decoded, echoes = self._echo_check(decoded)
+        results = [
+            doubted(self._joined(speech, parts), parts, reasons)
+            for speech, parts, reasons in zip(utterances, decoded, echoes, strict=True)
+        ]
         checked = self.guard(utterances, self._timed(utterances, results))
         return [self._corrected(*pair) for pair in zip(checked, decoded, strict=True)]
 
-    def _corrected(self, found: Outcome[AsrResult], parts: list[tuple[Speech, Outcome[Decoded]]]) -> Outcome[AsrResult]:
+    def _corrected(self, found: Outcome[AsrResult], parts: Parts[Decoded]) -> Outcome[AsrResult]:
         """The result with its text corrected: hotwords, and what options say is to be replaced."""
         if isinstance(found, Exception):
             return found
@@ -111,6 +115,16 @@ class WindowedRecogniser(WindowedEncoder[Config], Generic[Config, Decoded]):
             windows = [outcome.told for _, outcome in parts if isinstance(outcome, Window)]
             found = with_hotwords(found, windows)
         return corrected(found, self._replacer)
+
+    @cached_property
+    def _echo_check(self) -> EchoCheck[Decoded]:
+        units = self.config.hotword_units
+        return EchoCheck(self.guard, units, self.instruction, self._joined, self._decoded_again)
+
+    def _decoded_again(self, windows: list[Speech]) -> list[Parts[Decoded]]:
+        """Windows, each of which may be cut in two, and what they decode to."""
+        outcomes = zip(windows, run_batch(windows, self._decode), strict=True)
+        return [self._settled([outcome]) for outcome in outcomes]
 
     @cached_property
     def _replacer(self) -> Replacer:
@@ -136,11 +150,11 @@ class WindowedRecogniser(WindowedEncoder[Config], Generic[Config, Decoded]):
     def check(self, context: Context) -> None:
         """Raise OptionError where the model cannot do what a context asks for."""
 
-    def _settled(self, parts: list[tuple[Speech, Outcome[Decoded]]]) -> list[tuple[Speech, Outcome[Decoded]]]:
+    def _settled(self, parts: Parts[Decoded]) -> Parts[Decoded]:
         """An utterance's windows and what they decoded to, with those replaced that are to be decoded otherwise."""
         return parts
 
-    def _joined(self, speech: Speech, parts: list[tuple[Speech, Outcome[Decoded]]]) -> Outcome[AsrResult]:
+    def _joined(self, speech: Speech, parts: Parts[Decoded]) -> Outcome[AsrResult]:
         decoded: list[tuple[Speech, Decoded]] = []
         for part, outcome in parts:
             if isinstance(outcome, Exception):

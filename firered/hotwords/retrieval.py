@@ -108,6 +108,10 @@ class Retriever:
             for score, number, _, distance, _, start, end, _ in order[: max(limit, 0)]
         ]
 
+    def written(self, text: str) -> list[tuple[int, int, int]]:
+        """Every place of a text where an entry stands as it is written: its number in the list, start and end."""
+        return [(self._numbers[entry], start, end) for entry, start, end in self._written.places(chunks_of(text))]
+
     def found(self, text: str) -> list[Place]:
         """Everything in a text that may be an entry, an entry as often as it may be there."""
         chunks = chunks_of(text)

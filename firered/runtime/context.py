@@ -11,14 +11,15 @@ class Context:
     """What is known of an utterance beforehand; each kind of recogniser uses the fields it supports.
 
     `hotwords` are words that are likely to come: a list, or one of them alone; None and "" are none. `language` is its
-    code, such as `zh`, `prefix` is the text before the utterance, `prompt` an instruction in words to models that take
-    one.
+    code, such as `zh`, `prompt` an instruction in words to models that take one, `history` what was said before the
+    utterance. `prefix` is how its own text begins: the result begins with it.
     """
 
     hotwords: HotwordList = field(default_factory=HotwordList)
     language: str | None = None
     prefix: str = ""
     prompt: str = ""
+    history: str = ""
 
     def __post_init__(self) -> None:
         given: Iterable[Phrase | str] | None = self.hotwords  # whatever a caller without type hints gave

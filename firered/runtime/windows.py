@@ -49,7 +49,8 @@ def part_of(speech: Speech, window: tuple[int, int]) -> Speech:
         return speech
     shift_s = speech.front_end.frame_shift_s
     rest = speech.duration_s - start * shift_s if end == len(speech.feats) else (end - start) * shift_s
-    context = replace(speech.context, prefix="") if start else speech.context  # which only begins the first window
+    # What comes before the utterance, and what it begins with, is for the first window alone.
+    context = replace(speech.context, prefix="", history="") if start else speech.context
     return replace(speech, feats=speech.feats[start:end], duration_s=rest, context=context)
 
 

@@ -10,6 +10,7 @@ _NO_THINKING: Final = "<think>\n\n</think>\n\n"
 _CONTEXT: Final = (
     "请结合上下文信息，更加准确地完成语音转写任务。如果没有相关信息，我们会留空。\n\n\n**上下文信息：**\n\n\n"
 )
+_HISTORY: Final = "历史转写结果："
 _SILENCE = re.compile("/sil")
 _SPACES = re.compile(r"\s+")
 _MARKS = re.compile(r"[^\w\s\u3000\u4e00-\u9fff]+")
@@ -24,16 +25,25 @@ class Request:
         itn: numbers and the like written as usual, with punctuation; else as spoken, without any.
         hotwords: words that may come, all of them put into the prompt, as published.
         prompt: a text that may help, put before them.
+        history: what was said before, put before all this, in the line that it has in published training prompts.
     """
 
     language: str | None = None
     itn: bool = True
     hotwords: Sequence[str] = ()
     prompt: str = ""
+    history: str = ""
+
+    @property
+    def free_text(self) -> str:
+        """What was said before and the prompt, as they stand in the context block."""
+        return "\n".join([f"{_HISTORY}{self.history}"] * bool(self.history) + [self.prompt] * bool(self.prompt))
 
     def __str__(self) -> str:
         """The instruction as published."""
-        known = [self.prompt] * bool(self.prompt) + [f"热词列表：[{', '.join(self.hotwords)}]"] * bool(self.hotwords)
+        known = [self.free_text] * bool(self.free_text) + [f"热词列表：[{', '.join(self.hotwords)}]"] * bool(
+            self.hotwords
+        )
         context = _CONTEXT + "".join(f"{line}\n" for line in known) if known else ""
         language = f"成{self.language}" if self.language else ""
         return f"{context}语音转写{language}{'' if self.itn else '，不进行文本规整'}："

@@ -219,7 +219,7 @@ def test_the_published_table_gives_what_its_lists_in_files_give(monkeypatch, tmp
 def test_topics_are_comments_of_a_list_or_the_names_of_lists(monkeypatch, tmp_path):
     ref, hyp = {"u1": "张三 去 上海", "u2": "李四 去 北京"}, {"u1": "张三 去 商海", "u2": "李四 去 北京"}
     names = write_list(
-        tmp_path / "all.txt", "陌生", "# topic: people", "张三", "李四", "# topic: places", "上海", "北京"
+        tmp_path / "all.txt", "陌生", "# topic: people", "张三", "李四", "# one more", "# topic: places", "上海", "北京"
     )
     found = scored(monkeypatch, tmp_path, ref, hyp, names)
     recalls = {name: part["recall"] for name, part in found["parts"].items()}

@@ -31,7 +31,7 @@ from firered.runtime.windows import on_one_axis, window_parts
 from firered.search.beams import Hypothesis
 from firered.search.generate import search
 from firered.search.scorers import Scorer
-from firered.text.fun_asr import clean, without_marks
+from firered.text.fun_asr import Request, clean, without_marks
 from firered.text.joining import join_texts
 from firered.text.languages import AUTO, code_of, listed
 
@@ -40,6 +40,7 @@ _SPLIT_S = 2.0  # shorter windows are not cut again
 _SHARE = 0.67  # the longest part of one that is cut in two
 _TRUNCATED = "truncated: the text ends at the limit of its length (max_length)"
 _SILENT = "silent: digital silence, which is not decoded"
+_CONTEXT = "history", "hotwords", "language", "prefix", "prompt"
 _NOTHING = Hypothesis((), 0.0, 0.0, 0.0, 1.0, (), finished=True)
 log = logging.getLogger(__name__)
 
@@ -63,6 +64,9 @@ class _Decoded(Window):
 
 class FunAsr(WindowedRecogniser[FunAsrConfig, _Decoded]):
     """SANM encoder, adaptor and Qwen3, and a CTC head for times; confidence is the mean token probability."""
+
+    takes_history = True
+    instruction = str(Request(hotwords=["，"], history="，"))
 
     def __init__(self, loaded: LoadedFunAsr, config: FunAsrConfig, guard: Guard | None = None) -> None:
         self.loaded, self.config = loaded, config
@@ -274,7 +278,7 @@ class FunAsr(WindowedRecogniser[FunAsrConfig, _Decoded]):
             token_times=on_one_axis(windows, [outcome.tokens for outcome in decoded]) if self.times_words else None,
             flags=_flags(decoded),
             ctc_text=None if None in ctc_texts else join_texts(text for text in ctc_texts if text),
-            context_used=[name for name in ("hotwords", "language", "prefix", "prompt") if getattr(context, name)],
+            context_used=[name for name in _CONTEXT if getattr(context, name)],
         )
 
 

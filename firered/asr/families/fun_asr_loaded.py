@@ -162,7 +162,7 @@ class LoadedFunAsr:
     def prompt(self, context: Context, itn: bool) -> tuple[str, str]:
         """The text before and after the speech; to the tokenizer each is a text of its own."""
         language = CHINESE_NAME.get(context.language, context.language) if context.language else None
-        request = Request(language, itn, context.hotwords.texts, context.prompt)
+        request = Request(language, itn, context.hotwords.texts, context.prompt, context.history)
         if self.processor is None:
             config = self.config
             return around_speech(str(request), context.prefix, system=config.system_prompt, thinks=config.thinks)
@@ -275,7 +275,7 @@ def _from_template(processor: FunAsrNanoProcessor, request: Request) -> tuple[st
     (text,) = processor.apply_transcription_request(
         [np.zeros(1, np.float32)],
         language=request.language or None,
-        prompt=request.prompt or None,
+        prompt=request.free_text or None,
         keywords=list(request.hotwords) or None,
         tokenize=False,
     )

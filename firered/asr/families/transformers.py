@@ -49,6 +49,7 @@ class TransformersAsr(WindowedRecogniser[TransformersConfig, Answer]):
         self.loaded, self.kind, self.config = loaded, kind, config
         self.guard = guard or Guard(config)
         self.biasing = Biasing(config, None, prompts=kind.takes_hotwords)
+        self.takes_history = kind.takes_history
 
     @classmethod
     def from_pretrained(
@@ -88,6 +89,12 @@ class TransformersAsr(WindowedRecogniser[TransformersConfig, Answer]):
     def punctuates(self) -> bool:
         """Whether its own marks are taken."""
         return self.config.punctuates and writes_marks(self.loaded.directory)
+
+    @property
+    def _uses(self) -> Iterator[str]:
+        """The fields of a context that it makes use of, where they are given."""
+        yield from ("history",) * self.takes_history
+        yield from ("hotwords", "language", "prompt")
 
     @property
     def languages(self) -> Sequence[str]:
@@ -156,7 +163,7 @@ class TransformersAsr(WindowedRecogniser[TransformersConfig, Answer]):
             token_confidence=probs,
             words=words,
             flags=[_TRUNCATED] * any(answer.truncated for answer in answers),
-            context_used=[name for name in ("hotwords", "language", "prompt") if getattr(speech.context, name)],
+            context_used=[name for name in self._uses if getattr(speech.context, name)],
             lang=",".join(languages) or None,
         )
 

@@ -36,6 +36,7 @@ class Kind(ABC):
         hearing: how much audio its features hold.
         languages: codes of those that it can be told; None: it takes none.
         takes_prompt: whether it can be given a text in words.
+        takes_history: whether it makes use of what was said before.
         takes_hotwords: whether it can be given words that are likely to come; they are corrected in the text of any.
         times_words: whether its answers have words with times.
         batched: whether a batch gives what single windows do; else they are decoded one by one.
@@ -44,6 +45,7 @@ class Kind(ABC):
     hearing: Hearing
     languages: Sequence[str] | None = None
     takes_prompt = False
+    takes_history = False
     takes_hotwords = False
     times_words = False
     batched = False

@@ -26,7 +26,7 @@ _NO_TIMES, _TASK, _BEFORE, _START = "<|notimestamps|>", "<|transcribe|>", "<|sta
 class Whisper(Kind):
     """Encoder and decoder; its confidence is that of its tokens before any are suppressed."""
 
-    takes_prompt = takes_hotwords = True  # both as the text before
+    takes_prompt = takes_hotwords = takes_history = True  # all as the text before
     batched = True
 
     def __init__(
@@ -131,13 +131,22 @@ class Whisper(Kind):
             begin += [self.tokens_of_languages[language], task.get("transcribe") or self._id(_TASK, None)]
         plain = getattr(self.settings, "no_timestamps_token_id", None) or self._id(_NO_TIMES, None)
         begin = [int(token) for token in [*begin, plain] if token is not None]
-        text = " ".join([context.prompt.strip(), ", ".join(context.hotwords.texts)]).strip()
-        if not text:
+        words = self._known(context)
+        if not words:
             return begin
         before = getattr(self.settings, "prev_sot_token_id", None) or self._id(_BEFORE, None)
-        words = self.loaded.tokenizer(" " + text, add_special_tokens=False)["input_ids"]
+        return [*([before] if before is not None else []), *words, *begin]
+
+    def _known(self, context: Context) -> list[int]:
+        """The tokens of what is known beforehand: what was said last comes last, and is cut where there is no room."""
+        told = " ".join([context.prompt.strip(), ", ".join(context.hotwords.texts)]).strip()
         room = self.loaded.network.config.max_target_positions // 2 - 1
-        return [*([before] if before is not None else []), *words[-room:], *begin]
+        asked, said = (
+            self.loaded.tokenizer(" " + text, add_special_tokens=False)["input_ids"] if text else []
+            for text in (told, context.history.strip())
+        )
+        asked = asked[-room:]
+        return [*asked, *said[len(said) - min(len(said), room - len(asked)) :]]
 
     def _generate(self, encoded: Tensor, prompt: list[int]) -> list[list[int]]:
         """The tokens of each text, with the token that ends it where it ends."""

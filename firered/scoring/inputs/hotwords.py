@@ -178,11 +178,13 @@ def _read_named(path: Path) -> NamedList:
         return NamedList(path.stem, phrases)
     texts, topic = set(phrases.texts), ""
     for _, line in read_lines(path):
-        comment = line.strip()
-        if comment.startswith("#"):
-            comment = comment.lstrip("#").strip()
-            if comment.lower().startswith(_TOPIC):
-                topic = comment[len(_TOPIC) :].strip()
-        elif topic and (text := " ".join(line.split("\t")[0].split())) in texts:
-            topics.setdefault(text, topic)
+        line = line.strip()
+        comment = line.lstrip("#").strip()
+        if line.startswith("#") and comment.lower().startswith(_TOPIC):
+            topic = comment[len(_TOPIC) :].strip()
+        elif topic and not line.startswith("#"):
+            phrase = line.split("\t")[0]
+            text = " ".join((phrase[1:] if phrase.startswith("\\#") else phrase).split())
+            if text in texts:
+                topics.setdefault(text, topic)
     return NamedList(path.stem, phrases, topics)
