@@ -25,7 +25,6 @@ class Candidate(NamedTuple):
         phrase: the entry.
         score: the share of candidates with such a score that were said, 0 to 1 (see `likelihood`).
         start, end: the characters of the first pass's text that stand where it was said.
-        likeness: how much these sound like the entry: 1 the same sounds, 0 none of them.
     """
 
     number: int
@@ -33,7 +32,6 @@ class Candidate(NamedTuple):
     score: float
     start: int
     end: int
-    likeness: float = 1.0
 
 
 class Place(NamedTuple):
@@ -104,8 +102,8 @@ class Retriever:
                 best[place.number] = place
         order = sorted(best.values(), key=lambda place: (-place.score, -place.weight, self.hotwords[place.number].text))
         return [
-            Candidate(number, self.hotwords[number], score, start, end, 1 - distance)
-            for score, number, _, distance, _, start, end, _ in order[: max(limit, 0)]
+            Candidate(place.number, self.hotwords[place.number], place.score, place.start, place.end)
+            for place in order[: max(limit, 0)]
         ]
 
     def written(self, text: str) -> list[tuple[int, int, int]]:
