@@ -89,7 +89,7 @@ ALIKE = {
     *("noise", "code_switching"),
 }
 # What else is in egs/: what recipes share, and the corpora that models are trained on
-OTHERS = {"common", "fsdd", "mini"}
+OTHERS = {"common", "fsdd", "mini", "mini_hotwords"}
 
 
 def test_every_recipe_is_here():
