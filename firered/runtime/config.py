@@ -50,6 +50,13 @@ class ContextConfig(Options):
     hotword: tuple[str, ...] = option((), "word or phrase that is likely to come; may be given several times")
     hotwords: str | None = option(None, "file of such words and phrases, one a line", model="")
 
+    context_carry: int = option(
+        0,
+        "sentences before a segment, of the same recording, that the model is told of, if it takes such: segments are "
+        "then recognised one after the other",
+        low=0,
+    )
+
     def context(self) -> Context:
         """The same for models.
 

