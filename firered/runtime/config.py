@@ -58,6 +58,13 @@ class ContextConfig(Options):
         choices=("tabs", "paraformer"),
     )
 
+    context_carry: int = option(
+        0,
+        "sentences before a segment, of the same recording, that the model is told of, if it takes such: segments are "
+        "then recognised one after the other",
+        low=0,
+    )
+
     def context(self) -> Context:
         """The same for models.
 
