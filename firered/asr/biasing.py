@@ -11,7 +11,7 @@ from torch import Tensor
 from firered.asr.corrected import corrected_by
 from firered.asr.hotword_config import HotwordConfig
 from firered.asr.listening import Head, Listening
-from firered.hotwords.correction import corrections, decisions
+from firered.hotwords.correction import Limits, corrections, decisions
 from firered.hotwords.lists import HotwordList, Phrase
 from firered.hotwords.occurrences import occurrences
 from firered.hotwords.retrieval import Candidate, Units, retriever_of
@@ -29,6 +29,8 @@ Found = TypeVar("Found")
 _GRAPHS = 256  # that are kept: segments of a recording often have the same few
 
 _MORE_JUDGED, _LEAST_JUDGED = 3, 0.02  # candidates that a CTC head is asked about: times as many, and how likely
+
+_NATS = 1.0  # of hotword_score for a correction
 
 GRAPH, PROMPT, CORRECTION = "graph", "prompt", "correction"
 
@@ -74,6 +76,7 @@ class Biasing:
         self.config, self._tokens, self._head = config, tokens, head
         self._spotter = lru_cache(maxsize=_GRAPHS)(head.spotter) if head else None
         self.uses = tuple(way for way, can in able.items() if can and way in config.ways)
+        self._limits = Limits(bonus=_NATS * config.hotword_score)
         self._graph = lru_cache(maxsize=_GRAPHS)(self._new_graph)
 
     def wanted(self, hotwords: Sequence[HotwordList]) -> bool:
@@ -101,7 +104,7 @@ class Biasing:
         if len(hotwords) <= config.hotword_candidates:
             return tuple(hotwords)
         likely: dict[Phrase, float] = {}
-        for decision in decisions(first_pass, self._heard(hotwords, first_pass, heard), hotwords, judge):
+        for decision in decisions(first_pass, self._heard(hotwords, first_pass, heard), hotwords, judge, self._limits):
             phrase = decision.candidate.phrase
             likely[phrase] = max(likely.get(phrase, 0.0), decision.match.score)
         best = sorted(likely, key=lambda phrase: -likely[phrase])[: config.hotword_candidates]
@@ -183,7 +186,7 @@ class Biasing:
             return None
         found = self._heard(hotwords, text, heard)
         judge = None if heard is None else heard.judge
-        matches = corrections(text, found, hotwords, judge) if CORRECTION in self.uses else []
+        matches = corrections(text, found, hotwords, judge, self._limits) if CORRECTION in self.uses else []
         ways = tuple(way for way in self.uses if way != CORRECTION)
         return Told(text, chosen, ways, tuple(found), tuple(matches))
 
