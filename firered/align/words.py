@@ -45,11 +45,11 @@ def given_words(text: str, tokenizer: Tokenizer) -> list[GivenWord]:
     """The words of a text with their pieces, those of the dictionary as the tokenizer has them in the whole text."""
     found: list[GivenWord] = []
     for word in words(text):
-        found.append(GivenWord(word, tuple(_pieces(word, tokenizer, follows=bool(found)))))
+        found.append(GivenWord(word, tuple(word_pieces(word, tokenizer, follows=bool(found)))))
     return found
 
 
-def _pieces(word: str, tokenizer: Tokenizer, follows: bool) -> list[Piece]:
+def word_pieces(word: str, tokenizer: Tokenizer, follows: bool) -> list[Piece]:
     """The pieces of a word; what is not spoken, as a hyphen that the dictionary lacks, is none of them."""
     spelt = unicodedata.normalize("NFC", word).translate(_APOSTROPHES)
     pieces = _cut(spelt, tokenizer, follows)

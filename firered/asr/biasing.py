@@ -8,7 +8,7 @@ from typing import TypeVar, cast
 
 from firered.asr.corrected import corrected_by
 from firered.asr.hotword_config import HotwordConfig
-from firered.hotwords.correction import Judge, corrections
+from firered.hotwords.correction import Judge, corrections, decisions
 from firered.hotwords.lists import HotwordList, Phrase
 from firered.hotwords.occurrences import occurrences
 from firered.hotwords.retrieval import Candidate, Units, retriever_of
@@ -24,6 +24,8 @@ from firered.text.spelling import spell_phrase
 log = logging.getLogger(__name__)
 Found = TypeVar("Found")
 _GRAPHS = 256  # that are kept: segments of a recording often have the same few
+
+_MORE_JUDGED, _LEAST_JUDGED = 3, 0.02  # candidates that a CTC head is asked about: times as many, and how likely
 
 GRAPH, PROMPT, CORRECTION = "graph", "prompt", "correction"
 
@@ -73,16 +75,23 @@ class Biasing:
         """Whether the search or its prompt is to know of hotwords."""
         return GRAPH in self.uses or PROMPT in self.uses
 
-    def choose(self, hotwords: HotwordList, first_pass: str) -> tuple[Phrase, ...]:
+    def choose(self, hotwords: HotwordList, first_pass: str, judge: Judge | None = None) -> tuple[Phrase, ...]:
         """The entries that a window is decoded with: all of a short list, of a long one those its first pass suggests.
 
         Args:
             hotwords: the utterance's list.
             first_pass: what the window's text is without it.
+            judge: log-probability of a spelling by the sound itself, where a CTC head gives it.
         """
-        if len(hotwords) <= self.config.hotword_candidates:
+        config = self.config
+        if len(hotwords) <= config.hotword_candidates:
             return tuple(hotwords)
-        return tuple(candidate.phrase for candidate in self._heard(hotwords, first_pass))
+        likely: dict[Phrase, float] = {}
+        for decision in decisions(first_pass, self._heard(hotwords, first_pass, judge), hotwords, judge):
+            phrase = decision.candidate.phrase
+            likely[phrase] = max(likely.get(phrase, 0.0), decision.match.score)
+        best = sorted(likely, key=lambda phrase: -likely[phrase])[: config.hotword_candidates]
+        return tuple(phrase for phrase in best if likely[phrase] >= config.hotword_threshold)
 
     def decode(
         self,
@@ -90,6 +99,7 @@ class Biasing:
         search: Callable[[Sequence[int], list[tuple[Phrase, ...]]], list[Found]],
         text_of: Callable[[Found], str],
         first_pass: Sequence[str] | None = None,
+        judges: Sequence[Judge | None] | None = None,
     ) -> tuple[list[Found], list[tuple[Phrase, ...]]]:
         """What each window decodes to, and the entries that its search knew of.
 
@@ -101,6 +111,7 @@ class Biasing:
             search: decodes the windows of these numbers with these entries.
             text_of: the text of what a window decodes to.
             first_pass: the windows' texts by a quicker search, such as a CTC head's.
+            judges: that head's opinion on spellings of each window.
         """
         numbers = range(len(hotwords))
         chosen: list[tuple[Phrase, ...]] = [()] * len(hotwords)
@@ -111,7 +122,8 @@ class Biasing:
             long = [number for number in numbers if len(hotwords[number]) > self.config.hotword_candidates]
             plain = dict(zip(long, search(long, [()] * len(long)), strict=True)) if long else {}
             first_pass = [text_of(plain[number]) if number in plain else "" for number in numbers]
-        chosen = [self.choose(*known) for known in zip(hotwords, first_pass, strict=True)]
+        known = zip(hotwords, first_pass, judges or [None] * len(hotwords), strict=True)
+        chosen = [self.choose(*own) for own in known]
         rest = [number for number in numbers if chosen[number] or number not in plain]
         found = search(rest, [chosen[number] for number in rest]) if rest else []
         plain |= dict(zip(rest, found, strict=True))
@@ -155,15 +167,18 @@ class Biasing:
         """
         if not (hotwords and self.uses):
             return None
-        heard = self._heard(hotwords, text)
+        heard = self._heard(hotwords, text, judge)
         matches = corrections(text, heard, hotwords, judge) if CORRECTION in self.uses else []
         ways = tuple(way for way in self.uses if way != CORRECTION)
         return Told(text, chosen, ways, tuple(heard), tuple(matches))
 
-    def _heard(self, hotwords: HotwordList, text: str) -> list[Candidate]:
+    def _heard(self, hotwords: HotwordList, text: str, judge: Judge | None) -> list[Candidate]:
+        """The entries that a text sounds like; more, and less likely ones, where a CTC head is to judge them."""
         config = self.config
-        retriever = retriever_of(hotwords, cast("Units", config.hotword_units))
-        return retriever.candidates(text, config.hotword_candidates, config.hotword_threshold)
+        limit, threshold = config.hotword_candidates, config.hotword_threshold
+        if judge is not None:
+            limit, threshold = _MORE_JUDGED * limit, min(threshold, _LEAST_JUDGED)
+        return retriever_of(hotwords, cast("Units", config.hotword_units)).candidates(text, limit, threshold)
 
 
 def with_hotwords(result: AsrResult, windows: Sequence[Told | None]) -> AsrResult:

@@ -1,5 +1,6 @@
 """Phrases aligned with stretches of a text by the costs of their sounds: `aligned`."""
 
+import itertools
 from typing import NamedTuple
 
 import numpy as np
@@ -120,4 +121,4 @@ def _first_column(windows: Windows) -> tuple[np.ndarray, np.ndarray]:
 def _columns(lengths: np.ndarray) -> list[tuple[int, int]]:
     """For each sound of the longest phrase, how many phrases have one there, and how many have another after it."""
     having = np.searchsorted(-lengths, -np.arange(int(lengths[0]) + 1), side="left").tolist()
-    return list(zip(having[:-1], having[1:], strict=True))
+    return list(itertools.pairwise(having))

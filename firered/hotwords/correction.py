@@ -24,6 +24,8 @@ from firered.text.timed_words import is_silent
 from firered.text.units import HAN, is_character
 from firered.text.words import mark_places
 
+_EVEN = 0.5  # a candidate is as likely to have been said as not
+_NATS = 0.5  # what a nat of a CTC head counts: heads are surer than they are right
 _LETTERS_A_UNIT = 3  # a piece of a word, about as long as a Chinese character in speech
 
 Judge = Callable[[str], float | None]  # log-probability of a whole text; None where it cannot be said
@@ -34,14 +36,14 @@ class Limits:
     """What a correction needs.
 
     Attributes:
-        score: how much the entry sounds like what it replaces, 0 to 1, where a CTC head is asked.
+        score: how likely by its sound the entry was said, 0 to 1, for a CTC head to be asked.
         score_alone: the same where none is.
         margin: how much less likely the head may find the entry than a spelling that is no word, in nats for a Chinese
             character or three letters. A word of a dictionary only goes where the entry is at least as likely.
     """
 
-    score: float = 0.6
-    score_alone: float = 0.9
+    score: float = 0.02
+    score_alone: float = 0.6
     margin: float = 2.0
 
     def __post_init__(self) -> None:
@@ -183,8 +185,9 @@ class _Court:
         gain = self._gain(start, end, phrase)
         known = _is_known(stretch)
         if gain is not None:
-            worst = 0.0 if known else -self._limits.margin
-            return (Verdict.APPLIED if gain >= worst else Verdict.AUDIO), score * math.exp(min(0.0, gain))
+            worst = 0.0 if known else -self._limits.margin * max(_units(stretch), _units(phrase))
+            score = _likelier(score, _NATS * gain)
+            return (Verdict.APPLIED if gain >= worst and score >= _EVEN else Verdict.AUDIO), score
         if score < self._limits.score_alone:
             return Verdict.UNLIKE, score
         if _is_unheard(phrase):
@@ -217,7 +220,7 @@ class _Court:
         return any(start < place < end - 1 for place in self._marks)
 
     def _gain(self, start: int, end: int, phrase: str) -> float | None:
-        """How much likelier the phrase is than what stands there, in nats a unit; None where nobody knows."""
+        """How much likelier the phrase is than what stands there, in nats; None where nobody knows."""
         now = self._judge(self._text) if self._judge else None
         if self._judge is None or now is None:
             return None
@@ -225,7 +228,15 @@ class _Court:
         spellings = dict.fromkeys((phrase, phrase.lower()))
         new = [self._judge(self._text[:start] + spelling + self._text[end:]) for spelling in spellings]
         heard = [log_prob for log_prob in new if log_prob is not None]
-        return (max(heard) - now) / max(_units(self._text[start:end]), _units(phrase)) if heard else None
+        return max(heard) - now if heard else None
+
+
+def _likelier(probability: float, by: float) -> float:
+    """A probability with so many nats added to its log-odds."""
+    sure = 1e-6
+    probability = min(max(probability, sure), 1 - sure)
+    odds = math.log(probability / (1 - probability)) + by
+    return 1 / (1 + math.exp(-max(-50.0, min(odds, 50.0))))
 
 
 def _in_word(character: str) -> bool:

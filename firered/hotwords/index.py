@@ -92,7 +92,7 @@ class SoundIndex:
         found = []
         data, size = text.ids.tobytes(), text.ids.itemsize
         for start in range(len(text.ids)):
-            for known in range(1, _BEGINNING + 1):
+            for known in range(1, min(_BEGINNING, len(text.ids) - start) + 1):
                 for length in self._exact_lengths.get(data[start * size : (start + known) * size], ()):
                     if (length == known or known == _BEGINNING) and start + length <= len(text.ids):
                         for row in self._exact.get(data[start * size : (start + length) * size], ()):
@@ -100,7 +100,7 @@ class SoundIndex:
         return found
 
     def near(self, text: Sounded) -> list[Found]:
-        """Places of a text that sound much like phrases; where a long list has too many, those that seem the nearest."""
+        """Places of a text that sound much like phrases; of too many in a long list, those that seem the nearest."""
         found: list[Found] = []
         for first in range(0, max(len(text.ids) - _OVERLAP, 1), _BLOCK - _OVERLAP):
             ids = text.ids[first : first + _BLOCK]

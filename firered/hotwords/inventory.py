@@ -10,7 +10,7 @@ from importlib import resources
 
 import numpy as np
 
-_INITIALS = [""] + list("bpmfdtnlgkhjqx") + ["zh", "ch", "sh"] + list("rzcs")
+_INITIALS = ["", *"bpmfdtnlgkhjqx", "zh", "ch", "sh", *"rzcs"]
 _FINALS = [
     *("a", "o", "e", "ê", "i", "u", "v", "er", "ai", "ei", "ao", "ou", "an", "en", "ang", "eng", "ong"),
     *("ia", "ie", "iao", "iou", "ian", "in", "iang", "ing", "iong"),

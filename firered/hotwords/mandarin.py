@@ -9,6 +9,7 @@ from typing import NamedTuple
 
 _LONGEST = 6  # characters of a word of which the dictionary says how it is read
 _MOST = 3  # readings of one character
+_WITHOUT_VOWEL = frozenset({"m", "n", "ng", "hm", "hng"})  # 嗯, 呣: taken for en
 
 
 class Syllable(NamedTuple):
@@ -90,21 +91,20 @@ def split(pinyin: str) -> Syllable:
     """A syllable of pinyin, with a mark of its tone (zhōng) or a number (zhong1)."""
     from pypinyin.contrib.tone_convert import to_finals_tone3, to_initials
 
+    if _toneless(pinyin) in _WITHOUT_VOWEL:
+        return Syllable("", "en", 5)
     initial = to_initials(pinyin, strict=True)
     final = to_finals_tone3(pinyin, strict=True, neutral_tone_with_five=True)
     tone = final[-1:]
-    final = final.rstrip("12345")
-    if not final:  # syllables without a vowel: 嗯, 呣
-        final = "en"
-    return Syllable(initial, {"n": "en", "ng": "en", "m": "en"}.get(final, final), int(tone) if tone.isdigit() else 5)
+    return Syllable(initial, final.rstrip("12345"), int(tone) if tone.isdigit() else 5)
 
 
 def parse(written: str) -> Syllable | None:
-    """A syllable as a user writes it (`bei3`, `běi`, `lv4`, `lü4`, `nu:3`, `de`); None where there is no such syllable."""
+    """A syllable as a user writes it (`bei3`, `běi`, `lv4`, `lü4`, `nu:3`, `de`); None where there is none such."""
     plain = unicodedata.normalize("NFC", written.lower()).replace("u:", "ü").replace("v", "ü")
     if plain[-1:] in tuple("012345"):
         plain = plain[:-1] + plain[-1].replace("0", "").replace("5", "")
-    if any(character.isdigit() for character in plain[:-1]) or not plain.rstrip("1234").isalpha():
+    if any(character.isdigit() for character in plain[:-1]) or not _toneless(plain).isalpha():
         return None
     syllable = split(plain)
     return syllable if syllable[:2] in _known() and _toneless(plain) in _spellings() else None

@@ -64,6 +64,9 @@ class Retriever:
         hotwords: the list.
         units: what texts are compared by, see `Reader`.
 
+    Attributes:
+        unsounded: entries that nobody can say, such as `...`, in alphabetical order; they are never found by sound.
+
     Raises:
         ModuleNotFoundError: a package is missing that reads a script of the list; the extra `hotwords` brings them.
     """
@@ -76,11 +79,11 @@ class Retriever:
         self._written = WrittenIndex(chunks)
         self._reader = Reader(units, {chunk.kind for entry in chunks for chunk in entry})
         ways = [self._reader.of_entry(phrase, entry) for phrase, entry in zip(phrases, chunks, strict=True)]
-        self._number_of = np.repeat(np.array(self._numbers, np.int64), [len(way) for way in ways])  # of the index's rows
+        self._number_of = np.repeat(
+            np.array(self._numbers, np.int64), [len(way) for way in ways]
+        )  # of the index's rows
         self._index = SoundIndex([ids for way in ways for ids in way])
-        self.unsounded = tuple(
-            phrase for phrase, way, entry in zip(phrases, ways, chunks, strict=True) if not way and not entry
-        )
+        self.unsounded = tuple(phrase for phrase, way in zip(phrases, ways, strict=True) if not way)
 
     def candidates(self, text: str, limit: int = 10, threshold: float = THRESHOLD) -> list[Candidate]:
         """The entries that may have been said, the likeliest first, of equal ones the longest.
@@ -130,11 +133,10 @@ class Retriever:
         border[1:-1] = text.starts[1:] != text.starts[:-1]
         cut = 2 - border[starts].astype(int) - border[ends]
         weights = self._index.weights[rows]
-        columns = (
-            likelihood(weights, distances, cut, len(self.hotwords)),
-            self._number_of[rows], weights, distances, cut, text.starts[starts], text.ends[ends - 1],
-        )  # fmt: skip
-        return [Place(*place, False) for place in zip(*(column.tolist() for column in columns), strict=True)]
+        scores = likelihood(weights, distances, cut, len(self.hotwords), len(text.ids))
+        columns = (scores, self._number_of[rows], weights, distances, cut, text.starts[starts], text.ends[ends - 1])
+        places = zip(*(column.tolist() for column in columns), [False] * len(found), strict=True)
+        return list(map(Place._make, places))
 
 
 _retrievers: OrderedDict[tuple[HotwordList, Units], Retriever] = OrderedDict()

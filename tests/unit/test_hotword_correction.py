@@ -132,10 +132,12 @@ def test_a_word_of_a_dictionary_stays_without_a_head():
 
 def test_without_a_head_the_sound_has_to_be_nearer():
     for score, judge, verdict in (
-        (0.89, None, Verdict.UNLIKE),
-        (0.9, None, Verdict.APPLIED),
-        (0.59, judge_of(), Verdict.UNLIKE),
-        (0.6, judge_of(), Verdict.APPLIED),
+        (0.59, None, Verdict.UNLIKE),
+        (0.6, None, Verdict.APPLIED),
+        (0.01, judge_of(张伟丰=50.0), Verdict.UNLIKE),
+        (0.02, judge_of(张伟丰=50.0), Verdict.APPLIED),
+        (0.49, judge_of(), Verdict.AUDIO),
+        (0.5, judge_of(), Verdict.APPLIED),
     ):
         assert corrected("章为风说的", "张伟丰", "章为风", score, judge)[1] is verdict
 
@@ -153,7 +155,7 @@ def test_a_head_that_cannot_spell_an_entry_counts_as_none():
     def judge(text):
         return None if "丰" in text else 0.0
 
-    assert corrected("章为风说的", "张伟丰", "章为风", 0.8, judge)[1] is Verdict.UNLIKE
+    assert corrected("章为风说的", "张伟丰", "章为风", 0.5, judge)[1] is Verdict.UNLIKE
     assert corrected("章为风说的", "张伟丰", "章为风", 0.95, judge)[1] is Verdict.APPLIED
     assert corrected("章为风说的", "张伟丰", "章为风", 0.95, lambda text: None)[1] is Verdict.APPLIED
 
@@ -186,9 +188,11 @@ def test_a_correction_says_how_sure_it_is():
     hotwords = HotwordList(["张伟丰"])
     found = heard(hotwords, ("张伟丰", 0.8, (0, 3)))
     (by_audio,) = corrections("章为风", found, hotwords, judge_of(张伟丰=30.0))
-    (less,) = corrections("章为风", found, hotwords, judge_of(张伟丰=-3.0))
-    assert by_audio.score == pytest.approx(0.8)
-    assert 0 < less.score < 0.8
+    (less,) = corrections("章为风", found, hotwords, judge_of(张伟丰=-2.0))
+    (by_sound,) = corrections("章为风", heard(hotwords, ("张伟丰", 0.92, (0, 3))), hotwords)
+    assert by_sound.score == 0.92
+    assert by_audio.score > 0.99
+    assert 0.5 < less.score < 0.8
     assert (by_audio.original, by_audio.start, by_audio.end) == ("章为风", 0, 3)
 
 

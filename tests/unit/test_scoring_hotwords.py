@@ -185,6 +185,8 @@ def test_each_utterance_is_scored_by_its_own_list(monkeypatch, tmp_path):
     found = scored(monkeypatch, tmp_path, ref, hyp, tmp_path / "lists", tables=tables)
     assert (found["reference"], found["right"]) == (2, 0)  # u3 has no list
     assert (found["biased"]["errors"], found["biased"]["tokens"], found["unbiased"]["errors"]) == (2, 2, 1)
+    tables = {"utt2hotwords": {"u1": "first second"}}
+    assert scored(monkeypatch, tmp_path, ref, hyp, tmp_path / "lists", tables=tables)["reference"] == 2
     (tmp_path / "ref/utt2hotwords").unlink()
     tables = {"utt2spk": {"u1": "a", "u2": "b", "u3": "c"}, "spk2hotwords": {"a": "first", "c": "first"}}
     tables |= {"wav.scp": {"r": "r.wav"}, "segments": {"u1": "r 0 1", "u2": "r 1 2", "u3": "r 2 3"}}
@@ -219,7 +221,7 @@ def test_the_published_table_gives_what_its_lists_in_files_give(monkeypatch, tmp
 def test_topics_are_comments_of_a_list_or_the_names_of_lists(monkeypatch, tmp_path):
     ref, hyp = {"u1": "张三 去 上海", "u2": "李四 去 北京"}, {"u1": "张三 去 商海", "u2": "李四 去 北京"}
     names = write_list(
-        tmp_path / "all.txt", "陌生", "# topic: people", "张三", "李四", "# topic: places", "上海", "北京"
+        tmp_path / "all.txt", "陌生", "# topic: people", "张三", "李四", "# one more", "# topic: places", "上海", "北京"
     )
     found = scored(monkeypatch, tmp_path, ref, hyp, names)
     recalls = {name: part["recall"] for name, part in found["parts"].items()}

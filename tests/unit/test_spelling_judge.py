@@ -83,6 +83,20 @@ def test_a_dictionary_spells_what_is_spoken_and_passes_over_other_signs(aligner)
     assert spelling("c++") is None
 
 
+def test_a_text_that_differs_in_a_stretch_is_scored_as_in_full(judge_for):
+    """Around it, which is the quicker way; what is out of the question may be off."""
+    key, text = "f3-zh-00000", "医生在北京工作朋友也想去"
+    judge, plausible = judge_for(key), 0
+    said = judge(text)
+    for place in range(len(text)):
+        for new in ("", "一", "去", "有想", "LONDON"):
+            other = text[:place] + new + text[place + 1 :]
+            around, full = judge(other), judge_for(key)(other)
+            assert around == pytest.approx(full, abs=0.05) or max(around, full) < said - 15
+            plausible += around > said - 15
+    assert plausible > 5
+
+
 SAID = {
     "f3-zh-00003": ("你好谁星期三去公园", [("公园", "公远"), ("星期", "新七"), ("你好", "你号")]),
     "f3-zh-00000": (

@@ -151,15 +151,11 @@ class Script:
         return {f"{part}-{number:05d}": self.sentence(part, grammar) for number, grammar in enumerate(grammars)}
 
 
-def main(
-    out: Annotated[Path, typer.Argument(help="folder for the data directories and, in wav/, their audio")],
-    seed: Annotated[int, typer.Option(help="seed of all random numbers", min=0)] = 1,
-    nj: Annotated[int, typer.Option(help="processes side by side", min=1)] = 2,
-    scale: Annotated[float, typer.Option(help="size of all sets, against the full ones", min=0.01)] = 1.0,
-) -> None:
-    """Write the sets: train, dev, test; lid_*, vad_*, punc_*; phrases; talk_test; lm_train, lm_dev; noise."""
+def planned(seed: int, scale: float = 1.0) -> tuple[dict[str, list[Task]], dict[str, dict[str, str]]]:
+    """What is in the corpus: recordings of each set; texts of those without audio, of lm_* without punctuation."""
     script = Script(seed)
     sets: dict[str, list[Task]] = {}
+    texts: dict[str, dict[str, str]] = {}
     for part in PARTS:
         sets[part] = script.utterances(part, scaled_all(ASR[part], scale), script.sentence)
         sets[f"lid_{part}"] = script.utterances(
@@ -169,13 +165,31 @@ def main(
             phrases = dict.fromkeys(LANGUAGES, scaled(LID_PHRASES, scale))
             sets["lid_train"] += script.utterances(part, phrases, script.phrase, "phrase-")
         sets[f"vad_{part}"] = script.mixtures(part, scaled(MIXTURES[part], scale))
-        write_table(out / f"punc_{part}/text", script.texts(part, scaled(PUNC[part], scale)))
+        texts[f"punc_{part}"] = script.texts(part, scaled(PUNC[part], scale))
         if part in LM:
-            texts = script.texts(part, scaled(LM[part], scale))
-            write_table(out / f"lm_{part}/text", {key: plain_text(text) for key, text in texts.items()})
-    write_noises(out / "noise", scaled(NOISES, scale), seed)
+            sentences = script.texts(part, scaled(LM[part], scale))
+            texts[f"lm_{part}"] = {key: plain_text(text) for key, text in sentences.items()}
     sets["phrases"] = script.utterances("train", scaled_all(PHRASES, scale), script.phrase)
     sets["talk_test"] = script.talks("test", TALKS)
+    return sets, texts
+
+
+def main(
+    out: Annotated[Path, typer.Argument(help="folder for the data directories and, in wav/, their audio")],
+    seed: Annotated[int, typer.Option(help="seed of all random numbers", min=0)] = 1,
+    nj: Annotated[int, typer.Option(help="processes side by side", min=1)] = 2,
+    scale: Annotated[float, typer.Option(help="size of all sets, against the full ones", min=0.01)] = 1.0,
+) -> None:
+    """Write the sets: train, dev, test; lid_*, vad_*, punc_*; phrases; talk_test; lm_train, lm_dev; noise."""
+    sets, texts = planned(seed, scale)
+    for name, rows in texts.items():
+        write_table(out / name / "text", rows)
+    write_noises(out / "noise", scaled(NOISES, scale), seed)
+    write_sets(out, sets, nj, seed)
+
+
+def write_sets(out: Path, sets: Mapping[str, list[Task]], nj: int, seed: int) -> None:
+    """Make the recordings of each set and write its data directory, with so many processes side by side."""
     with ProcessPoolExecutor(nj, get_context("spawn"), max_tasks_per_child=1) as pool:
         made = {}
         for name, tasks in sets.items():

@@ -106,13 +106,17 @@ class Asr(WindowedRecogniser[AsrConfig, _Decoded]):
         read: Sequence[str] | None = None
         if listens and log_probs is not None:
             read = ctc_texts(log_probs, lengths, self.loaded.tokenizer.text_of)
+        judges = [None if log_probs is None else self._judge(log_probs[n, :length]) for n, length in enumerate(lengths)]
         found, chosen = self.biasing.decode(
-            hotwords, partial(self._search, encoded, lengths), lambda hypotheses: self._text(hypotheses[0]), read
+            hotwords,
+            partial(self._search, encoded, lengths),
+            lambda hypotheses: self._text(hypotheses[0]),
+            read,
+            judges,
         )
         nothing = [None] * len(batch)
         tokens = self._token_times(log_probs, lengths, found, batch) if log_probs is not None else nothing
         shown = [text if own or self.guard.on else None for text, own in zip(read or nothing, hotwords, strict=True)]
-        judges = [None if log_probs is None else self._judge(log_probs[n, :length]) for n, length in enumerate(lengths)]
         told = [
             self.biasing.told(own, phrases, self._text(hypotheses[0]), judge)
             for own, phrases, hypotheses, judge in zip(hotwords, chosen, found, judges, strict=True)

@@ -19,6 +19,7 @@ from firered.asr.guard import Guard
 from firered.asr.spelling_judge import spelling_judge
 from firered.asr.windowed import Window, WindowedRecogniser
 from firered.errors import OptionError, Outcome
+from firered.hotwords.correction import Judge
 from firered.hotwords.lists import HotwordList, Phrase
 from firered.hub.find import find_model
 from firered.models.fun_asr import ROW_FRAMES
@@ -156,16 +157,19 @@ class FunAsr(WindowedRecogniser[FunAsrConfig, _Decoded]):
         hotwords = [speech.context.hotwords for speech in batch]
         log_probs: Iterable[Tensor | None] = [None] * len(batch)
         read: list[str] | None = None
+        judges: list[Judge | None] | None = None
         if self.loaded.ctc_tokenizer is not None:
             log_probs = self.loaded.encoder.ctc_log_probs(encoded, lengths)
             if self.biasing.wanted(hotwords):
-                log_probs = list(log_probs)
-                read = [self._read(own) or "" for own in log_probs]
+                log_probs = heard = list(log_probs)
+                read = [self._read(own) or "" for own in heard]
+                judges = [self._judge(own) for own in heard]
         found, chosen = self.biasing.decode(
             hotwords,
             partial(self._in_their_languages, batch, encoded, lengths),
             lambda hypotheses: self.loaded.tokenizer.decode(hypotheses[0].tokens),
             read,
+            judges,
         )
         return [self._decoded(*parts) for parts in zip(batch, found, chosen, log_probs, strict=True)]
 
@@ -175,10 +179,7 @@ class FunAsr(WindowedRecogniser[FunAsrConfig, _Decoded]):
         """One window's outcome; `log_probs` (L, V) are those of the CTC head."""
         loaded = self.loaded
         answer = speech.context.prefix + loaded.tokenizer.decode(hypotheses[0].tokens)
-        judge = None
-        if loaded.ctc_tokenizer is not None and log_probs is not None:
-            judge = spelling_judge(log_probs, loaded.ctc_tokenizer.encode, loaded.config.blank)
-        told = self.biasing.told(speech.context.hotwords, chosen, clean(answer), judge)
+        told = self.biasing.told(speech.context.hotwords, chosen, clean(answer), self._judge(log_probs))
         if loaded.ctc_tokenizer is None or log_probs is None:
             return _Decoded(hypotheses, answer, told=told)
         read = self._read(log_probs)
@@ -187,6 +188,12 @@ class FunAsr(WindowedRecogniser[FunAsrConfig, _Decoded]):
         timed = timed_tokens(log_probs, loaded.ctc_tokenizer.encode(clean(answer)), loaded.config.blank)
         words = words_of(clean(answer), timed, loaded.ctc_tokenizer, speech.duration_s)
         return _Decoded(hypotheses, answer, read, token_times(timed, loaded.ctc_tokenizer), words, told=told)
+
+    def _judge(self, log_probs: Tensor | None) -> Judge | None:
+        """How well a text fits what the CTC head heard in a window."""
+        if log_probs is None or self.loaded.ctc_tokenizer is None:
+            return None
+        return spelling_judge(log_probs, self.loaded.ctc_tokenizer.encode, self.loaded.config.blank)
 
     def _read(self, log_probs: Tensor | None) -> str | None:
         """What the CTC head reads."""

@@ -1,0 +1,202 @@
+"""RESULTS.md of what the scoring stage has measured, and its pictures: recall and harm by the size of the list."""
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any
+
+import matplotlib
+import typer
+
+from firered.data.datadir import write_lines
+from firered.errors import DataError
+from firered.version import __version__
+
+matplotlib.use("Agg")
+from matplotlib import pyplot
+
+SYSTEMS = {"aed": "AED of egs/mini", "llm": "Speech-LLM of egs/mini", "whisper": "Whisper"}
+WAYS = {"none": "without a list", "prompt": "prompt", "graph": "graph", "correction": "correction", "auto": "all"}
+_COLOURS = {"prompt": "#3b8a3e", "graph": "#1f6fb4", "correction": "#c8521b", "auto": "#444444"}
+
+
+@dataclass(frozen=True)
+class Run:
+    """What one decoding was scored with: the recogniser, the way it used the list, the kind of list and its size."""
+
+    system: str
+    way: str
+    kind: str
+    size: int
+    score: dict[str, Any]
+
+    @property
+    def recall(self) -> float:
+        """Share of the targets' occurrences that are right, in percent."""
+        return float(self.score["metrics"]["hotword recall%"]["value"])
+
+    @property
+    def precision(self) -> float | None:
+        """Share of the targets in the texts that are right, in percent; None where there are none."""
+        value = self.score["metrics"]["hotword precision%"]["value"]
+        return None if value is None else float(value)
+
+    @property
+    def unbiased(self) -> float:
+        """Error rate of what is in no target."""
+        return float(self.score["hotwords"]["unbiased"]["rate"])
+
+    @property
+    def biased(self) -> float:
+        """Error rate of the targets' tokens."""
+        return float(self.score["hotwords"]["biased"]["rate"])
+
+    @property
+    def error_rate(self) -> float:
+        """Error rate of all tokens."""
+        return float(next(iter(self.score["metrics"].values()))["value"])
+
+    @property
+    def rtf(self) -> float:
+        """Processing time over the audio's length."""
+        return float(self.score["speed"]["rtf"])
+
+
+def read_runs(scores: Path) -> list[Run]:
+    """All runs under SCORES/system/set/way/list, by system, way, kind of list and size.
+
+    Raises:
+        DataError: there are none.
+    """
+    runs = []
+    for path in scores.glob("*/*/*/*/score.json"):
+        *_, system, _, way, name, _ = path.parts
+        kind, _, size = name.partition("-")
+        score = json.loads(path.read_text(encoding="utf-8"))
+        runs.append(Run(system, way, kind, int(size or 0), score))
+    if not runs:
+        raise DataError(f"{scores}: no scores; stage 6 makes them")
+    order = list(WAYS)
+    return sorted(runs, key=lambda run: (list(SYSTEMS).index(run.system), order.index(run.way), run.kind, run.size))
+
+
+def results(runs: list[Run], targets: int) -> Iterator[str]:
+    """Lines of the page."""
+    speech = [run for run in runs if "echoes" not in run.score]
+    yield "# Results of egs/mini_hotwords"
+    yield ""
+    yield f"Written by `run.sh` (firered {__version__}) from the scores it measured, on synthetic speech: {targets}"
+    yield "names and terms that training never saw, in voices it never heard. Recall and precision are of their"
+    yield "occurrences, U is the error rate of all other words, B that of theirs. The first row of each table is the"
+    yield "same model and audio without any list."
+    for system, title in SYSTEMS.items():
+        own = [run for run in speech if run.system == system and run.kind in ("none", "with")]
+        if own:
+            yield from _ways(title, own)
+    yield from _harm([run for run in speech if run.kind in ("none", "without")])
+    yield from _sounds([run for run in runs if "echoes" in run.score])
+
+
+def _ways(title: str, runs: list[Run]) -> Iterator[str]:
+    none = [run for run in runs if run.kind == "none"]
+    yield from ("", f"## {title}: {runs[0].score['utterances']} utterances", "")
+    yield "| List | Entries | Recall % | Precision % | Error rate % | U % | U against none | B % | Real-time factor |"
+    yield "|---|---|---|---|---|---|---|---|---|"
+    for run in [*none, *(run for run in runs if run.kind != "none")]:
+        precision = "-" if run.precision is None else f"{run.precision:.1f}"
+        change = f"{run.unbiased - none[0].unbiased:+.2f}" if none and run.kind != "none" else ""
+        rates = f"{run.error_rate:.2f} | {run.unbiased:.2f} | {change} | {run.biased:.2f} | {run.rtf:.4f}"
+        yield f"| {WAYS[run.way]} | {run.size or '-'} | {run.recall:.1f} | {precision} | {rates} |"
+    if any(run.kind == "with" for run in runs):
+        missing = [way for way in WAYS if way not in ("none", *(run.way for run in runs))]
+        if missing:
+            yield from ("", f"Not run, because the model has no such way, or not asked for: {', '.join(missing)}.")
+
+
+def _harm(runs: list[Run]) -> Iterator[str]:
+    for system, title in SYSTEMS.items():
+        own = [run for run in runs if run.system == system]
+        none = [run for run in own if run.kind == "none"]
+        if none and len(own) > 1:
+            yield from ("", f"## {title}: lists of which nothing is said, in all ways", "")
+            yield from ("| Entries | Error rate % | against none |", "|---|---|---|")
+            for run in sorted(own, key=lambda run: run.size):
+                yield f"| {run.size} | {run.error_rate:.2f} | {run.error_rate - none[0].error_rate:+.2f} |"
+
+
+def _sounds(runs: list[Run]) -> Iterator[str]:
+    if not runs:
+        return
+    yield from ("", "## Silence, noise, music, singing, and clips of 0.2 to 0.5 s", "")
+    yield from ("| Recogniser | Entries | Recordings | with text | with a word of the list |", "|---|---|---|---|---|")
+    for run in runs:
+        counts = f"{run.score['recordings']} | {run.score['with_text']} | {len(run.score['echoes'])}"
+        yield f"| {SYSTEMS[run.system]} | {run.size or '-'} | {counts} |"
+    yield ""
+    yield "The rows without a list are of the words of the longest list, that come by chance."
+
+
+def draw(runs: list[Run], out: Path) -> None:
+    """Draw recall.png and harm.png into a folder, of what there is."""
+    speech = [run for run in runs if "echoes" not in run.score]
+    _draw_recall([run for run in speech if run.kind in ("none", "with")], out / "recall.png")
+    _draw_harm([run for run in speech if run.kind in ("none", "without")], out / "harm.png")
+
+
+def _draw_recall(runs: list[Run], path: Path) -> None:
+    systems = [system for system in SYSTEMS if any(run.system == system and run.kind == "with" for run in runs)]
+    if not systems:
+        return
+    figure, axes = pyplot.subplots(
+        1, len(systems), figsize=(4.5 * len(systems), 3.6), sharey=True, squeeze=False, layout="constrained"
+    )
+    for system, each in zip(systems, axes[0], strict=True):
+        own = [run for run in runs if run.system == system]
+        for way, colour in _COLOURS.items():
+            points = [(run.size, run.recall) for run in own if run.way == way and run.kind == "with"]
+            if points:
+                each.plot(*zip(*points, strict=True), "o-", color=colour, label=WAYS[way])
+        for run in own:
+            if run.kind == "none":
+                each.axhline(run.recall, color="#999999", linestyle=":", label=WAYS["none"])
+        each.set(xscale="log", ylim=(-3, 103), xlabel="entries of the list", title=SYSTEMS[system])
+        each.legend(fontsize=8, frameon=False)
+    axes[0][0].set_ylabel("recall of unseen names (%)")
+    figure.savefig(path, dpi=110)
+    pyplot.close(figure)
+
+
+def _draw_harm(runs: list[Run], path: Path) -> None:
+    if not any(run.kind == "without" for run in runs):
+        return
+    figure, axes = pyplot.subplots(figsize=(5.5, 3.6), layout="constrained")
+    for system, title in SYSTEMS.items():
+        own = sorted((run for run in runs if run.system == system), key=lambda run: run.size)
+        if len(own) > 1 and own[0].kind == "none":
+            harm = [run.error_rate - own[0].error_rate for run in own]
+            axes.plot([run.size for run in own], harm, "o-", label=title)
+    axes.axhline(0, color="#999999", linestyle=":")
+    axes.set(xlabel="entries of a list of which nothing is said", ylabel="error rate against none (%)")
+    axes.set_xscale("symlog", linthresh=100)
+    axes.legend(fontsize=8, frameon=False)
+    figure.savefig(path, dpi=110)
+    pyplot.close(figure)
+
+
+def main(
+    scores: Annotated[Path, typer.Argument(help="folder of the scores")],
+    lists: Annotated[Path, typer.Argument(help="folder of the lists")],
+    out: Annotated[Path, typer.Argument(help="page to write; recall.png and harm.png go beside it")],
+) -> None:
+    """Write the page and draw its pictures."""
+    runs = read_runs(scores)
+    lines = (lists / "targets.txt").read_text(encoding="utf-8").splitlines()
+    draw(runs, out.parent)
+    pictures = [f"![{name}]({name}.png)" for name in ("recall", "harm") if (out.parent / f"{name}.png").exists()]
+    page = [*results(runs, sum(not line.startswith("#") for line in lines))]
+    write_lines(out, [*page, *(line for picture in pictures for line in ("", picture))])
+
+
+if __name__ == "__main__":
+    typer.run(main)
