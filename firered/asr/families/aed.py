@@ -120,7 +120,7 @@ class Asr(WindowedRecogniser[AsrConfig, _Decoded]):
         )
         nothing = [None] * len(batch)
         tokens = self._token_times(log_probs, lengths, found, batch) if log_probs is not None else nothing
-        shown = read if read is not None and self.guard.on else nothing
+        shown = [text if own or self.guard.on else None for text, own in zip(read or nothing, hotwords, strict=True)]
         told = [
             self.biasing.told(own, phrases, self._text(hypotheses[0]), window)
             for own, phrases, hypotheses, window in zip(hotwords, chosen, found, heard, strict=True)
