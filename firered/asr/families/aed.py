@@ -116,13 +116,14 @@ class Asr(WindowedRecogniser[AsrConfig, _Decoded]):
         )
         nothing = [None] * len(batch)
         tokens = self._token_times(log_probs, lengths, found, batch) if log_probs is not None else nothing
-        shown = [text if own or self.guard.on else None for text, own in zip(read or nothing, hotwords, strict=True)]
+        texts = read if read is not None else nothing
+        shown = texts if self.guard.on else nothing
         told = [
             self.biasing.told(own, phrases, self._text(hypotheses[0]), judge)
             for own, phrases, hypotheses, judge in zip(hotwords, chosen, found, judges, strict=True)
         ]
-        windows = zip(found, tokens, shown, told, strict=True)
-        return [_Decoded(hypotheses, times, text, told=own) for hypotheses, times, text, own in windows]
+        windows = zip(found, tokens, shown, told, texts, strict=True)
+        return [_Decoded(best, times, text, told=own, read=heard) for best, times, text, own, heard in windows]
 
     def _judge(self, log_probs: Tensor) -> Judge:
         """How well a text fits what the CTC head heard in a window, (T, V)."""
