@@ -31,7 +31,7 @@ from scipy.optimize import minimize
 
 from firered.hotwords import mandarin
 from firered.hotwords.inventory import IDS, SUBSTITUTION
-from firered.hotwords.likelihood import NUMBERS, features
+from firered.hotwords.likelihood import FITTED, NUMBERS, features
 from firered.hotwords.lists import HotwordList
 from firered.hotwords.reading import read_list
 from firered.hotwords.retrieval import THRESHOLD, Retriever
@@ -220,7 +220,7 @@ def measure(words: Words, entries: int, count: int, units: str, threshold: float
 
 
 def samples(words: Words, count: int, units: str) -> tuple[np.ndarray, np.ndarray, list[tuple[bool, bool]]]:
-    """What is found in misheard texts with lists of all lengths: features (N, 7), whether it was said."""
+    """What is found in misheard texts with lists of all lengths: features (N, 5), whether it was said."""
     rows, labels = [], []
     as_written: list[tuple[bool, bool]] = []
     for entries in (10, 30, 100, 300, 1000, 3000, 10_000, 30_000, 100_000):
@@ -254,6 +254,8 @@ def fit(words: Words, count: int, units: str) -> None:
             share - labels
         ) + 0.02 * numbers
 
+    near = known[:, 2] >= -FITTED
+    known, labels = known[near], labels[near]
     numbers = minimize(loss, np.zeros(known.shape[1]), jac=True, method="L-BFGS-B").x
     print("numbers:", ", ".join(f"{number:.2f}" for number in numbers))
     for single in (True, False):

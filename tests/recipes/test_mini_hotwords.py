@@ -21,10 +21,10 @@ import echoes  # noqa: E402
 import hotword_results  # noqa: E402
 import synth  # noqa: E402
 from make_corpus import Script, planned  # noqa: E402
-from make_lists import FEW, SIZES, Others, common_characters, read_targets, sound, spans  # noqa: E402
+from make_lists import FEW, SIZES, Others, common_characters, sound, spans  # noqa: E402
 from make_lists import main as write_the_lists  # noqa: E402
 from make_set import VOICES, spoken  # noqa: E402
-from names import TARGETS, Names, Target, compact, training_texts  # noqa: E402
+from names import TARGETS, Names, Target, compact, read_targets, training_texts  # noqa: E402
 
 
 @pytest.fixture(scope="module")
@@ -206,6 +206,8 @@ class TestResults:
             "utterances": 380,
         }
         write_lines(folder / "score.json", [json.dumps(score)])
+        counts = ["Snowford\tplace\t-\t5\t4\t4", "新生医院\tplace\t-\t5\t5\t5", "小明 Parker\tperson\t-\t4\t1\t1"]
+        write_lines(folder / "hotwords.tsv", ["phrase\ttopics\tr1\treference\thypothesis\tright", *counts])
 
     def test_the_first_row_is_without_a_list_and_others_are_compared_with_it(self, tmp_path):
         self.score(tmp_path / "scores/aed/test/auto/with-100", 91.5, 8.0, 9.5)
@@ -214,12 +216,14 @@ class TestResults:
         self.score(tmp_path / "scores/aed/test/auto/without-1000", 0.0, 29.9, 9.3)
         sounds = {"recordings": 125, "with_text": 40, "list": "x", "echoes": {"noise-001": ["Snowford"]}}
         write_lines(tmp_path / "scores/aed/sounds/auto/few-50/score.json", [json.dumps(sounds)])
-        write_lines(tmp_path / "lists/targets.txt", ["# topic: place", "Snowford", "Redpark hotel"])
-        hotword_results.main(tmp_path / "scores", tmp_path / "lists", tmp_path / "RESULTS.md")
+        write_lines(tmp_path / "targets.tsv", ["Snowford\ten\tplace", "新生医院\tzh\tplace", "小明 Parker\tcs\tperson"])
+        write_lines(tmp_path / "lists/with/100.txt", ["新生医院", "a", "b", "Snowford", "小明 Parker", "c"])
+        hotword_results.main(tmp_path / "scores", tmp_path, tmp_path / "lists", tmp_path / "RESULTS.md")
         page = (tmp_path / "RESULTS.md").read_text(encoding="utf-8").splitlines()
         rows = [line for line in page if line.startswith("| ")]
         assert rows[1] == "| without a list | - | 0.0 | - | 29.70 | 9.30 |  | 80.00 | 0.0100 |"
         assert "| all | 100 | 91.5 | - | 8.00 | 9.50 | +0.20 | 80.00 | 0.0100 |" in rows
+        assert "| 100 | 100.0 | 80.0 | 25.0 | 100.0 | 80.0 | 25.0 |" in rows
         assert "| 1000 | 29.90 | +0.20 |" in rows
         assert "| AED of egs/mini | 50 | 125 | 40 | 1 |" in rows
         assert any("no such way, or not asked for: prompt, correction" in line for line in page)
