@@ -120,13 +120,14 @@ class Asr(WindowedRecogniser[AsrConfig, _Decoded]):
         )
         nothing = [None] * len(batch)
         tokens = self._token_times(log_probs, lengths, found, batch) if log_probs is not None else nothing
-        shown = [text if own or self.guard.on else None for text, own in zip(read or nothing, hotwords, strict=True)]
+        texts = read if read is not None else nothing
+        shown = texts if self.guard.on else nothing
         told = [
             self.biasing.told(own, phrases, self._text(hypotheses[0]), window)
             for own, phrases, hypotheses, window in zip(hotwords, chosen, found, heard, strict=True)
         ]
-        windows = zip(found, tokens, shown, told, strict=True)
-        return [_Decoded(hypotheses, times, text, told=own) for hypotheses, times, text, own in windows]
+        windows = zip(found, tokens, shown, told, texts, strict=True)
+        return [_Decoded(best, times, text, told=own, read=heard) for best, times, text, own, heard in windows]
 
     @torch.inference_mode()
     def _encode(self, batch: list[Speech], layer: int | None, adapter: bool) -> list[Tensor]:
