@@ -310,6 +310,9 @@ class Recorder:
     def check(self, context):
         pass
 
+    def unwritable(self, hotwords):
+        return {}
+
     def recognise(self, utterances):
         self.contexts += [utterance.context for utterance in utterances]
         return [AsrResult(utterance.key, "好", 0.5, utterance.duration_s, ["好"], [0.5]) for utterance in utterances]
