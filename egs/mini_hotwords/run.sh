@@ -71,7 +71,12 @@ own() { # own <script> <words...>: of this recipe, which has those of egs/mini a
   PYTHONPATH=$TOP/egs/mini/local${PYTHONPATH:+:$PYTHONPATH} python "$here/local/$1" "${@:2}"
 }
 
-# decode <system> <set> <way> <list>: into exp/decode/<system>/<set>/<way>/<list, with - for />
+# Of files: their contents, whatever their names and times.
+sum_of() { find -L "$@" -type f -print0 | sort -z | xargs -0 cat | cksum; }
+code=$(sum_of "$TOP/firered" -name '*.py')
+
+# decode <system> <set> <way> <list>: into exp/decode/<system>/<set>/<way>/<list, with - for />; not once more where
+# neither command, code, model, data nor list have changed
 decode() {
   local name=$4 hotwords=()
   if [ "$4" != none ]; then
@@ -79,9 +84,15 @@ decode() {
     hotwords=(--hotwords "lists/$4.txt" --hotword-use "$3")
   fi
   name=$1/$2/$3/${name//\//-}
-  mkdir -p "exp/log/decode/$1/$2/$3" "exp/decode/$1/$2/$3"
-  task "decode/$name" firered-asr --num-threads 1 --model "${model[$1]}" "${hotwords[@]}" "${more[@]}" \
-    "data/$2" "exp/decode/$name"
+  local command=(firered-asr --num-threads 1 --model "${model[$1]}" "${hotwords[@]}" "${more[@]}" "data/$2")
+  local files=("${model[$1]}" "data/$2") made="exp/done/$name"
+  if [ "$4" != none ]; then files+=("lists/$4.txt"); fi
+  local state
+  state="${command[*]} $code $(sum_of "${files[@]}")"
+  if [ "$(cat "$made" 2>/dev/null)" = "$state" ]; then return; fi
+  mkdir -p "exp/log/decode/$1/$2/$3" "exp/decode/$1/$2/$3" "exp/done/$1/$2/$3"
+  task "decode/$name" "${command[@]}" "exp/decode/$name"
+  echo "$state" >"$made"
 }
 
 if in_stage 0 "test set -> data"; then
@@ -133,6 +144,6 @@ if in_stage 6 "scores -> exp/score"; then
 fi
 
 if in_stage 7 "RESULTS.md, recall.png, harm.png"; then
-  own hotword_results.py exp/score lists RESULTS.md
+  own hotword_results.py exp/score data lists RESULTS.md
   cat RESULTS.md
 fi

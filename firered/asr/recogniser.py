@@ -64,6 +64,10 @@ class Recogniser(Encoder, Protocol):
     def unwritable(self, hotwords: HotwordList) -> Mapping[str, str]:
         """The entries of a list that its search cannot write, and the characters that it has no tokens for."""
 
+    @property
+    def takes_history(self) -> bool:
+        """Whether it makes use of what was said before an utterance."""
+
     def check(self, context: Context) -> None:
         """Raise OptionError where the model cannot do what a context asks for, such as a language it does not know."""
 

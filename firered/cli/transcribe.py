@@ -25,7 +25,6 @@ from firered.output.config import SubtitleConfig
 from firered.punc.config import PuncConfig
 from firered.runs.config import RunConfig
 from firered.runtime.config import ComputeConfig, ContextConfig
-from firered.runtime.context import Context
 from firered.system.config import SystemConfig
 from firered.vad.config import MvadConfig, VadConfig
 
@@ -89,7 +88,7 @@ def transcribe_command(
     families = _passed_on() if len(devices) > 1 else []
     options = {"vad": vad, "mvad": mvad, "lid": lid, "asr": asr, "punc": punc}
     build = functools.partial(
-        _build, places, system, options, context.context(), compute.num_threads or _threads(len(devices)), families
+        _build, places, system, options, context, compute.num_threads or _threads(len(devices)), families
     )
     routes = [find(path)[0] for path in system.routes().values()]
     groups = system, *options.values(), context, subtitles, audio
@@ -117,7 +116,7 @@ def _build(
     places: dict[str, Path],
     system: SystemConfig,
     options: dict[str, Any],
-    context: Context,
+    context: ContextConfig,
     threads: int,
     families: Sequence[Family],
     device: str,
@@ -128,7 +127,8 @@ def _build(
     for family in families:
         register(family)
     use_threads(ComputeConfig(num_threads=threads))
-    return System.from_pretrained(places, system, device=device, context=context, **options)
+    known, carry = context.context(), context.context_carry
+    return System.from_pretrained(places, system, device=device, context=known, context_carry=carry, **options)
 
 
 def _passed_on() -> list[Family]:

@@ -1,10 +1,10 @@
 """Lists of words and phrases that are likely to come: `Phrase`, `HotwordList`."""
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Phrase:
     """An entry of a list.
 
@@ -32,7 +32,7 @@ class HotwordList:
             phrase = Phrase(given) if isinstance(given, str) else given
             text = " ".join(phrase.text.split())
             if text:
-                entries.setdefault(text, Phrase(text, phrase.weight, phrase.said))
+                entries.setdefault(text, phrase if text == phrase.text else replace(phrase, text=text))
         self._phrases = tuple(entries.values())
         self._hash = hash(self._phrases)
 

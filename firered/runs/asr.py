@@ -5,6 +5,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from firered.asr.carried import carries
 from firered.asr.config import RecogniserConfig
 from firered.asr.recogniser import Recogniser
 from firered.audio.config import AudioConfig
@@ -15,6 +16,7 @@ from firered.output.published import milliseconds, published
 from firered.results import AsrResult, Word
 from firered.runs.config import RunConfig
 from firered.runs.hotwords import lists_of, write_hotwords
+from firered.runs.in_turns import InTurns
 from firered.runs.inputs import Inputs, channel_name, resolve
 from firered.runs.over_utterances import ModelRun
 from firered.runtime.config import ContextConfig
@@ -77,7 +79,10 @@ def run_asr(
         else:
             (out / "ctm").unlink(missing_ok=True)  # of an earlier run
 
-    return run.over(inputs, out, asr.recognise, write)
+    if not carries(asr, default.context_carry):
+        return run.over(inputs, out, asr.recognise, write)
+    turns = InTurns(asr, inputs.utterances, default.context_carry)
+    return run.over(inputs, out, turns, write, turns.before, turns.begin, turns.batches(seconds))
 
 
 def write_asr(out: Path, results: Mapping[str, AsrResult], config: RecogniserConfig) -> None:

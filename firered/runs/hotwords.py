@@ -9,7 +9,7 @@ from pathlib import Path
 from firered.asr.hotword_config import WAYS
 from firered.data.datadir import write_lines
 from firered.data.hotwords import COLUMNS, TABLES, list_path, report_lines
-from firered.errors import DataError
+from firered.errors import DataError, FireRedError
 from firered.hotwords.lists import HotwordList, Phrase
 from firered.hotwords.reading import read_list
 from firered.results import AsrResult
@@ -27,7 +27,8 @@ def lists_of(inputs: Inputs) -> dict[str, HotwordList]:
     data = inputs.data
     if data is None:
         return {}
-    read = cache(lambda names: _read(data.path, names))
+    same: dict[Phrase, Phrase] = {}  # thousands of lists often have the same words
+    read = cache(lambda names: _read(data.path, names, same))
     tables = {name: data.table(name) or {} for name in TABLES}
     found: dict[str, HotwordList] = {}
     for utterance in inputs.utterances:
@@ -36,19 +37,19 @@ def lists_of(inputs: Inputs) -> dict[str, HotwordList]:
         if name is not None:
             try:
                 found[utterance.id] = read(tables[name][ids[name]])
-            except DataError as error:
+            except FireRedError as error:
                 raise DataError(f"{data.path / name}: {ids[name]}: {error}") from error
     return found
 
 
-def _read(directory: Path, names: str) -> HotwordList:
-    """The entries of the lists of these names."""
+def _read(directory: Path, names: str, same: dict[Phrase, Phrase]) -> HotwordList:
+    """The entries of the lists of these names, equal ones as one object."""
     phrases: list[Phrase] = []
     for name in names.split():
         path = list_path(directory, name)
         if not path.is_file():
             raise DataError(f"there is no list {path}")
-        phrases += read_list(path)
+        phrases += (same.setdefault(phrase, phrase) for phrase in read_list(path))
     return HotwordList(phrases)
 
 

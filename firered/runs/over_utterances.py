@@ -61,6 +61,8 @@ class ModelRun(Generic[R]):
         process: Callable[[list[Speech]], Sequence[Outcome[R]]],
         write: Callable[[Mapping[str, R]], None],
         also: Callable[[str], str] = lambda _: "",
+        begin: Callable[[dict[str, R]], None] = lambda _: None,
+        batches: Sequence[Sequence[Utterance]] | None = None,
     ) -> int:
         """Exit status; `out` gets the tables of the inputs, what `write` makes of the results by id, and settings.
 
@@ -70,6 +72,8 @@ class ModelRun(Generic[R]):
             process: outcomes of a batch.
             write: writes what is particular to the command.
             also: what else an utterance's result depends on, beside its audio and its context.
+            begin: is given the results of an earlier run, to leave out what is not to be taken over.
+            batches: of all utterances, in the order in which they are processed; None: by length.
 
         Raises:
             FireRedError: `out` cannot be written.
@@ -87,7 +91,8 @@ class ModelRun(Generic[R]):
 
         with Run(out, identity, self.config, "utterances", self.kind.from_dict) as run:
             run.take(inputs, given)
-            run_utterances(inputs.utterances, loader, run, self.batch_seconds, process)
+            begin(run.results)
+            run_utterances(inputs.utterances, loader, run, self.batch_seconds, process, batches=batches)
             ids = [utterance.id for utterance in inputs.utterances]
             results = {key: run.results[key] for key in ids if key in run.results}
             inputs.write_tables(results, out)
@@ -183,6 +188,7 @@ def run_utterances(
     process: Process[Out],
     store: Callable[[Out], R] = _as_it_is,
     mark: Callable[[], int] = lambda: 0,
+    batches: Sequence[Sequence[Utterance]] | None = None,
 ) -> None:
     """Pass every utterance that no earlier run has done to `process`, and note each result or failure.
 
@@ -196,8 +202,10 @@ def run_utterances(
         process: outcomes of a batch, in its order.
         store: the result that is noted of an outcome, which is written to the run's archive here if there is one.
         mark: how long the run's archive is after that.
+        batches: of all utterances; None: those of `plan`.
     """
-    batches = plan([(utterance, utterance.duration_s) for utterance in utterances], batch_seconds)
+    if batches is None:
+        batches = plan([(utterance, utterance.duration_s) for utterance in utterances], batch_seconds)
     left = [batch for batch in batches if any(utterance.id not in run.results for utterance in batch)]
     for loaded in _ahead(lambda batch: [(utterance.id, load(utterance)) for utterance in batch], left):
         for key, outcome in loaded:

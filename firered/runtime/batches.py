@@ -2,7 +2,8 @@
 
 import logging
 import math
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections import Counter
+from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
 from typing import TypeVar
 
 import torch
@@ -23,6 +24,23 @@ def plan(lengths: Sequence[tuple[In, float]], cap: float) -> list[list[In]]:
     unknown = [[item] for item, length in lengths if math.isnan(length)]
     known = sorted((pair for pair in lengths if not math.isnan(pair[1])), key=lambda pair: -pair[1])
     return padded_batches(known, cap) + unknown
+
+
+def plan_in_turns(items: Sequence[tuple[In, float, Hashable]], cap: float) -> list[list[In]]:
+    """Batches like `plan`'s in which each item comes later than those before it of its group.
+
+    Args:
+        items: each with its length and its group.
+        cap: of a batch, padded.
+    """
+    turns: list[list[tuple[In, float]]] = []
+    done: Counter[Hashable] = Counter()
+    for item, length, group in items:
+        if done[group] == len(turns):
+            turns.append([])
+        turns[done[group]].append((item, length))
+        done[group] += 1
+    return [batch for turn in turns for batch in plan(turn, cap)]
 
 
 def padded_batches(lengths: Iterable[tuple[In, float]], cap: float) -> list[list[In]]:

@@ -3,10 +3,11 @@
 import re
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from firered.errors import OptionError
 from firered.hotwords.lists import HotwordList
+from firered.hotwords.reading import Form, read_list
 from firered.options import Options, option
 from firered.runtime.context import Context
 
@@ -48,27 +49,32 @@ class ContextConfig(Options):
     )
     prompt: str = option("", "text for the language model's prompt; for models that take one")
     hotword: tuple[str, ...] = option((), "word or phrase that is likely to come; may be given several times")
-    hotwords: str | None = option(None, "file of such words and phrases, one a line", model="")
+    hotwords: str | None = option(
+        None, "file of such words, one a line, then, behind tabs, its weight and how it is said, if wanted", model=""
+    )
+    hotwords_format: str = option(
+        "tabs",
+        "of that file; paraformer: a weight behind a space, as in FunASR's lists for Paraformer",
+        choices=("tabs", "paraformer"),
+    )
+
+    context_carry: int = option(
+        0,
+        "sentences before a segment, of the same recording, that the model is told of, if it takes such: segments are "
+        "then recognised one after the other",
+        low=0,
+    )
 
     def context(self) -> Context:
         """The same for models.
 
         Raises:
-            OptionError: the file of hotwords cannot be read.
+            OptionError: the file of hotwords cannot be read, or lines of it are wrong.
         """
-        hotwords = [*self.hotword, *(_lines(Path(self.hotwords)) if self.hotwords else ())]
+        form = cast("Form", self.hotwords_format)
+        listed = read_list(Path(self.hotwords), form) if self.hotwords else ()
         return Context(
-            hotwords=HotwordList(hotwords),
+            hotwords=HotwordList([*self.hotword, *listed]),
             language=self.language,
             prompt=self.prompt,
         )
-
-
-def _lines(path: Path) -> list[str]:
-    try:
-        return path.read_text(encoding="utf-8-sig").splitlines()
-    except OSError as error:
-        raise OptionError(f"hotwords: {path}: {error.strerror}") from error
-    except UnicodeDecodeError as error:
-        line = path.read_bytes()[: error.start].count(b"\n") + 1
-        raise OptionError(f"hotwords: {path}:{line}: not UTF-8") from error

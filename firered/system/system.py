@@ -6,6 +6,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import cast
 
+from firered.asr.carried import carries
 from firered.asr.config import RecogniserConfig
 from firered.asr.families import AED, FAMILIES, Family, find, named
 from firered.asr.recogniser import Recogniser
@@ -26,7 +27,7 @@ from firered.runtime.context import Context
 from firered.runtime.entry import as_firered
 from firered.system.assemble import Segment, transcript
 from firered.system.config import SystemConfig
-from firered.system.stretches import Memo, Stretch, results
+from firered.system.stretches import Memo, Stretch, results, texts, told
 from firered.vad.config import MvadConfig, VadConfig
 from firered.vad.detect import Mvad, Vad
 
@@ -121,8 +122,17 @@ class System:
         'AudioError'
     """
 
-    def __init__(self, modules: Modules, config: SystemConfig | None = None, context: Context | None = None) -> None:
+    def __init__(
+        self,
+        modules: Modules,
+        config: SystemConfig | None = None,
+        context: Context | None = None,
+        context_carry: int = 0,
+    ) -> None:
         self.modules, self.config, self.context = modules, config or SystemConfig(), context or Context()
+        self.context_carry = context_carry
+        if modules.asr is not None:
+            carries(modules.asr, context_carry)  # says where they are of no use
 
     @classmethod
     def from_pretrained(
@@ -137,6 +147,7 @@ class System:
         asr: RecogniserConfig | None = None,
         punc: PuncConfig | None = None,
         context: Context | None = None,
+        context_carry: int = 0,
     ) -> "System":
         """The system of released models.
 
@@ -152,6 +163,8 @@ class System:
                 pauses. Routes to models of that family have them as well.
             punc: of punctuation.
             context: what the recogniser is given with every segment.
+            context_carry: sentences before a segment, of its recording and by the same recogniser, that it is told of
+                if it takes such; segments of a recording are then recognised one after the other.
 
         Raises:
             ModelError: a model that is needed is missing or incomplete; the message names how to get it.
@@ -168,7 +181,7 @@ class System:
             punc=Punc.from_pretrained(places[PUNC], punc, device) if PUNC in places else None,
             routes={code: _route(path, family, asr, places, device) for code, path in config.routes().items()},
         )
-        return cls(modules, config, context)
+        return cls(modules, config, context, context_carry)
 
     def __call__(self, audio: AudioLike, uttid: str = "") -> Transcript:
         """The transcript of one recording, in any form.
@@ -266,12 +279,8 @@ class System:
             for segment, outcome in zip(segments, languages, strict=True):
                 segment.lid = outcome
         for name, recogniser, own in self._routed(segments):
-            seconds = recogniser.config.batch_seconds
-            routed = [_told(stretches[number], segments[number].lid, recogniser) for number in own]
-            texts: list[Outcome[AsrResult]] = results(
-                f"asr {name}", recogniser.recognise, seconds, routed, memo, recogniser.front_end
-            )
-            for number, text in zip(own, texts, strict=True):
+            routed = [told(stretches[number], segments[number].lid, recogniser) for number in own]
+            for number, text in zip(own, texts(name, recogniser, routed, memo, self.context_carry), strict=True):
                 segments[number].asr = text
                 if recogniser.punctuates and isinstance(text, AsrResult) and self.config.punc:
                     segments[number].punc = sentences_by_own_marks(text.uttid, text.text, text.words or ())
@@ -311,18 +320,6 @@ class System:
         ]
         for segment, outcome in zip([*timed, *plain], outcomes, strict=True):
             segment.punc = outcome
-
-
-def _told(stretch: Stretch, lid: Outcome[LidResult] | None, recogniser: Recogniser) -> Stretch:
-    """The segment with its language in its context, where one was identified, none given, and the model can be told."""
-    if not isinstance(lid, LidResult) or stretch.own.context.language:
-        return stretch
-    context = replace(stretch.own.context, language=lid.lang)
-    try:
-        recogniser.check(context)
-    except OptionError:
-        return stretch
-    return replace(stretch, own=replace(stretch.own, context=context))
 
 
 def _voiced_s(recording: Outcome[_Recording]) -> float:

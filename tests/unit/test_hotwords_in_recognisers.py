@@ -1,4 +1,4 @@
-"""Hotwords in the bundled recognisers: what they change, what they leave, and that no utterance hears another's list."""
+"""Hotwords in the bundled recognisers: what they change and leave; no utterance hears another's list."""
 
 from dataclasses import replace
 

@@ -185,6 +185,8 @@ def test_each_utterance_is_scored_by_its_own_list(monkeypatch, tmp_path):
     found = scored(monkeypatch, tmp_path, ref, hyp, tmp_path / "lists", tables=tables)
     assert (found["reference"], found["right"]) == (2, 0)  # u3 has no list
     assert (found["biased"]["errors"], found["biased"]["tokens"], found["unbiased"]["errors"]) == (2, 2, 1)
+    tables = {"utt2hotwords": {"u1": "first second"}}
+    assert scored(monkeypatch, tmp_path, ref, hyp, tmp_path / "lists", tables=tables)["reference"] == 2
     (tmp_path / "ref/utt2hotwords").unlink()
     tables = {"utt2spk": {"u1": "a", "u2": "b", "u3": "c"}, "spk2hotwords": {"a": "first", "c": "first"}}
     tables |= {"wav.scp": {"r": "r.wav"}, "segments": {"u1": "r 0 1", "u2": "r 1 2", "u3": "r 2 3"}}

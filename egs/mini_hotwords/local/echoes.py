@@ -26,7 +26,7 @@ def main(
     size = found.name.rpartition("-")[2]
     path = max(lists.glob("*.txt"), key=lambda path: int(path.stem)) if size == "none" else lists / f"{size}.txt"
     entries = path.read_text(encoding="utf-8").splitlines()
-    texts = read_table(found / "text")
+    texts = read_table(found / "text", empty_value_ok=True)
     words = echoes(texts, entries)
     score = {"recordings": len(texts), "with_text": sum(map(bool, texts.values())), "list": str(path), "echoes": words}
     write_lines(out / "score.json", [json.dumps(score, ensure_ascii=False, indent=2)])

@@ -1,5 +1,6 @@
 """RESULTS.md of what the scoring stage has measured, and its pictures: recall and harm by the size of the list."""
 
+import csv
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -8,6 +9,7 @@ from typing import Annotated, Any
 
 import matplotlib
 import typer
+from names import Target, read_targets
 
 from firered.data.datadir import write_lines
 from firered.errors import DataError
@@ -23,13 +25,21 @@ _COLOURS = {"prompt": "#3b8a3e", "graph": "#1f6fb4", "correction": "#c8521b", "a
 
 @dataclass(frozen=True)
 class Run:
-    """What one decoding was scored with: the recogniser, the way it used the list, the kind of list and its size."""
+    """A decoding that was scored: the recogniser, how it used the list, the kind of list, its size, and the report."""
 
     system: str
     way: str
     kind: str
     size: int
     score: dict[str, Any]
+    folder: Path
+
+    @property
+    def phrases(self) -> dict[str, tuple[int, int]]:
+        """How often each target is said, and how often it is right."""
+        with (self.folder / "hotwords.tsv").open(encoding="utf-8", newline="") as file:
+            rows = csv.DictReader(file, delimiter="\t", quoting=csv.QUOTE_NONE)
+            return {row["phrase"]: (int(row["reference"]), int(row["right"])) for row in rows}
 
     @property
     def recall(self) -> float:
@@ -74,19 +84,25 @@ def read_runs(scores: Path) -> list[Run]:
         *_, system, _, way, name, _ = path.parts
         kind, _, size = name.partition("-")
         score = json.loads(path.read_text(encoding="utf-8"))
-        runs.append(Run(system, way, kind, int(size or 0), score))
+        runs.append(Run(system, way, kind, int(size or 0), score, path.parent))
     if not runs:
         raise DataError(f"{scores}: no scores; stage 6 makes them")
     order = list(WAYS)
     return sorted(runs, key=lambda run: (list(SYSTEMS).index(run.system), order.index(run.way), run.kind, run.size))
 
 
-def results(runs: list[Run], targets: int) -> Iterator[str]:
-    """Lines of the page."""
+def results(runs: list[Run], targets: list[Target], lists: Path) -> Iterator[str]:
+    """Lines of the page.
+
+    Args:
+        runs: what was scored.
+        targets: the names and terms.
+        lists: folder of the lists.
+    """
     speech = [run for run in runs if "echoes" not in run.score]
     yield "# Results of egs/mini_hotwords"
     yield ""
-    yield f"Written by `run.sh` (firered {__version__}) from the scores it measured, on synthetic speech: {targets}"
+    yield f"Written by `run.sh` (firered {__version__}) from the scores measured, on synthetic speech: {len(targets)}"
     yield "names and terms that training never saw, in voices it never heard. Recall and precision are of their"
     yield "occurrences, U is the error rate of all other words, B that of theirs. The first row of each table is the"
     yield "same model and audio without any list."
@@ -94,6 +110,7 @@ def results(runs: list[Run], targets: int) -> Iterator[str]:
         own = [run for run in speech if run.system == system and run.kind in ("none", "with")]
         if own:
             yield from _ways(title, own)
+            yield from _parts([run for run in own if run.way == "auto"], targets, lists)
     yield from _harm([run for run in speech if run.kind in ("none", "without")])
     yield from _sounds([run for run in runs if "echoes" in run.score])
 
@@ -112,6 +129,31 @@ def _ways(title: str, runs: list[Run]) -> Iterator[str]:
         missing = [way for way in WAYS if way not in ("none", *(run.way for run in runs))]
         if missing:
             yield from ("", f"Not run, because the model has no such way, or not asked for: {', '.join(missing)}.")
+
+
+def _parts(runs: list[Run], targets: list[Target], lists: Path) -> Iterator[str]:
+    """Recall by the targets' language and by their place in the list, of all ways together."""
+    if not runs:
+        return
+    yield from (
+        "",
+        "Recall of all ways together, in percent, of targets by language and by their place in the list:",
+        "",
+    )
+    yield "| Entries | Mandarin | English | both | first third | second | last |"
+    yield "|---|---|---|---|---|---|---|"
+    for run in runs:
+        entries = (lists / f"with/{run.size}.txt").read_text(encoding="utf-8").splitlines()
+        third = {text: 3 * number // len(entries) for number, text in enumerate(entries)}
+        parts = [[one.text for one in targets if one.grammar == grammar] for grammar in ("zh", "en", "cs")]
+        parts += [[one.text for one in targets if third[one.text] == number] for number in range(3)]
+        yield f"| {run.size} | " + " | ".join(_recall(run.phrases, part) for part in parts) + " |"
+
+
+def _recall(counts: dict[str, tuple[int, int]], phrases: list[str]) -> str:
+    said = sum(counts.get(phrase, (0, 0))[0] for phrase in phrases)
+    right = sum(counts.get(phrase, (0, 0))[1] for phrase in phrases)
+    return f"{100 * right / said:.1f}" if said else "-"
 
 
 def _harm(runs: list[Run]) -> Iterator[str]:
@@ -186,15 +228,15 @@ def _draw_harm(runs: list[Run], path: Path) -> None:
 
 def main(
     scores: Annotated[Path, typer.Argument(help="folder of the scores")],
+    data: Annotated[Path, typer.Argument(help="folder of the test set")],
     lists: Annotated[Path, typer.Argument(help="folder of the lists")],
     out: Annotated[Path, typer.Argument(help="page to write; recall.png and harm.png go beside it")],
 ) -> None:
     """Write the page and draw its pictures."""
     runs = read_runs(scores)
-    lines = (lists / "targets.txt").read_text(encoding="utf-8").splitlines()
     draw(runs, out.parent)
     pictures = [f"![{name}]({name}.png)" for name in ("recall", "harm") if (out.parent / f"{name}.png").exists()]
-    page = [*results(runs, sum(not line.startswith("#") for line in lines))]
+    page = results(runs, read_targets(data / "targets.tsv"), lists)
     write_lines(out, [*page, *(line for picture in pictures for line in ("", picture))])
 
 

@@ -13,7 +13,7 @@ from typing import Annotated
 
 import typer
 from grammar import Grammar
-from names import GRAMMARS, TARGETS, Names, Target, compact
+from names import GRAMMARS, TARGETS, Names, Target, compact, read_targets
 from pypinyin import Style, lazy_pinyin
 
 from firered.data.datadir import DataDir, write_lines
@@ -91,11 +91,6 @@ class Others:
         if own in self._said or any(own in target or target in own for target in self._targets):
             return False
         return sound(own) not in self._sounds
-
-
-def read_targets(path: Path) -> list[Target]:
-    """The targets that make_set.py wrote."""
-    return [Target(*line.split("\t")) for line in path.read_text(encoding="utf-8").splitlines()]
 
 
 def main(

@@ -43,6 +43,11 @@ def training_texts() -> set[str]:
     return {compact(text) for texts_of in (said, read) for text in texts_of}
 
 
+def read_targets(path: Path) -> list[Target]:
+    """The targets that make_set.py wrote."""
+    return [Target(*line.split("\t")) for line in path.read_text(encoding="utf-8").splitlines()]
+
+
 class Names:
     """Draws names and terms, and sentences for them.
 

@@ -9,13 +9,13 @@ from typing import NamedTuple
 
 from firered.data.datadir import DataDir
 from firered.data.files import visible
+from firered.data.hotwords import TABLES
 from firered.data.lines import bytes_of, read_lines
 from firered.errors import DataError
 from firered.hotwords.lists import HotwordList
 from firered.hotwords.reading import read_list
 
 _TOPIC = "topic:"
-_TABLES = ("utt2hotwords", "spk2hotwords", "reco2hotwords")
 _COLUMNS = 4  # of the lists of Le et al.: id, text, words of the utterance, all words
 
 
@@ -123,26 +123,26 @@ def read_lists(path: Path, data: DataDir, keys: Iterable[str]) -> UtteranceLists
             if name not in files:
                 raise DataError(f"{data.path}: the hotwords of {key} are {name!r}, but there is no {path / name}.txt")
     if not given:
-        raise DataError(f"{data.path}: none of its tables {', '.join(_TABLES)} has an utterance of the references")
+        raise DataError(f"{data.path}: none of its tables {', '.join(TABLES)} has an utterance of the references")
     return UtteranceLists(path, files, given)
 
 
 def _given(data: DataDir, keys: set[str]) -> dict[str, Given] | None:
     """The list of each utterance by the first table that has it; None where there is no table."""
-    utterances, speakers, recordings = (data.table(name) for name in _TABLES)
+    utterances, speakers, recordings = (data.table(name) for name in TABLES)
     if utterances is None and speakers is None and recordings is None:
         return None
     speaker_of, segments = data.utt2spk or {}, data.segments or {}
     given: dict[str, Given] = {}
     for key in keys:
         recording = segments[key].recording if key in segments else key
-        name = (
+        names = (
             (utterances or {}).get(key)
             or (speakers or {}).get(speaker_of.get(key, ""))
             or (recordings or {}).get(recording)
         )
-        if name:
-            given[key] = Given((name,))
+        if names:
+            given[key] = Given(tuple(names.split()))
     return given
 
 
