@@ -198,7 +198,7 @@ class FunAsrConfig(RecogniserConfig):
     itn: bool = option(
         True, "numbers and marks as usual in writing; --no-itn: as spoken, without punctuation (the model's own doing)"
     )
-    hotwords_in_prompt: bool = option(True, "put the hotwords into the prompt, all of them, as published")
+    hotwords_in_prompt: bool = option(True, "put hotwords into the prompt: all of a short list, as published")
     max_length: int = option(512, "tokens of a window at most; of short ones fewer: 32, and 40 a second", low=1)
     split_truncated: bool = option(True, "decode a window whose text ends at that limit again, in two halves")
     beam_size: int = option(1, "hypotheses kept an utterance; 1 is greedy, as published", low=1)

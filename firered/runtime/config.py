@@ -69,7 +69,7 @@ class ContextConfig(Options):
         """The same for models.
 
         Raises:
-            OptionError: the file of hotwords cannot be read, or lines of it are wrong.
+            DataError: the file of hotwords cannot be read, or lines of it are wrong.
         """
         form = cast("Form", self.hotwords_format)
         listed = read_list(Path(self.hotwords), form) if self.hotwords else ()
