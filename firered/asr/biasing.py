@@ -6,9 +6,12 @@ from dataclasses import dataclass, replace
 from functools import cached_property, lru_cache
 from typing import TypeVar, cast
 
+from torch import Tensor
+
 from firered.asr.corrected import corrected_by
 from firered.asr.hotword_config import HotwordConfig
-from firered.hotwords.correction import Judge, corrections, decisions
+from firered.asr.listening import Head, Listening
+from firered.hotwords.correction import Limits, corrections, decisions
 from firered.hotwords.lists import HotwordList, Phrase
 from firered.hotwords.occurrences import occurrences
 from firered.hotwords.retrieval import Candidate, Units, retriever_of
@@ -26,6 +29,8 @@ Found = TypeVar("Found")
 _GRAPHS = 256  # that are kept: segments of a recording often have the same few
 
 _MORE_JUDGED, _LEAST_JUDGED = 3, 0.02  # candidates that a CTC head is asked about: times as many, and how likely
+
+_NATS = 1.0  # of hotword_score for a correction
 
 GRAPH, PROMPT, CORRECTION = "graph", "prompt", "correction"
 
@@ -56,14 +61,22 @@ class Biasing:
         config: its options.
         tokens: gives the text of each of its tokens (see `Vocabulary`), where its search takes a graph.
         prompts: whether its model takes hotwords in the prompt.
+        head: the tokens of its CTC head, if it has one.
     """
 
     def __init__(
-        self, config: HotwordConfig, tokens: Callable[[], Sequence[str | bytes | None]] | None, *, prompts: bool = False
+        self,
+        config: HotwordConfig,
+        tokens: Callable[[], Sequence[str | bytes | None]] | None,
+        *,
+        prompts: bool = False,
+        head: Head | None = None,
     ) -> None:
         able = {GRAPH: tokens is not None, PROMPT: prompts, CORRECTION: True}
-        self.config, self._tokens = config, tokens
+        self.config, self._tokens, self._head = config, tokens, head
+        self._spotter = lru_cache(maxsize=_GRAPHS)(head.spotter) if head else None
         self.uses = tuple(way for way, can in able.items() if can and way in config.ways)
+        self._limits = Limits(bonus=_NATS * config.hotword_score)
         self._graph = lru_cache(maxsize=_GRAPHS)(self._new_graph)
 
     def wanted(self, hotwords: Sequence[HotwordList]) -> bool:
@@ -75,19 +88,23 @@ class Biasing:
         """Whether the search or its prompt is to know of hotwords."""
         return GRAPH in self.uses or PROMPT in self.uses
 
-    def choose(self, hotwords: HotwordList, first_pass: str, judge: Judge | None = None) -> tuple[Phrase, ...]:
+    def listening(self, log_probs: Tensor | None) -> Listening | None:
+        """One window through the CTC head, by its log-softmax (T, V); None where there is none."""
+        return None if self._head is None or log_probs is None else Listening(self._head, log_probs)
+
+    def choose(self, hotwords: HotwordList, first_pass: str, heard: Listening | None = None) -> tuple[Phrase, ...]:
         """The entries that a window is decoded with: all of a short list, of a long one those its first pass suggests.
 
         Args:
             hotwords: the utterance's list.
             first_pass: what the window's text is without it.
-            judge: log-probability of a spelling by the sound itself, where a CTC head gives it.
+            heard: the window through a CTC head.
         """
-        config = self.config
+        config, judge = self.config, None if heard is None else heard.judge
         if len(hotwords) <= config.hotword_candidates:
             return tuple(hotwords)
         likely: dict[Phrase, float] = {}
-        for decision in decisions(first_pass, self._heard(hotwords, first_pass, judge), hotwords, judge):
+        for decision in decisions(first_pass, self._heard(hotwords, first_pass, heard), hotwords, judge, self._limits):
             phrase = decision.candidate.phrase
             likely[phrase] = max(likely.get(phrase, 0.0), decision.match.score)
         best = sorted(likely, key=lambda phrase: -likely[phrase])[: config.hotword_candidates]
@@ -99,7 +116,7 @@ class Biasing:
         search: Callable[[Sequence[int], list[tuple[Phrase, ...]]], list[Found]],
         text_of: Callable[[Found], str],
         first_pass: Sequence[str] | None = None,
-        judges: Sequence[Judge | None] | None = None,
+        heard: Sequence[Listening | None] | None = None,
     ) -> tuple[list[Found], list[tuple[Phrase, ...]]]:
         """What each window decodes to, and the entries that its search knew of.
 
@@ -111,7 +128,7 @@ class Biasing:
             search: decodes the windows of these numbers with these entries.
             text_of: the text of what a window decodes to.
             first_pass: the windows' texts by a quicker search, such as a CTC head's.
-            judges: that head's opinion on spellings of each window.
+            heard: the windows through that head.
         """
         numbers = range(len(hotwords))
         chosen: list[tuple[Phrase, ...]] = [()] * len(hotwords)
@@ -122,7 +139,7 @@ class Biasing:
             long = [number for number in numbers if len(hotwords[number]) > self.config.hotword_candidates]
             plain = dict(zip(long, search(long, [()] * len(long)), strict=True)) if long else {}
             first_pass = [text_of(plain[number]) if number in plain else "" for number in numbers]
-        known = zip(hotwords, first_pass, judges or [None] * len(hotwords), strict=True)
+        known = zip(hotwords, first_pass, heard or [None] * len(hotwords), strict=True)
         chosen = [self.choose(*own) for own in known]
         rest = [number for number in numbers if chosen[number] or number not in plain]
         found = search(rest, [chosen[number] for number in rest]) if rest else []
@@ -155,7 +172,7 @@ class Biasing:
         return Hotwords(ContextGraph(spelt, self.config.hotword_depth), self._vocabulary)
 
     def told(
-        self, hotwords: HotwordList, chosen: tuple[Phrase, ...], text: str, judge: Judge | None = None
+        self, hotwords: HotwordList, chosen: tuple[Phrase, ...], text: str, heard: Listening | None = None
     ) -> Told | None:
         """What a window's text shows of the list; None where there is no list.
 
@@ -163,22 +180,26 @@ class Biasing:
             hotwords: the utterance's list.
             chosen: what its search knew of.
             text: what it decodes to.
-            judge: log-probability of a spelling by the sound itself, where a CTC head gives it.
+            heard: the window through a CTC head.
         """
         if not (hotwords and self.uses):
             return None
-        heard = self._heard(hotwords, text, judge)
-        matches = corrections(text, heard, hotwords, judge) if CORRECTION in self.uses else []
+        found = self._heard(hotwords, text, heard)
+        judge = None if heard is None else heard.judge
+        matches = corrections(text, found, hotwords, judge, self._limits) if CORRECTION in self.uses else []
         ways = tuple(way for way in self.uses if way != CORRECTION)
-        return Told(text, chosen, ways, tuple(heard), tuple(matches))
+        return Told(text, chosen, ways, tuple(found), tuple(matches))
 
-    def _heard(self, hotwords: HotwordList, text: str, judge: Judge | None) -> list[Candidate]:
-        """The entries that a text sounds like; more, and less likely ones, where a CTC head is to judge them."""
+    def _heard(self, hotwords: HotwordList, text: str, heard: Listening | None) -> list[Candidate]:
+        """The entries that a text sounds like, and those that a CTC head may have heard, which is to judge them all."""
         config = self.config
         limit, threshold = config.hotword_candidates, config.hotword_threshold
-        if judge is not None:
+        if heard is not None:
             limit, threshold = _MORE_JUDGED * limit, min(threshold, _LEAST_JUDGED)
-        return retriever_of(hotwords, cast("Units", config.hotword_units)).candidates(text, limit, threshold)
+        found = retriever_of(hotwords, cast("Units", config.hotword_units)).candidates(text, limit, threshold)
+        if heard is None or self._spotter is None:
+            return found
+        return found + heard.candidates(self._spotter(hotwords), hotwords, text, config.hotword_candidates)
 
 
 def with_hotwords(result: AsrResult, windows: Sequence[Told | None]) -> AsrResult:

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from rapidfuzz.distance import Levenshtein
+from rapidfuzz.fuzz import partial_ratio_alignment
 
 from firered.asr.config import GuardConfig
 from firered.hotwords.chunks import chunks_of, written
@@ -14,7 +15,7 @@ from firered.runtime.speech import Speech
 from firered.text.width import spoken_length
 
 KIND = "prompt_echo"
-_MOST = 0.5  # of a text has to be of the context, where anything was said at all
+_MOST = 0.5  # of a text at least has to be of the context, where anything was said at all
 _RUN = 4  # words or characters in a row of a running text, which are not so by chance
 _SHOWN = 60  # characters of a text in a reason
 _QUIET = 16.0, 4.6  # filterbank and plain samples, in 95% of the frames: noise, and about speech, of -70 dBFS
@@ -29,11 +30,13 @@ class Echo:
         text: as it was recognised.
         share: of its words, or characters where it is Chinese, that stand there.
         sources: where they do, in words.
+        entries: of the list that are in it.
     """
 
     text: str
     share: float
     sources: tuple[str, ...]
+    entries: tuple[str, ...] = ()
 
     @classmethod
     def of(cls, text: str, context: Context, retriever: Retriever | None = None, fixed: str = "") -> "Echo | None":
@@ -62,12 +65,15 @@ class Echo:
                 sources.append(name)
                 for place in places:
                     covered[place] = True
-        return cls(text, sum(covered) / len(covered), tuple(sources)) if sources else None
+        if not sources or retriever is None:
+            return cls(text, sum(covered) / len(covered), tuple(sources)) if sources else None
+        named = tuple(retriever.hotwords[number].text for number in sorted(entries))
+        return cls(text, sum(covered) / len(covered), tuple(sources), named)
 
     @property
     def mostly(self) -> bool:
-        """Whether most of the text is of the context."""
-        return self.share > _MOST
+        """Whether half of the text or more is of the context."""
+        return self.share >= _MOST
 
     def reason(self, evidence: str) -> str:
         """The reason to doubt the text, as it stands among the flags."""
@@ -106,7 +112,8 @@ def is_quiet(speech: Speech) -> bool:
 def unsupported(echo: Echo, known: Support, config: GuardConfig) -> str | None:
     """Why a text is an echo; None: nothing speaks against it.
 
-    Where nothing is heard, nothing of the context may be in the text. Else most of the text has to be of the context.
+    Where nothing is heard, nothing of the context may be in the text. Else most of the text has to be of the context,
+    or nothing that the CTC head reads to sound like any of its hotwords.
     """
     if known.quiet:
         return "the sound is silent"
@@ -115,6 +122,9 @@ def unsupported(echo: Echo, known: Support, config: GuardConfig) -> str | None:
     if known.ctc_text is not None and not chunks_of(known.ctc_text):
         return "the CTC head reads nothing"
     if not echo.mostly:
+        read, most = known.ctc_text, config.guard_ctc_distance
+        if read and echo.entries and all(far(entry, read, most) for entry in echo.entries):
+            return f"the CTC head reads nothing like them: {read[:_SHOWN]}"
         return None
     rate = spoken_length("".join(echo.text.split())) / max(known.duration_s, 1e-3)
     if rate > config.guard_chars_per_second:
@@ -134,8 +144,16 @@ def unlike(echo: Echo, plain: str, config: GuardConfig) -> str | None:
 
 
 def far(text: str, other: str, most: float) -> bool:
-    """Whether more than such a share of two texts' sounds differs."""
+    """Whether more than such a share of a text's sounds is not in another, or in a stretch of a longer one.
+
+    What one has in Chinese characters and the other in letters cannot be compared but by its length.
+    """
     one, two = (_sounds(own) for own in (text, other))
+    scripts = [{chunk.kind for chunk in chunks_of(own)} & {"han", "latin"} for own in (text, other)]
+    if all(scripts) and not scripts[0] & scripts[1]:
+        return len(two) < (1 - most) * len(one)
+    if one and len(two) > len(one) and (found := partial_ratio_alignment(one, two)):
+        two = two[found.dest_start : found.dest_end]
     return Levenshtein.distance(one, two) > most * max(len(one), len(two))
 
 

@@ -28,7 +28,7 @@ class _Suspect:
     utterance: int
     part: int
     speech: Speech
-    result: AsrResult
+    read: str | None  # by a CTC head
     echo: Echo
 
 
@@ -64,7 +64,7 @@ class EchoCheck(Generic[Decoded]):
         ratios = self._guard.speech_ratios([suspect.speech for suspect in suspects])
         doubted = []
         for suspect, ratio in zip(suspects, ratios, strict=True):
-            read = suspect.result.ctc_text
+            read = suspect.read
             why = unsupported(
                 suspect.echo, Support(suspect.speech.duration_s, is_quiet(suspect.speech), ratio, read), config
             )
@@ -99,9 +99,10 @@ class EchoCheck(Generic[Decoded]):
                 retriever = retriever_of(context.hotwords, self._units) if told is not None else None
                 used = {name: getattr(context, name) for name in ("prompt", "history") if name in result.context_used}
                 text = with_hotwords(result, [told]).text
+                read = result.ctc_text if told is None or result.ctc_text is not None else outcome.read
                 echo = Echo.of(text, Context(**used), retriever, self._fixed)
                 if echo is not None:
-                    yield _Suspect(number, place, speech, result, echo)
+                    yield _Suspect(number, place, speech, read, echo)
 
 
 def _without_context(speech: Speech) -> Speech:

@@ -25,6 +25,8 @@ _CHUNK = re.compile(
     rf"|(?P<other>[{_SINGLE}]|(?:(?![{_SINGLE}{_LATIN}]|{HAN.pattern})(?:[^\W0-9_]|[{_INDIC}]))+)"
 )
 
+_IDEOGRAPHS = re.compile("[\u4e00-\u9fff]+")
+
 
 class Chunk(NamedTuple):
     """What is said as one, in full width as in half, and the characters of the text that it stands for."""
@@ -37,6 +39,8 @@ class Chunk(NamedTuple):
 
 def chunks_of(text: str) -> list[Chunk]:
     """A text's chunks; what is not said, such as spaces and punctuation, belongs to none."""
+    if _IDEOGRAPHS.fullmatch(text):  # as most entries of long lists are
+        return [Chunk("han", character, place, place + 1) for place, character in enumerate(text)]
     plain, places = _plain(text)
     found = []
     for match in _CHUNK.finditer(plain):
@@ -50,7 +54,7 @@ def chunks_of(text: str) -> list[Chunk]:
 
 def written(chunk: Chunk) -> str:
     """A chunk as it is compared with others: in lower case, one kind of apostrophe."""
-    return chunk.text.lower().replace("’", "'")
+    return chunk.text if chunk.kind == "han" else chunk.text.lower().replace("’", "'")
 
 
 def _plain(text: str) -> tuple[str, list[tuple[int, int]]]:

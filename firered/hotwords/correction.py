@@ -40,11 +40,14 @@ class Limits:
         score_alone: the same where none is.
         margin: how much less likely the head may find the entry than a spelling that is no word, in nats for a Chinese
             character or three letters. A word of a dictionary only goes where the entry is at least as likely.
+        bonus: what is added to the head's opinion of an entry, in nats for each of its characters or three letters,
+            times its weight: names are less likely to the head than they are to whoever made the list.
     """
 
     score: float = 0.02
     score_alone: float = 0.6
     margin: float = 2.0
+    bonus: float = 0.0
 
     def __post_init__(self) -> None:
         for name in ("score", "score_alone"):
@@ -183,6 +186,8 @@ class _Court:
         if score < self._limits.score:
             return Verdict.UNLIKE, score
         gain = self._gain(start, end, phrase)
+        if gain is not None:
+            gain += self._limits.bonus * candidate.phrase.weight * _units(phrase)
         known = _is_known(stretch)
         if gain is not None:
             worst = 0.0 if known else -self._limits.margin * max(_units(stretch), _units(phrase))

@@ -18,9 +18,9 @@ from firered.hotwords.inventory import CLASSES, WEIGHTS
 from firered.hotwords.sounds import Sounded
 
 _BLOCK, _OVERLAP = 160, 48  # sounds of a text that are searched at once, and how many of them again with the next
-_MOST_POSTINGS = 120_000  # read for a block; the pairs that most phrases have are left out first
+_MOST_POSTINGS = 80_000  # read for a block; the pairs that most phrases have are left out first
 _SHARE = 0.34  # of a phrase's pairs that have to be in the text
-_MOST_COUNTED, _MOST_ALIGNED = 1500, 160  # phrases after the first step, places after the second
+_MOST_COUNTED, _MOST_ALIGNED = 1000, 160  # phrases after the first step, places after the second
 _STEP = 4  # diagonals that are counted together; places overlap by as many
 _LARGEST = 0.7  # distance of what is given
 _BEGINNING = 4  # sounds by which those of equal beginning are sought
@@ -140,7 +140,7 @@ class SoundIndex:
         numbers = np.zeros(len(self), np.int16)
         numbers[rows] = np.arange(1, len(rows) + 1)
         numbers = numbers[owners]
-        kept = np.flatnonzero(numbers)
+        kept = np.flatnonzero(numbers != 0)
         ends = np.cumsum(sizes)
         key = np.searchsorted(ends, kept, side="right")
         posting = kept + (begins - (ends - sizes))[key]

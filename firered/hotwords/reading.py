@@ -17,6 +17,7 @@ log = logging.getLogger(__name__)
 Form: TypeAlias = Literal["tabs", "paraformer"]
 
 _PARAFORMER_WEIGHT = 20.0  # what FunASR gives a hotword without a weight: 1 here
+_CONTROL = re.compile(r"[\x00-\x08\x0a-\x1f]")
 _MOST_SHOWN = 10  # bad lines of a file
 _SPACED_NUMBER = re.compile(r"(?P<text>.*\S) +(?P<number>[0-9]+(?:\.[0-9]+)?)")
 
@@ -89,7 +90,7 @@ def _lines(path: Path, bad: _BadLines) -> Iterator[tuple[int, str]]:
 
 def _parsed(line: str, form: Form) -> Phrase:
     """The entry of a line; a ValueError says what is wrong with it."""
-    if any(ord(character) < 32 and character != "\t" for character in line):
+    if _CONTROL.search(line):
         raise ValueError("holds control characters; is this a text file?")
     text, *fields = (field.strip() for field in line.split("\t"))
     if form == "paraformer" and not fields and (found := _SPACED_NUMBER.fullmatch(text)):

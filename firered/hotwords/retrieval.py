@@ -8,12 +8,12 @@ import numpy as np
 
 from firered.hotwords.chunks import chunks_of
 from firered.hotwords.index import SoundIndex
-from firered.hotwords.likelihood import OF_WRITTEN, likelihood
+from firered.hotwords.likelihood import likelihood, of_written
 from firered.hotwords.lists import HotwordList, Phrase
 from firered.hotwords.sounds import Reader, Sounded, Units
 from firered.hotwords.writing import WrittenIndex
 
-THRESHOLD = 0.3
+THRESHOLD = 0.2
 _KEPT_LISTS, _KEPT_ENTRIES = 256, 400_000  # of the cache
 
 
@@ -39,7 +39,7 @@ class Place(NamedTuple):
 
     Attributes:
         score, number, start, end: see `Candidate`.
-        weight: of the entry as it was said here: about its syllables.
+        weight: of the entry as it was said here: about its syllables; if it is written there, the characters.
         distance: of the alignment, as a share of the weight.
         cut: how many of its ends are within a word of the text.
         written: whether the text has it as it is written.
@@ -116,7 +116,7 @@ class Retriever:
         if not chunks or not len(self.hotwords):
             return []
         places = [
-            Place(OF_WRITTEN, self._numbers[entry], 0.0, 0.0, 0, start, end, True)
+            Place(of_written(end - start), self._numbers[entry], end - start, 0.0, 0, start, end, True)
             for entry, start, end in self._written.places(chunks)
         ]
         for sounded in self._reader.of_text(text, chunks):

@@ -18,7 +18,6 @@ _USES = ("history", "hotwords", "language", "prompt")
 @dataclass(frozen=True)
 class Heard(Window):
     text: str
-    read: str | None = None
 
 
 class Parrot(WindowedRecogniser[RecogniserConfig, Heard]):
@@ -66,7 +65,7 @@ class Parrot(WindowedRecogniser[RecogniserConfig, Heard]):
             text = self._echoes(speech)
         chosen = tuple(context.hotwords) if PROMPT in self.biasing.uses else ()
         read = None if self._read is None else self._read.get(speech.key, "")
-        return Heard(text, read, told=self.biasing.told(context.hotwords, chosen, text))
+        return Heard(text, read=read, told=self.biasing.told(context.hotwords, chosen, text))
 
     def _join(self, speech: Speech, parts: list[tuple[Speech, Heard]]) -> AsrResult:
         text = " ".join(heard.text for _, heard in parts if heard.text)

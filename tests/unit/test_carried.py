@@ -50,7 +50,7 @@ class Teller(Parrot):
             self.told[speech.key] = speech.context.history
         heard = super()._heard(speech)
         if speech.context.history and speech.key in self._stops:
-            return type(heard)(self._stops[speech.key], heard.read)
+            return type(heard)(self._stops[speech.key], read=heard.read)
         return heard
 
 

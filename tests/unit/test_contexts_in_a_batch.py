@@ -86,7 +86,7 @@ def test_results_say_whether_what_was_said_before_was_used(recogniser):
 
 @pytest.mark.parametrize("recogniser", ["fun-asr", "fun-asr of transformers"], indirect=True)
 def test_what_was_said_before_is_a_line_of_fun_asrs_context_block(recogniser):
-    """Of the published training prompts, before all else; where it stands in the form of transformers, a template says."""
+    """Of the published training prompts, before all else; in the form of transformers a template has the rest."""
     both = "".join(recogniser.loaded.prompt(Context(hotwords=["a"], prompt="看。", history="我们走。"), itn=True))
     alone = "".join(recogniser.loaded.prompt(Context(history="我们走。"), itn=True))
     assert "历史转写结果：我们走。\n看。\n" in both

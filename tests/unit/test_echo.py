@@ -80,7 +80,9 @@ WHOLE, PART = "Kubernetes, 阿尔山, Grafana", "今天我们去阿尔山"
         (PART, {"quiet": True}, "the sound is silent"),
         (PART, {"speech_ratio": 0.01}, "the voice detector finds speech in 1.0% of the sound"),
         (PART, {"ctc_text": " "}, "the CTC head reads nothing"),
-        (PART, {"ctc_text": "你好"}, None),  # little of it is of the list
+        (PART, {"ctc_text": "今天我们去"}, "the CTC head reads nothing like them: 今天我们去"),
+        (PART, {"ctc_text": "今天我们去阿尔三"}, None),  # little of it is of the list
+        (PART, {"ctc_text": "we go to our sun today"}, None),  # which may be that, in other letters
         (PART, {"duration_s": 0.1}, None),  # the guard's own reason
         (WHOLE, {"speech_ratio": 0.9, "ctc_text": "cooper netties 阿二山 gra fauna"}, None),
         (WHOLE, {"ctc_text": "嗯"}, "the CTC head reads something else: 嗯"),
@@ -98,6 +100,18 @@ def test_what_is_heard_without_the_context_decides_where_nothing_else_is_known()
     assert unlike(echo("Kubernetes"), "cooper netties", CONFIG) is None
     assert unlike(echo("阿尔山"), "二三", CONFIG) is None
     assert not far("。", "", 0.7)
+
+
+def test_a_text_that_others_hear_among_more_was_said():
+    """Such as one that its recogniser has ended early."""
+    assert not far("我们去阿尔山", "今天天气非常好我们去阿二山明天下午大家再一起开会", 0.3)
+    assert far("我们去阿尔山", "今天天气非常好明天下午大家再一起开会", 0.7)
+    assert far("今天天气非常好我们去阿尔山明天再说", "我们去", 0.7)  # but not the other way round
+
+
+def test_other_scripts_are_compared_by_their_length():
+    assert not far("Kubernetes", "库伯内提斯", 0.7)
+    assert far("Kubernetes Grafana Prometheus", "嗯", 0.7)
 
 
 @pytest.mark.parametrize("kind", ["filterbank", "samples"])

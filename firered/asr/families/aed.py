@@ -15,10 +15,10 @@ from firered.asr.biasing import Biasing
 from firered.asr.confidence import confidence
 from firered.asr.config import AsrConfig
 from firered.asr.guard import Guard
-from firered.asr.spelling_judge import pieces_of, spelling_judge
+from firered.asr.listening import Head
+from firered.asr.spelling_judge import pieces_of
 from firered.asr.windowed import Window, WindowedRecogniser
 from firered.errors import ModelError
-from firered.hotwords.correction import Judge
 from firered.hotwords.lists import Phrase
 from firered.hub.catalogue import CHECKPOINT
 from firered.hub.find import find_model
@@ -72,7 +72,8 @@ class Asr(WindowedRecogniser[AsrConfig, _Decoded]):
             )
         self.lm = None if lm is None else lm.to(loaded.device)
         self.guard = guard or Guard(config)
-        self.biasing = Biasing(config, loaded.tokenizer.texts)
+        head = Head(pieces_of(loaded.tokenizer), loaded.tokenizer.tokens_of) if loaded.model.has_ctc else None
+        self.biasing = Biasing(config, loaded.tokenizer.texts, head=head)
 
     @classmethod
     def from_pretrained(cls, model_dir: str | Path, config: AsrConfig | None = None, device: str = "auto") -> "Asr":
@@ -106,27 +107,27 @@ class Asr(WindowedRecogniser[AsrConfig, _Decoded]):
         read: Sequence[str] | None = None
         if listens and log_probs is not None:
             read = ctc_texts(log_probs, lengths, self.loaded.tokenizer.text_of)
-        judges = [None if log_probs is None else self._judge(log_probs[n, :length]) for n, length in enumerate(lengths)]
+        heard = [
+            self.biasing.listening(None if log_probs is None else log_probs[number, :length])
+            for number, length in enumerate(lengths)
+        ]
         found, chosen = self.biasing.decode(
             hotwords,
             partial(self._search, encoded, lengths),
             lambda hypotheses: self._text(hypotheses[0]),
             read,
-            judges,
+            heard,
         )
         nothing = [None] * len(batch)
         tokens = self._token_times(log_probs, lengths, found, batch) if log_probs is not None else nothing
-        shown = read if read is not None and self.guard.on else nothing
+        texts = read if read is not None else nothing
+        shown = texts if self.guard.on else nothing
         told = [
-            self.biasing.told(own, phrases, self._text(hypotheses[0]), judge)
-            for own, phrases, hypotheses, judge in zip(hotwords, chosen, found, judges, strict=True)
+            self.biasing.told(own, phrases, self._text(hypotheses[0]), window)
+            for own, phrases, hypotheses, window in zip(hotwords, chosen, found, heard, strict=True)
         ]
-        windows = zip(found, tokens, shown, told, strict=True)
-        return [_Decoded(hypotheses, times, text, told=own) for hypotheses, times, text, own in windows]
-
-    def _judge(self, log_probs: Tensor) -> Judge:
-        """How well a text fits what the CTC head heard in a window, (T, V)."""
-        return spelling_judge(log_probs, pieces_of(self.loaded.tokenizer))
+        windows = zip(found, tokens, shown, told, texts, strict=True)
+        return [_Decoded(best, times, text, told=own, read=heard) for best, times, text, own, heard in windows]
 
     @torch.inference_mode()
     def _encode(self, batch: list[Speech], layer: int | None, adapter: bool) -> list[Tensor]:

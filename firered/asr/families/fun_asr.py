@@ -16,10 +16,9 @@ from firered.asr.config import FunAsrConfig
 from firered.asr.families.fun_asr_loaded import NANO, LoadedFunAsr, why_no_ctc
 from firered.asr.families.fun_asr_times import read_by_ctc, timed_tokens, token_times, words_of
 from firered.asr.guard import Guard
-from firered.asr.spelling_judge import spelling_judge
+from firered.asr.listening import Head, Listening
 from firered.asr.windowed import Window, WindowedRecogniser
 from firered.errors import OptionError, Outcome
-from firered.hotwords.correction import Judge
 from firered.hotwords.lists import HotwordList, Phrase
 from firered.hub.find import find_model
 from firered.models.fun_asr import ROW_FRAMES
@@ -76,6 +75,7 @@ class FunAsr(WindowedRecogniser[FunAsrConfig, _Decoded]):
             config,
             lambda: loaded.tokenizer.texts(loaded.llm.config.vocab_size),
             prompts=config.hotwords_in_prompt,
+            head=_head(loaded),
         )
         self.front_end = loaded.front_end
         self.subsampling, self.layers = ROW_FRAMES, loaded.config.encoder.layers
@@ -157,19 +157,19 @@ class FunAsr(WindowedRecogniser[FunAsrConfig, _Decoded]):
         hotwords = [speech.context.hotwords for speech in batch]
         log_probs: Iterable[Tensor | None] = [None] * len(batch)
         read: list[str] | None = None
-        judges: list[Judge | None] | None = None
+        heard: list[Listening | None] | None = None
         if self.loaded.ctc_tokenizer is not None:
             log_probs = self.loaded.encoder.ctc_log_probs(encoded, lengths)
             if self.biasing.wanted(hotwords):
-                log_probs = heard = list(log_probs)
-                read = [self._read(own) or "" for own in heard]
-                judges = [self._judge(own) for own in heard]
+                log_probs = kept = list(log_probs)
+                read = [self._read(own) or "" for own in kept]
+                heard = [self.biasing.listening(own) for own in kept]
         found, chosen = self.biasing.decode(
             hotwords,
             partial(self._in_their_languages, batch, encoded, lengths),
             lambda hypotheses: self.loaded.tokenizer.decode(hypotheses[0].tokens),
             read,
-            judges,
+            heard,
         )
         return [self._decoded(*parts) for parts in zip(batch, found, chosen, log_probs, strict=True)]
 
@@ -179,7 +179,7 @@ class FunAsr(WindowedRecogniser[FunAsrConfig, _Decoded]):
         """One window's outcome; `log_probs` (L, V) are those of the CTC head."""
         loaded = self.loaded
         answer = speech.context.prefix + loaded.tokenizer.decode(hypotheses[0].tokens)
-        told = self.biasing.told(speech.context.hotwords, chosen, clean(answer), self._judge(log_probs))
+        told = self.biasing.told(speech.context.hotwords, chosen, clean(answer), self.biasing.listening(log_probs))
         if loaded.ctc_tokenizer is None or log_probs is None:
             return _Decoded(hypotheses, answer, told=told)
         read = self._read(log_probs)
@@ -188,12 +188,6 @@ class FunAsr(WindowedRecogniser[FunAsrConfig, _Decoded]):
         timed = timed_tokens(log_probs, loaded.ctc_tokenizer.encode(clean(answer)), loaded.config.blank)
         words = words_of(clean(answer), timed, loaded.ctc_tokenizer, speech.duration_s)
         return _Decoded(hypotheses, answer, read, token_times(timed, loaded.ctc_tokenizer), words, told=told)
-
-    def _judge(self, log_probs: Tensor | None) -> Judge | None:
-        """How well a text fits what the CTC head heard in a window."""
-        if log_probs is None or self.loaded.ctc_tokenizer is None:
-            return None
-        return spelling_judge(log_probs, self.loaded.ctc_tokenizer.encode, self.loaded.config.blank)
 
     def _read(self, log_probs: Tensor | None) -> str | None:
         """What the CTC head reads."""
@@ -287,6 +281,13 @@ class FunAsr(WindowedRecogniser[FunAsrConfig, _Decoded]):
             ctc_text=None if None in ctc_texts else join_texts(text for text in ctc_texts if text),
             context_used=[name for name in _CONTEXT if getattr(context, name)],
         )
+
+
+def _head(loaded: LoadedFunAsr) -> Head | None:
+    tokenizer = loaded.ctc_tokenizer
+    if tokenizer is None:
+        return None
+    return Head(tokenizer.encode, lambda ids: [tokenizer.decode([number]) for number in ids], loaded.config.blank)
 
 
 def _flags(decoded: Sequence[_Decoded]) -> list[str]:
