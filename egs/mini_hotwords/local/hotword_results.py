@@ -221,6 +221,7 @@ def _draw_harm(runs: list[Run], path: Path) -> None:
     axes.axhline(0, color="#999999", linestyle=":")
     axes.set(xlabel="entries of a list of which nothing is said", ylabel="error rate against none (%)")
     axes.set_xscale("symlog", linthresh=100)
+    axes.set_xlim(left=-20)
     axes.legend(fontsize=8, frameon=False)
     figure.savefig(path, dpi=110)
     pyplot.close(figure)
