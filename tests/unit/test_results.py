@@ -115,6 +115,7 @@ def test_nested_results_as_plain_values():
         "context_used": [],
         "plain_text": None,
         "replaced": [],
+        "hotwords": [],
         "lang": None,
         "token_times": [{"token": "a", "start_s": 0.1, "end_s": 0.2, "score": -0.5}],
     }
