@@ -20,6 +20,7 @@ from firered.text.units import is_character
 
 _LEAST = -5.0  # nats a token below the likeliest path
 _PRIOR = 0.5  # of an entry that was spotted; the judge's opinion is added
+_LARGEST_SHARE = 0.6  # of a text that a spotted entry may take the place of: in noise it would take all of it
 _SLACK = 1  # frames by which a token may lie outside of what was spotted
 
 
@@ -76,6 +77,8 @@ class Listening:
             inside = [n for n, at in enumerate(middles) if entry.start - _SLACK <= at <= entry.end + _SLACK]
             for first, last in _around(inside, len(ids)):
                 start, end = _whole_words(text, places[first].start, places[last].end)
+                if end - start > _LARGEST_SHARE * len(text):
+                    continue
                 found[Candidate(entry.number, hotwords[entry.number], _PRIOR, start, end)] = None
         return list(found)
 
