@@ -1,6 +1,7 @@
 """The corpora of egs/mini and egs/fsdd: grammar, synthetic sounds, mixtures and splits."""
 
 import itertools
+import os
 import random
 import subprocess
 import sys
@@ -164,6 +165,21 @@ class TestSynthesiser:
     def test_every_voice_is_installed(self, synthesiser, voice):
         for language in LANGUAGES:
             assert len(synthesiser.say(language, "a", synth.Voice(voice)).samples) > 0
+
+    def test_it_is_the_library_of_the_system_whatever_else_is_loaded(self, synthesiser):
+        """espeakng-loader brings another of the same name, with which hotwords are read."""
+        pytest.importorskip("espeakng_loader")
+        code = (
+            "import espeakng_loader, synth, zlib; from firered.hotwords import english; english.ways('qwertzuiop')\n"
+            "print(zlib.crc32(synth.Synthesiser().say('zh', '今天去银行，好吗？', synth.Voice('f2')).samples.tobytes()))"
+        )
+        env = {**os.environ, "PYTHONPATH": str(Path(synth.__file__).parent)}
+        both, alone = (
+            subprocess.run([sys.executable, "-c", own], env=env, capture_output=True, text=True)
+            for own in (code, code.replace("english.ways('qwertzuiop')", "pass"))
+        )
+        assert (both.returncode, alone.returncode) == (0, 0), both.stderr + alone.stderr
+        assert both.stdout == alone.stdout
 
     def test_a_voice_that_is_not_there(self, synthesiser):
         with pytest.raises(synth.FireRedError, match="nobody"):

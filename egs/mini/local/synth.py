@@ -2,6 +2,7 @@
 
 import ctypes
 import re
+import subprocess
 from dataclasses import dataclass
 
 import numpy as np
@@ -74,6 +75,20 @@ class Spoken:
         return [Word(word.text, word.start_s + seconds, word.end_s + seconds) for word in self.words]
 
 
+def _installed(name: str) -> str:
+    """The path of a library of the system; its name where that is not to be found out.
+
+    By its name alone a library comes that the process has already under that name, such as the one of the package
+    espeakng-loader, which reads words for hotwords with other data.
+    """
+    try:
+        known = subprocess.run(["/sbin/ldconfig", "-p"], check=True, capture_output=True, text=True).stdout
+    except (OSError, subprocess.CalledProcessError):
+        return name
+    found = re.search(rf"^\s*{re.escape(name)} .* => (\S+)$", known, re.MULTILINE)
+    return found[1] if found else name
+
+
 class Synthesiser:
     """espeak-ng as a library, at most one in a process.
 
@@ -86,7 +101,7 @@ class Synthesiser:
 
     def __init__(self) -> None:
         try:
-            self._library = ctypes.CDLL(_LIBRARY)
+            self._library = ctypes.CDLL(_installed(_LIBRARY))
         except OSError:
             raise FireRedError(f"{_LIBRARY} is not here: install espeak-ng (apt-get install espeak-ng)") from None
         self._rate = self._library.espeak_Initialize(_SYNCHRONOUS, 0, None, _PHONEME_EVENTS)
