@@ -171,7 +171,7 @@ class TestSynthesiser:
         pytest.importorskip("espeakng_loader")
         code = (
             "import espeakng_loader, synth, zlib; from firered.hotwords import english; english.ways('qwertzuiop')\n"
-            "print(zlib.crc32(synth.Synthesiser().say('zh', '今天去银行，好吗？', synth.Voice('f2')).samples.tobytes()))"
+            "print(zlib.crc32(synth.Synthesiser().say('zh', '今天去银行', synth.Voice('f2')).samples.tobytes()))"
         )
         env = {**os.environ, "PYTHONPATH": str(Path(synth.__file__).parent)}
         both, alone = (
