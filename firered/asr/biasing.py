@@ -1,6 +1,5 @@
 """Hotwords of an utterance on their way through a recogniser: chosen by a first pass, searched for, corrected, told."""
 
-import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property, lru_cache
@@ -9,7 +8,7 @@ from typing import TypeVar, cast
 from torch import Tensor
 
 from firered.asr.corrected import corrected_by
-from firered.asr.hotword_config import HotwordConfig
+from firered.asr.hotword_config import CORRECTION, GRAPH, PROMPT, HotwordConfig
 from firered.asr.listening import Head, Listening
 from firered.hotwords.correction import Limits, corrections, decisions
 from firered.hotwords.lists import HotwordList, Phrase
@@ -24,15 +23,9 @@ from firered.search.vocabulary import Vocabulary
 from firered.text.replacing import Match, replaced
 from firered.text.spelling import spell_phrase
 
-log = logging.getLogger(__name__)
 Found = TypeVar("Found")
 _GRAPHS = 256  # that are kept: segments of a recording often have the same few
-
 _MORE_JUDGED, _LEAST_JUDGED = 3, 0.02  # candidates that a CTC head is asked about: times as many, and how likely
-
-_NATS = 1.0  # of hotword_score for a correction
-
-GRAPH, PROMPT, CORRECTION = "graph", "prompt", "correction"
 
 
 @dataclass(frozen=True)
@@ -76,7 +69,7 @@ class Biasing:
         self.config, self._tokens, self._head = config, tokens, head
         self._spotter = lru_cache(maxsize=_GRAPHS)(head.spotter) if head else None
         self.uses = tuple(way for way, can in able.items() if can and way in config.ways)
-        self._limits = Limits(bonus=_NATS * config.hotword_score)
+        self._limits = Limits(bonus=config.hotword_score)
         self._graph = lru_cache(maxsize=_GRAPHS)(self._new_graph)
 
     def wanted(self, hotwords: Sequence[HotwordList]) -> bool:

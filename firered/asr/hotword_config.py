@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from firered.errors import OptionError
 from firered.options import Options, option
 
-WAYS = ("graph", "prompt", "correction")
+GRAPH, PROMPT, CORRECTION = WAYS = ("graph", "prompt", "correction")
 
 
 @dataclass(frozen=True)
@@ -18,7 +18,9 @@ class HotwordConfig(Options):
         "search), prompt and correction (of finished text), with commas between",
     )
     hotword_score: float = option(
-        1.0, "bonus of a hotword in the search, for a Chinese character or three letters; its own weight multiplies it"
+        1.0,
+        "bonus of a hotword for a Chinese character or three letters, in the search and where a CTC head judges a "
+        "correction; its own weight multiplies it",
     )
     hotword_depth: float = option(
         0.0, "above 0, later parts of a hotword earn more: the first 1, the nth 1 + this * ln n", low=0

@@ -4,7 +4,6 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
-import numpy as np
 from torch import Tensor
 
 from firered.align.ctc import align
@@ -12,11 +11,11 @@ from firered.asr.spelling_judge import Spelling, spelling_judge
 from firered.hotwords.correction import Judge
 from firered.hotwords.lists import HotwordList
 from firered.hotwords.retrieval import Candidate
-from firered.hotwords.spotting import Spotter
+from firered.hotwords.spotting import Spotted, Spotter
 from firered.results import Alignment
 from firered.text.pieces import places_of
+from firered.text.timed_words import word_spans
 from firered.text.tokenizer import BLANK_ID
-from firered.text.units import is_character
 
 _LEAST = -5.0  # nats a token below the likeliest path
 _PRIOR = 0.5  # of an entry that was spotted; the judge's opinion is added
@@ -48,6 +47,7 @@ class Listening:
 
     def __init__(self, head: Head, log_probs: Tensor) -> None:
         self._head, self._log_probs = head, log_probs
+        self._spotted: tuple[Spotter, list[Spotted]] | None = None  # of the list that was asked about last
 
     @cached_property
     def judge(self) -> Judge:
@@ -63,7 +63,7 @@ class Listening:
             text: of the window.
             limit: entries at most.
         """
-        spotted = spotter.spotted(self._frames, limit, _LEAST)
+        spotted = self._of(spotter, limit)
         ids = self._head.spelling(text) if spotted else None
         if not ids:
             return []
@@ -82,9 +82,12 @@ class Listening:
                 found[Candidate(entry.number, hotwords[entry.number], _PRIOR, start, end)] = None
         return list(found)
 
-    @cached_property
-    def _frames(self) -> np.ndarray:
-        return self._log_probs.float().cpu().numpy()
+    def _of(self, spotter: Spotter, limit: int) -> list[Spotted]:
+        """The same whatever the text is, which is another one before and after the search."""
+        if self._spotted is None or self._spotted[0] is not spotter:
+            frames = self._log_probs.float().cpu().numpy()
+            self._spotted = spotter, spotter.spotted(frames, limit, _LEAST)
+        return self._spotted[1]
 
 
 def _around(inside: Sequence[int], count: int) -> list[tuple[int, int]]:
@@ -97,13 +100,6 @@ def _around(inside: Sequence[int], count: int) -> list[tuple[int, int]]:
 
 
 def _whole_words(text: str, start: int, end: int) -> tuple[int, int]:
-    """A stretch with all of the words in letters that it cuts."""
-    while 0 < start < end and _in_word(text[start - 1]) and _in_word(text[start]):
-        start -= 1
-    while start < end < len(text) and _in_word(text[end - 1]) and _in_word(text[end]):
-        end += 1
-    return start, end
-
-
-def _in_word(character: str) -> bool:
-    return (character.isalnum() or character == "'") and not is_character(character)
+    """A stretch with all of the words that it cuts."""
+    cut = [span for span in word_spans(text) if max(start, span.start) < min(end, span.end)]
+    return (cut[0].start, cut[-1].end) if cut else (start, end)

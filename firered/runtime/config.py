@@ -3,13 +3,15 @@
 import re
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
 from firered.errors import OptionError
 from firered.hotwords.lists import HotwordList
-from firered.hotwords.reading import Form, read_list
 from firered.options import Options, option
 from firered.runtime.context import Context
+
+if TYPE_CHECKING:
+    from firered.hotwords.reading import Form
 
 
 # Options that several modules have in the same words; each needs a field of its own.
@@ -71,6 +73,8 @@ class ContextConfig(Options):
         Raises:
             DataError: the file of hotwords cannot be read, or lines of it are wrong.
         """
+        from firered.hotwords.reading import read_list  # with what it imports, the slow part of every command's start
+
         form = cast("Form", self.hotwords_format)
         listed = read_list(Path(self.hotwords), form) if self.hotwords else ()
         return Context(

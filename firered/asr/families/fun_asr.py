@@ -11,11 +11,12 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from firered.asr.biasing import PROMPT, Biasing
+from firered.asr.biasing import Biasing
 from firered.asr.config import FunAsrConfig
 from firered.asr.families.fun_asr_loaded import NANO, LoadedFunAsr, why_no_ctc
 from firered.asr.families.fun_asr_times import read_by_ctc, timed_tokens, token_times, words_of
 from firered.asr.guard import Guard
+from firered.asr.hotword_config import PROMPT
 from firered.asr.listening import Head, Listening
 from firered.asr.windowed import Window, WindowedRecogniser
 from firered.errors import OptionError, Outcome
@@ -157,7 +158,7 @@ class FunAsr(WindowedRecogniser[FunAsrConfig, _Decoded]):
         hotwords = [speech.context.hotwords for speech in batch]
         log_probs: Iterable[Tensor | None] = [None] * len(batch)
         read: list[str] | None = None
-        heard: list[Listening | None] | None = None
+        heard: list[Listening | None] = [None] * len(batch)
         if self.loaded.ctc_tokenizer is not None:
             log_probs = self.loaded.encoder.ctc_log_probs(encoded, lengths)
             if self.biasing.wanted(hotwords):
@@ -171,15 +172,20 @@ class FunAsr(WindowedRecogniser[FunAsrConfig, _Decoded]):
             read,
             heard,
         )
-        return [self._decoded(*parts) for parts in zip(batch, found, chosen, log_probs, strict=True)]
+        return [self._decoded(*parts) for parts in zip(batch, found, chosen, log_probs, heard, strict=True)]
 
     def _decoded(
-        self, speech: Speech, hypotheses: list[Hypothesis], chosen: tuple[Phrase, ...], log_probs: Tensor | None
+        self,
+        speech: Speech,
+        hypotheses: list[Hypothesis],
+        chosen: tuple[Phrase, ...],
+        log_probs: Tensor | None,
+        heard: Listening | None,
     ) -> _Decoded:
-        """One window's outcome; `log_probs` (L, V) are those of the CTC head."""
+        """One window's outcome; `log_probs` (L, V) are those of the CTC head, `heard` the same for hotwords."""
         loaded = self.loaded
         answer = speech.context.prefix + loaded.tokenizer.decode(hypotheses[0].tokens)
-        told = self.biasing.told(speech.context.hotwords, chosen, clean(answer), self.biasing.listening(log_probs))
+        told = self.biasing.told(speech.context.hotwords, chosen, clean(answer), heard)
         if loaded.ctc_tokenizer is None or log_probs is None:
             return _Decoded(hypotheses, answer, told=told)
         read = self._read(log_probs)
