@@ -41,7 +41,7 @@ def run_asr(
     utt2hotwords, spk2hotwords and reco2hotwords); else `context`, and of its language the table `utt2lang`.
 
     Raises:
-        DataError: there is no input to process, or no such table.
+        DataError: there is no input to process, no such table, or no list of hotwords that a table names.
         FireRedError: `out` cannot be written.
     """
     inputs = resolve(paths, audio, by_segment=True)
@@ -50,6 +50,7 @@ def run_asr(
         default, known = known, known.context()
     else:
         default = ContextConfig(language=known.language, prompt=known.prompt, hotword=known.hotwords.texts)
+    lists = lists_of(inputs)
     seconds, kind, front_end = options.batch_seconds, AsrResult, asr.front_end
     run = ModelRun(
         "firered-asr",
@@ -65,6 +66,7 @@ def run_asr(
         (default,),
         asr.check,
         utt2lang=utt2lang,
+        hotwords=lists,
     )
 
     def write(results: Mapping[str, AsrResult]) -> None:
@@ -72,8 +74,8 @@ def run_asr(
         told = inputs.data is not None and inputs.data.table("utt2lang") is not None
         if not told and any(result.lang for result in results.values()):
             write_table(out / "utt2lang", {key: result.lang for key, result in results.items() if result.lang})
-        lists = dict.fromkeys([known.hotwords, *lists_of(inputs).values()])
-        write_hotwords(out / REPORT, lists, results.values(), asr.unwritable)
+        given = dict.fromkeys([known.hotwords, *lists.values()])
+        write_hotwords(out / REPORT, given, results.values(), asr.unwritable)
         if asr.times_words:
             write_lines(out / "ctm", ctm_lines(inputs, {key: result.words or () for key, result in results.items()}))
         else:

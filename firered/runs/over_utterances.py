@@ -13,12 +13,12 @@ from firered.audio.frontend import PUBLISHED, FrontEnd
 from firered.data.datadir import read_table
 from firered.data.utterance import Utterance
 from firered.errors import OptionError, Outcome
+from firered.hotwords.lists import HotwordList
 from firered.options import Options, write_settings
 from firered.results import Result
 from firered.runs.config import RunConfig
 from firered.runs.depends import fingerprint
 from firered.runs.features import refuse_unfit
-from firered.runs.hotwords import lists_of
 from firered.runs.inputs import Inputs
 from firered.runs.journal import Run
 from firered.runtime.batches import plan, run_batch
@@ -53,6 +53,7 @@ class ModelRun(Generic[R]):
     more_options: tuple[Options, ...] = ()  # that decide the results as well
     check: Callable[[Context], None] | None = None  # raises OptionError for a context that the model has no use for
     utt2lang: Path | None = None  # a table of languages, where the data directory's own has none
+    hotwords: Mapping[str, HotwordList] = field(default_factory=dict)  # of utterances that have a list of their own
 
     def over(
         self,
@@ -82,7 +83,7 @@ class ModelRun(Generic[R]):
         identity = fingerprint(self.command, self.options, self.audio, *self.more_options, *model, *self.files)
         if self.model and not self.front_end.plain:
             refuse_unfit(inputs, self.front_end, self.model)
-        contexts = contexts_of(inputs, self.context, self.check, self.utt2lang)
+        contexts = contexts_of(inputs, self.context, self.check, self.utt2lang, self.hotwords)
         loader = Loader(self.audio, self.front_end, contexts)
 
         def given(key: str) -> str:
@@ -114,18 +115,20 @@ def contexts_of(
     default: Context,
     check: Callable[[Context], None] | None = None,
     utt2lang: Path | None = None,
+    hotwords: Mapping[str, HotwordList] | None = None,
 ) -> dict[str, Context]:
-    """The context of each utterance: what utt2lang, utt2prompt and the tables of hotwords say, if there are any.
+    """The context of each utterance: the language of utt2lang and the prompt of utt2prompt, where there are any.
 
     Args:
         inputs: the utterances.
         default: what is known of all of them.
         check: raises OptionError for a language that the model cannot be told; then it gets the default one.
         utt2lang: languages of utterances to which neither the default nor the data directory gives one.
+        hotwords: lists of utterances that have one of their own.
 
     Raises:
         OptionError: the default is not accepted.
-        DataError: there is no such table of languages, or a list of hotwords is missing or cannot be read.
+        DataError: there is no such table of languages.
     """
     contexts = {utterance.id: default for utterance in inputs.utterances}
     languages = {} if utt2lang is None else read_table(utt2lang, inputs.problems)
@@ -136,7 +139,7 @@ def contexts_of(
             if key in contexts:
                 known: dict[str, Any] = {CONTEXT_TABLES[path.name]: value}
                 contexts[key] = replace(contexts[key], **known)
-    contexts |= {key: replace(contexts[key], hotwords=own) for key, own in lists_of(inputs).items()}
+    contexts |= {key: replace(contexts[key], hotwords=own) for key, own in (hotwords or {}).items()}
     return contexts if check is None else _accepted(contexts, default, check)
 
 

@@ -3,6 +3,7 @@
 import json
 
 import pytest
+from support.commands import command
 from support.paths import EGS
 
 import firered
@@ -96,3 +97,12 @@ def test_what_became_of_each_entry_is_reported(tmp_path):
     assert found == {"text": "你好水", "used": ["graph"], "start": 0, "end": 3}
     assert run_asr([str(WAVS["f3-zh-00003"])], out, tmp_path, asr, AudioConfig(), RunConfig()) == 0
     assert not (out / "hotwords.tsv").exists()
+
+
+def test_other_commands_do_not_read_the_lists(tmp_path):
+    path = data_dir(tmp_path / "data", utt2hotwords={"f3-zh-00003": "three"})
+    done = command("lid", "--model", EGS / "mini/models/FireRedLID", path, tmp_path / "out")
+    assert done.returncode == 0, done.stderr
+    done = command("asr", "--model", EGS / "mini/models/FireRedASR2-AED", path, tmp_path / "out")
+    assert done.returncode != 0
+    assert "there is no list" in done.stderr
