@@ -43,6 +43,12 @@ ASR = {
     "dev": {"zh": 80, "en": 50, "cs": 10, "yue": 15},
     "test": {"zh": 120, "en": 80, "cs": 20, "yue": 30},
 }
+NAMED = {  # sentences with names of which no other sentence knows
+    "train": {"zh": 1800, "en": 2400, "cs": 800},
+    "dev": {"zh": 15, "en": 15, "cs": 5},
+}
+NAMES = {"zh": 500, "en": 700}  # alone, among the phrases
+_DRAWN = 2000  # names of a language for sentences of two
 PHRASES = {"zh": 1200, "en": 1000, "yue": 300}  # for the first stage of training, of its voices
 _PHRASE_CHARACTERS = {"zh": 4, "yue": 4}  # at most
 _PHRASE_LETTERS = 16  # of the other languages
@@ -86,6 +92,9 @@ def distinct(draw: Callable[[], str], count: int) -> list[str]:
 class Script:
     """Sentences of the grammars for every part."""
 
+    _sentence = "S"  # the rule of sentences, and that of phrases: any
+    _phrase: str | None = None
+
     def __init__(self, seed: int) -> None:
         self._rng = random.Random(seed)
         self._grammars = {path.stem: Grammar(path) for path in sorted(_GRAMMARS.glob("*.txt"))}
@@ -93,14 +102,16 @@ class Script:
     def sentence(self, part: str, grammar: str) -> str:
         """A sentence with its punctuation."""
         while True:
-            sentence = self._grammars[grammar].sentence(self._rng)
+            sentence = self._grammars[grammar].sentence(self._rng, self._sentence)
             if part_of(sentence) == part:
                 return sentence
 
     def phrase(self, part: str, grammar: str) -> str:
         """A short part of a sentence."""
         while True:
-            phrase = self._grammars[grammar].phrase(self._rng)
+            rule = self._phrase
+            draw = self._grammars[grammar]
+            phrase = draw.sentence(self._rng, rule) if rule else draw.phrase(self._rng)
             if len(phrase) <= _PHRASE_CHARACTERS.get(grammar, _PHRASE_LETTERS) and part_of(phrase) == part:
                 return phrase
 
@@ -151,6 +162,25 @@ class Script:
         return {f"{part}-{number:05d}": self.sentence(part, grammar) for number, grammar in enumerate(grammars)}
 
 
+class NamedScript(Script):
+    """Sentences that have a name or term of any characters and syllables in them; a phrase is such a name."""
+
+    _sentence, _phrase = "N", "NAME"
+
+    def __init__(self, seed: int) -> None:
+        super().__init__(seed)
+        self._grammars = {language: self._named(language) for language in ("zh", "en")}
+        names = {
+            language.upper(): [grammar.sentence(self._rng, "NAME") for _ in range(_DRAWN)]
+            for language, grammar in self._grammars.items()
+        }
+        self._grammars["cs"] = self._named("cs", names)
+
+    @staticmethod
+    def _named(grammar: str, more: Mapping[str, list[str]] | None = None) -> Grammar:
+        return Grammar(_GRAMMARS / f"{grammar}.txt", _GRAMMARS / f"names/{grammar}.txt", more=more)
+
+
 def planned(seed: int, scale: float = 1.0) -> tuple[dict[str, list[Task]], dict[str, dict[str, str]]]:
     """What is in the corpus: recordings of each set; texts of those without audio, of lm_* without punctuation."""
     script = Script(seed)
@@ -170,6 +200,10 @@ def planned(seed: int, scale: float = 1.0) -> tuple[dict[str, list[Task]], dict[
             sentences = script.texts(part, scaled(LM[part], scale))
             texts[f"lm_{part}"] = {key: plain_text(text) for key, text in sentences.items()}
     sets["phrases"] = script.utterances("train", scaled_all(PHRASES, scale), script.phrase)
+    named = NamedScript(seed)
+    for part, counts in NAMED.items():
+        sets[part] += named.utterances(part, scaled_all(counts, scale), named.sentence, "named-")
+    sets["phrases"] += named.utterances("train", scaled_all(NAMES, scale), named.phrase, "name-")
     sets["talk_test"] = script.talks("test", TALKS)
     return sets, texts
 
