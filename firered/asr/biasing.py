@@ -141,9 +141,12 @@ class Biasing:
 
     def scorers(self, chosen: Sequence[tuple[Phrase, ...]], beams: int) -> list[Scorer]:
         """The graphs of a batch as a term of its search; none where no window has any entry."""
-        if GRAPH not in self.uses or not any(chosen):
-            return []
-        return [HotwordScorer([self._graph(phrases) if phrases else None for phrases in chosen], beams)]
+        graphs = self.graphs(chosen)
+        return [HotwordScorer(graphs, beams)] if any(graphs) else []
+
+    def graphs(self, chosen: Sequence[tuple[Phrase, ...]]) -> list[Hotwords | None]:
+        """The graph of each window's entries; None where it has none, or the search takes none."""
+        return [self._graph(phrases) if phrases and GRAPH in self.uses else None for phrases in chosen]
 
     def unwritable(self, hotwords: HotwordList) -> dict[str, str]:
         """The entries that the search cannot write, and the characters that the model has no tokens for."""
