@@ -3,6 +3,8 @@
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 
+THRESHOLD = 0.3  # how likely an entry was said by its sound, at least, to be made use of
+
 
 @dataclass(frozen=True, slots=True)
 class Phrase:
