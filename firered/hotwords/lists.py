@@ -48,7 +48,7 @@ class HotwordList:
         return self._phrases[number]
 
     def __eq__(self, other: object) -> bool:
-        return isinstance(other, HotwordList) and self._phrases == other._phrases
+        return self is other or (isinstance(other, HotwordList) and self._phrases == other._phrases)
 
     def __hash__(self) -> int:
         return self._hash
