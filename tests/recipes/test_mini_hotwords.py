@@ -201,7 +201,12 @@ class TestResults:
         metrics = {"MER%": rate, "hotword recall%": recall, "hotword precision%": None}
         score = {
             "metrics": {name: {"value": value} for name, value in metrics.items()},
-            "hotwords": {"unbiased": {"rate": unbiased}, "biased": {"rate": 80.0}},
+            "hotwords": {
+                "unbiased": {"rate": unbiased},
+                "biased": {"rate": 80.0},
+                "parts": {"topic place": {"precision": None, "recall": recall}},
+            },
+            "groups": {"topic": {"place": {"rate": rate}}},
             "speed": {"rtf": 0.01},
             "utterances": 380,
         }
@@ -224,6 +229,7 @@ class TestResults:
         assert rows[1] == "| without a list | - | 0.0 | - | 29.70 | 9.30 |  | 80.00 | 0.0100 |"
         assert "| all | 100 | 91.5 | - | 8.00 | 9.50 | +0.20 | 80.00 | 0.0100 |" in rows
         assert "| 100 | 100.0 | 80.0 | 25.0 | 100.0 | 80.0 | 25.0 |" in rows
+        assert "| place | 29.7 / - / 0.0 | 8.0 / - / 91.5 |" in rows
         assert "| 1000 | 29.90 | +0.20 |" in rows
         assert "| AED of egs/mini | 50 | 125 | 40 | 1 |" in rows
         assert any("no such way, or not asked for: prompt, correction" in line for line in page)
