@@ -2,9 +2,10 @@
 
 from abc import ABC, abstractmethod
 from argparse import Namespace
+from collections.abc import Callable
 from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import TypeVar, cast
+from typing import Any, TypeVar, cast
 
 import torch
 from torch import Tensor, nn
@@ -120,15 +121,19 @@ class EncoderDecoder(nn.Module, ABC):
         """A new model with the parts for which a checkpoint's state dict has weights."""
 
     @classmethod
-    def load(cls: type[Model], path: Path) -> Model:
+    def load(cls: type[Model], path: Path, fill: Callable[[nn.Module, Any, Path], None] | None = None) -> Model:
         """The model of a published checkpoint, in evaluation mode on the CPU; see also `prepare`.
+
+        Args:
+            path: of the checkpoint.
+            fill: see `load_network`; by default its weights are in float32.
 
         Raises:
             ModelError: it cannot be read or is of another kind.
         """
         args, state = load_checkpoint(path)
         config = AedConfig.from_args(args, path)
-        return load_network(lambda: cls.for_state(config, state), config, state, path, cls.position_tables)
+        return load_network(lambda: cls.for_state(config, state), config, state, path, cls.position_tables, fill=fill)
 
     def prepare(self: Model) -> Model:
         """The model itself, made ready for inference; `train()` undoes it."""
@@ -150,6 +155,11 @@ class EncoderDecoder(nn.Module, ABC):
         """Logits (N, U, odim) of the tokens after (N, U), encoder output (N, T', d_model) and lengths (N,)."""
         encoder_out, encoder_lengths = self.encoder(feats, lengths)
         return self._decoder(tokens, encoder_out, encoder_lengths), encoder_out, encoder_lengths
+
+    @classmethod
+    def quantised_parts(cls) -> tuple[str, str]:
+        """Names of the parts that int8 is for; the first layer and the CTC head, small and sensitive, stay float."""
+        return "encoder.layer_stack", cls.decoder_name
 
     @property
     def dtype(self) -> torch.dtype:

@@ -13,7 +13,8 @@ from firered.hub.catalogue import CHECKPOINT
 from firered.models.aed import Aed, Model
 from firered.models.checkpoint import model_files, pick_device
 from firered.models.conformer import SUBSAMPLING
-from firered.models.dtype import cast
+from firered.models.dtype import check_dtype, fill_for
+from firered.models.fused import prepare
 from firered.runtime.speech import Speech
 from firered.text.tokenizer import Tokenizer
 
@@ -41,11 +42,12 @@ class Loaded(Generic[Model]):
         checkpoint, cmvn, _ = model_files(directory, *AED_FILES)
         place = pick_device(device)
         tokenizer = Tokenizer.from_dir(directory)
-        model = kind.load(checkpoint)
+        check_dtype(dtype, place)
+        model = kind.load(checkpoint, fill_for(dtype, checkpoint, kind.quantised_parts()))
         if len(tokenizer) != model.odim:
             raise ModelError(f"{directory}: {len(tokenizer)} tokens in dict.txt, the model has {model.odim}")
         statistics = Cmvn.read(cmvn, model.config.idim)
-        cast(model.prepare(), dtype, place)
+        prepare(model).to(place)
         return cls(model, statistics, tokenizer, place, directory)
 
     @property
