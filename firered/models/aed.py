@@ -11,10 +11,12 @@ import torch
 from torch import Tensor, nn
 
 from firered.errors import ModelError
+from firered.hub.catalogue import QUANTISED
 from firered.models.checkpoint import arg, at, config_from_args, load_checkpoint, load_network
 from firered.models.conformer import ConformerEncoder
 from firered.models.fused import prepare
 from firered.models.positions import PositionTable
+from firered.models.stored import Stored
 from firered.models.transformer import DecoderCache, TransformerDecoder
 
 # d_model, layers of encoder and of decoder; heads are of 64 dimensions (FireRedASR paper, table 1)
@@ -133,7 +135,23 @@ class EncoderDecoder(nn.Module, ABC):
         """
         args, state = load_checkpoint(path)
         config = AedConfig.from_args(args, path)
+        if not state:
+            raise ModelError(f"{path}: no weights; {QUANTISED} beside it is missing, or can only be used, not trained")
         return load_network(lambda: cls.for_state(config, state), config, state, path, cls.position_tables, fill=fill)
+
+    @classmethod
+    def load_stored(cls: type[Model], path: Path, stored: Stored) -> Model:
+        """The model of a directory that firered-quantize has written, in evaluation mode on the CPU.
+
+        Args:
+            path: of its checkpoint, which says what the model is.
+            stored: its weights.
+
+        Raises:
+            ModelError: they cannot be read or are of another model.
+        """
+        config = AedConfig.from_args(load_checkpoint(path)[0], path)
+        return stored.network(lambda: cls.for_state(config, stored.tensors), config, cls.quantised_parts())
 
     def prepare(self: Model) -> Model:
         """The model itself, made ready for inference; `train()` undoes it."""

@@ -70,7 +70,8 @@ class FusedAttention(nn.Module, ABC):
         return super()._apply(fn, recurse)
 
     def _load_from_state_dict(self, *args: Any, **kwargs: Any) -> None:  # noqa: ANN401 - torch's own signature
-        self._fused = None
+        if not self.in_int8:
+            self._fused = None
         super()._load_from_state_dict(*args, **kwargs)
 
 

@@ -3,7 +3,7 @@
     python tests/bench/load_memory.py [--size L] [--dtypes float32,bfloat16,int8] [--scratch DIR]
 
 A checkpoint of the size (L: 4.7 GB) is written to the scratch disk and removed at the end. Each number format is
-loaded in a process of its own. The peak is what the system counts, pages of mapped files included; that of the
+loaded in a process of its own; "written" is what firered-quantize makes of it in int8. The peak is what the system counts, pages of mapped files included; that of the
 libraries alone is told beside.
 """
 
@@ -17,8 +17,10 @@ from pathlib import Path
 
 import torch
 
+from firered.hub.catalogue import CHECKPOINT
 from firered.models.aed import Aed, AedConfig
 from firered.models.dtype import fill_for
+from firered.models.stored import Stored
 
 GB, VOCABULARY = 1e9, 8667
 
@@ -46,7 +48,11 @@ def measure(path: Path, dtype: str, threads: int) -> None:
     """One number format: a line."""
     torch.set_num_threads(threads)
     libraries, begun = peak_gb(), time.perf_counter()
-    model = Aed.load(path, fill_for(dtype, path, Aed.quantised_parts()))
+    if dtype == "written":
+        stored = Stored.of(path.parent / dtype)
+        model = Aed.load_stored(path.parent / dtype / CHECKPOINT, stored)
+    else:
+        model = Aed.load(path, fill_for(dtype, path, Aed.quantised_parts()))
     took = time.perf_counter() - begun
     print(
         f"{dtype:10} {took:6.2f} s  peak {peak_gb():5.2f} GB, of it libraries {libraries:.2f} GB; "
@@ -59,7 +65,7 @@ def main() -> None:
     """Write the checkpoint, measure each number format in a process of its own."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--size", default="L")
-    parser.add_argument("--dtypes", default="float32,bfloat16,int8")
+    parser.add_argument("--dtypes", default="float32,bfloat16,int8,written")
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--rounds", type=int, default=2)
     parser.add_argument("--scratch", default=None)
@@ -75,6 +81,11 @@ def main() -> None:
         subprocess.run([*made, str(Path(__file__).parent), str(path), args.size], check=True)
         print(f"size {args.size}: {path.stat().st_size / GB:.2f} GB", flush=True)
         for dtype in args.dtypes.split(","):
+            if dtype == "written":
+                (path.parent / "cmvn.ark").touch()
+                (path.parent / "dict.txt").write_text("一 0\n", encoding="utf-8")
+                command = Path(sys.executable).with_name("firered-quantize")
+                subprocess.run([command, path.parent, path.parent / dtype], check=True)
             for _ in range(args.rounds):
                 given = ["--model", str(path), "--dtypes", dtype, "--threads", str(args.threads)]
                 subprocess.run([sys.executable, __file__, *given], check=True)
