@@ -5,7 +5,7 @@
 
 A directory in the published layout, with LoRA of rank 64, is written to the scratch disk (7B: 16 GB) and removed at the
 end. Utterances of 10 s are transcribed to 45 tokens each. Every number format runs in a process of its own: its peak
-memory is what the system counts, pages of mapped files included. Of the work, the prompt (one pass over all its tokens),
+memory is what the system counts, pages of mapped files included. Of the work, the prompt (one pass over its tokens),
 the steps (a token of each hypothesis) and the rest (the encoder, mostly) are told apart. `--layers` makes the language
 model shorter, to see what a layer takes where the whole does not fit. Real time factor = seconds of work / of audio;
 where others use the processor too, that of processor time says more (with --threads 1 it is the factor of one free
