@@ -12,6 +12,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from firered.models.embedding import Embedding
 from firered.models.fused import FusedAttention, few_rows
 from firered.models.masks import key_bias, padding_mask
 from firered.models.positions import PositionTable
@@ -118,8 +119,8 @@ class TransformerDecoder(nn.Module):
     ) -> None:
         super().__init__()
         self.pad_id, self.scale = pad_id, math.sqrt(d_model)
-        self.tgt_word_emb = nn.Embedding(odim, d_model, padding_idx=pad_id)
-        nn.init.normal_(self.tgt_word_emb.weight, std=1 / self.scale)  # unit vectors in, logits of order one out
+        self.tgt_word_emb = Embedding(odim, d_model, padding_idx=pad_id)
+        self.tgt_word_emb.draw(std=1 / self.scale)  # unit vectors in, logits of order one out
         self.positional_encoding = PositionTable(d_model, relative=False)
         self.dropout = nn.Dropout(residual_dropout)
         self.layer_stack = nn.ModuleList(
