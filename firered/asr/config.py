@@ -177,13 +177,14 @@ class LlmConfig(RecogniserConfig):
     window_seconds: float = option(30.0, "longer utterances are decoded in windows cut at quiet places", low=2)
     dtype: str = option(
         "auto",
-        "number format of the language model; auto: bfloat16 on CUDA and processors that compute in it, else float32",
-        choices=("auto", "bfloat16", "float32"),
+        "number format of the language model; auto: bfloat16 on CUDA and processors that compute in it, else float32; "
+        "int8 and int4 (groups of 32) are for the processor: int8 is the faster one, int4 takes the least memory",
+        choices=("auto", "bfloat16", "float32", "int8", "int4"),
     )
     encoder_dtype: str = option(
         "float32",
-        "number format of encoder and adapter; float16 is for CUDA",
-        choices=("float32", "bfloat16", "float16"),
+        "number format of encoder and adapter; float16 is for CUDA, int8 for the processor",
+        choices=("float32", "bfloat16", "float16", "int8"),
     )
     llm_device: str | None = option(
         None, "device of the language model if not the encoder's; auto: spread over the GPUs there are"

@@ -142,7 +142,15 @@ def _under(name: str, own: str) -> str:
 
 
 def _weight(name: str, layer: nn.Module, layers: Layers) -> Int8Weight:
-    return Int8Weight(*_rows(name, layer, layers))
+    rows, bias = _rows(name, layer, layers)
+    return _packed([rows], bias)
+
+
+def _packed(parts: Sequence[Rows], bias: Tensor | None) -> Int8Weight:
+    """The weights as one for the kernels, which have a copy: where they are of a file, its memory is given back."""
+    weight = Int8Weight(parts[0] if len(parts) == 1 else Rows.joined(parts), bias)
+    give_back(*(rows.values for rows in parts))
+    return weight
 
 
 def _rows(name: str, layer: nn.Module, layers: Layers) -> tuple[Rows, Tensor | None]:
@@ -162,14 +170,14 @@ def _fuse(name: str, attention: FusedAttention, layers: Layers) -> None:
         layers.check({f"{one}.weight": layer.weight for one, layer in own.items()})
         width, given = next(iter(own.values())).weight.shape
         rows, bias = layers.rows(full, (len(own) * width, given), attention.fuse)
-        attention.set_fused((Int8Weight(rows, bias), None))
+        attention.set_fused((_packed([rows], bias), None))
         give_back(*(layer.weight for layer in own.values()))
         for one in attention.PROJECTIONS:
             setattr(attention, one, nn.Identity())  # nothing calls it
     elif attention.given_the_same and all(layers.turns(one) for one in own):
         parts = [_rows(full, layer, layers) for full, layer in own.items()]
         biases = [torch.zeros(len(rows.scales)) if bias is None else bias for rows, bias in parts]
-        weight = Int8Weight(Rows.joined([rows for rows, _ in parts]), torch.cat(biases))
+        weight = _packed([rows for rows, _ in parts], torch.cat(biases))
         attention.set_fused((weight, None))
         sizes = [len(rows.scales) for rows, _ in parts]
         for one, part in zip(attention.PROJECTIONS, parts_of(weight, sizes), strict=True):
@@ -187,6 +195,6 @@ def _join(name: str, parent: nn.Module, layers: Layers) -> None:
             continue
         parts = [_rows(_under(name, own), layer, layers) for own, layer in zip(names, linear, strict=True)]
         biases = [bias for _, bias in parts if bias is not None]
-        weight = Int8Weight(Rows.joined([rows for rows, _ in parts]), torch.cat(biases) if biases else None)
+        weight = _packed([rows for rows, _ in parts], torch.cat(biases) if biases else None)
         for own, part in zip(names, parts_of(weight, [len(rows.scales) for rows, _ in parts]), strict=True):
             setattr(parent, own, part)
