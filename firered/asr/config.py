@@ -178,7 +178,7 @@ class LlmConfig(RecogniserConfig):
     dtype: str = option(
         "auto",
         "number format of the language model; auto: bfloat16 on CUDA and processors that compute in it, else float32; "
-        "int8 and int4 (groups of 32) are for the processor: int8 is the faster one, int4 takes the least memory",
+        "int8 and int4 (groups of 32) are for the processor",
         choices=("auto", "bfloat16", "float32", "int8", "int4"),
     )
     encoder_dtype: str = option(

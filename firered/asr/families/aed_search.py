@@ -51,8 +51,9 @@ class AedSearch:
             hotwords: the entries that each window is searched with.
         """
         mode = self._config.mode
-        if mode == ATTENTION or log_probs is None:
+        if mode == ATTENTION:
             return self._beams(encoded, lengths, hotwords)
+        assert log_probs is not None  # the recogniser has them in every other mode
         if mode == JOINT:
             return self._beams(encoded, lengths, hotwords, log_probs)
         if mode == CTC:
