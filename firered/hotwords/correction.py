@@ -6,7 +6,7 @@ has to be all but equal, and what stands there no word of a dictionary. What is 
 """
 
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from enum import Enum
 from typing import NamedTuple
@@ -95,9 +95,13 @@ def corrections(
         judge: log-probability of a whole text by a CTC head that heard the audio; see `firered.asr.spelling_judge`.
         limits: what a correction needs.
     """
-    found = decisions(text, candidates, hotwords, judge, limits)
-    applied = [decision.match for decision in found if decision.verdict is Verdict.APPLIED]
-    return sorted(applied, key=lambda match: match.start)
+    return applied(decisions(text, candidates, hotwords, judge, limits))
+
+
+def applied(found: Iterable[Decision]) -> list[Match]:
+    """What is replaced by the decisions about a text, in order."""
+    matches = [decision.match for decision in found if decision.verdict is Verdict.APPLIED]
+    return sorted(matches, key=lambda match: match.start)
 
 
 def decisions(

@@ -12,6 +12,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from firered.models.embedding import Embedding
 from firered.models.fused import FusedAttention, few_rows
 from firered.models.masks import key_bias, padding_mask
 from firered.models.positions import PositionTable
@@ -24,8 +25,8 @@ Decoder = TypeVar("Decoder", bound="TransformerDecoder")
 class Attention(FusedAttention):
     """Multi-head attention with biases on all projections but that of the keys."""
 
-    def __init__(self, n_head: int, d_model: int, dropout: float) -> None:
-        super().__init__()
+    def __init__(self, n_head: int, d_model: int, dropout: float, *, given_the_same: bool = True) -> None:
+        super().__init__(given_the_same=given_the_same)
         self.n_head, self.d_k = n_head, d_model // n_head
         self.w_qs = nn.Linear(d_model, d_model)
         self.w_ks = nn.Linear(d_model, d_model, bias=False)
@@ -89,16 +90,17 @@ class DecoderLayer(nn.Module):
         self.self_attn_norm = nn.LayerNorm(d_model, eps=_LN_EPS)
         self.self_attn = Attention(n_head, d_model, dropout)
         self.cross_attn_norm = nn.LayerNorm(d_model, eps=_LN_EPS)
-        self.cross_attn = Attention(n_head, d_model, dropout)
+        self.cross_attn = Attention(n_head, d_model, dropout, given_the_same=False)
         self.mlp_norm = nn.LayerNorm(d_model, eps=_LN_EPS)
         self.mlp = Mlp(d_model, dropout)
         self.dropout = nn.Dropout(residual_dropout)
 
     def forward(self, x: Tensor, encoder_out: Tensor, causal: Tensor, cross: Tensor | None) -> Tensor:
-        """(N, U, d_model) -> (N, U, d_model)."""
+        """(N * B, U, d_model) -> (N * B, U, d_model): B texts for each of the N encoder outputs."""
         y = self.self_attn_norm(x)
         x = x + self.dropout(self.self_attn(y, y, causal))
-        x = x + self.dropout(self.cross_attn(self.cross_attn_norm(x), encoder_out, cross))
+        y = self.cross_attn_norm(x).reshape(len(encoder_out), -1, x.shape[2])
+        x = x + self.dropout(self.cross_attn(y, encoder_out, cross)).view_as(x)
         return x + self.dropout(self.mlp(self.mlp_norm(x)))
 
 
@@ -118,8 +120,8 @@ class TransformerDecoder(nn.Module):
     ) -> None:
         super().__init__()
         self.pad_id, self.scale = pad_id, math.sqrt(d_model)
-        self.tgt_word_emb = nn.Embedding(odim, d_model, padding_idx=pad_id)
-        nn.init.normal_(self.tgt_word_emb.weight, std=1 / self.scale)  # unit vectors in, logits of order one out
+        self.tgt_word_emb = Embedding(odim, d_model, padding_idx=pad_id)
+        self.tgt_word_emb.draw(std=1 / self.scale)  # unit vectors in, logits of order one out
         self.positional_encoding = PositionTable(d_model, relative=False)
         self.dropout = nn.Dropout(residual_dropout)
         self.layer_stack = nn.ModuleList(
@@ -143,12 +145,12 @@ class TransformerDecoder(nn.Module):
         """Logits of the token after each of the given ones, all at once (teacher forcing).
 
         Args:
-            tokens: (N, U) ids beginning with sos, padded with pad.
+            tokens: (N * B, U) ids beginning with sos, padded with pad; row n * B + b is text b of utterance n.
             encoder_out: (N, T, d_model).
             encoder_lengths: (N,) frames.
 
         Returns:
-            (N, U, odim) logits; row u has seen tokens up to u, no pad, and no encoder frame beyond the length.
+            (N * B, U, odim) logits; row u has seen tokens up to u, no pad, and no encoder frame beyond the length.
         """
         size = tokens.shape[1]
         x = self.dropout(self.tgt_word_emb(tokens) * self.scale + self.positional_encoding(size, encoder_out))

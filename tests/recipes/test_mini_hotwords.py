@@ -184,7 +184,10 @@ class TestLists:
 class TestEchoes:
     def test_words_of_the_list_are_found_whatever_their_spaces_and_capitals(self):
         texts = {"a": "i SAW snow  park", "b": "", "c": "雪海 phone", "d": "no"}
-        assert echoes.echoes(texts, ["Snowpark", "雪海phone", "x"]) == {"a": ["Snowpark"], "c": ["雪海phone"]}
+        assert echoes.echoes(texts, ["Snowpark", "雪海phone", "x", "now", "hepa"]) == {
+            "a": ["Snowpark"],
+            "c": ["雪海phone"],
+        }
 
     def test_a_run_without_a_list_is_looked_through_for_the_longest(self, tmp_path):
         for size, words in ((3, "a"), (50, "snow")):
@@ -201,7 +204,12 @@ class TestResults:
         metrics = {"MER%": rate, "hotword recall%": recall, "hotword precision%": None}
         score = {
             "metrics": {name: {"value": value} for name, value in metrics.items()},
-            "hotwords": {"unbiased": {"rate": unbiased}, "biased": {"rate": 80.0}},
+            "hotwords": {
+                "unbiased": {"rate": unbiased},
+                "biased": {"rate": 80.0},
+                "parts": {"topic place": {"precision": None, "recall": recall}},
+            },
+            "groups": {"topic": {"place": {"rate": rate}}},
             "speed": {"rtf": 0.01},
             "utterances": 380,
         }
@@ -224,6 +232,7 @@ class TestResults:
         assert rows[1] == "| without a list | - | 0.0 | - | 29.70 | 9.30 |  | 80.00 | 0.0100 |"
         assert "| all | 100 | 91.5 | - | 8.00 | 9.50 | +0.20 | 80.00 | 0.0100 |" in rows
         assert "| 100 | 100.0 | 80.0 | 25.0 | 100.0 | 80.0 | 25.0 |" in rows
+        assert "| place | 29.7 / - / 0.0 | 8.0 / - / 91.5 |" in rows
         assert "| 1000 | 29.90 | +0.20 |" in rows
         assert "| AED of egs/mini | 50 | 125 | 40 | 1 |" in rows
         assert any("no such way, or not asked for: prompt, correction" in line for line in page)
