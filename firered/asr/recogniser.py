@@ -63,8 +63,8 @@ class Recogniser(Encoder, Protocol):
         """Whether its text has punctuation, so that a punctuation model has nothing to do."""
 
     @property
-    def drafting(self) -> Drafting | None:
-        """Its searches with drafts; None where it has none."""
+    def drafting(self) -> Drafting:
+        """Its searches, with drafts where it has any."""
 
     def unwritable(self, hotwords: HotwordList) -> Mapping[str, str]:
         """The entries of a list that its search cannot write, and the characters that it has no tokens for."""

@@ -86,8 +86,7 @@ def run_asr(
     else:
         turns = InTurns(asr, inputs.utterances, default.context_carry)
         status = run.over(inputs, out, turns, write, turns.before, turns.begin, turns.batches(seconds))
-    if asr.drafting is not None:
-        asr.drafting.report()
+    asr.drafting.report()
     return status
 
 
