@@ -3,12 +3,12 @@
     python tests/bench/draft_speed.py [--parts mini,aed,llm] [--threads 2] [--beams 1,3] [--batches 1,8] [--rounds 3]
         [--dtypes float32,int8] [--llm-dtypes float32] [--size L] [--llm 0.5B] [--device cpu] [--markdown TABLE.md]
 
-- `mini`: the bundled models on the utterances of `--data` (a folder of recordings; those of egs/mini by themselves): real
-  drafts, whole recognition, and whether the results are the same.
-- `aed`, `llm`: the search alone at a published size. Weights are random, and what they say is not to be foreseen, so that
-  no draft would fit: all layers are computed, and then their logits are replaced by made-up ones, of a text of 45 tokens
-  (probability of each some 0.95 to 0.99), with others likely that depend on the token before. The draft is the text with
-  some tokens replaced: `--wrong` says which shares.
+- `mini`: the bundled models on the utterances of `--data` (a folder of recordings; the segments of egs/mini by
+  themselves): real drafts, whole recognition, and whether the results are the same.
+- `aed`, `llm`: the search alone at a published size. Weights are random, and nobody can foresee what they say, so that
+  no draft would fit: all layers are computed, then their logits are replaced by made-up ones, of a text of 45 tokens
+  (each with a probability of some 0.9 or more), and others that depend on the token before. The draft is the text
+  with some tokens replaced: `--wrong` says which shares.
 
 Every row's runs take turns, with a draft and without (A B A B); the best of `--rounds` each is shown.
 """
@@ -17,7 +17,10 @@ import argparse
 import random
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import torch
 from asr_speed import make_model
@@ -26,10 +29,12 @@ from torch import Tensor
 from transformers import Qwen2Config, Qwen2ForCausalLM
 
 import firered
+from firered.models.aed import Aed
 from firered.models.checkpoint import pick_device
 from firered.models.dtype import cast
 from firered.models.llm_stepper import LlmSteps
 from firered.models.llm_tree import LlmTree
+from firered.results import AsrResult
 from firered.search.beam import beam_search
 from firered.search.beams import Hypothesis
 from firered.search.config import BeamConfig, GenerateConfig
@@ -53,9 +58,8 @@ class Answers:
 
     def of(self, utterances: Sequence[int], depths: Sequence[int], tokens: Sequence[int]) -> Tensor:
         """(rows, V)."""
-        rows = self.others[
-            [(31 * depth + token) % len(self.others) for depth, token in zip(depths, tokens, strict=True)]
-        ]
+        kinds = [(31 * depth + token) % len(self.others) for depth, token in zip(depths, tokens, strict=True)]
+        rows = self.others[kinds]
         following = [
             self.texts[utt][depth] if depth < len(self.texts[utt]) else EOS
             for utt, depth in zip(utterances, depths, strict=True)
@@ -132,7 +136,8 @@ class Table:
         for _ in range(args.rounds):
             for run in (plain, drafted):
                 begun = time.perf_counter()
-                found, counts = run()
+                with torch.inference_mode():
+                    found, counts = run()
                 if args.device != "cpu":
                     torch.cuda.synchronize()
                 best[run] = min(best.get(run, 1e9), time.perf_counter() - begun)
@@ -168,59 +173,78 @@ def drafts_of(texts: Sequence[Sequence[int]], wrong: float, vocabulary: int) -> 
     return [[rng.randrange(5, vocabulary) if rng.random() < wrong else token for token in text] for text in texts]
 
 
-def with_drafts(
-    tree: PrefixModel, drafts: Sequence[Sequence[int]], run: Callable, plain: Callable, beam: int, limit: int
-) -> tuple[list[list[Hypothesis]], DraftCounts]:
-    """As recognisers do: what is given up is searched without."""
-    count = len(drafts)
-    found, counts = search_with_drafts(
-        tree, drafts, run, beams=beam, limits=[limit] * count, first=[SOS] * count, eos=EOS
-    )
-    left = [utt for utt, own in enumerate(found) if own is None]
-    rest = dict(zip(left, run(plain(left), left), strict=True)) if left else {}
-    return [rest[utt] if own is None else own for utt, own in enumerate(found)], counts
+@dataclass(frozen=True)
+class Made:
+    """A model at a published size, over some utterances: what starts it, and how it is searched.
+
+    Attributes:
+        name: of the model and its number format.
+        vocabulary: number of its tokens.
+        steps: the model of some of the utterances, for a search alone.
+        tree: the model of all, for a search with drafts.
+        search: a search of some of the utterances.
+        limit: tokens of an utterance at most.
+    """
+
+    name: str
+    vocabulary: int
+    steps: Callable[[list[int]], Stepper]
+    tree: Callable[[], PrefixModel]
+    search: Callable[[Stepper, list[int]], list[list[Hypothesis]]]
+    limit: int
 
 
-@torch.inference_mode()
+def compare_made(made: Made, beam: int, batch: int, args: argparse.Namespace, table: Table) -> None:
+    """A row for each share of wrong tokens."""
+    texts = texts_of(batch, made.vocabulary)
+    answers = Answers(texts, made.vocabulary, pick_device(args.device))
+    everyone = list(range(batch))
+
+    def steps(rows: list[int]) -> Stepper:
+        return AnsweringSteps(made.steps(rows), answers, rows, beam)
+
+    def alone() -> tuple[list[list[Hypothesis]], DraftCounts]:
+        return made.search(steps(everyone), everyone), DraftCounts()
+
+    def drafted(drafts: Sequence[Sequence[int]]) -> tuple[list[list[Hypothesis]], DraftCounts]:
+        """As recognisers do: what is given up is searched without."""
+        tree, limits, first = AnsweringTree(made.tree(), answers, batch), [made.limit] * batch, [SOS] * batch
+        found, counts = search_with_drafts(tree, drafts, made.search, beams=beam, limits=limits, first=first, eos=EOS)
+        left = [utt for utt, own in enumerate(found) if own is None]
+        rest = dict(zip(left, made.search(steps(left), left), strict=True)) if left else {}
+        return [rest[utt] if own is None else own for utt, own in enumerate(found)], counts
+
+    for wrong in map(float, args.wrong.split(",")):
+        drafts = drafts_of(texts, wrong, made.vocabulary)
+        name = (made.name, beam, batch, f"{100 * wrong:.0f}% of tokens wrong")
+        table.compare(name, alone, partial(drafted, drafts), args)
+
+
 def measure_aed(args: argparse.Namespace, table: Table) -> None:
     """The decoder's search at a published size."""
-    device = pick_device(args.device)
     for dtype in args.dtypes.split(","):
-        model = cast(make_model(args.size).prepare(), dtype, device)
-        for batch in map(int, args.batches.split(",")):
-            frames = torch.full((batch,), 25 * SECONDS, device=device)
-            encoded = torch.randn(batch, 25 * SECONDS, model.config.d_model).to(device, model.dtype)
-            texts = texts_of(batch, model.odim)
-            answers = Answers(texts, model.odim, device)
-            for beam in map(int, args.beams.split(",")):
-                limits, config = frames, BeamConfig(beam)
-
-                def run(steps, rows, limits=limits, config=config):
-                    return beam_search(steps, limits[rows], config, sos=SOS, eos=EOS)
-
-                def plain(rows, encoded=encoded, frames=frames, beam=beam, answers=answers):
-                    steps = model.start(encoded[rows], frames[rows], beam, int(frames.max()))
-                    return AnsweringSteps(steps, answers, rows, beam)
-
-                for wrong in map(float, args.wrong.split(",")):
-                    drafts = drafts_of(texts, wrong, model.odim)
-
-                    def drafted(
-                        drafts=drafts, run=run, plain=plain, beam=beam, encoded=encoded, frames=frames, answers=answers
-                    ):
-                        tree = AnsweringTree(model.start_tree(encoded, frames), answers, len(drafts))
-                        return with_drafts(tree, drafts, run, plain, beam, int(frames.max()))
-
-                    def alone(run=run, plain=plain, batch=batch):
-                        return run(plain(list(range(batch))), list(range(batch))), DraftCounts()
-
-                    name = (f"AED {args.size}, {dtype}", beam, batch, f"{100 * wrong:.0f}% of tokens wrong")
-                    table.compare(name, alone, drafted, args)
+        model = cast(make_model(args.size).prepare(), dtype, pick_device(args.device))
+        for batch, beam in sizes(args):
+            compare_made(aed_of(model, dtype, beam, batch, args), beam, batch, args, table)
 
 
-@torch.inference_mode()
+def aed_of(model: Aed, dtype: str, beam: int, batch: int, args: argparse.Namespace) -> Made:
+    """The decoder over utterances of 10 s."""
+    size, device = 25 * SECONDS, pick_device(args.device)
+    frames = torch.full((batch,), size, device=device)
+    encoded = torch.randn(batch, size, model.config.d_model).to(device, model.dtype)
+    return Made(
+        f"AED {args.size}, {dtype}",
+        model.odim,
+        lambda rows: model.start(encoded[rows], frames[rows], beam, size),
+        lambda: model.start_tree(encoded, frames),
+        lambda steps, rows: beam_search(steps, frames[rows], BeamConfig(beam), sos=SOS, eos=EOS),
+        size,
+    )
+
+
 def measure_llm(args: argparse.Namespace, table: Table) -> None:
-    """A language model's greedy and beam search."""
+    """A language model's greedy and beam search, its prompt included."""
     device = pick_device(args.device)
     config = Qwen2Config(**dict(zip(NAMES, SHAPES[args.llm], strict=True)), rope_theta=1e6)
     torch.manual_seed(0)
@@ -230,65 +254,55 @@ def measure_llm(args: argparse.Namespace, table: Table) -> None:
         with torch.device("meta"):
             llm = Qwen2ForCausalLM(config)
         llm = llm.to_empty(device=device).to(kind).eval()
-        for weight in llm.parameters():
-            weight.copy_(noise(weight, kind, random_numbers))
+        with torch.no_grad():
+            for weight in llm.parameters():
+                weight.copy_(noise(weight, kind, random_numbers))
         llm.model.rotary_emb = type(llm.model.rotary_emb)(config, device=device)
-        for batch in map(int, args.batches.split(",")):
-            embeds = torch.randn(batch, PROMPT, config.hidden_size).to(device, kind)
-            mask = torch.ones(batch, PROMPT, dtype=torch.bool, device=device)
-            texts = texts_of(batch, config.vocab_size)
-            answers = Answers(texts, config.vocab_size, device)
-            limits = torch.full((batch,), 2 * TOKENS, device=device)
-            for beam in map(int, args.beams.split(",")):
-                how = GenerateConfig(beam)
+        for batch, beam in sizes(args):
+            compare_made(llm_of(llm, f"Qwen2-{args.llm}, {dtype}", beam, batch), beam, batch, args, table)
 
-                def run(steps, rows, limits=limits, how=how):
-                    return search(steps, limits[rows], how, first=SOS, eos=EOS)
 
-                def plain(rows, embeds=embeds, mask=mask, beam=beam, answers=answers):
-                    steps = LlmSteps(llm, embeds[rows], mask[rows], beam, 2 * TOKENS)
-                    return AnsweringSteps(steps, answers, rows, beam)
+def llm_of(llm: Qwen2ForCausalLM, name: str, beam: int, batch: int) -> Made:
+    """The language model after prompts of the length that 10 s of audio have."""
+    embeds = torch.randn(batch, PROMPT, llm.config.hidden_size).to(llm.device, llm.dtype)
+    mask = torch.ones(batch, PROMPT, dtype=torch.bool, device=llm.device)
+    limits = torch.full((batch,), 2 * TOKENS, device=llm.device)
+    return Made(
+        name,
+        llm.config.vocab_size,
+        lambda rows: LlmSteps(llm, embeds[rows], mask[rows], beam, 2 * TOKENS),
+        lambda: LlmTree(llm, embeds, mask),
+        lambda steps, rows: search(steps, limits[rows], GenerateConfig(beam), first=SOS, eos=EOS),
+        2 * TOKENS,
+    )
 
-                for wrong in map(float, args.wrong.split(",")):
-                    drafts = drafts_of(texts, wrong, config.vocab_size)
 
-                    def drafted(
-                        drafts=drafts, run=run, plain=plain, beam=beam, embeds=embeds, mask=mask, answers=answers
-                    ):
-                        tree = AnsweringTree(LlmTree(llm, embeds, mask), answers, len(drafts))
-                        return with_drafts(tree, drafts, run, plain, beam, 2 * TOKENS)
-
-                    def alone(run=run, plain=plain, batch=batch):
-                        return run(plain(list(range(batch))), list(range(batch))), DraftCounts()
-
-                    name = (f"Qwen2-{args.llm}, {dtype}", beam, batch, f"{100 * wrong:.0f}% of tokens wrong")
-                    table.compare(name, alone, drafted, args)
+def sizes(args: argparse.Namespace) -> list[tuple[int, int]]:
+    """Every size of a batch with every beam."""
+    return [(int(batch), int(beam)) for batch in args.batches.split(",") for beam in args.beams.split(",")]
 
 
 def measure_mini(args: argparse.Namespace, table: Table) -> None:
     """The bundled models."""
     folder = args.data or TOP / "egs/mini/test/wav"
-    recordings = sorted(path for path in folder.iterdir() if path.suffix in (".wav", ".flac"))
-    aed = TOP / "egs/mini/models/FireRedASR2-AED"
-    kinds = {
-        "bundled AED": (aed, {"draft": "ctc"}),
-        "bundled LLM": (TOP / "egs/mini/models/FireRedASR2-LLM", {"draft_model": str(aed)}),
-    }
-    for kind, (directory, given) in kinds.items():
-        for beam in map(int, args.beams.split(",")):
-            for batch in map(int, args.batches.split(",")):
-                groups = [recordings[at : at + batch] for at in range(0, len(recordings), batch)]
-                options = {"beam_size": beam, "dtype": "float32"}
-                plain = firered.load(directory, device=args.device, **options)
-                drafted = firered.load(directory, device=args.device, **options, **given)
+    recordings = [path for path in sorted(folder.iterdir()) if path.suffix in (".wav", ".flac")]
+    recordings = [path for path in recordings if args.data or not path.name.startswith("talk")]
+    aed, llm = (TOP / "egs/mini/models" / name for name in ("FireRedASR2-AED", "FireRedASR2-LLM"))
+    for name, directory, given in (("AED", aed, {"draft": "ctc"}), ("LLM", llm, {"draft_model": str(aed)})):
+        for batch, beam in sizes(args):
+            groups = [recordings[at : at + batch] for at in range(0, len(recordings), batch)]
+            plain, drafted = (
+                firered.load(directory, dtype="float32", device=args.device, beam_size=beam, **more)
+                for more in ({}, given)
+            )
+            runs = partial(recognised, groups, plain), partial(recognised, groups, drafted)
+            table.compare((f"bundled {name}, float32", beam, batch, "of the AED's CTC head"), *runs, args)
 
-                def run(asr, groups=groups):
-                    asr.drafting.counts = DraftCounts()
-                    found = [result for group in groups for result in asr.batch(group)]
-                    return [[result] for result in found], asr.drafting.counts
 
-                name = (f"{kind}, float32", beam, batch, "of the AED's CTC head")
-                table.compare(name, lambda run=run, asr=plain: run(asr), lambda run=run, asr=drafted: run(asr), args)
+def recognised(groups: Sequence[Sequence[Path]], asr: Any) -> tuple[list[list[AsrResult]], DraftCounts]:
+    """The results of recordings in batches."""
+    asr.drafting.counts = DraftCounts()  # so that bad drafts are measured, and not switched off
+    return [[result] for group in groups for result in asr.batch(group)], asr.drafting.counts
 
 
 def main() -> None:
