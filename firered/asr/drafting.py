@@ -17,7 +17,7 @@ from firered.search.scorers import Stepper
 
 NO_DRAFT, CTC_DRAFT = "none", "ctc"
 _ENOUGH = 200  # tokens after which drafts are judged
-_LEAST_ACCEPTED, _LEAST_SAVED = 0.5, 0.25  # of tokens and of steps; below, a pass costs more than it saves
+_LEAST_ACCEPTED, _LEAST_SAVED = 0.6, 0.5  # of tokens and of steps; below, passes cost what they save (draft_speed.py)
 log = logging.getLogger(__name__)
 
 

@@ -257,7 +257,7 @@ def measure_llm(args: argparse.Namespace, table: Table) -> None:
         with torch.no_grad():
             for weight in llm.parameters():
                 weight.copy_(noise(weight, kind, random_numbers))
-        llm.model.rotary_emb = type(llm.model.rotary_emb)(config, device=device)
+        llm.model.rotary_emb = type(llm.model.rotary_emb)(config).to(device)
         for batch, beam in sizes(args):
             compare_made(llm_of(llm, f"Qwen2-{args.llm}, {dtype}", beam, batch), beam, batch, args, table)
 
