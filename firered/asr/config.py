@@ -108,6 +108,12 @@ class AsrConfig(RecogniserConfig):
     ctc_beam_size: int = option(CtcPrefixConfig.beam_size, "texts that the CTC head's prefix search keeps", low=1)
     ctc_sure: float = option(0.99, "tokens of the CTC head less likely than this are judged again", low=0, high=1)
     beam_size: int = option(BeamConfig.beam_size, "hypotheses kept an utterance", low=1)
+    draft: str = option(
+        "none",
+        "the CTC head's text as a draft, of which the decoder verifies many tokens in one pass; the text found stays "
+        "the same; auto: if the checkpoint has the head",
+        choices=("none", "auto", "ctc"),
+    )
     decode_max_len: int = option(0, "tokens of an utterance at most; 0: its number of encoder frames", low=0)
     softmax_smoothing: float = option(
         BeamConfig.softmax_smoothing, "logits are divided by this: above 1 is less sure", low=0.01
@@ -186,6 +192,12 @@ class LlmConfig(RecogniserConfig):
         "number format of encoder and adapter; float16 is for CUDA, int8 for the processor",
         choices=("float32", "bfloat16", "float16", "int8"),
     )
+    draft_model: str | None = option(
+        None,
+        "the text of this model's CTC head (a FireRedASR2-AED directory) as a draft, of which the language model "
+        "verifies many tokens in one pass; the text found stays the same",
+        model="FireRedASR2-AED",
+    )
     llm_device: str | None = option(
         None, "device of the language model if not the encoder's; auto: spread over the GPUs there are"
     )
@@ -229,6 +241,12 @@ class FunAsrConfig(RecogniserConfig):
     hotwords_in_prompt: bool = option(True, "put hotwords into the prompt: all of a short list, as published")
     max_length: int = option(512, "tokens of a window at most; of short ones fewer: 32, and 40 a second", low=1)
     split_truncated: bool = option(True, "decode a window whose text ends at that limit again, in two halves")
+    draft: str = option(
+        "none",
+        "the CTC head's text as a draft, of which the language model verifies many tokens in one pass; the text found "
+        "stays the same; auto: if the checkpoint has the head",
+        choices=("none", "auto", "ctc"),
+    )
     beam_size: int = option(1, "hypotheses kept an utterance; 1 is greedy, as published", low=1)
     repetition_penalty: float = option(1.0, "above 1, tokens that the text has already are less likely", low=0.01)
     llm_length_penalty: float = option(

@@ -21,6 +21,7 @@ _DECODER_MODES = (ATTENTION, JOINT, RESCORE)
 # The modes in which an option makes a difference; in the others it has to be as it is by itself.
 _USED_IN = {
     "beam_size": BEAM_MODES,
+    "draft": (ATTENTION,),  # in joint the CTC head's scores of prefixes would be computed again with every pass
     "decode_max_len": BEAM_MODES,
     "softmax_smoothing": (*_DECODER_MODES, CTC_RESCORE_LOW),
     "aed_length_penalty": _DECODER_MODES,

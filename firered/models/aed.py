@@ -14,6 +14,7 @@ from firered.errors import ModelError
 from firered.hub.catalogue import QUANTISED
 from firered.models.checkpoint import arg, at, config_from_args, load_checkpoint, load_network
 from firered.models.conformer import ConformerEncoder
+from firered.models.decoder_tree import DecoderTree
 from firered.models.fused import prepare
 from firered.models.positions import PositionTable
 from firered.models.stored import Stored
@@ -191,6 +192,10 @@ class EncoderDecoder(nn.Module, ABC):
     def start(self, encoder_out: Tensor, encoder_lengths: Tensor, beams: int, max_len: int) -> DecoderCache:
         """The cache with which beam search decodes: see TransformerDecoder.start."""
         return self._decoder.start(encoder_out, encoder_lengths, beams, max_len)
+
+    def start_tree(self, encoder_out: Tensor, encoder_lengths: Tensor) -> DecoderTree:
+        """What computes many prefixes in one pass: see DecoderTree."""
+        return DecoderTree(self._decoder, encoder_out, encoder_lengths)
 
     @property
     def _decoder(self) -> TransformerDecoder:

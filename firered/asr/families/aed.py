@@ -14,6 +14,7 @@ from firered.align.words import Piece, times_of, words_recognised
 from firered.asr.biasing import Biasing
 from firered.asr.confidence import confidence
 from firered.asr.config import AsrConfig
+from firered.asr.drafting import CTC_DRAFT
 from firered.asr.families.aed_search import AedSearch, scores_of
 from firered.asr.guard import Guard
 from firered.asr.listening import Head
@@ -65,6 +66,8 @@ class Asr(WindowedRecogniser[AsrConfig, _Decoded]):
             need_ctc(loaded, "time stamps")
         if config.mode != ATTENTION:
             need_ctc(loaded, f"mode {config.mode}")
+        if config.draft == CTC_DRAFT:
+            need_ctc(loaded, "drafts")
         self.loaded, self.config = loaded, config
         self.subsampling, self.layers = loaded.subsampling, len(loaded.model.encoder.layer_stack)
         if lm is not None and not lm.config.idim == lm.config.odim == loaded.model.odim:
@@ -77,6 +80,7 @@ class Asr(WindowedRecogniser[AsrConfig, _Decoded]):
         graph = loaded.tokenizer.texts if config.mode in SEARCHED else None
         self.biasing = Biasing(config, graph, head=head)
         self._search = AedSearch(loaded.model, config, self.lm, self.biasing)
+        self.drafting = self._search.drafting
 
     @classmethod
     def from_pretrained(cls, model_dir: str | Path, config: AsrConfig | None = None, device: str = "auto") -> "Asr":
@@ -106,7 +110,7 @@ class Asr(WindowedRecogniser[AsrConfig, _Decoded]):
         encoded, lengths = self.loaded.encode(batch)
         hotwords = [speech.context.hotwords for speech in batch]
         listens = self.loaded.model.has_ctc and (self.guard.on or self.biasing.wanted(hotwords))
-        wanted = self.times_words or listens or self.config.mode != ATTENTION
+        wanted = self.times_words or listens or self.config.mode != ATTENTION or self.drafting.on
         log_probs = self.loaded.model.ctc_log_probs(encoded) if wanted else None
         read: Sequence[str] | None = None
         if listens and log_probs is not None:

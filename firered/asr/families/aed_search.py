@@ -7,18 +7,19 @@ from torch import Tensor
 
 from firered.asr.biasing import Biasing
 from firered.asr.config import AsrConfig
-from firered.asr.modes import ATTENTION, CTC, CTC_RESCORE_LOW, JOINT, RESCORE
+from firered.asr.drafting import NO_DRAFT, Drafting
+from firered.asr.modes import ATTENTION, BEAM_MODES, CTC, CTC_RESCORE_LOW, JOINT, RESCORE
 from firered.hotwords.lists import Phrase
 from firered.models.aed import Aed
 from firered.models.lstm_lm import LstmLm
 from firered.search.beam import beam_search
 from firered.search.beams import Hypothesis
-from firered.search.ctc import ctc_greedy
+from firered.search.ctc import ctc_greedy, ctc_tokens
 from firered.search.ctc_prefix import CtcHypothesis, ctc_prefix_search
 from firered.search.joint import CtcPrefixScorer
 from firered.search.prefix_scorers import LmPrefixes
 from firered.search.rescore import Decoder, judged_again, rescored
-from firered.search.scorers import LmScorer, Scorer
+from firered.search.scorers import LmScorer, Scorer, Stepper
 from firered.text.tokenizer import BLANK_ID, EOS_ID, PAD_ID, SOS_ID, UNK_ID
 
 _NO_TEXT = (BLANK_ID, UNK_ID, PAD_ID, SOS_ID, EOS_ID)
@@ -38,6 +39,7 @@ class AedSearch:
         self._model, self._config, self._biasing = model, config, biasing
         # One of negative weight is none, as published.
         self._lm = lm if config.elm_weight > 0 else None
+        self.drafting = Drafting(on=config.draft != NO_DRAFT and model.has_ctc)
 
     def __call__(
         self, encoded: Tensor, lengths: Tensor, log_probs: Tensor | None, hotwords: Sequence[tuple[Phrase, ...]]
@@ -47,15 +49,13 @@ class AedSearch:
         Args:
             encoded: (N, T, D) of the encoder.
             lengths: (N,) its frames.
-            log_probs: (N, T, V) of the CTC head; None where the mode does not want it.
+            log_probs: (N, T, V) of the CTC head; None where neither the mode nor drafts want it.
             hotwords: the entries that each window is searched with.
         """
         mode = self._config.mode
-        if mode == ATTENTION:
-            return self._beams(encoded, lengths, hotwords)
+        if mode in BEAM_MODES:
+            return self._beams(encoded, lengths, log_probs, hotwords)
         assert log_probs is not None  # the recogniser has them in every other mode
-        if mode == JOINT:
-            return self._beams(encoded, lengths, hotwords, log_probs)
         if mode == CTC:
             return [[own] for own in ctc_greedy(log_probs, lengths)]
         if mode == CTC_RESCORE_LOW:
@@ -73,24 +73,37 @@ class AedSearch:
         ]
 
     def _beams(
-        self,
-        encoded: Tensor,
-        lengths: Tensor,
-        hotwords: Sequence[tuple[Phrase, ...]],
-        log_probs: Tensor | None = None,
+        self, encoded: Tensor, lengths: Tensor, log_probs: Tensor | None, hotwords: Sequence[tuple[Phrase, ...]]
     ) -> list[list[Hypothesis]]:
         """By the decoder, and the CTC head where that has a share."""
         config = self._config
         limits = lengths.clamp(max=config.decode_max_len) if config.decode_max_len else lengths
-        steps = self._model.start(encoded, lengths, config.beam_size, int(limits.max()))
-        scorers: list[Scorer] = []
-        if self._lm is not None:
-            scorers.append(LmScorer(self._lm.start(config.beam_size), config.elm_weight, EOS_ID))
-        scorers += self._biasing.scorers(hotwords, config.beam_size)
-        joint = None
-        if log_probs is not None and config.ctc_weight:
-            joint = CtcPrefixScorer(log_probs, lengths, config.beam_size, config.ctc_weight, eos=EOS_ID)
-        return beam_search(steps, limits, config.search, sos=SOS_ID, eos=EOS_ID, scorers=scorers, joint=joint)
+
+        def steps(rows: list[int]) -> Stepper:
+            frames, counts = (encoded, lengths) if len(rows) == len(encoded) else (encoded[rows], lengths[rows])
+            return self._model.start(frames, counts, config.beam_size, int(limits[rows].max()))
+
+        def search(model: Stepper, rows: list[int]) -> list[list[Hypothesis]]:
+            scorers: list[Scorer] = []
+            if self._lm is not None:
+                scorers.append(LmScorer(self._lm.start(config.beam_size), config.elm_weight, EOS_ID))
+            scorers += self._biasing.scorers([hotwords[row] for row in rows], config.beam_size)
+            joint = None
+            if config.mode == JOINT and log_probs is not None and config.ctc_weight:
+                heard = log_probs if len(rows) == len(log_probs) else log_probs[rows]
+                joint = CtcPrefixScorer(heard, lengths[rows], config.beam_size, config.ctc_weight, eos=EOS_ID)
+            return beam_search(model, limits[rows], config.search, sos=SOS_ID, eos=EOS_ID, scorers=scorers, joint=joint)
+
+        return self.drafting.search(
+            partial(self._model.start_tree, encoded, lengths),
+            steps,
+            lambda: [] if log_probs is None else ctc_tokens(log_probs, lengths),
+            search,
+            beams=config.beam_size,
+            limits=limits.tolist(),
+            first=[SOS_ID] * len(lengths),
+            eos=EOS_ID,
+        )
 
     def _prefixes(
         self, log_probs: Tensor, lengths: Tensor, hotwords: Sequence[tuple[Phrase, ...]]
