@@ -66,6 +66,8 @@ class FeedForward(nn.Module):
 class RelativeAttention(FusedAttention):
     """Self-attention with Transformer-XL's relative positions; q, k and v each normalise the input on their own."""
 
+    folds = True  # the weights of the norms into those of the projections
+
     # Scores of a block of queries are held at a time, which bounds memory: entries of (N, heads, block, keys).
     _BLOCK_ENTRIES = 16 << 20
 

@@ -17,6 +17,7 @@ from firered.models.adapters import DOWNSAMPLE_RATE, Adapter
 from firered.models.aed import AedConfig
 from firered.models.checkpoint import arg, config_from_args, load_checkpoint, load_network, load_weights
 from firered.models.conformer import ConformerEncoder
+from firered.models.filling import Fill
 from firered.models.positions import PositionTable
 from firered.models.qwen import LORA_RANK, load_llm, lora_shape, with_lora
 from firered.text.files import first_line
@@ -61,8 +62,9 @@ class SpeechLlm(nn.Module):
         *,
         dtype: torch.dtype = torch.float32,
         llm_device: torch.device | str = "cpu",
+        fill: Fill | None = None,
     ) -> "SpeechLlm":
-        """The model of a published directory, LoRA unmerged; the language model in `dtype`, the rest as in the file.
+        """The model of a published directory, LoRA unmerged; the language model in `dtype`, the rest as `fill` has it.
 
         The encoder's arguments are those of asr_encoder.pth.tar, its weights those of model.pth.tar where that has any.
 
@@ -71,7 +73,7 @@ class SpeechLlm(nn.Module):
         """
         checkpoint = directory / "model.pth.tar"
         # Opened a second time for LoRA, so that the encoder's part of the file need not stay in memory until then.
-        encoder, adapter = load_encoder(directory / "asr_encoder.pth.tar", checkpoint)
+        encoder, adapter = load_encoder(directory / "asr_encoder.pth.tar", checkpoint, fill)
         llm = load_llm(llm_folder, dtype, llm_device)
         if adapter.linear2.out_features != llm.config.hidden_size:
             raise ModelError(
@@ -120,8 +122,8 @@ class _AdapterArgs:
     encoder_downsample_rate: int = arg(DOWNSAMPLE_RATE, low=1, high=64)
 
 
-def load_encoder(encoder_path: Path, checkpoint: Path) -> tuple[ConformerEncoder, Adapter]:
-    """Encoder and adapter, in evaluation mode."""
+def load_encoder(encoder_path: Path, checkpoint: Path, fill: Fill | None = None) -> tuple[ConformerEncoder, Adapter]:
+    """Encoder and adapter, in evaluation mode; `fill` as in `load_network`."""
     args, state = load_checkpoint(checkpoint)
     encoder_args, encoder_state = load_checkpoint(encoder_path)
     config = AedConfig.from_args(encoder_args, encoder_path)
@@ -132,9 +134,9 @@ def load_encoder(encoder_path: Path, checkpoint: Path) -> tuple[ConformerEncoder
     if last is None or not last.dim():
         raise ModelError(f"{checkpoint}: weights of another model (no encoder_projector)")
     width = len(last)
-    encoder = load_network(config.encoder, config, weights, checkpoint, _position_tables)
+    encoder = load_network(config.encoder, config, weights, checkpoint, _position_tables, fill=fill)
     rate = own.encoder_downsample_rate
-    adapter = load_network(lambda: Adapter(config.d_model, width, rate), own, adapter_weights, checkpoint)
+    adapter = load_network(lambda: Adapter(config.d_model, width, rate), own, adapter_weights, checkpoint, fill=fill)
     return encoder, adapter
 
 

@@ -25,8 +25,8 @@ Decoder = TypeVar("Decoder", bound="TransformerDecoder")
 class Attention(FusedAttention):
     """Multi-head attention with biases on all projections but that of the keys."""
 
-    def __init__(self, n_head: int, d_model: int, dropout: float) -> None:
-        super().__init__()
+    def __init__(self, n_head: int, d_model: int, dropout: float, *, given_the_same: bool = True) -> None:
+        super().__init__(given_the_same=given_the_same)
         self.n_head, self.d_k = n_head, d_model // n_head
         self.w_qs = nn.Linear(d_model, d_model)
         self.w_ks = nn.Linear(d_model, d_model, bias=False)
@@ -90,7 +90,7 @@ class DecoderLayer(nn.Module):
         self.self_attn_norm = nn.LayerNorm(d_model, eps=_LN_EPS)
         self.self_attn = Attention(n_head, d_model, dropout)
         self.cross_attn_norm = nn.LayerNorm(d_model, eps=_LN_EPS)
-        self.cross_attn = Attention(n_head, d_model, dropout)
+        self.cross_attn = Attention(n_head, d_model, dropout, given_the_same=False)
         self.mlp_norm = nn.LayerNorm(d_model, eps=_LN_EPS)
         self.mlp = Mlp(d_model, dropout)
         self.dropout = nn.Dropout(residual_dropout)

@@ -18,7 +18,7 @@ from firered.models.adapters import Adapter
 from firered.models.bfloat16 import cpu_has_bfloat16, widen
 from firered.models.checkpoint import model_files, pick_device
 from firered.models.conformer import SUBSAMPLING, ConformerEncoder
-from firered.models.dtype import cast, llm_dtype
+from firered.models.dtype import check_dtype, fill_for, llm_dtype
 from firered.models.fused import prepare
 from firered.models.qwen import weight_files
 from firered.models.speech_llm import SpeechLlm, load_encoder
@@ -50,17 +50,16 @@ class LoadedEncoder:
             OptionError: the number format is not available there.
         """
         checkpoint, encoder_path, cmvn = model_files(directory, *_FILES)
-        return cls.of(*load_encoder(encoder_path, checkpoint), cmvn, config.encoder_dtype, pick_device(device))
+        place = pick_device(device)
+        check_dtype(config.encoder_dtype, place)
+        parts = load_encoder(encoder_path, checkpoint, fill_for(config.encoder_dtype, checkpoint))
+        return cls.of(*parts, cmvn, place)
 
     @classmethod
-    def of(
-        cls, encoder: ConformerEncoder, adapter: Adapter, cmvn: Path, dtype: str, device: torch.device
-    ) -> "LoadedEncoder":
-        """Encoder and adapter in a number format on a device; `cmvn` lies in the directory of their checkpoint."""
-        prepare(encoder)
-        for part in (encoder, adapter):
-            cast(part, dtype, device)
-        return cls(encoder.eval(), adapter.eval(), Cmvn.read(cmvn), device, cmvn.parent)
+    def of(cls, encoder: ConformerEncoder, adapter: Adapter, cmvn: Path, device: torch.device) -> "LoadedEncoder":
+        """Encoder and adapter on a device; `cmvn` lies in the directory of their checkpoint."""
+        prepare(encoder).to(device)
+        return cls(encoder, adapter.to(device).eval(), Cmvn.read(cmvn), device, cmvn.parent)
 
     @property
     def sources(self) -> list[Path]:
@@ -116,13 +115,15 @@ class LoadedLlm:
         spread = "auto" if config.llm_device == "auto" else llm_place
         tokenizer = LlmTokenizer.from_dir(folder)
         dtype = llm_dtype(config.dtype, llm_place)
-        model = SpeechLlm.load(directory, folder, tokenizer.speech_id, dtype=dtype, llm_device=spread)
+        check_dtype(config.encoder_dtype, place)
+        fill = fill_for(config.encoder_dtype, directory / CHECKPOINT)
+        model = SpeechLlm.load(directory, folder, tokenizer.speech_id, dtype=dtype, llm_device=spread, fill=fill)
         tokenizer.check_size(model.llm.config.vocab_size)
         model.merge()
         if dtype == torch.bfloat16 and llm_place.type == "cpu" and not cpu_has_bfloat16():
             widen(model.llm)
         model.eval()
-        encoder = LoadedEncoder.of(model.encoder, model.encoder_projector, cmvn, config.encoder_dtype, place)
+        encoder = LoadedEncoder.of(model.encoder, model.encoder_projector, cmvn, place)
         return cls(model, encoder, tokenizer, directory)
 
     @property
