@@ -10,15 +10,18 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from firered.models.frames import Frames, Group, computes_packed, packed_groups
 from firered.models.fused import FusedAttention
 from firered.models.int8 import Int8Linear, Int8Weight
-from firered.models.masks import key_bias, padding_mask
+from firered.models.masks import padding_mask
 from firered.models.positions import PositionTable
 
 SUBSAMPLING = 4  # feature frames (10 ms) per encoder frame
 _CONTEXT = 6  # frames after its first that an encoder frame sees
 _CHANNELS = 32
 _LN_EPS = 1e-5
+_ROWS = 512  # frames at a time in layers that widen them, on a processor
+_QUERIES = 64  # frames at a time whose attention is computed there
 
 
 class InputPreprocessor(nn.Module):
@@ -59,8 +62,11 @@ class FeedForward(nn.Module):
         )
 
     def forward(self, x: Tensor) -> Tensor:
-        """(..., d_model) -> (..., d_model), what is to be added to x."""
-        return self.net(x)
+        """(N, T, d_model) -> (N, T, d_model), what is to be added to x."""
+        if not computes_packed(x) or x.shape[1] <= _ROWS:
+            return self.net(x)
+        # The expanded frames, held for all frames, would be memory that the system has to clear at every call.
+        return torch.cat([self.net(part) for part in x.split(_ROWS, 1)], 1)
 
 
 class RelativeAttention(FusedAttention):
@@ -111,18 +117,31 @@ class RelativeAttention(FusedAttention):
             parts = y.chunk(3, -1)
         return [part.unflatten(-1, (self.n_head, self.d_k)) for part in parts]
 
-    def forward(self, x: Tensor, positions: Tensor, keys: Tensor | None) -> Tensor:
+    def table(self, positions: Tensor) -> Tensor:
+        """(H, d_k, 2T+1) keys of the relative position vectors T down to -T, (2T+1, d_model)."""
+        return self.linear_pos(positions).view(-1, self.n_head, self.d_k).permute(1, 2, 0)
+
+    def forward(self, x: Tensor, table: Tensor, frames: Frames) -> Tensor:
         """What is to be added to x.
 
         Args:
-            x: (N, T, d_model).
-            positions: relative position vectors T down to -T, (2T+1, d_model).
-            keys: added to the scores of every query, (N, 1, 1, T), -inf on padding; None: nothing is padded.
+            x: (N, T, d_model), or packed (1, sum of T, d_model).
+            table: of `table`, for the longest utterance or a longer one.
+            frames: which are whose.
         """
-        n, size, _ = x.shape
-        q, k, v = self._project(x)
+        parts = zip(*(frames.split(part) for part in self._project(x)), strict=True)
+        out = [part for q, k, v in parts for part in self._attend(q, k, v, table, frames.keys)]
+        return self.residual_dropout(self.fc(out[0] if len(out) == 1 else torch.cat(out, 1)))
+
+    def _attend(self, q: Tensor, k: Tensor, v: Tensor, table: Tensor, keys: Tensor | None) -> list[Tensor]:
+        """(N, C, d_model) of all blocks of queries (N, T, H, d_k), in turn.
+
+        `keys` (N, 1, 1, T) are added to the scores of every query; None: nothing is padded.
+        """
+        n, size = q.shape[:2]
         k, v = k.transpose(1, 2), v.transpose(1, 2)  # (N, H, T, d_k)
-        table = self.linear_pos(positions).view(-1, self.n_head, self.d_k).permute(1, 2, 0)  # (H, d_k, 2T+1)
+        longest = table.shape[2] // 2
+        table = table[:, :, longest - size : longest + size + 1]  # (H, d_k, 2T+1)
         block = self._block(n, size)
         out = []
         for start in range(0, size, block):
@@ -134,9 +153,12 @@ class RelativeAttention(FusedAttention):
             drop = self.dropout if self.training else 0.0
             y = F.scaled_dot_product_attention(query, k, v, bias, dropout_p=drop, scale=self.scale)
             out.append(y.transpose(1, 2).flatten(2))
-        return self.residual_dropout(self.fc(out[0] if len(out) == 1 else torch.cat(out, 1)))
+        return out
 
     def _block(self, n: int, size: int) -> int:
+        """Queries at a time; each meets their own positions in vain, so that on a processor many cost time as well."""
+        if n == 1 and computes_packed(self.pos_bias_u):
+            return min(size, _QUERIES)
         block = max(1, self._BLOCK_ENTRIES // (n * self.n_head * size))
         return min(size, max(64, block // 64 * 64))
 
@@ -168,16 +190,23 @@ class ConvolutionModule(nn.Module):
         self.pointwise_conv2 = nn.Conv1d(2 * d_model, d_model, 1, bias=False)
         self.residual_dropout = nn.Dropout(residual_dropout)
 
-    def forward(self, x: Tensor, padding: Tensor | None) -> Tensor:
-        """(N, T, d_model) -> (N, T, d_model), what is to be added to x; padding is (N, T), True on padded frames."""
+    def forward(self, x: Tensor, frames: Frames) -> Tensor:
+        """(N, T, d_model) -> (N, T, d_model), what is to be added to x, or both packed."""
         x = self.pre_layer_norm(x)
-        if padding is not None:
-            x = x.masked_fill(padding[:, :, None], 0.0)
-        x = F.glu(_pointwise(self.pointwise_conv1, x))  # (N, T, 2d)
-        x = F.silu(self.batch_norm(self._depthwise(x)), inplace=True)
+        if frames.padding is not None:
+            x = x.masked_fill(frames.padding[:, :, None], 0.0)
+        x = self._gated(x)  # (N, T, 2d)
+        own = [self._depthwise(part) for part in frames.split(x)]
+        x = own[0] if len(own) == 1 else torch.cat(own, 1)
+        x = F.silu(self.batch_norm(x), inplace=True)
         # The published model clears padded frames here once more. Nothing reads them: attention masks them as keys,
         # and the line above clears them before frames mix again.
         return self.residual_dropout(_pointwise(self.pointwise_conv2, x))
+
+    def _gated(self, x: Tensor) -> Tensor:
+        if not computes_packed(x) or x.shape[1] <= _ROWS:
+            return F.glu(_pointwise(self.pointwise_conv1, x))
+        return torch.cat([F.glu(_pointwise(self.pointwise_conv1, part)) for part in x.split(_ROWS, 1)], 1)
 
     def _depthwise(self, x: Tensor) -> Tensor:
         weight = self.depthwise_conv.weight.unsqueeze(2)  # (2d, 1, 1, K)
@@ -195,6 +224,8 @@ def _pointwise(layer: nn.Conv1d | Int8Linear, x: Tensor) -> Tensor:
 class ConformerBlock(nn.Module):
     """Half a feed-forward, attention, convolution, the other half, LayerNorm."""
 
+    many_rows = True  # its linear layers are given whole utterances
+
     def __init__(self, d_model: int, n_head: int, kernel_size: int, dropout: float, residual_dropout: float) -> None:
         super().__init__()
         self.ffn1 = FeedForward(d_model, dropout, residual_dropout)
@@ -203,11 +234,11 @@ class ConformerBlock(nn.Module):
         self.ffn2 = FeedForward(d_model, dropout, residual_dropout)
         self.layer_norm = nn.LayerNorm(d_model, eps=_LN_EPS)
 
-    def forward(self, x: Tensor, positions: Tensor, padding: Tensor | None, keys: Tensor | None) -> Tensor:
-        """(N, T, d_model) -> (N, T, d_model)."""
+    def forward(self, x: Tensor, table: Tensor, frames: Frames) -> Tensor:
+        """(N, T, d_model) -> (N, T, d_model), or both packed; see RelativeAttention."""
         x = torch.add(x, self.ffn1(x), alpha=0.5)
-        x = x + self.mhsa(x, positions, keys)
-        x = x + self.conv(x, padding)
+        x = x + self.mhsa(x, table, frames)
+        x = x + self.conv(x, frames)
         x = torch.add(x, self.ffn2(x), alpha=0.5)
         return self.layer_norm(x)
 
@@ -245,11 +276,34 @@ class ConformerEncoder(nn.Module):
         Returns:
             (N, T', d_model) with T' = ceil(T / 4), of no meaning beyond an utterance's end, and its (N,) lengths.
         """
+        if computes_packed(feats) and not self.training:
+            return self._packed(feats, lengths, layers)
         x, lengths = self.input_preprocessor(feats, lengths)
         x = self.dropout(x)
         positions = self.dropout(self.positional_encoding(x.shape[1] + 1, x))  # (2T'+1, d_model)
-        padding = padding_mask(lengths, x.shape[1])
-        keys = key_bias(padding, x.dtype)
+        frames = Frames.padded(lengths, x)
         for block in itertools.islice(self.layer_stack, layers):
-            x = block(x, positions, padding, keys)
+            x = block(x, block.mhsa.table(positions), frames)
         return x, lengths
+
+    def _packed(self, feats: Tensor, lengths: Tensor, layers: int | None) -> tuple[Tensor, Tensor]:
+        """The same without a computation on padding, a few utterances at a time in each layer."""
+        groups = packed_groups(lengths.tolist(), SUBSAMPLING)
+        runs = [(self._start(feats, lengths, group), Frames.packed(group.sizes)) for group in groups]
+        longest = max((size for group in groups for size in group.sizes), default=1)
+        positions = self.positional_encoding(longest + 1, feats)  # (2T'+1, d_model)
+        for block in itertools.islice(self.layer_stack, layers):
+            table = block.mhsa.table(positions)
+            runs = [(block(x, table, frames), frames) for x, frames in runs]
+        size = max(1, -(-feats.shape[1] // SUBSAMPLING))
+        out = feats.new_zeros(len(feats), size, positions.shape[1])
+        rows = [part[0] for x, frames in runs for part in frames.split(x)]
+        for into, own in zip(out, rows, strict=True):
+            into[: len(own)] = own
+        return out, (lengths + SUBSAMPLING - 1) // SUBSAMPLING
+
+    def _start(self, feats: Tensor, lengths: Tensor, group: Group) -> Tensor:
+        """(1, sum of T', d_model) what the first layer is given of a group of utterances."""
+        own = lengths[group.first : group.first + len(group.sizes)]
+        x, _ = self.input_preprocessor(feats[group.first : group.first + len(own), : int(own.max())], own)
+        return torch.cat([part[:size] for part, size in zip(x, group.sizes, strict=True)])[None]
