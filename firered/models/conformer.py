@@ -30,7 +30,10 @@ class InputPreprocessor(nn.Module):
     def __init__(self, idim: int, d_model: int) -> None:
         super().__init__()
         self.conv = nn.Sequential(
-            nn.Conv2d(1, _CHANNELS, 3, stride=2), nn.ReLU(), nn.Conv2d(_CHANNELS, _CHANNELS, 3, stride=2), nn.ReLU()
+            nn.Conv2d(1, _CHANNELS, 3, stride=2),
+            nn.ReLU(inplace=True),
+            nn.Conv2d(_CHANNELS, _CHANNELS, 3, stride=2),
+            nn.ReLU(inplace=True),
         )
         self.out = nn.Linear(_CHANNELS * (((idim - 1) // 2 - 1) // 2), d_model)
 

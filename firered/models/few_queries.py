@@ -21,7 +21,9 @@ def attend(q: Tensor, k: Tensor, v: Tensor, bias: Tensor | None) -> Tensor:
         v: values, likewise.
         bias: to be added to the scores, (N, 1, 1 or B, T); None: nothing.
     """
-    if k.device.type != "cpu" or k.dtype != torch.bfloat16 or not _has_bfloat16():
+    # The products would copy keys that are a part of something.
+    two = k.device.type == "cpu" and k.dtype == torch.bfloat16 and k.is_contiguous() and v.is_contiguous()
+    if not two or not _has_bfloat16():
         return F.scaled_dot_product_attention(q, k, v, bias)
     scores = torch.matmul(q.to(k.dtype), k.transpose(2, 3)).float().mul_(q.shape[-1] ** -0.5)
     if bias is not None:

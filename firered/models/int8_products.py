@@ -78,7 +78,10 @@ class ManyRows:
         return out
 
     def _block(self, rows: Tensor, out: Tensor | None = None) -> Tensor:
-        steps = rows.abs().amax(1, keepdim=True).clamp_(min=_LEAST).mul_(1 / 127)
+        largest = torch.maximum(
+            rows.amax(1, keepdim=True), rows.amin(1, keepdim=True).neg_()
+        )  # no copy, as abs() makes
+        steps = largest.clamp_(min=_LEAST).mul_(1 / 127)
         given = _bytes(torch.quantize_per_tensor(rows / steps, 1.0, 128, torch.quint8))
         y = torch.ops.onednn.qlinear_pointwise(
             given, 1.0, 128, self._packed, self._scales, self._zeros, None, 1.0, 0, torch.float32, "none", [], ""

@@ -210,8 +210,10 @@ class DecoderCache:
         self.encoder_bias = key_bias(padding_mask(encoder_lengths, encoder_out.shape[1]), encoder_out.dtype)
         shape = self._encoder[0][0].shape  # (N, H, T, d_k)
         room = min(max_len, self._FIRST_STEPS) * beams
-        pool = [encoder_out.new_empty(*shape[:2], room, shape[3], dtype=dtype) for _ in range(2 * len(decoder.layers))]
-        self._pool = list(zip(pool[::2], pool[1::2], strict=True))
+        self._pool = [
+            (encoder_out.new_empty(*shape[:2], room, shape[3]), encoder_out.new_empty(*shape[:2], room, shape[3]))
+            for _ in decoder.layers
+        ]
         self._lineage = encoder_out.new_full((self.size, 1, beams, room), -torch.inf)
         self._own = torch.full_like(self._lineage[0, 0, :, :beams], -torch.inf).fill_diagonal_(0.0)  # (B, B)
 
@@ -229,7 +231,7 @@ class DecoderCache:
 
     def position(self) -> Tensor:
         """(d_model,) position vector of the tokens of this step."""
-        table = self.decoder.positional_encoding(max(self.max_len, self.steps + 1), self._lineage)
+        table = self.decoder.positional_encoding(max(self.max_len, self.steps + 1), self._pool[0][0])
         return table[self.steps]
 
     def advance(self) -> Tensor | None:
@@ -275,7 +277,7 @@ class DecoderCache:
         if self.encoder_bias is None:
             return
         frames = max(self._frames, default=1)
-        self._encoder = [(k[:, :, :frames], v[:, :, :frames]) for k, v in self._encoder]
+        self._encoder = [(k[:, :, :frames].contiguous(), v[:, :, :frames].contiguous()) for k, v in self._encoder]
         padded = min(self._frames, default=frames) < frames
         self.encoder_bias = _pick(self.encoder_bias, kept)[..., :frames] if padded else None
 
