@@ -179,6 +179,10 @@ class EncoderDecoder(nn.Module, ABC):
         """Names of the parts that int8 is for; the first layer and the CTC head, small and sensitive, stay float."""
         return "encoder.layer_stack", cls.decoder_name
 
+    def logits(self, tokens: Tensor, encoder_out: Tensor, encoder_lengths: Tensor) -> Tensor:
+        """(N * B, U, odim) logits of the tokens after each of (N * B, U): see TransformerDecoder.forward."""
+        return self._decoder(tokens, encoder_out, encoder_lengths)
+
     @property
     def dtype(self) -> torch.dtype:
         """The number format that features have to be in."""

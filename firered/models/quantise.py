@@ -126,7 +126,8 @@ def quantise(model: nn.Module, layers: Layers, parts: Sequence[str] = ("",)) -> 
             _join(name, module, layers, many)
             for own, layer in list(module.named_children()):
                 if _is_linear(layer) and layers.turns(full := _under(name, own)):
-                    setattr(module, own, Int8Linear(Int8Weight(*_rows(full, layer, layers), many_rows=many)))
+                    rows, bias = _rows(full, layer, layers)
+                    setattr(module, own, Int8Linear(_packed([rows], bias, many)))
 
 
 def quantise_layers(module: nn.Module, path: Path = Path("weights")) -> None:
@@ -149,6 +150,13 @@ def _under(name: str, own: str) -> str:
     return f"{name}.{own}" if name else own
 
 
+def _packed(parts: Sequence[Rows], bias: Tensor | None, many: bool) -> Int8Weight:
+    """The weights as one for the kernels, which have a copy: where they are of a file, its memory is given back."""
+    weight = Int8Weight(parts[0] if len(parts) == 1 else Rows.joined(parts), bias, many_rows=many)
+    give_back(*(rows.values for rows in parts))
+    return weight
+
+
 def _rows(name: str, layer: nn.Module, layers: Layers) -> tuple[Rows, Tensor | None]:
     assert isinstance(layer, Layer)
     weight = layer.weight
@@ -166,14 +174,14 @@ def _fuse(name: str, attention: FusedAttention, layers: Layers, many: bool) -> N
         layers.check({f"{one}.weight": layer.weight for one, layer in own.items()})
         width, given = next(iter(own.values())).weight.shape
         rows, bias = layers.rows(full, (len(own) * width, given), attention.fuse)
-        attention.set_fused((Int8Weight(rows, bias, many_rows=many), None))
+        attention.set_fused((_packed([rows], bias, many), None))
         give_back(*(layer.weight for layer in own.values()))
         for one in attention.PROJECTIONS:
             setattr(attention, one, nn.Identity())  # nothing calls it
     elif attention.given_the_same and all(layers.turns(one) for one in own):
         parts = [_rows(full, layer, layers) for full, layer in own.items()]
         biases = [torch.zeros(len(rows.scales)) if bias is None else bias for rows, bias in parts]
-        weight = Int8Weight(Rows.joined([rows for rows, _ in parts]), torch.cat(biases), many_rows=many)
+        weight = _packed([rows for rows, _ in parts], torch.cat(biases), many)
         attention.set_fused((weight, None))
         sizes = [len(rows.scales) for rows, _ in parts]
         for one, part in zip(attention.PROJECTIONS, parts_of(weight, sizes), strict=True):
@@ -191,7 +199,6 @@ def _join(name: str, parent: nn.Module, layers: Layers, many: bool) -> None:
             continue
         parts = [_rows(_under(name, own), layer, layers) for own, layer in zip(names, linear, strict=True)]
         biases = [bias for _, bias in parts if bias is not None]
-        bias = torch.cat(biases) if biases else None
-        weight = Int8Weight(Rows.joined([rows for rows, _ in parts]), bias, many_rows=many)
+        weight = _packed([rows for rows, _ in parts], torch.cat(biases) if biases else None, many)
         for own, part in zip(names, parts_of(weight, [len(rows.scales) for rows, _ in parts]), strict=True):
             setattr(parent, own, part)

@@ -97,10 +97,11 @@ class DecoderLayer(nn.Module):
         self.dropout = nn.Dropout(residual_dropout)
 
     def forward(self, x: Tensor, encoder_out: Tensor, causal: Tensor, cross: Tensor | None) -> Tensor:
-        """(N, U, d_model) -> (N, U, d_model)."""
+        """(N * B, U, d_model) -> (N * B, U, d_model): B texts for each of the N encoder outputs."""
         y = self.self_attn_norm(x)
         x = x + self.dropout(self.self_attn(y, y, causal))
-        x = x + self.dropout(self.cross_attn(self.cross_attn_norm(x), encoder_out, cross))
+        y = self.cross_attn_norm(x).reshape(len(encoder_out), -1, x.shape[2])
+        x = x + self.dropout(self.cross_attn(y, encoder_out, cross)).view_as(x)
         return x + self.dropout(self.mlp(self.mlp_norm(x)))
 
 
@@ -145,12 +146,12 @@ class TransformerDecoder(nn.Module):
         """Logits of the token after each of the given ones, all at once (teacher forcing).
 
         Args:
-            tokens: (N, U) ids beginning with sos, padded with pad.
+            tokens: (N * B, U) ids beginning with sos, padded with pad; row n * B + b is text b of utterance n.
             encoder_out: (N, T, d_model).
             encoder_lengths: (N,) frames.
 
         Returns:
-            (N, U, odim) logits; row u has seen tokens up to u, no pad, and no encoder frame beyond the length.
+            (N * B, U, odim) logits; row u has seen tokens up to u, no pad, and no encoder frame beyond the length.
         """
         size = tokens.shape[1]
         x = self.dropout(self.tgt_word_emb(tokens) * self.scale + self.positional_encoding(size, encoder_out))

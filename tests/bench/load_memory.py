@@ -3,8 +3,8 @@
     python tests/bench/load_memory.py [--size L] [--dtypes float32,bfloat16,int8] [--scratch DIR]
 
 A checkpoint of the size (L: 4.7 GB) is written to the scratch disk and removed at the end. Each number format is
-loaded in a process of its own; "written" is what firered-quantize makes of it in int8. The peak is what the system counts, pages of mapped files included; that of the
-libraries alone is told beside.
+loaded in a process of its own; "written" is what firered-quantize makes of it in int8. The peak is what the system
+counts, pages of mapped files included; that of the libraries alone is told beside.
 """
 
 import argparse

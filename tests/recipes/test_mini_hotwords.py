@@ -184,7 +184,10 @@ class TestLists:
 class TestEchoes:
     def test_words_of_the_list_are_found_whatever_their_spaces_and_capitals(self):
         texts = {"a": "i SAW snow  park", "b": "", "c": "雪海 phone", "d": "no"}
-        assert echoes.echoes(texts, ["Snowpark", "雪海phone", "x"]) == {"a": ["Snowpark"], "c": ["雪海phone"]}
+        assert echoes.echoes(texts, ["Snowpark", "雪海phone", "x", "now", "hepa"]) == {
+            "a": ["Snowpark"],
+            "c": ["雪海phone"],
+        }
 
     def test_a_run_without_a_list_is_looked_through_for_the_longest(self, tmp_path):
         for size, words in ((3, "a"), (50, "snow")):

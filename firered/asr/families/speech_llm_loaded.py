@@ -12,14 +12,15 @@ from transformers import PreTrainedModel
 
 from firered.asr.config import LlmConfig
 from firered.audio.frontend import Cmvn
-from firered.errors import ModelError
+from firered.errors import ModelError, OptionError
 from firered.hub.catalogue import CHECKPOINT
 from firered.models.adapters import Adapter
 from firered.models.bfloat16 import cpu_has_bfloat16, widen
 from firered.models.checkpoint import model_files, pick_device
 from firered.models.conformer import SUBSAMPLING, ConformerEncoder
-from firered.models.dtype import check_dtype, fill_for, llm_dtype
+from firered.models.dtype import check_dtype, llm_dtype
 from firered.models.fused import prepare
+from firered.models.llm_reduced import REDUCED
 from firered.models.qwen import weight_files
 from firered.models.speech_llm import SpeechLlm, load_encoder
 from firered.runtime.loaded import numbers
@@ -52,7 +53,7 @@ class LoadedEncoder:
         checkpoint, encoder_path, cmvn = model_files(directory, *_FILES)
         place = pick_device(device)
         check_dtype(config.encoder_dtype, place)
-        parts = load_encoder(encoder_path, checkpoint, fill_for(config.encoder_dtype, checkpoint))
+        parts = load_encoder(encoder_path, checkpoint, config.encoder_dtype)
         return cls.of(*parts, cmvn, place)
 
     @classmethod
@@ -114,10 +115,20 @@ class LoadedLlm:
         llm_place = pick_device(config.llm_device or device)
         spread = "auto" if config.llm_device == "auto" else llm_place
         tokenizer = LlmTokenizer.from_dir(folder)
-        dtype = llm_dtype(config.dtype, llm_place)
+        reduced = config.dtype if config.dtype in REDUCED else None
+        if reduced and (llm_place.type != "cpu" or spread == "auto"):
+            raise OptionError(f"dtype: {reduced} is for the processor; take bfloat16 on {llm_place}")
+        dtype = torch.float32 if reduced else llm_dtype(config.dtype, llm_place)
         check_dtype(config.encoder_dtype, place)
-        fill = fill_for(config.encoder_dtype, directory / CHECKPOINT)
-        model = SpeechLlm.load(directory, folder, tokenizer.speech_id, dtype=dtype, llm_device=spread, fill=fill)
+        model = SpeechLlm.load(
+            directory,
+            folder,
+            tokenizer.speech_id,
+            dtype=dtype,
+            llm_device=spread,
+            encoder_dtype=config.encoder_dtype,
+            reduced=reduced,
+        )
         tokenizer.check_size(model.llm.config.vocab_size)
         model.merge()
         if dtype == torch.bfloat16 and llm_place.type == "cpu" and not cpu_has_bfloat16():
