@@ -5,6 +5,7 @@ Gulati et al., Conformer, Interspeech 2020, with relative positions after Dai et
 
 import itertools
 from collections.abc import Sequence
+from typing import cast
 
 import torch
 from torch import Tensor, nn
@@ -285,9 +286,12 @@ class ConformerEncoder(nn.Module):
         x = self.dropout(x)
         positions = self.dropout(self.positional_encoding(x.shape[1] + 1, x))  # (2T'+1, d_model)
         frames = Frames.padded(lengths, x)
-        for block in itertools.islice(self.layer_stack, layers):
+        for block in self._blocks(layers):
             x = block(x, block.mhsa.table(positions), frames)
         return x, lengths
+
+    def _blocks(self, count: int | None) -> list[ConformerBlock]:
+        return cast(list[ConformerBlock], list(itertools.islice(self.layer_stack, count)))
 
     def _packed(self, feats: Tensor, lengths: Tensor, layers: int | None) -> tuple[Tensor, Tensor]:
         """The same without a computation on padding, a few utterances at a time in each layer."""
@@ -295,7 +299,7 @@ class ConformerEncoder(nn.Module):
         runs = [(self._start(feats, lengths, group), Frames.packed(group.sizes)) for group in groups]
         longest = max((size for group in groups for size in group.sizes), default=1)
         positions = self.positional_encoding(longest + 1, feats)  # (2T'+1, d_model)
-        for block in itertools.islice(self.layer_stack, layers):
+        for block in self._blocks(layers):
             table = block.mhsa.table(positions)
             runs = [(block(x, table, frames), frames) for x, frames in runs]
         size = max(1, -(-feats.shape[1] // SUBSAMPLING))

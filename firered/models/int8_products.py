@@ -92,7 +92,7 @@ class ManyRows:
 def _bytes(quantised: Tensor) -> Tensor:
     """The numbers of a quantised tensor where they lie; `int_repr` copies them, three times slower than quantising."""
     numbers = torch.empty(0, dtype=torch.uint8)
-    return numbers.set_(quantised.untyped_storage(), 0, quantised.shape, quantised.stride())  # type: ignore[call-overload]
+    return numbers.set_(quantised.untyped_storage(), 0, quantised.shape, quantised.stride())
 
 
 def _scaled(y: Tensor, scales: Tensor, bias: Tensor | None, out: Tensor) -> Tensor:
