@@ -11,10 +11,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from firered.models.frames import Frames, Group, computes_packed, packed_groups
+from firered.models.frames import Frames, beyond_grid, computes_packed, packed_groups
 from firered.models.fused import FusedAttention
 from firered.models.int8 import Int8Linear, Int8Weight
-from firered.models.masks import padding_mask
+from firered.models.masks import key_bias, padding_mask
 from firered.models.positions import PositionTable
 
 SUBSAMPLING = 4  # feature frames (10 ms) per encoder frame
@@ -134,8 +134,18 @@ class RelativeAttention(FusedAttention):
             frames: which are whose.
         """
         parts = zip(*(frames.split(part) for part in self._project(x)), strict=True)
-        out = [part for q, k, v in parts for part in self._attend(q, k, v, table, frames.keys)]
+        attend = self._attend_on_grid if x.dtype == torch.bfloat16 and computes_packed(x) else self._attend
+        out = [part for q, k, v in parts for part in attend(q, k, v, table, frames.keys)]
         return self.residual_dropout(self.fc(out[0] if len(out) == 1 else torch.cat(out, 1)))
+
+    def _attend_on_grid(self, q: Tensor, k: Tensor, v: Tensor, table: Tensor, keys: Tensor | None) -> list[Tensor]:
+        """The same where products are oneDNN's: a size of the grid, filled up with frames that are no keys."""
+        size = q.shape[1]
+        if not (beyond := beyond_grid(size)):
+            return self._attend(q, k, v, table, keys)
+        padding = torch.arange(size + beyond) >= size
+        parts = [F.pad(part, (0, 0, 0, 0, 0, beyond)) for part in (q, k, v)]
+        return [torch.cat(self._attend(*parts, table, key_bias(padding[None], q.dtype)), 1)[:, :size]]
 
     def _attend(self, q: Tensor, k: Tensor, v: Tensor, table: Tensor, keys: Tensor | None) -> list[Tensor]:
         """(N, C, d_model) of all blocks of queries (N, T, H, d_k), in turn.
@@ -200,7 +210,7 @@ class ConvolutionModule(nn.Module):
         if frames.padding is not None:
             x = x.masked_fill(frames.padding[:, :, None], 0.0)
         x = self._gated(x)  # (N, T, 2d)
-        own = [self._depthwise(part) for part in frames.split(x)]
+        own = [self._depthwise(part) for part in frames.split(x)]  # each between zeros
         x = own[0] if len(own) == 1 else torch.cat(own, 1)
         x = F.silu(self.batch_norm(x), inplace=True)
         # The published model clears padded frames here once more. Nothing reads them: attention masks them as keys,
@@ -215,9 +225,12 @@ class ConvolutionModule(nn.Module):
     def _depthwise(self, x: Tensor) -> Tensor:
         weight = self.depthwise_conv.weight.unsqueeze(2)  # (2d, 1, 1, K)
         # One row of a channels-last image: the depthwise kernel takes it as it lies in memory.
+        size = x.shape[1]
+        if computes_packed(x) and (beyond := beyond_grid(size)):
+            x = F.pad(x, (0, 0, 0, beyond))
         image = x.unsqueeze(1).permute(0, 3, 1, 2)  # (N, 2d, 1, T)
         y = F.conv2d(image, weight, padding=(0, weight.shape[3] // 2), groups=weight.shape[0])
-        return y.permute(0, 2, 3, 1).squeeze(1)
+        return y.permute(0, 2, 3, 1).squeeze(1)[:, :size]
 
 
 def _pointwise(layer: nn.Conv1d | Int8Linear, x: Tensor) -> Tensor:
@@ -296,21 +309,29 @@ class ConformerEncoder(nn.Module):
     def _packed(self, feats: Tensor, lengths: Tensor, layers: int | None) -> tuple[Tensor, Tensor]:
         """The same without a computation on padding, a few utterances at a time in each layer."""
         groups = packed_groups(lengths.tolist(), SUBSAMPLING)
-        runs = [(self._start(feats, lengths, group), Frames.packed(group.sizes)) for group in groups]
+        runs = [
+            (self._start(feats[group.first :], lengths[group.first :], group.sizes), Frames.packed(group.sizes))
+            for group in groups
+        ]
         longest = max((size for group in groups for size in group.sizes), default=1)
-        positions = self.positional_encoding(longest + 1, feats)  # (2T'+1, d_model)
+        # As many as the longest needs, what fills the grid included.
+        positions = self.positional_encoding(longest + beyond_grid(longest) + 1, feats)  # (2T'+1, d_model)
         for block in self._blocks(layers):
             table = block.mhsa.table(positions)
             runs = [(block(x, table, frames), frames) for x, frames in runs]
         size = max(1, -(-feats.shape[1] // SUBSAMPLING))
         out = feats.new_zeros(len(feats), size, positions.shape[1])
-        rows = [part[0] for x, frames in runs for part in frames.split(x)]
-        for into, own in zip(out, rows, strict=True):
-            into[: len(own)] = own
+        own = zip(runs, groups, strict=True)
+        rows = [part[0] for (x, frames), group in own for part in frames.split(x)[: len(group.sizes)]]
+        for into, one in zip(out, rows, strict=True):
+            into[: len(one)] = one
         return out, (lengths + SUBSAMPLING - 1) // SUBSAMPLING
 
-    def _start(self, feats: Tensor, lengths: Tensor, group: Group) -> Tensor:
-        """(1, sum of T', d_model) what the first layer is given of a group of utterances."""
-        own = lengths[group.first : group.first + len(group.sizes)]
-        x, _ = self.input_preprocessor(feats[group.first : group.first + len(own), : int(own.max())], own)
-        return torch.cat([part[:size] for part, size in zip(x, group.sizes, strict=True)])[None]
+    def _start(self, feats: Tensor, lengths: Tensor, sizes: list[int]) -> Tensor:
+        """(1, sum of T', d_model) what the first layer is given of the first utterances, filled up to the grid."""
+        rows = []
+        for own, length, size in zip(feats, lengths.tolist(), sizes, strict=False):
+            given = F.pad(own[:length], (0, 0, 0, SUBSAMPLING * (size + beyond_grid(size)) - length))[None]
+            x, _ = self.input_preprocessor(given, lengths.new_full((1,), given.shape[1]))
+            rows.append(x[0, :size])
+        return F.pad(torch.cat(rows), (0, 0, 0, beyond_grid(sum(sizes))))[None]

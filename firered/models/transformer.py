@@ -14,6 +14,7 @@ from torch.nn import functional as F
 
 from firered.models.embedding import Embedding
 from firered.models.few_queries import attend, cache_dtype
+from firered.models.frames import GRID, linear_on_grid
 from firered.models.fused import FusedAttention, few_rows
 from firered.models.masks import key_bias, padding_mask
 from firered.models.positions import PositionTable
@@ -207,6 +208,9 @@ class DecoderCache:
         self.size, self.steps = len(self._frames), 0  # utterances, tokens of each hypothesis
         self._attention = decoder.layers[0].self_attn  # all layers cut their heads alike
         dtype = cache_dtype(encoder_out.dtype, encoder_out.device, reduced=self._attention.in_int8)
+        # Products in bfloat16 are oneDNN's; see GRID.
+        self._grid = GRID if dtype == torch.bfloat16 and encoder_out.device.type == "cpu" else 1
+        encoder_out = F.pad(encoder_out, (0, 0, 0, -encoder_out.shape[1] % self._grid))
         self._encoder = [self._project(layer.cross_attn, encoder_out, dtype) for layer in decoder.layers]
         self.encoder_bias = key_bias(padding_mask(encoder_lengths, encoder_out.shape[1]), encoder_out.dtype)
         shape = self._encoder[0][0].shape  # (N, H, T, d_k)
@@ -222,8 +226,8 @@ class DecoderCache:
     def _project(attention: Attention, encoder_out: Tensor, dtype: torch.dtype) -> tuple[Tensor, Tensor]:
         """Keys and values (N, H, T, d_k), each head's in one piece: they are read at every step."""
         return (
-            attention.heads(attention.w_ks(encoder_out).to(dtype)).contiguous(),
-            attention.heads(attention.w_vs(encoder_out).to(dtype)).contiguous(),
+            attention.heads(linear_on_grid(attention.w_ks, encoder_out).to(dtype)).contiguous(),
+            attention.heads(linear_on_grid(attention.w_vs, encoder_out).to(dtype)).contiguous(),
         )
 
     def step(self, tokens: Tensor) -> Tensor:
@@ -278,6 +282,7 @@ class DecoderCache:
         if self.encoder_bias is None:
             return
         frames = max(self._frames, default=1)
+        frames += -frames % self._grid
         self._encoder = [(k[:, :, :frames].contiguous(), v[:, :, :frames].contiguous()) for k, v in self._encoder]
         padded = min(self._frames, default=frames) < frames
         self.encoder_bias = _pick(self.encoder_bias, kept)[..., :frames] if padded else None
