@@ -141,11 +141,11 @@ class RelativeAttention(FusedAttention):
     def _attend_on_grid(self, q: Tensor, k: Tensor, v: Tensor, table: Tensor, keys: Tensor | None) -> list[Tensor]:
         """The same where products are oneDNN's: a size of the grid, filled up with frames that are no keys."""
         size = q.shape[1]
-        if not (beyond := beyond_grid(size)):
+        if not (beyond := beyond_grid(size)) or keys is not None:
             return self._attend(q, k, v, table, keys)
         padding = torch.arange(size + beyond) >= size
-        parts = [F.pad(part, (0, 0, 0, 0, 0, beyond)) for part in (q, k, v)]
-        return [torch.cat(self._attend(*parts, table, key_bias(padding[None], q.dtype)), 1)[:, :size]]
+        q, k, v = (F.pad(part, (0, 0, 0, 0, 0, beyond)) for part in (q, k, v))
+        return [torch.cat(self._attend(q, k, v, table, key_bias(padding[None], q.dtype)), 1)[:, :size]]
 
     def _attend(self, q: Tensor, k: Tensor, v: Tensor, table: Tensor, keys: Tensor | None) -> list[Tensor]:
         """(N, C, d_model) of all blocks of queries (N, T, H, d_k), in turn.

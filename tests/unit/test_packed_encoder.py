@@ -50,6 +50,18 @@ def test_in_int8_an_utterance_is_the_same_to_the_bit_in_any_batch():
 
 
 @torch.inference_mode()
+def test_in_bfloat16_what_fills_the_grid_does_not_count(monkeypatch):
+    model, (feats, lengths) = small("bfloat16"), batch(57, 1200, 128, 611)
+    packed, frames = model.encoder(feats.bfloat16(), lengths)
+    monkeypatch.setattr(conformer, "computes_packed", lambda _x: False)
+    padded, _ = model.encoder(feats.bfloat16(), lengths)
+    exact, _ = small().encoder(feats, lengths)
+    for n, count in enumerate(frames.tolist()):
+        off = float((packed[n, :count] - exact[n, :count]).norm() / (padded[n, :count] - exact[n, :count]).norm())
+        assert 0.7 < off < 1.4  # as near to float32
+
+
+@torch.inference_mode()
 def test_what_a_batch_is_padded_with_does_not_count():
     model, (feats, lengths) = small(), batch(57, 300)
     other = feats.clone()
