@@ -15,6 +15,7 @@ from firered.hub.catalogue import QUANTISED
 from firered.models.checkpoint import arg, at, config_from_args, load_checkpoint, load_network
 from firered.models.conformer import ConformerEncoder
 from firered.models.decoder_tree import DecoderTree
+from firered.models.frames import linear_on_grid
 from firered.models.fused import prepare
 from firered.models.positions import PositionTable
 from firered.models.stored import Stored
@@ -211,7 +212,7 @@ class Ctc(nn.Module):
 
     def forward(self, encoder_out: Tensor) -> Tensor:
         """(N, T, odim) logits."""
-        return self.ctc_lo(encoder_out)
+        return linear_on_grid(self.ctc_lo, encoder_out)
 
 
 class Aed(EncoderDecoder):

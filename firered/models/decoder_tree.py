@@ -4,8 +4,8 @@ from collections.abc import Sequence
 
 import torch
 from torch import Tensor
-from torch.nn import functional as F
 
+from firered.models.few_queries import attend
 from firered.models.fused import few_rows
 from firered.models.prefix_slots import NewRows, PrefixSlots, with_room
 from firered.models.transformer import Attention, DecoderCache, TransformerDecoder
@@ -38,7 +38,7 @@ class DecoderTree:
     def extend(self, tokens: Sequence[Sequence[int]], parents: Sequence[Sequence[int]]) -> Tensor:
         """(M, V) logits after new prefixes; see `PrefixModel.extend`."""
         decoder, new = self._decoder, self._slots.add(tokens, parents)
-        table = decoder.positional_encoding(int(new.depths.max()) + 1, self._frames.encoder(0)[0])
+        table = decoder.positional_encoding(int(new.depths.max()) + 1, self._pool[0][0])
         x = decoder.tgt_word_emb(new.tokens) * decoder.scale + table[new.depths]  # (M, d_model)
         bias = torch.zeros(new.seen.shape, dtype=x.dtype, device=x.device).masked_fill_(~new.seen, -torch.inf)[:, None]
         for index, layer in enumerate(decoder.layers):
@@ -68,5 +68,5 @@ class DecoderTree:
 def _attend(attention: Attention, new: NewRows, q: Tensor, held: tuple[Tensor, Tensor], bias: Tensor | None) -> Tensor:
     """(M, d_model): rows q of each utterance over its keys and values (N, H, S, d_k)."""
     heads = attention.heads(new.spread(q))  # (N, H, R, d_k)
-    y = F.scaled_dot_product_attention(heads, *held, bias)
+    y = attend(heads, *held, bias)
     return few_rows(new.gather(y.transpose(1, 2).flatten(2)), attention.fc.weight, attention.fc.bias)

@@ -5,31 +5,27 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
-from firered.models.processor import cpu_flags
+from firered.models.int8_products import product_of
 from firered.models.rows import Rows
-
-_VNNI = {"avx512_vnni", "avx_vnni"}  # their sums of products of 8 bits have 32 bits; without them they may overflow 16
 
 
 class Int8Weight:
-    """A weight (O, I) in 8 bits, and its bias, in the layout of torch's CPU kernels."""
+    """A weight (O, I) in 8 bits, and its bias, in the layout of torch's CPU kernels.
 
-    def __init__(self, weight: Tensor | Rows, bias: Tensor | None) -> None:
+    Args:
+        weight: (O, I).
+        bias: (O,) or None.
+        many_rows: it is for many rows at a time, as an encoder's, not for the few of a decoder's steps.
+    """
+
+    def __init__(self, weight: Tensor | Rows, bias: Tensor | None, *, many_rows: bool = False) -> None:
         rows = weight if isinstance(weight, Rows) else Rows.of(weight)
-        self._packed = torch.ops.quantized.linear_prepack(rows.quantised(), None)
-        self._bias = None if bias is None else bias.detach().float()
-        self._steps = 63 if cpu_flags().isdisjoint(_VNNI) else 127  # of an activation from 0 to the row's largest
+        self._product = product_of(rows, None if bias is None else bias.detach().float(), many_rows=many_rows)
 
     @torch.no_grad()
     def __call__(self, x: Tensor) -> Tensor:
         """(..., I) -> (..., O), float32; batch-invariant: no row depends on the others."""
-        rows = x.flatten(0, -2)
-        largest = rows.abs().amax(1, keepdim=True).clamp_(min=1e-20)
-        # The kernel takes one scale for all rows: that of rows whose largest number is 1.
-        product = torch.ops.quantized.linear_with_input_q_dq_qweight_dq_output_fp32
-        y = product(rows / largest, 1 / self._steps, self._steps + 1, self._packed)
-        y = y.mul_(largest) if self._bias is None else torch.addcmul(self._bias, y, largest, out=y)
-        return y.view(*x.shape[:-1], -1)
+        return self._product(x.flatten(0, -2)).view(*x.shape[:-1], -1)
 
 
 class Int8Linear(nn.Module):

@@ -120,17 +120,26 @@ def quantise(model: nn.Module, layers: Layers, parts: Sequence[str] = ("",)) -> 
     """
     for part in parts:
         for name, module in list(model.get_submodule(part).named_modules(prefix=part)):
+            many = _takes_many_rows(model, name)
             if isinstance(module, FusedAttention):
-                _fuse(name, module, layers)
-            _join(name, module, layers)
+                _fuse(name, module, layers, many)
+            _join(name, module, layers, many)
             for own, layer in list(module.named_children()):
                 if _is_linear(layer) and layers.turns(full := _under(name, own)):
-                    setattr(module, own, Int8Linear(_weight(full, layer, layers)))
+                    rows, bias = _rows(full, layer, layers)
+                    setattr(module, own, Int8Linear(_packed([rows], bias, many)))
 
 
 def quantise_layers(module: nn.Module, path: Path = Path("weights")) -> None:
     """Turn the linear layers in a module, and convolutions over one frame, into 8 bits."""
     quantise(module, Layers(path))
+
+
+def _takes_many_rows(model: nn.Module, name: str) -> bool:
+    """Whether a module of a model, or one that it is in, says that it is given whole utterances (`many_rows`)."""
+    names = name.split(".")
+    around = [".".join(names[:depth]) for depth in range(len(names) + 1)]
+    return any(getattr(model.get_submodule(one), "many_rows", False) for one in around)
 
 
 def _is_linear(layer: nn.Module) -> bool:
@@ -141,14 +150,9 @@ def _under(name: str, own: str) -> str:
     return f"{name}.{own}" if name else own
 
 
-def _weight(name: str, layer: nn.Module, layers: Layers) -> Int8Weight:
-    rows, bias = _rows(name, layer, layers)
-    return _packed([rows], bias)
-
-
-def _packed(parts: Sequence[Rows], bias: Tensor | None) -> Int8Weight:
+def _packed(parts: Sequence[Rows], bias: Tensor | None, many: bool) -> Int8Weight:
     """The weights as one for the kernels, which have a copy: where they are of a file, its memory is given back."""
-    weight = Int8Weight(parts[0] if len(parts) == 1 else Rows.joined(parts), bias)
+    weight = Int8Weight(parts[0] if len(parts) == 1 else Rows.joined(parts), bias, many_rows=many)
     give_back(*(rows.values for rows in parts))
     return weight
 
@@ -161,7 +165,7 @@ def _rows(name: str, layer: nn.Module, layers: Layers) -> tuple[Rows, Tensor | N
     return found
 
 
-def _fuse(name: str, attention: FusedAttention, layers: Layers) -> None:
+def _fuse(name: str, attention: FusedAttention, layers: Layers, many: bool) -> None:
     """Turn the projections of an attention that are computed as one."""
     own = {_under(name, one): cast(nn.Linear, getattr(attention, one)) for one in attention.PROJECTIONS}
     if attention.folds:
@@ -170,21 +174,21 @@ def _fuse(name: str, attention: FusedAttention, layers: Layers) -> None:
         layers.check({f"{one}.weight": layer.weight for one, layer in own.items()})
         width, given = next(iter(own.values())).weight.shape
         rows, bias = layers.rows(full, (len(own) * width, given), attention.fuse)
-        attention.set_fused((_packed([rows], bias), None))
+        attention.set_fused((_packed([rows], bias, many), None))
         give_back(*(layer.weight for layer in own.values()))
         for one in attention.PROJECTIONS:
             setattr(attention, one, nn.Identity())  # nothing calls it
     elif attention.given_the_same and all(layers.turns(one) for one in own):
         parts = [_rows(full, layer, layers) for full, layer in own.items()]
         biases = [torch.zeros(len(rows.scales)) if bias is None else bias for rows, bias in parts]
-        weight = _packed([rows for rows, _ in parts], torch.cat(biases))
+        weight = _packed([rows for rows, _ in parts], torch.cat(biases), many)
         attention.set_fused((weight, None))
         sizes = [len(rows.scales) for rows, _ in parts]
         for one, part in zip(attention.PROJECTIONS, parts_of(weight, sizes), strict=True):
             setattr(attention, one, part)
 
 
-def _join(name: str, parent: nn.Module, layers: Layers) -> None:
+def _join(name: str, parent: nn.Module, layers: Layers, many: bool) -> None:
     """Turn layers of a module that are given the same into one."""
     for names in _GIVEN_THE_SAME:
         found = [getattr(parent, own, None) for own in names]
@@ -195,6 +199,6 @@ def _join(name: str, parent: nn.Module, layers: Layers) -> None:
             continue
         parts = [_rows(_under(name, own), layer, layers) for own, layer in zip(names, linear, strict=True)]
         biases = [bias for _, bias in parts if bias is not None]
-        weight = _packed([rows for rows, _ in parts], torch.cat(biases) if biases else None)
+        weight = _packed([rows for rows, _ in parts], torch.cat(biases) if biases else None, many)
         for own, part in zip(names, parts_of(weight, [len(rows.scales) for rows, _ in parts]), strict=True):
             setattr(parent, own, part)

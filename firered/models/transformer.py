@@ -13,6 +13,8 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from firered.models.embedding import Embedding
+from firered.models.few_queries import attend, cache_dtype
+from firered.models.frames import GRID, linear_on_grid
 from firered.models.fused import FusedAttention, few_rows
 from firered.models.masks import key_bias, padding_mask
 from firered.models.positions import PositionTable
@@ -60,7 +62,7 @@ class Attention(FusedAttention):
     def attend(self, q: Tensor, k: Tensor, v: Tensor, bias: Tensor | None) -> Tensor:
         """(N * B, d_model): the B rows q of each utterance over its keys and values (N, H, T, d_k)."""
         q = self.heads(q.view(k.shape[0], -1, q.shape[-1]))  # (N, H, B, d_k)
-        y = F.scaled_dot_product_attention(q, k, v, bias)
+        y = attend(q, k, v, bias)
         return few_rows(y.transpose(1, 2).flatten(2).flatten(0, 1), self.fc.weight, self.fc.bias)
 
 
@@ -205,7 +207,11 @@ class DecoderCache:
         self._frames = encoder_lengths.clamp(min=1).tolist()
         self.size, self.steps = len(self._frames), 0  # utterances, tokens of each hypothesis
         self._attention = decoder.layers[0].self_attn  # all layers cut their heads alike
-        self._encoder = [self._project(layer.cross_attn, encoder_out) for layer in decoder.layers]
+        dtype = cache_dtype(encoder_out.dtype, encoder_out.device, reduced=self._attention.in_int8)
+        # Products in bfloat16 are oneDNN's; see GRID.
+        self._grid = GRID if dtype == torch.bfloat16 and encoder_out.device.type == "cpu" else 1
+        encoder_out = F.pad(encoder_out, (0, 0, 0, -encoder_out.shape[1] % self._grid))
+        self._encoder = [self._project(layer.cross_attn, encoder_out, dtype) for layer in decoder.layers]
         self.encoder_bias = key_bias(padding_mask(encoder_lengths, encoder_out.shape[1]), encoder_out.dtype)
         shape = self._encoder[0][0].shape  # (N, H, T, d_k)
         room = min(max_len, self._FIRST_STEPS) * beams
@@ -217,11 +223,11 @@ class DecoderCache:
         self._own = torch.full_like(self._lineage[0, 0, :, :beams], -torch.inf).fill_diagonal_(0.0)  # (B, B)
 
     @staticmethod
-    def _project(attention: Attention, encoder_out: Tensor) -> tuple[Tensor, Tensor]:
+    def _project(attention: Attention, encoder_out: Tensor, dtype: torch.dtype) -> tuple[Tensor, Tensor]:
         """Keys and values (N, H, T, d_k), each head's in one piece: they are read at every step."""
         return (
-            attention.heads(attention.w_ks(encoder_out)).contiguous(),
-            attention.heads(attention.w_vs(encoder_out)).contiguous(),
+            attention.heads(linear_on_grid(attention.w_ks, encoder_out).to(dtype)).contiguous(),
+            attention.heads(linear_on_grid(attention.w_vs, encoder_out).to(dtype)).contiguous(),
         )
 
     def step(self, tokens: Tensor) -> Tensor:
@@ -276,7 +282,8 @@ class DecoderCache:
         if self.encoder_bias is None:
             return
         frames = max(self._frames, default=1)
-        self._encoder = [(k[:, :, :frames], v[:, :, :frames]) for k, v in self._encoder]
+        frames += -frames % self._grid
+        self._encoder = [(k[:, :, :frames].contiguous(), v[:, :, :frames].contiguous()) for k, v in self._encoder]
         padded = min(self._frames, default=frames) < frames
         self.encoder_bias = _pick(self.encoder_bias, kept)[..., :frames] if padded else None
 

@@ -89,7 +89,8 @@ class AedSearch:
                 scorers.append(LmScorer(self._lm.start(config.beam_size), config.elm_weight, EOS_ID))
             scorers += self._biasing.scorers([hotwords[row] for row in rows], config.beam_size)
             joint = None
-            if config.mode == JOINT and log_probs is not None and config.ctc_weight:
+            if config.mode == JOINT and config.ctc_weight:
+                assert log_probs is not None  # as in the other modes with the head
                 heard = log_probs if len(rows) == len(log_probs) else log_probs[rows]
                 joint = CtcPrefixScorer(heard, lengths[rows], config.beam_size, config.ctc_weight, eos=EOS_ID)
             return beam_search(model, limits[rows], config.search, sos=SOS_ID, eos=EOS_ID, scorers=scorers, joint=joint)
