@@ -10,6 +10,7 @@ from firered.errors import OptionError
 from firered.options import Options, option
 from firered.runtime.config import batch_seconds_option, dtype_option
 from firered.search.config import BeamConfig, CtcPrefixConfig, GenerateConfig
+from firered.search.trust import Trust
 from firered.text.replacing import THRESHOLD, Replacer
 
 
@@ -92,7 +93,38 @@ class RecogniserConfig(HotwordConfig, GuardConfig):
 
 
 @dataclass(frozen=True)
-class AsrConfig(RecogniserConfig):
+class DraftConfig(RecogniserConfig):
+    """What the recognisers whose text a decoder writes do with drafts."""
+
+    draft_probability: float = option(
+        0.0,
+        "above 0, approximate: tokens of a draft that the model finds more probable than this are kept, from the first "
+        "on, even if it would write others; greedy search alone",
+        low=0,
+        high=1,
+    )
+    draft_entropy: float = option(
+        0.0,
+        "above 0, approximate: a draft is the text where each frame of the CTC head has less entropy than this (nats)",
+        low=0,
+    )
+
+    @property
+    def trust(self) -> Trust:
+        """How far a draft is believed."""
+        return Trust(self.draft_probability, self.draft_entropy)
+
+    def check_trust(self, *, drafts: bool, beam_size: int) -> None:
+        """Raise OptionError where a draft is to be believed, and there is none, or several hypotheses are kept."""
+        for name in ("draft_probability", "draft_entropy"):
+            if getattr(self, name) and not drafts:
+                raise OptionError(f"{name}: has no effect without a draft")
+            if getattr(self, name) and beam_size > 1:
+                raise OptionError(f"{name}: works with greedy search (beam_size 1), not with {beam_size} hypotheses")
+
+
+@dataclass(frozen=True)
+class AsrConfig(DraftConfig):
     """Recognition with the attention encoder-decoder."""
 
     mode: str = option(
@@ -141,6 +173,7 @@ class AsrConfig(RecogniserConfig):
             raise OptionError(f"ctc_weight: {self.ctc_weight} is above 1, all of the score in mode {JOINT}")
         if self.mode not in SEARCHED and GRAPH in self.hotword_use:
             raise OptionError(f"hotword_use: mode {self.mode} has no search for a graph; {CORRECTION} works in it")
+        self.check_trust(drafts=self.draft != "none", beam_size=self.beam_size)
         self.search, self.prefix_search  # noqa: B018 - they check what belongs together
 
     @property
@@ -164,7 +197,7 @@ class AsrConfig(RecogniserConfig):
 
 
 @dataclass(frozen=True)
-class LlmConfig(RecogniserConfig):
+class LlmConfig(DraftConfig):
     """Recognition with encoder, adapter and large language model."""
 
     beam_size: int = option(GenerateConfig.beam_size, "hypotheses kept an utterance; 1 is greedy, and fastest", low=1)
@@ -216,6 +249,7 @@ class LlmConfig(RecogniserConfig):
         if self.dtype == "float16":
             raise OptionError("dtype: float16 overflows in the language model (all text becomes '%'); take bfloat16")
         super().__post_init__()
+        self.check_trust(drafts=self.draft_model is not None, beam_size=self.beam_size)
         self.search  # noqa: B018 - it checks what belongs together
 
     @property
@@ -232,7 +266,7 @@ class LlmConfig(RecogniserConfig):
 
 
 @dataclass(frozen=True)
-class FunAsrConfig(RecogniserConfig):
+class FunAsrConfig(DraftConfig):
     """Recognition with Fun-ASR-Nano."""
 
     itn: bool = option(
@@ -271,6 +305,7 @@ class FunAsrConfig(RecogniserConfig):
 
     def __post_init__(self) -> None:
         super().__post_init__()
+        self.check_trust(drafts=self.draft != "none", beam_size=self.beam_size)
         self.search  # noqa: B018 - it checks what belongs together
 
     @property

@@ -1,19 +1,23 @@
 """Drafts in a recogniser: whether they are used, what they are worth, and when that is too little: `Drafting`."""
 
 import logging
+import math
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import torch
+from torch import Tensor
 
 from firered.hub.find import find_model
 from firered.models.aed import Aed
 from firered.runtime.loaded import Loaded, need_ctc
 from firered.runtime.speech import Speech
 from firered.search.beams import Hypothesis
-from firered.search.ctc import ctc_texts
+from firered.search.ctc import ctc_greedy
 from firered.search.drafts import DraftCounts, PrefixModel, Search, search_with_drafts
 from firered.search.scorers import Stepper
+from firered.search.trust import Trust, largest_entropy
 
 NO_DRAFT, CTC_DRAFT = "none", "ctc"
 _ENOUGH = 200  # tokens after which drafts are judged
@@ -21,22 +25,46 @@ _LEAST_ACCEPTED, _LEAST_SAVED = 0.6, 0.5  # of tokens and of steps; below, passe
 log = logging.getLogger(__name__)
 
 
+@dataclass(frozen=True)
+class Draft:
+    """What a CTC head reads in a window, in the tokens of the model that is to verify it.
+
+    Attributes:
+        tokens: of the text.
+        log_probs: of each, as the head has it.
+        entropy: of the frame that is the least sure, in nats.
+    """
+
+    tokens: Sequence[int]
+    log_probs: Sequence[float] = ()
+    entropy: float = math.inf
+
+    @property
+    def hypothesis(self) -> Hypothesis:
+        """The draft as what a search finds."""
+        total = sum(self.log_probs)
+        return Hypothesis(tuple(self.tokens), total, total, 0.0, 1.0, tuple(self.log_probs), finished=True)
+
+
 class Drafting:
     """The searches of one recogniser, with drafts as long as these are good.
 
-    Attributes:
+    Args:
         on: whether searches are given drafts.
+        trust: how far these are believed.
+
+    Attributes:
         counts: what they were worth so far.
     """
 
-    def __init__(self, *, on: bool) -> None:
-        self.on, self.counts = on, DraftCounts()
+    def __init__(self, *, on: bool, trust: Trust | None = None) -> None:
+        self.on, self.trust, self.counts = on, trust or Trust(), DraftCounts()
 
     def search(
         self,
-        tree: Callable[[], PrefixModel],
+        tree: Callable[[list[int]], PrefixModel],
         steps: Callable[[list[int]], Stepper],
-        drafts: Callable[[], Sequence[Sequence[int]]],
+        drafts: Callable[[], Sequence[Draft]],
         search: Search,
         *,
         beams: int,
@@ -47,9 +75,9 @@ class Drafting:
         """What a search finds for each utterance of a batch, with a draft or without.
 
         Args:
-            tree: the model, as searches with drafts use it.
-            steps: the model of some of the utterances, as searches without use it.
-            drafts: the tokens of each utterance's draft.
+            tree: the model of some of the utterances, as searches with drafts use it.
+            steps: the same, as searches without use it.
+            drafts: each utterance's.
             search: see `firered.search.drafts.Search`.
             beams: hypotheses an utterance.
             limits: tokens of each utterance at most.
@@ -59,11 +87,28 @@ class Drafting:
         everyone = list(range(len(limits)))
         if not self.on or not everyone:
             return search(steps(everyone), everyone)
-        found, counts = search_with_drafts(tree(), drafts(), search, beams=beams, limits=limits, first=first, eos=eos)
-        self._judge(counts)
-        left = [utt for utt, hypotheses in enumerate(found) if hypotheses is None]
+        given = drafts()
+        final = {utt: [draft.hypothesis] for utt, draft in enumerate(given) if draft.entropy < self.trust.entropy}
+        rest = [utt for utt in everyone if utt not in final]
+        found, counts = (
+            search_with_drafts(
+                tree(rest),
+                [given[utt].tokens for utt in rest],
+                lambda model, rows, *kept: search(model, [rest[row] for row in rows], *kept),
+                beams=beams,
+                limits=[limits[utt] for utt in rest],
+                first=[first[utt] for utt in rest],
+                eos=eos,
+                least=self.trust.probability,
+            )
+            if rest
+            else ([], DraftCounts())
+        )
+        self._judge(counts + DraftCounts(len(final), final=len(final)))
+        left = [utt for utt, hypotheses in zip(rest, found, strict=True) if hypotheses is None]
         plain = dict(zip(left, search(steps(left), left), strict=True)) if left else {}
-        return [plain[utt] if hypotheses is None else hypotheses for utt, hypotheses in enumerate(found)]
+        known = {utt: hypotheses for utt, hypotheses in zip(rest, found, strict=True) if hypotheses is not None}
+        return [(final | known | plain)[utt] for utt in everyone]
 
     def _judge(self, counts: DraftCounts) -> None:
         self.counts += counts
@@ -77,6 +122,45 @@ class Drafting:
         """Log what the drafts were worth, if there were any."""
         if self.counts.utterances:
             log.info("drafts: %s", self.counts)
+
+
+def ctc_drafts(log_probs: Tensor, lengths: Tensor, trust: Trust) -> list[Draft]:
+    """What a CTC head reads in each utterance, in its own tokens.
+
+    Args:
+        log_probs: (N, T, V).
+        lengths: (N,) frames.
+        trust: how far drafts are believed.
+    """
+    read = ctc_greedy(log_probs, lengths)
+    return [
+        Draft(own.tokens, own.log_probs, entropy_of(frames[:length], trust))
+        for own, frames, length in zip(read, log_probs, lengths.tolist(), strict=True)
+    ]
+
+
+def entropy_of(log_probs: Tensor, trust: Trust) -> float:
+    """That of the frame (T, V) which is the least sure, in nats; infinite where nobody asks."""
+    return largest_entropy(log_probs) if trust.entropy else math.inf
+
+
+@dataclass(frozen=True)
+class Read:
+    """What a CTC head reads, for a model with other tokens.
+
+    Attributes:
+        text: as it is written.
+        log_prob: the mean of its tokens.
+        entropy: of the frame that is the least sure, in nats.
+    """
+
+    text: str
+    log_prob: float = 0.0
+    entropy: float = math.inf
+
+    def draft(self, tokens: Sequence[int]) -> Draft:
+        """The text as these tokens, of which each is taken to be as likely as the text's own are on average."""
+        return Draft(tokens, [self.log_prob] * len(tokens), self.entropy)
 
 
 class DraftReader:
@@ -101,7 +185,11 @@ class DraftReader:
         return self._loaded.sources
 
     @torch.inference_mode()
-    def texts(self, batch: list[Speech]) -> list[str]:
+    def read(self, batch: list[Speech], trust: Trust) -> list[Read]:
         """What the head reads in each window."""
         encoded, lengths = self._loaded.encode(batch)
-        return ctc_texts(self._loaded.model.ctc_log_probs(encoded), lengths, self._loaded.tokenizer.text_of)
+        log_probs = self._loaded.model.ctc_log_probs(encoded)
+        return [
+            Read(self._loaded.tokenizer.text_of(draft.tokens), draft.hypothesis.mean_log_prob, draft.entropy)
+            for draft in ctc_drafts(log_probs, lengths, trust)
+        ]

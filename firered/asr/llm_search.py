@@ -7,14 +7,14 @@ from torch import Tensor
 from transformers import PreTrainedModel
 
 from firered.asr.biasing import Biasing
-from firered.asr.drafting import Drafting
+from firered.asr.drafting import Drafting, Read
 from firered.hotwords.lists import Phrase
 from firered.models.llm_stepper import LlmSteps
 from firered.models.llm_tree import LlmTree
 from firered.search.beams import Hypothesis
 from firered.search.config import GenerateConfig
 from firered.search.generate import search
-from firered.search.scorers import Stepper
+from firered.search.scorers import Scorer, Stepper
 from firered.text.llm_tokenizer import ChatTokenizer
 
 
@@ -47,7 +47,7 @@ class LlmSearch:
         last: Tensor,
         limits: list[int],
         phrases: Sequence[tuple[Phrase, ...]],
-        drafts: Callable[[], Sequence[str]],
+        drafts: Callable[[], Sequence[Read]],
     ) -> list[list[Hypothesis]]:
         """The hypotheses of each utterance, best first.
 
@@ -57,24 +57,26 @@ class LlmSearch:
             last: (N,) the prompts' last tokens.
             limits: tokens of each utterance at most.
             phrases: the entries that each is searched with.
-            drafts: the text that may come of each; called only where it is of use.
+            drafts: what a CTC head reads in each; called only where it is of use.
         """
         config, eos = self._config, self._tokenizer.eos_id
         room = torch.tensor(limits, device=embeds.device)
 
+        def prompts(rows: list[int]) -> tuple[Tensor, Tensor]:
+            return (embeds, mask) if len(rows) == len(embeds) else (embeds[rows], mask[rows])
+
         def steps(rows: list[int]) -> Stepper:
             longest = max(limits[row] for row in rows)
-            prompts = (embeds, mask) if len(rows) == len(embeds) else (embeds[rows], mask[rows])
-            return LlmSteps(self._llm, *prompts, config.beam_size, longest)
+            return LlmSteps(self._llm, *prompts(rows), config.beam_size, longest)
 
-        def searched(model: Stepper, rows: list[int]) -> list[list[Hypothesis]]:
-            scorers = self._biasing.scorers([phrases[row] for row in rows], config.beam_size)
+        def searched(model: Stepper, rows: list[int], *kept: Scorer) -> list[list[Hypothesis]]:
+            scorers = [*self._biasing.scorers([phrases[row] for row in rows], config.beam_size), *kept]
             return search(model, room[rows], config, first=last[rows], eos=eos, scorers=scorers)
 
         return self._drafting.search(
-            lambda: LlmTree(self._llm, embeds, mask),
+            lambda rows: LlmTree(self._llm, *prompts(rows)),
             steps,
-            lambda: [self._tokenizer.ids_of(text) for text in drafts()],
+            lambda: [read.draft(self._tokenizer.ids_of(read.text)) for read in drafts()],
             searched,
             beams=config.beam_size,
             limits=limits,

@@ -40,6 +40,11 @@ class Hypothesis:
         """Arithmetic mean of the tokens' probabilities, as the published system reports; 0.0 without tokens."""
         return sum(self.probs) / len(self.tokens) if self.tokens else 0.0
 
+    @property
+    def mean_log_prob(self) -> float:
+        """Log-probability a token; 0.0 without tokens."""
+        return sum(self.log_probs) / max(1, len(self.log_probs))
+
 
 class Selectable(Protocol):
     """What holds something for each place of a batch."""

@@ -10,19 +10,6 @@ from firered.search.beams import Hypothesis
 from firered.text.tokenizer import BLANK_ID
 
 
-def ctc_tokens(log_probs: Tensor, lengths: Tensor, blank: int = BLANK_ID) -> list[list[int]]:
-    """The greedily decoded tokens of a CTC head for each utterance of a batch.
-
-    Args:
-        log_probs: (N, T, V).
-        lengths: (N,) frames.
-        blank: id of the blank.
-    """
-    best = log_probs.argmax(-1).cpu()
-    read = [torch.unique_consecutive(row[:length]) for row, length in zip(best, lengths.tolist(), strict=True)]
-    return [row[row != blank].tolist() for row in read]
-
-
 def ctc_texts(
     log_probs: Tensor, lengths: Tensor, text_of: Callable[[list[int]], str], blank: int = BLANK_ID
 ) -> list[str]:
@@ -34,7 +21,9 @@ def ctc_texts(
         text_of: token ids to text.
         blank: id of the blank.
     """
-    return [text_of(tokens) for tokens in ctc_tokens(log_probs, lengths, blank)]
+    best = log_probs.argmax(-1).cpu()
+    read = [torch.unique_consecutive(row[:length]) for row, length in zip(best, lengths.tolist(), strict=True)]
+    return [text_of(row[row != blank].tolist()) for row in read]
 
 
 def ctc_greedy(log_probs: Tensor, lengths: Tensor, blank: int = BLANK_ID) -> list[Hypothesis]:

@@ -80,6 +80,10 @@ class DraftTree:
         found = self._pairs.get((self._tokens[node], token))
         return min(found, key=lambda other: abs(other - place)) if found else min(place + 1, last)
 
+    def row(self, node: int) -> int:
+        """The table's row of a node that is known."""
+        return self._rows[node]
+
     def ask(self, node: int) -> int:
         """The row of a node, or of one like it; what is not known is noted."""
         if node == ENDED:

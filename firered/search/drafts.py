@@ -11,19 +11,25 @@ Each run's search is right up to the first prefix that was guessed, and the pass
 pass brings the search on by a step at least, as a pass of the plain search does, and by more where guesses were right.
 """
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, fields
-from typing import Protocol, TypeAlias
+from typing import Protocol
 
 import torch
 from torch import Tensor
 
 from firered.search.beams import Hypothesis
 from firered.search.draft_tree import DraftTree
-from firered.search.scorers import Stepper
+from firered.search.scorers import Scorer, Stepper
+from firered.search.trust import Kept, without_bonus
 
-# From a model and the utterances that are to be searched to the hypotheses of each; called again and again.
-Search: TypeAlias = Callable[[Stepper, list[int]], list[list[Hypothesis]]]
+
+class Search(Protocol):
+    """From a model and the utterances that are to be searched to the hypotheses of each; called again and again."""
+
+    def __call__(self, model: Stepper, utterances: list[int], /, *kept: Scorer) -> list[list[Hypothesis]]:
+        """Search; `kept` are more scorers."""
+
 
 _PASSES, _TOKENS_A_PASS = 6, 1.5  # after so many passes with fewer tokens each a draft is given up
 
@@ -62,6 +68,7 @@ class DraftCounts:
         steps: that the search takes without drafts.
         passes: that were computed.
         rows: prefixes that were computed.
+        final: utterances whose draft was taken as it was, without the model; see `firered.search.trust`.
     """
 
     utterances: int = 0
@@ -71,6 +78,7 @@ class DraftCounts:
     steps: int = 0
     passes: int = 0
     rows: int = 0
+    final: int = 0
 
     def __add__(self, other: "DraftCounts") -> "DraftCounts":
         names = [field.name for field in fields(self)]
@@ -90,6 +98,8 @@ class DraftCounts:
         return (
             f"{self.utterances} utterances, {100 * self.share:.1f}% of {self.tokens} tokens accepted, "
             f"{100 * self.saved:.1f}% of {self.steps} steps saved, {self.given_up} drafts given up"
+            + f", {self.final} taken as they were"
+            * bool(self.final)
         )
 
 
@@ -103,6 +113,7 @@ def search_with_drafts(
     limits: Sequence[int],
     first: Sequence[int],
     eos: int,
+    least: float = 0.0,
 ) -> tuple[list[list[Hypothesis] | None], DraftCounts]:
     """What a search finds for each utterance, and how good the drafts were; None for one whose draft was given up.
 
@@ -114,6 +125,8 @@ def search_with_drafts(
         limits: tokens of each utterance at most, as `search` takes them.
         first: the token that each utterance begins with.
         eos: the token that ends a hypothesis.
+        least: 0, or of a greedy search the probability above which the first tokens of a draft are kept; see `Trust`.
+            No draft is given up then.
     """
     trees = [
         DraftTree(one, [token for token in draft if 0 <= token < model.vocabulary], eos, limit)
@@ -123,24 +136,39 @@ def search_with_drafts(
     table = _Table()
     pending = list(range(len(trees)))
     wanted = [tree.chain() for tree in trees]
+    kept_tokens: list[list[int]] = []
     while pending:
         _compute(model, table, [trees[utt] for utt in pending], wanted)
+        if least and not kept_tokens:
+            kept_tokens = [_likely(table, tree, least) for tree in trees]
         for utt in pending:
             trees[utt].begin()
-        results = search(_TableSteps([trees[utt] for utt in pending], table, beams), pending)
+        begun = [Kept([kept_tokens[utt] for utt in pending], model.vocabulary)] if least else []
+        results = search(_TableSteps([trees[utt] for utt in pending], table, beams), pending, *begun)
         kept: list[int] = []
         for place, (utt, hypotheses) in enumerate(zip(pending, results, strict=True)):
             tree = trees[utt]
             if not tree.wanted:
-                found[utt] = hypotheses
+                known = len(kept_tokens[utt]) if least else 0
+                found[utt] = [without_bonus(own, known) for own in hypotheses] if known else hypotheses
                 tree.count(hypotheses[0].tokens if hypotheses else ())
-            elif not tree.settle(_PASSES, _TOKENS_A_PASS):
+            elif not tree.settle(_PASSES, 0.0 if least else _TOKENS_A_PASS):
                 kept.append(place)
         if kept and len(kept) < len(pending):
             model.select(kept)
         pending = [pending[place] for place in kept]
         wanted = [trees[utt].next_nodes() for utt in pending]
     return found, sum((_counts(tree) for tree in trees), DraftCounts())
+
+
+def _likely(table: "_Table", tree: DraftTree, least: float) -> list[int]:
+    """The first tokens of a draft, its end among them, that the model finds more probable than this."""
+    nodes = tree.chain()
+    following = torch.tensor(tree.draft[: len(nodes)])
+    logits = table.rows([tree.row(node) for node in nodes]).float()
+    probabilities = logits.softmax(-1).cpu()[torch.arange(len(nodes)), following]
+    count = int((probabilities > least).long().cumprod(0).sum())
+    return tree.draft[:count]
 
 
 def _counts(tree: DraftTree) -> DraftCounts:

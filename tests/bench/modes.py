@@ -19,12 +19,13 @@ from firered.asr.modes import MODES
 BIN = Path(sys.executable).parent
 
 
-def decoded(model: Path, data: Path, out: Path, threads: int, options: list[str]) -> None:
-    """Decode the data; what the command says is shown where it fails."""
+def decoded(model: Path, data: Path, out: Path, threads: int, options: list[str]) -> str:
+    """Decode the data; what the command says, which is shown where it fails."""
     command = [BIN / "firered-asr", "--num-threads", str(threads), "--model", model, *options, data, out]
     done = subprocess.run([*map(str, command)], capture_output=True, text=True, check=False)
     if done.returncode:
         sys.exit(f"{done.stderr}\n{shlex.join(map(str, command))}: exit status {done.returncode}")
+    return done.stderr
 
 
 def scored(data: Path, out: Path, scores: Path) -> dict[str, float]:

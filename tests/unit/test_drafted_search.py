@@ -280,3 +280,54 @@ def test_counts_add_up_and_say_what_they_are():
     assert both.saved == 0.75
     assert "80.0% of 10 tokens accepted, 75.0% of 24 steps saved" in str(both)
     assert DraftCounts().share == 1
+
+
+def trusted(logits, draft, least, limit):
+    """What the published rule writes, plainly: the draft as far as it is likely enough, then the likeliest tokens."""
+    text, last, log_probs = [], (SOS, SOS), []
+    wanted = [*draft, EOS]
+    while len(text) < limit:
+        after = logits[last].log_softmax(-1)
+        kept = text == wanted[: len(text)] and len(text) < len(wanted) and after[wanted[len(text)]].exp() > least
+        token = wanted[len(text)] if kept else int(after.argmax())
+        wanted = wanted if kept else text  # from here on none is
+        if token == EOS:
+            break
+        text.append(token)
+        log_probs.append(float(after[token]))
+        last = (last[1], token)
+    return tuple(text), log_probs
+
+
+@pytest.mark.parametrize("count", [200, pytest.param(3000, marks=pytest.mark.nightly)])
+@pytest.mark.parametrize("least", [0.02, 0.2, 1.0])
+def test_likely_tokens_of_a_draft_are_kept_with_the_models_own_probabilities(least, count):
+    """Above a probability of 1 there is none, so that the text is that of greedy search."""
+    others = 0
+    for seed in range(count):
+        rng = random.Random(seed)
+        n = rng.randint(1, 4)
+        logits = random_logits(seed, n, V)
+        logits[..., EOS] -= rng.choice([0.0, 2.0])
+        limits = torch.tensor([rng.randint(1, LIMIT) for _ in range(n)])
+        config = BeamConfig(1, 1, 1.0, rng.choice([0.0, 0.6]))
+
+        def run(model, rows, *kept, limits=limits, config=config):
+            return beam_search(model, limits[rows], config, sos=SOS, eos=EOS, scorers=kept)
+
+        plain = run(Table(logits, 1), list(range(n)))
+        drafts = [damaged(best[0].tokens, rng, 0.4, 2, V) for best in plain]
+        found, counts = search_with_drafts(
+            TableTree(logits), drafts, run, beams=1, limits=limits.tolist(), first=[SOS] * n, eos=EOS, least=least
+        )
+        assert counts.given_up == 0
+        for (own,), (alone,), table, draft, limit in zip(found, plain, logits, drafts, limits.tolist(), strict=True):
+            text, log_probs = trusted(table, draft, least, limit)
+            assert own.tokens == text, seed
+            assert own.log_probs == pytest.approx(log_probs, abs=1e-4)
+            assert own.bonus == pytest.approx(0.0, abs=1e-2)
+            assert own.score * own.length_factor == pytest.approx(own.model_score, abs=1e-2)
+            if least == 1.0:
+                assert text == alone.tokens
+            others += text != alone.tokens
+    assert others == 0 if least == 1.0 else others > 10

@@ -1,6 +1,7 @@
 """`draft` of the recognisers: nothing in a result depends on it, and what it cannot do is refused."""
 
 import logging
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -13,7 +14,7 @@ from support.tiny_llm import write_tiny_llm
 
 from firered.asr import drafting, families
 from firered.asr.config import AsrConfig, FunAsrConfig, LlmConfig
-from firered.asr.drafting import Drafting
+from firered.asr.drafting import Drafting, Read
 from firered.asr.families.aed import Asr
 from firered.audio.frontend import fbank
 from firered.errors import ModelError, OptionError
@@ -122,9 +123,8 @@ def test_a_draft_in_tokens_that_the_language_model_lacks(tmp_path, recordings):
         families.SPEECH_LLM.load(directory, LlmConfig(draft_model=draft, **options), "cpu")
         for draft in (None, str(MODELS / "FireRedASR2-AED"))
     )
-    drafted._drafts.texts = lambda batch: ["<|im_end|> \U0001f600", "", "一" * 900, "<|im_start|>", "a", "你好"][
-        : len(batch)
-    ]
+    texts = ["<|im_end|> \U0001f600", "", "一" * 900, "<|im_start|>", "a", "你好"]
+    drafted._drafts.read = lambda batch, _: [Read(text) for text in texts[: len(batch)]]
     same(heard(plain, recordings), heard(drafted, recordings))
 
 
@@ -167,3 +167,46 @@ def test_bad_drafts_are_switched_off_and_it_is_said_once(caplog):
     good = Drafting(on=True)
     good._judge(DraftCounts(9, 0, 1000, 900, 1000, 200, 5))
     assert good.on
+
+
+def approximate(family, model, config, recordings, **changes):
+    """Results and counts of a greedy recogniser that believes its drafts."""
+    asr = family.load(model, replace(config, **changes), "cpu")
+    return heard(asr, recordings, [[]] * len(recordings)), asr.drafting.counts
+
+
+@pytest.mark.parametrize("kind", ["aed", "llm"])
+def test_how_far_a_draft_is_believed_is_between_the_models_text_and_the_heads(kind, recordings):
+    if kind == "aed":
+        family, model, config = families.AED, MODELS / "FireRedASR2-AED", AsrConfig(draft="ctc", beam_size=1)
+    else:
+        family, model = families.SPEECH_LLM, MODELS / "FireRedASR2-LLM"
+        config = LlmConfig(draft_model=str(MODELS / "FireRedASR2-AED"), beam_size=1, dtype="float32")
+    exact, _ = approximate(family, model, config, recordings)
+    never, _ = approximate(family, model, config, recordings, draft_probability=1.0)
+    same(exact, never)
+    some, counts = approximate(family, model, config, recordings, draft_probability=0.05)
+    assert counts.passes < counts.steps
+    assert all(0 <= prob <= 1 for result in some for prob in result.token_confidence)
+    final, counts = approximate(family, model, config, recordings, draft_entropy=100.0)
+    head = families.AED.load(MODELS / "FireRedASR2-AED", AsrConfig(mode="ctc"), "cpu")
+    read = heard(head, recordings, [[]] * len(recordings))
+    if kind == "aed":
+        same(read, final)
+        assert counts.final == counts.utterances == len(recordings)
+    else:
+        spoken = [(one.text, own.text.lower()) for one, own in zip(read, final, strict=True) if own.text]
+        assert len(spoken) >= 4
+        assert all(one.lower().replace(" ", "") == own.replace(" ", "") for one, own in spoken)
+    assert counts.passes == 0
+
+
+@pytest.mark.parametrize("name", ["draft_probability", "draft_entropy"])
+def test_drafts_are_believed_in_greedy_searches_that_have_them(name):
+    for kind in (AsrConfig, FunAsrConfig, LlmConfig):
+        with pytest.raises(OptionError, match=f"{name}: has no effect without a draft"):
+            kind(**{name: 0.5, "beam_size": 1})
+    with pytest.raises(OptionError, match=f"{name}: works with greedy search"):
+        AsrConfig(draft="ctc", beam_size=3, **{name: 0.5})
+    with pytest.raises(OptionError, match=f"{name}: works with greedy search"):
+        LlmConfig(draft_model="x", beam_size=3, **{name: 0.5})

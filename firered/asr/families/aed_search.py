@@ -7,14 +7,14 @@ from torch import Tensor
 
 from firered.asr.biasing import Biasing
 from firered.asr.config import AsrConfig
-from firered.asr.drafting import NO_DRAFT, Drafting
+from firered.asr.drafting import NO_DRAFT, Drafting, ctc_drafts
 from firered.asr.modes import ATTENTION, BEAM_MODES, CTC, CTC_RESCORE_LOW, JOINT, RESCORE
 from firered.hotwords.lists import Phrase
 from firered.models.aed import Aed
 from firered.models.lstm_lm import LstmLm
 from firered.search.beam import beam_search
 from firered.search.beams import Hypothesis
-from firered.search.ctc import ctc_greedy, ctc_tokens
+from firered.search.ctc import ctc_greedy
 from firered.search.ctc_prefix import CtcHypothesis, ctc_prefix_search
 from firered.search.joint import CtcPrefixScorer
 from firered.search.prefix_scorers import LmPrefixes
@@ -39,7 +39,7 @@ class AedSearch:
         self._model, self._config, self._biasing = model, config, biasing
         # One of negative weight is none, as published.
         self._lm = lm if config.elm_weight > 0 else None
-        self.drafting = Drafting(on=config.draft != NO_DRAFT and model.has_ctc)
+        self.drafting = Drafting(on=config.draft != NO_DRAFT and model.has_ctc, trust=config.trust)
 
     def __call__(
         self, encoded: Tensor, lengths: Tensor, log_probs: Tensor | None, hotwords: Sequence[tuple[Phrase, ...]]
@@ -79,12 +79,14 @@ class AedSearch:
         config = self._config
         limits = lengths.clamp(max=config.decode_max_len) if config.decode_max_len else lengths
 
-        def steps(rows: list[int]) -> Stepper:
-            frames, counts = (encoded, lengths) if len(rows) == len(encoded) else (encoded[rows], lengths[rows])
-            return self._model.start(frames, counts, config.beam_size, int(limits[rows].max()))
+        def frames(rows: list[int]) -> tuple[Tensor, Tensor]:
+            return (encoded, lengths) if len(rows) == len(encoded) else (encoded[rows], lengths[rows])
 
-        def search(model: Stepper, rows: list[int]) -> list[list[Hypothesis]]:
-            scorers: list[Scorer] = []
+        def steps(rows: list[int]) -> Stepper:
+            return self._model.start(*frames(rows), config.beam_size, int(limits[rows].max()))
+
+        def search(model: Stepper, rows: list[int], *kept: Scorer) -> list[list[Hypothesis]]:
+            scorers = list(kept)
             if self._lm is not None:
                 scorers.append(LmScorer(self._lm.start(config.beam_size), config.elm_weight, EOS_ID))
             scorers += self._biasing.scorers([hotwords[row] for row in rows], config.beam_size)
@@ -96,9 +98,9 @@ class AedSearch:
             return beam_search(model, limits[rows], config.search, sos=SOS_ID, eos=EOS_ID, scorers=scorers, joint=joint)
 
         return self.drafting.search(
-            partial(self._model.start_tree, encoded, lengths),
+            lambda rows: self._model.start_tree(*frames(rows)),
             steps,
-            lambda: [] if log_probs is None else ctc_tokens(log_probs, lengths),
+            lambda: [] if log_probs is None else ctc_drafts(log_probs, lengths, config.trust),
             search,
             beams=config.beam_size,
             limits=limits.tolist(),

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from firered.asr.biasing import Biasing
 from firered.asr.config import FunAsrConfig
-from firered.asr.drafting import CTC_DRAFT, NO_DRAFT, Drafting
+from firered.asr.drafting import CTC_DRAFT, NO_DRAFT, Drafting, Read, entropy_of
 from firered.asr.families.fun_asr_loaded import NANO, LoadedFunAsr, why_no_ctc
 from firered.asr.families.fun_asr_times import read_by_ctc, timed_tokens, token_times, words_of
 from firered.asr.guard import Guard
@@ -31,6 +31,7 @@ from firered.runtime.context import Context
 from firered.runtime.speech import Speech
 from firered.runtime.windows import on_one_axis, window_parts
 from firered.search.beams import Hypothesis
+from firered.search.ctc import ctc_greedy
 from firered.text.fun_asr import Request, clean, without_marks
 from firered.text.joining import join_texts
 from firered.text.languages import AUTO, code_of, listed
@@ -79,7 +80,7 @@ class FunAsr(WindowedRecogniser[FunAsrConfig, _Decoded]):
         )
         if config.draft == CTC_DRAFT and loaded.ctc_tokenizer is None:
             raise ModelError(f"no drafts from this model: {why_no_ctc(loaded.directory)}")
-        self.drafting = Drafting(on=config.draft != NO_DRAFT and loaded.ctc_tokenizer is not None)
+        self.drafting = Drafting(on=config.draft != NO_DRAFT and loaded.ctc_tokenizer is not None, trust=config.trust)
         self._search = LlmSearch(loaded.llm, loaded.tokenizer, config.search, self.biasing, self.drafting)
         self.front_end = loaded.front_end
         self.subsampling, self.layers = ROW_FRAMES, loaded.config.encoder.layers
@@ -160,7 +161,7 @@ class FunAsr(WindowedRecogniser[FunAsrConfig, _Decoded]):
         encoded = self.loaded.encoder.encode(rows, lengths)
         hotwords = [speech.context.hotwords for speech in batch]
         log_probs: Iterable[Tensor | None] = [None] * len(batch)
-        read: list[str] | None = None
+        read: list[Read] | None = None
         listens = False
         heard: list[Listening | None] = [None] * len(batch)
         if self.loaded.ctc_tokenizer is not None:
@@ -168,13 +169,13 @@ class FunAsr(WindowedRecogniser[FunAsrConfig, _Decoded]):
             listens = self.biasing.wanted(hotwords)
             if listens or self.drafting.on:
                 log_probs = kept = list(log_probs)
-                read = [self._read(own) or "" for own in kept]
+                read = [self._draft_of(own) for own in kept]
                 heard = [self.biasing.listening(own) for own in kept] if listens else heard
         found, chosen = self.biasing.decode(
             hotwords,
             partial(self._in_their_languages, batch, encoded, lengths, read),
             lambda hypotheses: self.loaded.tokenizer.decode(hypotheses[0].tokens),
-            read if listens else None,
+            [own.text for own in read] if read and listens else None,
             heard,
         )
         return [self._decoded(*parts) for parts in zip(batch, found, chosen, log_probs, heard, strict=True)]
@@ -206,12 +207,19 @@ class FunAsr(WindowedRecogniser[FunAsrConfig, _Decoded]):
             return None
         return read_by_ctc(log_probs, self.loaded.ctc_tokenizer, self.loaded.config.blank)
 
+    def _draft_of(self, log_probs: Tensor | None) -> Read:
+        """The same with how sure the head is; nothing of no frames."""
+        if log_probs is None or not len(log_probs):
+            return Read("")
+        (own,) = ctc_greedy(log_probs[None], torch.tensor([len(log_probs)]), self.loaded.config.blank)
+        return Read(self._read(log_probs) or "", own.mean_log_prob, entropy_of(log_probs, self.config.trust))
+
     def _in_their_languages(
         self,
         batch: list[Speech],
         encoded: Tensor,
         lengths: Tensor,
-        read: Sequence[str] | None,
+        read: Sequence[Read] | None,
         wanted: Sequence[int],
         hotwords: Sequence[tuple[Phrase, ...]],
     ) -> list[list[Hypothesis]]:
@@ -228,13 +236,13 @@ class FunAsr(WindowedRecogniser[FunAsrConfig, _Decoded]):
             for number, language, phrases in asked
         ]
         limits = [self._limit(batch[number]) for number in rows]
-        drafts = [_draft(read[number], batch[number].context.prefix) if read else "" for number in rows]
+        drafts = [_draft(read[number], batch[number].context.prefix) if read else Read("") for number in rows]
         told = [phrases for *_, phrases in asked]
         embeds, mask, last = self.loaded.prompts(encoded[rows], lengths[rows], contexts, self.config.itn)
         answers = self._search(embeds, mask, last, limits, told, lambda: drafts)
         best: dict[int, list[Hypothesis]] = {}
         for number, hypotheses in zip(rows, answers, strict=True):
-            if number not in best or _mean(hypotheses[0]) > _mean(best[number][0]):
+            if number not in best or hypotheses[0].mean_log_prob > best[number][0].mean_log_prob:
                 best[number] = hypotheses
         return [best[number] for number in wanted]
 
@@ -301,11 +309,6 @@ def _flags(decoded: Sequence[_Decoded]) -> list[str]:
     return [_SILENT] * all(outcome.silent for outcome in decoded) + [_TRUNCATED] * truncated
 
 
-def _mean(hypothesis: Hypothesis) -> float:
-    """Log-probability a token."""
-    return sum(hypothesis.log_probs) / max(1, len(hypothesis.log_probs))
-
-
-def _draft(read: str, prefix: str) -> str:
+def _draft(read: Read, prefix: str) -> Read:
     """What is left to say of what a CTC head reads, after the beginning that an answer is given."""
-    return read[len(prefix) :] if read.startswith(prefix) else ""
+    return replace(read, text=read.text[len(prefix) :]) if read.text.startswith(prefix) else Read("")

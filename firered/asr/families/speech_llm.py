@@ -15,7 +15,7 @@ from firered.align.words import tokens_in_words
 from firered.asr.biasing import Biasing
 from firered.asr.confidence import confidence
 from firered.asr.config import LlmConfig
-from firered.asr.drafting import Drafting, DraftReader
+from firered.asr.drafting import Drafting, DraftReader, Read
 from firered.asr.encoder import WindowedEncoder
 from firered.asr.families import FUN_ASR
 from firered.asr.families.speech_llm_loaded import LoadedEncoder, LoadedLlm, model_paths
@@ -61,7 +61,7 @@ class LlmAsr(WindowedRecogniser[LlmConfig, _Decoded]):
     ) -> None:
         self.loaded, self.config = loaded, config
         self.aligner, self.guard = aligner, guard or Guard(config)
-        self._drafts, self.drafting = drafts, Drafting(on=drafts is not None)
+        self._drafts, self.drafting = drafts, Drafting(on=drafts is not None, trust=config.trust)
         self.subsampling, self.layers = loaded.encoder.subsampling, len(loaded.encoder.encoder.layer_stack)
         self.adapter_rate = loaded.encoder.adapter_rate
         self.biasing = Biasing(config, lambda: loaded.tokenizer.texts(loaded.llm.config.vocab_size))
@@ -144,9 +144,9 @@ class LlmAsr(WindowedRecogniser[LlmConfig, _Decoded]):
         last = torch.full((len(batch),), self.loaded.tokenizer.last_id, device=embeds.device)
         return self._llm_search(embeds, mask, last, limits, phrases, partial(self._read, batch))
 
-    def _read(self, batch: list[Speech]) -> list[str]:
+    def _read(self, batch: list[Speech]) -> list[Read]:
         """The drafts of these windows."""
-        return self._drafts.texts(batch) if self._drafts else [""] * len(batch)
+        return self._drafts.read(batch, self.config.trust) if self._drafts else [Read("")] * len(batch)
 
     def _join(self, speech: Speech, parts: list[tuple[Speech, _Decoded]]) -> Outcome[AsrResult]:
         if not any(self.loaded.encoder.positions(len(part.feats)) for part, _ in parts):
