@@ -46,7 +46,7 @@ def _fewest_errors(reference: str, hypothesis: str) -> tuple[Hunk, ...]:
     if reference == hypothesis:
         return ()
     steps = Levenshtein.opcodes(reference, hypothesis).as_list()
-    hunks = tuple((start, end, *others) for kind, start, end, *others in steps if kind != "equal")
+    hunks = tuple((a, b, c, d) for kind, a, b, c, d in steps if kind != "equal")
     return _most_correct(reference, hypothesis, hunks)
 
 
