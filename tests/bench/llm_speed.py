@@ -33,12 +33,11 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 from support.tiny_llm import tiny_tokenizer
 
 from firered.asr.config import LlmConfig
-from firered.asr.families import speech_llm
 from firered.asr.families.speech_llm import LlmAsr
 from firered.data.archives import write_matrix
+from firered.models import llm_stepper
 from firered.models.adapters import Adapter
 from firered.models.aed import AedConfig
-from firered.models.llm_stepper import LlmSteps
 from firered.models.qwen import LORA_RANK, with_lora
 from firered.runtime.speech import Speech
 
@@ -113,21 +112,21 @@ def peak_gb(device: torch.device) -> float:
     return int(re.search(r"VmHWM:\s+(\d+) kB", status)[1]) * 1024 / GB
 
 
-class Watched(LlmSteps):
+class Watched(llm_stepper.LlmPasses):
     """Steps that note what the prompt and they themselves take; a processor has no queue to wait for."""
 
     passes: ClassVar[list[float]] = []  # seconds of each pass over the language model: the prompt's, then the steps'
 
-    def _pass(self, *args: Any, **kwargs: Any) -> Tensor:
+    def run(self, *args: Any, **kwargs: Any) -> Tensor:
         begun = time.perf_counter()
-        out = super()._pass(*args, **kwargs)
+        out = super().run(*args, **kwargs)
         self.passes.append(time.perf_counter() - begun)
         return out
 
 
 def one_round(asr: LlmAsr, speech: list[Speech]) -> tuple[float, float, int, str]:
     """Seconds, those of the processor, tokens, and what prompt and steps took, in words."""
-    speech_llm.LlmSteps = Watched
+    llm_stepper.LlmPasses = Watched
     Watched.passes.clear()
     begun, worked = time.perf_counter(), time.process_time()
     results = asr.recognise(speech)
