@@ -7,6 +7,7 @@ substitutions, deletions and insertions depend on the texts alone.
 
 from collections.abc import Sequence
 from itertools import groupby, pairwise
+from typing import cast
 
 import numpy as np
 from rapidfuzz.distance import Levenshtein
@@ -45,7 +46,7 @@ class _Written(dict[str, str]):
 def _fewest_errors(reference: str, hypothesis: str) -> tuple[Hunk, ...]:
     if reference == hypothesis:
         return ()
-    steps = Levenshtein.opcodes(reference, hypothesis).as_list()
+    steps = cast("list[tuple[str, int, int, int, int]]", Levenshtein.opcodes(reference, hypothesis).as_list())
     hunks = tuple((a, b, c, d) for kind, a, b, c, d in steps if kind != "equal")
     return _most_correct(reference, hypothesis, hunks)
 
