@@ -10,7 +10,6 @@ TRANSFORMERS = "5.24"  # the floor of pyproject.toml: before it, language models
 # Packages that pyproject.toml lists in an extra only, by the name they are imported under.
 EXTRA_OF = {
     "matplotlib": "plot",
-    "jiwer": "score",
     "cn2an": "score",
     "opencc": "score",
     "whisper_normalizer": "score",

@@ -9,6 +9,7 @@ from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from io import BytesIO
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ import soundfile
 
 from firered.audio.config import AudioConfig
 from firered.audio.framing import check_rate
+from firered.audio.plain_wav import plain_wav
 from firered.audio.source import Recording, Source, open_source, tail_of
 from firered.data.files import is_pipe
 from firered.data.utterance import Utterance
@@ -29,6 +31,7 @@ _EXACT_CODECS = ("pcm_", "flac", "alac", "wavpack", "tta", "ape")  # of ffmpeg
 _PLAYLISTS = (b"#EXTM3U", b"ffconcat ")  # ffmpeg would open whatever files they name
 _PLAYLIST_BYTES = 16
 _AT_ONCE = 8  # files probed in parallel: most of the time goes to waiting for the disk
+_IN_A_ROW = 32  # files of one thread's task: handing over each by itself takes as long as reading a header
 
 
 @dataclass(frozen=True)
@@ -68,6 +71,8 @@ def probe(recording: Recording, config: AudioConfig | None = None) -> Header:
         AudioError: nothing there, not audio, cut short (unless allowed), a failing or refused pipe.
     """
     config = config or AudioConfig()
+    if (plain := plain_wav(recording)) is not None:
+        return Header("PCM_16", *plain)
     with (
         open_source(recording, pipes=config.pipes, allow_truncated=config.allow_truncated) as source,
         contextlib.ExitStack() as stack,
@@ -188,8 +193,14 @@ def probe_all(recordings: Iterable[str | Path], config: AudioConfig) -> dict[str
 
     if len(files) < 2:
         return {recording: header_or_error(recording) for recording in files}
+
+    def headers_or_errors(first: int) -> list[Outcome[Header]]:
+        return [header_or_error(recording) for recording in files[first : first + row]]
+
+    row = min(_IN_A_ROW, -(-len(files) // _AT_ONCE))  # no thread is to wait while there are files
     with ThreadPoolExecutor(min(_AT_ONCE, len(files))) as pool:
-        return dict(zip(files, pool.map(header_or_error, files), strict=True))
+        found = chain.from_iterable(pool.map(headers_or_errors, range(0, len(files), row)))
+        return dict(zip(files, found, strict=True))
 
 
 def _stated(utterance: Utterance) -> float:

@@ -24,6 +24,11 @@ class Cut(NamedTuple):
     duration_s: float
 
 
+def span_s(start_s: float, end_s: float) -> float:
+    """Seconds from one time to another, without what the binary fractions leave over."""
+    return round(end_s - start_s, 7)
+
+
 class _Store:
     """A recording's frames of one front end in a temporary file."""
 
@@ -45,16 +50,19 @@ class _Store:
 
     @functools.cached_property
     def matrix(self) -> Tensor:
-        """(T, bins) once all is written, on disk until it is used; one mapping, so that no page counts twice."""
-        return self.mapped(0, self.written)
+        """(T, bins) once all is written, on disk until it is used."""
+        shape = (self.written, self.front_end.bins)
+        if not self.written:  # which cannot be mapped
+            return torch.empty(shape)
+        return torch.from_numpy(np.memmap(self.file, np.float32, "c", shape=shape))
 
-    def mapped(self, first: int, count: int) -> Tensor:
-        """(count, bins) frames from `first` on, on disk until they are used."""
+    def read(self, first: int, count: int) -> Tensor:
+        """(count, bins) frames from `first` on, in memory of their own: a mapping's pages would count until its end."""
         bins = self.front_end.bins
-        if count == 0:  # which cannot be mapped
+        if count <= 0:  # which cannot be mapped
             return torch.empty(0, bins)
         shape, offset = (count, bins), first * bins * np.dtype(np.float32).itemsize
-        return torch.from_numpy(np.memmap(self.file, np.float32, "c", offset=offset, shape=shape))
+        return torch.from_numpy(np.array(np.memmap(self.file, np.float32, "r", offset=offset, shape=shape)))
 
 
 class Spool(Frames):
@@ -117,7 +125,7 @@ class Spool(Frames):
         return Frames(self.key, stored, self.front_end)
 
     def cut(self, start_s: float, end_s: float, front_end: FrontEnd | None = None) -> Cut:
-        """A stretch of the recording; its features stay on disk until they are used.
+        """A stretch of the recording, read into memory.
 
         Args:
             start_s: where it begins, in seconds.
@@ -128,16 +136,16 @@ class Spool(Frames):
             DataError: the recording is still growing, and frames of the stretch are not there yet; or there are no
                 features of this front end.
         """
-        key, duration_s = segment_id(self.key, start_s, end_s), round(end_s - start_s, 7)
+        key, duration_s = segment_id(self.key, start_s, end_s), span_s(start_s, end_s)
         store = self._store(front_end)
         if self._complete:
             first, count = frame_range(start_s, end_s, store.written, store.front_end)
-            return Cut(key, store.matrix[first : first + count], duration_s)
+            return Cut(key, store.read(first, count), duration_s)
         first, count = frame_range(start_s, end_s, sys.maxsize, store.front_end)
         if first + count > store.written:
             raise DataError(f"{key}: ends at frame {first + count}, there are {store.written} so far")
         store.flush()
-        return Cut(key, store.mapped(first, count), duration_s)
+        return Cut(key, store.read(first, count), duration_s)
 
     def _store(self, front_end: FrontEnd | None) -> _Store:
         if front_end is None:

@@ -75,11 +75,20 @@ def _lines(path: Path, bad: BadLines) -> Iterator[tuple[int, str]]:
             yield number, line
 
 
+def _divided(line: str) -> tuple[str, str]:
+    """The first field of a line that has no blanks around it, and the rest."""
+    key, _, value = line.partition(" ")
+    if key.isprintable():  # no other blank in it
+        return key, value.lstrip(BLANKS)
+    key, value = (*_BLANK_RUN.split(line, maxsplit=1), "")[:2]
+    return key, value
+
+
 def table_rows(path: Path, bad: BadLines, *, empty_value_ok: bool = False) -> Iterator[tuple[int, str, str]]:
     """Yield (line number, key, value) for each good line of a table; bad lines are noted in `bad`."""
     first_line: dict[str, int] = {}
     for number, line in _lines(path, bad):
-        key, value = (*_BLANK_RUN.split(line, maxsplit=1), "")[:2]
+        key, value = _divided(line)
         if key.split() != [key]:
             bad.add(number, f"id {key!r} holds white space that is neither blank nor tab")
         elif not value and not empty_value_ok:

@@ -38,7 +38,22 @@ def numbered(data: bytes) -> Iterator[tuple[int, str, str]]:
             )
             return
     data = data.removeprefix(BOM_UTF8)
-    for number, raw in enumerate(data.removesuffix(b"\n").split(b"\n") if data else [], start=1):
+    if not data:
+        return
+    data = data.removesuffix(b"\n")
+    try:
+        whole = data.decode()
+    except UnicodeDecodeError:
+        yield from _one_by_one(data)
+        return
+    faulty = "\0" in whole
+    for number, text in enumerate(whole.split("\n"), start=1):
+        yield number, text, "holds a NUL character" if faulty and "\0" in text else ""
+
+
+def _one_by_one(data: bytes) -> Iterator[tuple[int, str, str]]:
+    """The lines of a file of which some are not UTF-8."""
+    for number, raw in enumerate(data.split(b"\n"), start=1):
         try:
             text = raw.decode()
             yield number, text, "holds a NUL character" if "\0" in text else ""

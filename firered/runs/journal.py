@@ -120,6 +120,8 @@ class Run(Generic[R]):
         archive: name of the file in `out` that results are written to; an earlier run whose archive is not there is not
             resumed.
         grouped: results come in groups whose members share their computation, down to the last bit: see `end_group`.
+        noted: results are in the journal; without it an interrupted run is done again, which suits results that cost
+            less than noting them.
     """
 
     def __init__(
@@ -131,6 +133,7 @@ class Run(Generic[R]):
         read: Callable[[Any], R] = _unchanged,
         archive: str = "",
         grouped: bool = False,
+        noted: bool = True,
     ) -> None:
         self.out = out
         self.results: dict[str, R] = {}
@@ -147,7 +150,7 @@ class Run(Generic[R]):
         if "\n" in str(out):
             raise FireRedError(f"{str(out)!r}: the name of a folder for tables cannot hold a line break")
         self._lock = FolderLock(out)
-        self._archive, self._grouped = archive, grouped
+        self._archive, self._grouped, self._noted = archive, grouped, noted
         with writing(out):
             self._journal = Journal(out / _JOURNAL, identity, resume=config.resume, kept=self._kept)
         for entry in self._journal.entries:
@@ -181,7 +184,7 @@ class Run(Generic[R]):
             also: what else the result of an utterance depends on, by its id: see `sources_of`.
         """
         self._total = len(inputs.utterances)
-        self._sources = sources_of(inputs.utterances, also)
+        self._sources = sources_of(inputs.utterances, also) if self._noted else {}
         old = {key: self._old_sources.get(key, {}) for key in self.results}
         changed = {
             key: changed_names(old[key], self._sources[key]) for key in self.results.keys() & self._sources.keys()
@@ -197,9 +200,10 @@ class Run(Generic[R]):
     def done(self, key: str, result: R, audio_s: float, mark: int = 0) -> None:
         """Note a result, the seconds of audio behind it, and the archive's size after it."""
         self.results[key] = result
-        plain = result.to_dict() if isinstance(result, Result) else result
-        self.check()
-        self._journal.note({"key": key, "source": self._sources.get(key, {}), "result": plain, "mark": mark})
+        if self._noted:
+            plain = result.to_dict() if isinstance(result, Result) else result
+            self.check()
+            self._journal.note({"key": key, "source": self._sources.get(key, {}), "result": plain, "mark": mark})
         self._audio_s += audio_s
         self._done += 1
         self._report()

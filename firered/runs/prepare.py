@@ -22,7 +22,7 @@ log = logging.getLogger(__name__)
 def prepare(paths: Sequence[str], out: Path, audio: AudioConfig, config: RunConfig) -> int:
     """Exit status of making a data directory of `paths`: recordings that cannot be opened are listed and left out."""
     inputs = resolve(paths, audio, by_segment=True, durations=False)
-    with Run[None](out, fingerprint("firered-prepare-data", audio), replace(config, resume=False)) as run:
+    with Run[None](out, fingerprint("firered-prepare-data", audio), replace(config, resume=False), noted=False) as run:
         run.take(inputs)
         files = (utterance.audio for utterance in inputs.utterances if utterance.rxfilename)
         headers = probe_all(files, audio)

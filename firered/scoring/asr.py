@@ -68,6 +68,7 @@ class AsrScore:
         fate = f"{self.normalizer} compares them as they are, firered leaves such differences out"
         return [f"{side}: {unseen}; {fate}" for side, unseen in self.unseen.items()]
 
+    @cached_property
     def most_common(self) -> list[tuple[tuple[str, str], int]]:
         """Confusions, the most frequent first, equally frequent ones in order of the tokens."""
         return sorted(self.confusions.items(), key=lambda item: (-item[1], item[0]))

@@ -1,6 +1,8 @@
 """Each scoring command from its inputs to the files in OUT; the number returned is the exit status."""
 
-from collections.abc import Callable
+import gc
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
@@ -38,6 +40,19 @@ from firered.scoring.vad import score_vad
 Paths = tuple[Path, Path, Path]  # REF, HYP, OUT
 
 
+@contextmanager
+def _nothing_collected() -> Iterator[None]:
+    """Cycles of objects are not looked for: scores are millions of objects without a cycle, looked through in vain."""
+    collects = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if collects:
+            gc.enable()
+
+
+@_nothing_collected()
 def _run(
     command: str,
     paths: Paths,

@@ -8,7 +8,8 @@ from typing import TypeVar, cast
 from firered.asr.carried import Carried, Place
 from firered.asr.recogniser import Recogniser
 from firered.audio.frontend import PUBLISHED, FrontEnd
-from firered.audio.spool import Spool
+from firered.audio.spool import Spool, span_s
+from firered.data.write import segment_id
 from firered.errors import OptionError, Outcome
 from firered.results import AsrResult, LidResult, Result, Seconds
 from firered.runtime.batches import plan, plan_in_turns, run_batch
@@ -22,26 +23,21 @@ Memo = MutableMapping[tuple[str, str], Result]  # (module, segment) -> its resul
 
 @dataclass(frozen=True)
 class Stretch:
-    """A segment of a recording, which is cut out in the front end of each model that takes it."""
+    """A segment of a recording, cut out when and in the front end that a model takes it in: memory has no others."""
 
     spool: Spool
     span: Seconds
-    own: Speech  # in the front end of the recording's frames
-
-    @classmethod
-    def cut(cls, spool: Spool, span: Seconds, context: Context) -> "Stretch":
-        """The segment of a recording whose features are all there."""
-        return cls(spool, span, Speech(*spool.cut(*span), context, spool.front_end))
+    context: Context
 
     @property
     def key(self) -> str:
         """Its id."""
-        return self.own.key
+        return segment_id(self.spool.key, *self.span)
 
     @property
     def duration_s(self) -> float:
         """How long it is, in seconds."""
-        return self.own.duration_s
+        return span_s(*self.span)
 
     def speech(self, front_end: FrontEnd) -> Speech:
         """What a model of this front end takes.
@@ -49,21 +45,20 @@ class Stretch:
         Raises:
             DataError: that needs the recording's audio, and there are only features.
         """
-        if front_end == self.own.front_end:
-            return self.own
-        return replace(self.own, feats=self.spool.cut(*self.span, front_end).feats, front_end=front_end)
+        own = front_end == self.spool.front_end
+        return Speech(*self.spool.cut(*self.span, None if own else front_end), self.context, front_end)
 
 
 def told(stretch: Stretch, lid: Outcome[LidResult] | None, recogniser: Recogniser) -> Stretch:
     """The segment with its language in its context, where one was identified, none given, and the model can be told."""
-    if not isinstance(lid, LidResult) or stretch.own.context.language:
+    if not isinstance(lid, LidResult) or stretch.context.language:
         return stretch
-    context = replace(stretch.own.context, language=lid.lang)
+    context = replace(stretch.context, language=lid.lang)
     try:
         recogniser.check(context)
     except OptionError:
         return stretch
-    return replace(stretch, own=replace(stretch.own, context=context))
+    return replace(stretch, context=context)
 
 
 def results(

@@ -111,7 +111,7 @@ class _Recording:
     segments: list[Stretch] = field(init=False)
 
     def __post_init__(self) -> None:
-        self.segments = [Stretch.cut(self.spool, span, self.context) for span in self.spans]
+        self.segments = [Stretch(self.spool, span, self.context) for span in self.spans]
 
 
 class System:

@@ -3,7 +3,7 @@
 import re
 
 from firered.text.languages import code_of
-from firered.text.units import CHARACTER, HAN
+from firered.text.units import CHARACTER, KANA
 
 # Written without spaces between words, so that what stands between spaces is no word: scored by the character.
 _SCRIPTS = {
@@ -50,13 +50,13 @@ def language_of_label(label: str) -> str | None:
 def language_of_text(text: str) -> str:
     """The code by the script of a text: one of `BY_CHARACTER`, `zh`, `ja`, or `other`; empty of one without letters."""
     if not text.isascii():
-        characters = len(CHARACTER.findall(text))
         if _ANY_SCRIPT.search(text):
             counts = {code: len(pattern.findall(text)) for code, pattern in _OF_SCRIPT.items()}
             code = max(counts, key=counts.__getitem__)
-            if counts[code] > characters and counts[code] >= len(_WORD.findall(text)):
+            if counts[code] > len(CHARACTER.findall(text)) and counts[code] >= len(_WORD.findall(text)):
                 return code
-        if characters:
-            kana = characters - len(HAN.findall(text))
-            return "ja" if kana > _KANA_SHARE * characters else "zh"
+        if KANA.search(text):
+            return "ja" if len(KANA.findall(text)) > _KANA_SHARE * len(CHARACTER.findall(text)) else "zh"
+        if CHARACTER.search(text):
+            return "zh"
     return OTHER if any(map(str.isalpha, text)) else ""

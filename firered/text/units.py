@@ -8,8 +8,10 @@ _IDEOGRAPH_RANGES = "\u3400-\u4dbf\u4e00-\u9fff"
 # For the words of a text: Han, its extensions and compatibility forms, the iteration mark and zero of Chinese texts.
 _HAN_RANGES = f"\u3005-\u3007{_IDEOGRAPH_RANGES}\uf900-\ufaff\U00020000-\U0003ffff"
 # For scoring, which counts by the character whatever a text without spaces is made of: Han, and kana of all widths.
-_CHARACTER_RANGES = f"{_HAN_RANGES}\u3041-\u3096\u309d-\u309f\u30a1-\u30fa\u30fc-\u30ff\u31f0-\u31ff\uff66-\uff9d"
+_KANA_RANGES = "\u3041-\u3096\u309d-\u309f\u30a1-\u30fa\u30fc-\u30ff\u31f0-\u31ff\uff66-\uff9d"
+_CHARACTER_RANGES = f"{_HAN_RANGES}{_KANA_RANGES}"
 HAN = re.compile(f"[{_HAN_RANGES}]")
+KANA = re.compile(f"[{_KANA_RANGES}]")
 IDEOGRAPH = re.compile(f"[{_IDEOGRAPH_RANGES}]")
 CHARACTER = re.compile(f"[{_CHARACTER_RANGES}]")
 TAG = re.compile(r"<[^<>]*>")

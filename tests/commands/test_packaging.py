@@ -74,7 +74,7 @@ def test_a_command_names_the_extra_that_it_needs(tmp_path):
 def test_a_package_that_no_extra_brings_is_no_advice():
     assert advice_for(ModuleNotFoundError(name="torch")) is None
     assert advice_for(ModuleNotFoundError("a message alone")) is None
-    assert "'firered[score]'" in advice_for(ModuleNotFoundError(name="jiwer.process"))
+    assert "'firered[score]'" in advice_for(ModuleNotFoundError(name="cn2an.transform"))
 
 
 # --- the wheel ---

@@ -268,6 +268,18 @@ def test_a_recording_that_is_too_short_for_another_front_end_has_no_frames_of_it
     spool.close()
 
 
+def test_what_was_cut_of_a_recording_is_no_part_of_a_mapping_that_stays_in_memory():
+    spool = Spool(of_samples("long", [np.ones(16000, np.float32)]))
+    whole = torch.cat(list(spool))
+    first, again = spool.cut(0.2, 0.6).feats, spool.cut(0.2, 0.6).feats
+    assert torch.equal(first, whole[20:58])
+    first.zero_()
+    assert torch.equal(again, whole[20:58])
+    assert not isinstance(again.numpy().base, np.memmap)
+    spool.close()
+    assert torch.equal(again, whole[20:58])
+
+
 def test_a_live_spool_has_the_published_front_end_alone():
     spool = Spool.growing("live")
     spool.append(torch.zeros(200, 80))

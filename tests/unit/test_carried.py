@@ -269,10 +269,19 @@ def test_flags_are_counted(data, tmp_path, caplog):
 # The whole system
 
 
+class Named(Stretch):
+    """A segment whose id is the prompt of its context."""
+
+    key = property(lambda self: self.context.prompt)
+
+    def speech(self, front_end):
+        return segment(self.key, 1.0)
+
+
 def stretches(*recordings):
     """Segments of recordings, which may have the same name."""
     return [
-        Stretch(spool, (0.0, 1.0), segment(key, 1.0))
+        Named(spool, (0.0, 1.0), Context(prompt=key))
         for spool, keys in [(SimpleNamespace(key=keys[0]), keys) for keys in recordings]
         for key in keys
     ]

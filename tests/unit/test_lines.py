@@ -40,6 +40,16 @@ def test_an_id_that_is_no_text_is_named_by_its_line(tmp_path):
         assert [problem.key for problem in problems] == ["text:2"], number
 
 
+def test_any_run_of_blanks_ends_an_id_and_other_white_space_does_not(tmp_path):
+    (tmp_path / "text").write_text(" a  1  2 \nb\t3\nc \t4\nd\v5\ne\u00a06\nf\n", encoding="utf-8")
+    problems = []
+    found = read_table(tmp_path / "text", problems, empty_value_ok=True)
+    assert found == {"a": "1  2", "b": "3", "c": "4", "d": "5", "f": ""}
+    assert [problem.reason.partition(": ")[2] for problem in problems] == [
+        "id 'e\\xa06' holds white space that is neither blank nor tab"
+    ]
+
+
 @pytest.mark.parametrize("encoding", WIDE)
 @pytest.mark.parametrize("mark", ["\ufeff", ""])
 def test_a_table_in_utf_16_is_refused_by_file_and_line(tmp_path, encoding, mark):

@@ -1,12 +1,14 @@
 """What recordings say of themselves before they are decoded, and the durations of utterances made of it."""
 
 import math
+import os
 import subprocess
 from io import BytesIO
 from pathlib import Path
 
 import numpy as np
 import pytest
+import soundfile
 from support.signals import noise, write_wav
 from support.tools import needs_ffmpeg
 
@@ -14,7 +16,8 @@ from firered.audio import decode
 from firered.audio import probe as probe_module
 from firered.audio.config import AudioConfig
 from firered.audio.load import read
-from firered.audio.probe import Header, duration_of, probe, probe_all, with_durations
+from firered.audio.plain_wav import plain_wav
+from firered.audio.probe import Header, duration_of, probe, probe_all, soundfile_header, with_durations
 from firered.data.utterance import Utterance
 from firered.errors import AudioError
 from firered.runs.inputs import resolve
@@ -53,6 +56,38 @@ def test_ffprobe_knows_the_duration(name, codec, options, stereo, tmp_path):
     assert (found.codec, found.rate, found.channels) == (codec, 48000 if "opus" in codec else 44100, 2)
     assert found.duration_s == pytest.approx(len(read(path)) / 16000, abs=0.06)
     assert found.lossy == (codec not in ("pcm_s16le", "alac"))
+
+
+@pytest.mark.parametrize("rate", [8000, 11025, 16000, 48000])
+@pytest.mark.parametrize("channels", [1, 2, 3])
+@pytest.mark.parametrize("frames", [1, 7, 16001])
+def test_a_plain_wav_is_known_without_libsndfile_as_libsndfile_has_it(rate, channels, frames, tmp_path):
+    path = tmp_path / "a.wav"
+    soundfile.write(path, noise((frames, channels), 0.1), rate, "PCM_16")
+    with soundfile.SoundFile(path) as file:
+        expected = soundfile_header(file)
+    assert Header("PCM_16", *plain_wav(path)) == expected == probe(path)
+    assert plain_wav(f" {path}\t") == plain_wav(path)
+
+
+def test_any_other_file_is_left_to_libsndfile_and_ffmpeg(tmp_path):
+    path = tmp_path / "a.wav"
+    for subtype in ("PCM_24", "PCM_U8", "FLOAT", "ULAW"):
+        soundfile.write(path, noise((100,), 0.1), 16000, subtype)
+        assert plain_wav(path) is None, subtype
+    soundfile.write(path, noise((100,), 0.1), 16000, "PCM_16")
+    whole = path.read_bytes()
+    nothing = whole[:40] + bytes(4)
+    changed = {"cut short": whole[:-1], "more behind": whole + b"LIST", "no samples": nothing, "a head": whole[:40]}
+    changed["a size not known"] = whole[:40] + b"\xff\xff\xff\xff" + whole[44:]
+    changed["half a frame"] = whole[:40] + b"\xc7\0\0\0" + whole[44:-1]
+    changed["no rate"] = whole[:24] + bytes(4) + whole[28:]
+    for name, content in changed.items():
+        path.write_bytes(content)
+        assert plain_wav(path) is None, name
+    os.mkfifo(tmp_path / "fifo.wav")
+    others = [tmp_path, tmp_path / "fifo.wav", "none.wav", "cat a.wav |", f"{path}:0", BytesIO(whole)]
+    assert [plain_wav(other) for other in others] == [None] * len(others)
 
 
 @needs_ffmpeg

@@ -87,6 +87,14 @@ def test_a_table_too_large_keeps_the_first_alignment(monkeypatch):
     assert align(*pair) == [((0, 2, 0, 2),)]
 
 
+@given(SENTENCE, SENTENCE, SENTENCE)
+def test_an_end_that_both_sides_share_changes_no_place_of_an_error(reference, hypothesis, end):
+    sides = reference + end, hypothesis + end
+    cost = len(sides[0]) + len(sides[1])
+    moves = alignment._moves(*sides, cost, cost + 1, insertions_first=False)
+    assert alignment._realign(*sides, cost) == alignment._hunks(*sides, alignment._way_back(moves))
+
+
 # By hand
 
 CASES = {  # reference, hypothesis: correct, substitutions, deletions, insertions

@@ -1,6 +1,7 @@
 """Utterances in groups: by every table utt2NAME of the reference's directory, by length, duration and confidence."""
 
 import re
+from bisect import bisect_right
 from collections.abc import Iterable, Mapping, Sequence
 from itertools import pairwise
 
@@ -119,7 +120,7 @@ def _by_range(
     members: dict[str, list[Counts]] = {}
     for utterance in aligned:
         value = values.get(utterance.key)
-        name = UNKNOWN if value is None else names[max(0, sum(start <= value for start in starts) - 1)]
+        name = UNKNOWN if value is None else names[max(0, bisect_right(starts, value) - 1)]
         members.setdefault(name, []).append(utterance.counts)
     return {name: total(members[name]) for name in (*names, UNKNOWN) if name in members}
 

@@ -1,22 +1,21 @@
 """Alignments of token sequences with the fewest errors and, of these, with the most correct tokens.
 
-jiwer aligns. Where two substitutions cost as much as a correct token between a deletion and an insertion it takes
+rapidfuzz aligns. Where two substitutions cost as much as a correct token between a deletion and an insertion it takes
 either; the second has more correct tokens, is what NIST sclite takes, and is taken here, so that the counts of
 substitutions, deletions and insertions depend on the texts alone.
 """
 
 from collections.abc import Sequence
 from itertools import groupby, pairwise
-from typing import Any, cast
+from typing import cast
 
-import jiwer
 import numpy as np
 from rapidfuzz.distance import Levenshtein
 
 Tokens = Sequence[str]
 Hunk = tuple[int, int, int, int]  # start and end in the reference, start and end in the hypothesis, of errors of a kind
 
-_MOST_CELLS = 10**9  # of the table for one utterance: beyond it jiwer's alignment stands
+_MOST_CELLS = 10**9  # of the table for one utterance: beyond it the first alignment stands
 _MATCH, _DELETE, _INSERT = range(3)
 
 
@@ -25,25 +24,34 @@ def align(references: Sequence[Tokens], hypotheses: Sequence[Tokens]) -> list[tu
 
     A hunk with tokens on both sides has the same number on both and stands for substitutions one by one.
     """
-    # By its annotations jiwer takes only sentences; tokens pass through a transform that leaves them as they are.
-    reference_sentences, hypothesis_sentences = (cast("list[str]", list(side)) for side in (references, hypotheses))
-    output = jiwer.process_words(reference_sentences, hypothesis_sentences, _AsItIs(), _AsItIs())
+    written = _Written()
     return [
-        _most_correct(reference, hypothesis, tuple(_hunk(chunk) for chunk in chunks if chunk.type != "equal"))
-        for reference, hypothesis, chunks in zip(references, hypotheses, output.alignments, strict=True)
+        _fewest_errors(written.of(reference), written.of(hypothesis))
+        for reference, hypothesis in zip(references, hypotheses, strict=True)
     ]
 
 
-class _AsItIs(jiwer.AbstractTransform):
-    def __call__(self, sentences: Any) -> Any:  # noqa: ANN401 - whatever it is
-        return sentences
+class _Written(dict[str, str]):
+    """A character for each token: strings of one character a token are what rapidfuzz is quickest with."""
+
+    def __missing__(self, token: str) -> str:
+        self[token] = character = chr(len(self))
+        return character
+
+    def of(self, tokens: Tokens) -> str:
+        """The tokens, a character each."""
+        return "".join(map(self.__getitem__, tokens))
 
 
-def _hunk(chunk: jiwer.AlignmentChunk) -> Hunk:
-    return chunk.ref_start_idx, chunk.ref_end_idx, chunk.hyp_start_idx, chunk.hyp_end_idx
+def _fewest_errors(reference: str, hypothesis: str) -> tuple[Hunk, ...]:
+    if reference == hypothesis:
+        return ()
+    steps = cast("list[tuple[str, int, int, int, int]]", Levenshtein.opcodes(reference, hypothesis).as_list())
+    hunks = tuple((a, b, c, d) for kind, a, b, c, d in steps if kind != "equal")
+    return _most_correct(reference, hypothesis, hunks)
 
 
-def _most_correct(reference: Tokens, hypothesis: Tokens, hunks: tuple[Hunk, ...]) -> tuple[Hunk, ...]:
+def _most_correct(reference: str, hypothesis: str, hunks: tuple[Hunk, ...]) -> tuple[Hunk, ...]:
     substitutions = sum(end - start for start, end, hyp_start, hyp_end in hunks if hyp_end > hyp_start)
     if substitutions < 2 or len(reference) * len(hypothesis) > _MOST_CELLS:
         return hunks
@@ -52,28 +60,29 @@ def _most_correct(reference: Tokens, hypothesis: Tokens, hunks: tuple[Hunk, ...]
     return hunks if cost % error == substitutions else _realign(reference, hypothesis, error)
 
 
-def cheapest(reference: Tokens, hypothesis: Tokens, gap: int, substitution: int) -> list[tuple[int, int]]:
+def cheapest(
+    reference: Tokens, hypothesis: Tokens, gap: int, substitution: int, insertions_first: bool = True
+) -> list[tuple[int, int]]:
     """The cells (tokens of the reference, of the hypothesis) that the cheapest alignment goes through, from the start.
 
     Of ways that cost the same it takes, from the end on, the one by a pair of tokens before an insertion, and that
-    before a deletion, as the scorer of Le et al. (2021) does.
+    before a deletion, as the scorer of Le et al. (2021) does; without `insertions_first` a deletion comes before an
+    insertion.
     """
     kept = 0  # tokens at the end that are the same on both sides: the way goes through them
     while kept < min(len(reference), len(hypothesis)) and reference[-1 - kept] == hypothesis[-1 - kept]:
         kept += 1
     ends = len(reference) - kept, len(hypothesis) - kept
-    moves = _moves(reference[: ends[0]], hypothesis[: ends[1]], gap, substitution, insertions_first=True)
+    moves = _moves(reference[: ends[0]], hypothesis[: ends[1]], gap, substitution, insertions_first)
     return _way_back(moves) + [(ends[0] + step, ends[1] + step) for step in range(1, kept + 1)]
 
 
 def _realign(reference: Tokens, hypothesis: Tokens, error: int) -> tuple[Hunk, ...]:
     """The cheapest alignment where an insertion or deletion costs `error` and a substitution one more."""
-    return _hunks(reference, hypothesis, _way_back(_moves(reference, hypothesis, error, error + 1)))
+    return _hunks(reference, hypothesis, cheapest(reference, hypothesis, error, error + 1, insertions_first=False))
 
 
-def _moves(
-    reference: Tokens, hypothesis: Tokens, gap: int, substitution: int, insertions_first: bool = False
-) -> np.ndarray:
+def _moves(reference: Tokens, hypothesis: Tokens, gap: int, substitution: int, insertions_first: bool) -> np.ndarray:
     """(tokens of the reference, tokens of the hypothesis + 1) the last step of the cheapest way to each cell."""
     numbers = {token: number for number, token in enumerate(dict.fromkeys(hypothesis))}
     codes = np.array([numbers[token] for token in hypothesis], np.int64)

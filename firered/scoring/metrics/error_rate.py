@@ -3,6 +3,8 @@
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields
+from functools import lru_cache
+from itertools import chain, starmap, zip_longest
 from operator import attrgetter
 from sys import intern
 
@@ -10,7 +12,7 @@ from firered.scoring.metrics.alignment import Hunk, align
 from firered.scoring.text.normalise import Normalizer
 from firered.text.units import is_character
 
-_BLOCK = 5000  # utterances aligned at once: jiwer keeps an object for every stretch of them
+_BLOCK = 5000  # utterances aligned at once
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,25 +80,25 @@ class Aligned:
     counts: Counts
     by_character: bool = False
 
-    def pairs(self) -> Iterator[tuple[str, str]]:
+    def pairs(self) -> list[tuple[str, str]]:
         """(reference, hypothesis) token by token; an empty string is where one has none."""
+        pairs: list[tuple[str, str]] = []
         at = 0
         for start, end, hyp_start, hyp_end in self.hunks:
-            yield from ((token, token) for token in self.reference[at:start])
-            yield from self._errors_of(start, end, hyp_start, hyp_end)
+            equal = self.reference[at:start]
+            pairs += zip(equal, equal, strict=True)
+            pairs += self._errors_of(start, end, hyp_start, hyp_end)
             at = end
-        yield from ((token, token) for token in self.reference[at:])
+        equal = self.reference[at:]
+        pairs += zip(equal, equal, strict=True)
+        return pairs
 
     def errors(self) -> Iterator[tuple[str, str]]:
         """The pairs that are not equal."""
-        for hunk in self.hunks:
-            yield from self._errors_of(*hunk)
+        return chain.from_iterable(starmap(self._errors_of, self.hunks))
 
     def _errors_of(self, start: int, end: int, hyp_start: int, hyp_end: int) -> Iterator[tuple[str, str]]:
-        for offset in range(max(end - start, hyp_end - hyp_start)):
-            reference = self.reference[start + offset] if start + offset < end else ""
-            hypothesis = self.hypothesis[hyp_start + offset] if hyp_start + offset < hyp_end else ""
-            yield reference, hypothesis
+        return zip_longest(self.reference[start:end], self.hypothesis[hyp_start:hyp_end], fillvalue="")
 
 
 def align_texts(
@@ -115,8 +117,13 @@ def align_texts(
     aligned: list[Aligned] = []
     for first in range(0, len(keys), _BLOCK):
         block = keys[first : first + _BLOCK]
-        reference_tokens = [list(map(intern, rule(references[key], spoken.get(key, "")))) for key in block]
-        hypothesis_tokens = [list(map(intern, rule(hypotheses.get(key, ""), spoken.get(key, "")))) for key in block]
+        reference_tokens = [_tokens(rule, references[key], spoken.get(key, "")) for key in block]
+        hypothesis_tokens = [
+            tokens
+            if hypotheses.get(key) == references[key]
+            else _tokens(rule, hypotheses.get(key, ""), spoken.get(key, ""))
+            for key, tokens in zip(block, reference_tokens, strict=True)
+        ]
         alignments = align(reference_tokens, hypothesis_tokens)
         for key, reference, hypothesis, hunks in zip(
             block, reference_tokens, hypothesis_tokens, alignments, strict=True
@@ -127,13 +134,27 @@ def align_texts(
     return aligned
 
 
+def _tokens(rule: Normalizer, text: str, language: str) -> list[str]:
+    return list(map(intern, rule(text, language)))
+
+
 def _counts(reference: Sequence[str], hunks: tuple[Hunk, ...], missing: bool) -> Counts:
-    substitutions = sum(end - start for start, end, hyp_start, hyp_end in hunks if hyp_end > hyp_start)
-    deletions = sum(end - start for start, end, hyp_start, hyp_end in hunks if hyp_end == hyp_start)
-    insertions = sum(hyp_end - hyp_start for start, end, hyp_start, hyp_end in hunks if end == start)
-    correct = len(reference) - substitutions - deletions
-    wrong = bool(hunks) or missing
-    return Counts(correct, substitutions, deletions, insertions, 1, int(wrong), int(missing), int(not reference))
+    substitutions = deletions = insertions = 0
+    for start, end, hyp_start, hyp_end in hunks:
+        if hyp_end == hyp_start:
+            deletions += end - start
+        elif end == start:
+            insertions += hyp_end - hyp_start
+        else:
+            substitutions += end - start
+    return _of_one(len(reference), substitutions, deletions, insertions, missing)
+
+
+@lru_cache(maxsize=1 << 16)  # many utterances have the same
+def _of_one(tokens: int, substitutions: int, deletions: int, insertions: int, missing: bool) -> Counts:
+    """The counts of one utterance."""
+    correct, wrong = tokens - substitutions - deletions, missing or substitutions + deletions + insertions > 0
+    return Counts(correct, substitutions, deletions, insertions, 1, int(wrong), int(missing), int(not tokens))
 
 
 def confusions(aligned: Iterable[Aligned]) -> Counter[tuple[str, str]]:

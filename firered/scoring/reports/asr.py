@@ -30,7 +30,7 @@ def asr_report(score: AsrScore, reference: Side, source: SourceConfig, config: E
     for name, rows in score.groups.items():
         columns = ((group, *(getattr(counts, column) for column in _TSV)) for group, counts in rows.items())
         tables[f"by_{name}.tsv"] = tsv((name, *_TSV), columns)
-    pairs = ((times, reference, hypothesis) for (reference, hypothesis), times in score.most_common())
+    pairs = ((times, reference, hypothesis) for (reference, hypothesis), times in score.most_common)
     tables["confusions.tsv"] = tsv(("count", "reference", "hypothesis"), pairs)
     found = {utterance.key: (utterance.counts.errors, utterance.counts.tokens) for utterance in score.aligned}
     counts: dict[str, tuple[int, ...]] = {**found}
@@ -148,7 +148,7 @@ def _percentages(name: str, counts: Counts) -> tuple[str, ...]:
 
 
 def _confusion_lines(score: AsrScore, most: int) -> Iterator[str]:
-    shown_here = score.most_common()[:most]
+    shown_here = score.most_common[:most]
     if shown_here:
         yield ""
         yield f"most frequent confusions, reference -> hypothesis (all {len(score.confusions)} in confusions.tsv)"

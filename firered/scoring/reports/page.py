@@ -35,7 +35,7 @@ def write_page(path: Path, score: AsrScore, reference: Side, title: str, config:
         "normalizer": score.normalizer,
         "notes": score.notes(),
         "total": {**asdict(score.total), "errors": score.total.errors, "tokens": score.total.tokens},
-        "confusions": [[*pair, times] for pair, times in score.most_common()[: config.confusions]],
+        "confusions": [[*pair, times] for pair, times in score.most_common[: config.confusions]],
         "labels": list(labels),
         "groups": {name: _group_rows(score.groups[name]) for name in labels},
         "hotwords": [hot.total.recall, hot.total.precision, hot.total.f1] if hot else None,

@@ -1,7 +1,9 @@
 """Alignments for other tools: NIST .trn files, and Kaldi's per_utt."""
 
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from functools import lru_cache
+from itertools import starmap
 
 from firered.scoring.metrics.error_rate import Aligned
 from firered.text.width import cells, padded
@@ -11,6 +13,7 @@ SCLITE = "sclite -r ref.trn trn -h hyp.trn trn -i rm -s -e utf-8 -o sum rsum pra
 _NOTHING = "***"
 _ROWS = ("ref ", "hyp ", "op  ")
 # What sclite reads as syntax; the full-width forms stand in for them.
+_SYNTAX = re.compile(r"[{};@*\\]")
 _WORDS = str.maketrans("{};@*\\", "｛｝；＠＊＼")
 _ID = str.maketrans("()", "（）")
 
@@ -20,15 +23,16 @@ def trn_lines(texts: Iterable[tuple[str, Iterable[str]]], speakers: Mapping[str,
     for key, words in texts:
         speaker = speakers.get(key, "")
         name = key if not speaker or key.startswith(f"{speaker}-") else f"{speaker}-{key}"
-        yield " ".join([*words, f"({name.translate(_ID)})"]).translate(_WORDS)
+        line = " ".join([*words, f"({name.translate(_ID)})"])
+        yield line.translate(_WORDS) if _SYNTAX.search(line) else line
 
 
 def per_utt_lines(aligned: Iterable[Aligned]) -> Iterator[str]:
     """Four lines an utterance as Kaldi's wer_per_utt_details.pl has them: ref, hyp, op, #csid."""
     for utterance in aligned:
-        columns = [_column(reference, hypothesis) for reference, hypothesis in utterance.pairs()]
-        for place, name in enumerate(_ROWS):
-            row = (column[place] for column in columns)
+        columns = list(starmap(_column, utterance.pairs()))
+        rows = zip(*columns, strict=True) if columns else [()] * len(_ROWS)
+        for name, row in zip(_ROWS, rows, strict=True):
             yield "  ".join([f"{utterance.key} {name}", *row]).rstrip()
         counts = utterance.counts
         yield f"{utterance.key} #csid {counts.correct} {counts.substitutions} {counts.insertions} {counts.deletions}"
@@ -38,8 +42,8 @@ def per_utt_lines(aligned: Iterable[Aligned]) -> Iterator[str]:
 def _column(reference: str, hypothesis: str) -> tuple[str, ...]:
     """What stands in the three rows for a pair of tokens, filled up to the same width."""
     column = (reference or _NOTHING, hypothesis or _NOTHING, _operation(reference, hypothesis))
-    size = max(map(cells, column))
-    return tuple(padded(cell, size) for cell in column)
+    size = max(cells(column[0]), cells(column[1]))  # an operation is one letter
+    return tuple([padded(cell, size) for cell in column])
 
 
 def _operation(reference: str, hypothesis: str) -> str:

@@ -35,9 +35,9 @@ _MARKS_OF_SCRIPTS = "".join(
 )
 _MARK = re.compile(f"[{_ASCII_MARKS}{_OTHER_MARKS}{_WIDE_MARKS}{_MARKS_OF_SCRIPTS}]")
 # Letters that stand alone, between spaces: not part of a word (chào các), a number, or a contraction; Han may be beside
-# them.
+# them. What is before the first is looked at after it: before every character it would take most of the time.
 _BESIDE = r"\w'\-\u00c0-\u024f\u0300-\u036f\u1e00-\u1eff"
-_SPELLED = re.compile(rf"(?<![{_BESIDE}])[A-Za-z](?: +[A-Za-z])+(?![{_BESIDE}])", re.ASCII)
+_SPELLED = re.compile(rf"[A-Za-z](?<![{_BESIDE}].)(?: +[A-Za-z])+(?![{_BESIDE}])", re.ASCII)
 _LONGEST_ABBREVIATION = 5  # letters; what is spelled longer stays spelled
 _DIGIT = re.compile(r"\d")
 
