@@ -5,14 +5,14 @@
 
 Utterances of 2 to 8 s that decode to 15 tokens each: AISHELL-1's test set has 7,176 of 5.03 s on average, 10 hours in
 all, and 14.6 characters. The samples are noise. What is timed: the filterbank, on the processor; then `Asr.recognise`
-over all of it in batches of similar length, from features in the processor's memory to text, confidence included. Reading
-files and loading the model are not in it.
+over all of it in batches of similar length, from features in the processor's memory to text, confidence included.
+Reading files and loading the model are not in it.
 
-`--batch-seconds auto` doubles the batches (padded seconds) from 500 until half of the card's memory is used or `--largest`
-is reached. `--modes all` are all ways to decode that the recogniser's options offer (`mode`): the first of them goes
-through all sizes of batches, the others run at the fastest. `--option` sets any other option of the recogniser. The CTC
-head is made sure of itself at a rate of 3 tokens a second, since what CTC modes do depends on that; as hypotheses of a
-head and of a decoder with random weights have nothing in common, drafts are never accepted here.
+`--batch-seconds auto` doubles the batches (padded seconds) from 500 until half of the card's memory is used or
+`--largest` is reached. `--modes all` are all ways to decode that the recogniser's options offer (`mode`): the first of
+them goes through all sizes of batches, the others run at the fastest. `--option` sets any other option of the
+recogniser. The CTC head is made sure of itself at a rate of 3 tokens a second, since what CTC modes do depends on that;
+as hypotheses of a head and of a decoder with random weights have nothing in common, drafts are never accepted here.
 """
 
 import argparse
@@ -156,15 +156,21 @@ class Doubling:
             yield size
 
 
-def run(args: argparse.Namespace) -> None:
-    """One number format: a line for each size of batches, and one for each other mode."""
+def run(args: argparse.Namespace, dtypes: list[str]) -> None:
+    """Make the audio, and measure these number formats one after the other."""
     torch.set_num_threads(args.threads or torch.get_num_threads())
-    device = pick_device(args.device)
     begun = time.perf_counter()
     speech = utterances(args.hours)
     features_s, audio_s = time.perf_counter() - begun, sum(own.duration_s for own in speech)
     print(f"{len(speech)} utterances, {audio_s / 3600:.3g} h; filterbank {features_s:.1f} s", flush=True)
-    asr = recogniser(args.size, args.dtypes, device, speech)
+    for dtype in dtypes:
+        run_format(args, dtype, speech, audio_s, features_s)
+
+
+def run_format(args: argparse.Namespace, dtype: str, speech: list[Speech], audio_s: float, features_s: float) -> None:
+    """One number format: a line for each size of batches, and one for each other mode."""
+    device = pick_device(args.device)
+    asr = recogniser(args.size, dtype, device, speech)
     total = torch.cuda.get_device_properties(device).total_memory / 1e9 if device.type == "cuda" else math.inf
     sizes = sizes_of_batches(args.batch_seconds, args.largest, lambda: peak_gb(device) < total / 2)
     took: dict[float, float] = {}
@@ -176,7 +182,7 @@ def run(args: argparse.Namespace) -> None:
         seconds, tokens = job(own, speech, size)
         if mode == first:
             took[size] = seconds
-        report(args, (mode, size, seconds, tokens / len(speech), peak_gb(device)), audio_s, features_s)
+        report(args.markdown, (dtype, mode, size, seconds, tokens / len(speech), peak_gb(device)), audio_s, features_s)
 
     first, *others = modes_of(args.modes)
     for size in sizes:
@@ -185,20 +191,20 @@ def run(args: argparse.Namespace) -> None:
         measure(mode, min(took, key=lambda size: took[size]))
 
 
-def report(args: argparse.Namespace, row: tuple, audio_s: float, features_s: float) -> None:
+def report(markdown: Path | None, row: tuple, audio_s: float, features_s: float) -> None:
     """Print one row, and append it to the Markdown table."""
-    mode, size, seconds, tokens, peak = row
+    dtype, mode, size, seconds, tokens, peak = row
     print(
-        f"{args.dtypes:9} {mode:12} batches of {size:g} s: {seconds:.1f} s (filterbank {features_s:.1f} s before)  "
+        f"{dtype:9} {mode:12} batches of {size:g} s: {seconds:.1f} s (filterbank {features_s:.1f} s before)  "
         f"real time factor {seconds / audio_s:.6f}  {tokens:.1f} tokens each  peak {peak:.1f} GB",
         flush=True,
     )
-    cells = (args.dtypes, mode, f"{size:g} s", f"{features_s:.1f} s", f"{seconds:.1f} s", f"{seconds / audio_s:.6f}")
-    add_row(args.markdown, *cells, f"{tokens:.1f}", f"{peak:.1f} GB")
+    cells = (dtype, mode, f"{size:g} s", f"{features_s:.1f} s", f"{seconds:.1f} s", f"{seconds / audio_s:.6f}")
+    add_row(markdown, *cells, f"{tokens:.1f}", f"{peak:.1f} GB")
 
 
 def main() -> None:
-    """Measure each number format in a process of its own."""
+    """Measure all number formats; on a processor, whose peak is its process', each in a process of its own."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--size", default="L")
     parser.add_argument("--device", default="cuda")
@@ -212,8 +218,8 @@ def main() -> None:
     parser.add_argument("--markdown", type=Path, help="file that the rows are appended to")
     args = parser.parse_args()
     dtypes = args.dtypes.split(",")
-    if len(dtypes) == 1:
-        run(args)
+    if len(dtypes) == 1 or args.device != "cpu":
+        run(args, dtypes)
         return
     for dtype in dtypes:
         subprocess.run([sys.executable, __file__, *sys.argv[1:], "--dtypes", dtype], check=True)
