@@ -133,12 +133,18 @@ if in_stage 6 "scores -> exp/score"; then
   for found in exp/decode/*/*/*/*; do
     name=${found#exp/decode/}
     set=$(cut -d/ -f2 <<<"$name")
-    mkdir -p "exp/log/score/$(dirname "$name")" "exp/score/$(dirname "$name")"
+    mkdir -p exp/log/{score,alarms}/"$(dirname "$name")" "exp/score/$(dirname "$name")"
     if [ "$set" = sounds ]; then
       task "score/$name" own echoes.py lists/few "$found" "exp/score/$name"
     else
       task "score/$name" firered-score text --number-normalization --t2s --hotwords lists/targets.txt \
         "data/$set" "$found" "exp/score/$name"
+      if [[ $name == */without-* || $name == */none/none ]]; then
+        size=${name##*-}
+        if [ "$size" = "$name" ]; then size=${sizes[-1]}; fi # without a list, what the longest has by chance
+        task "alarms/$name" own false_alarms.py "lists/without/$size.txt" "data/$set" "$found" \
+          "exp/score/$name/alarms.json"
+      fi
     fi
   done
 fi

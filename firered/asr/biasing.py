@@ -9,8 +9,8 @@ from torch import Tensor
 
 from firered.asr.corrected import corrected_by
 from firered.asr.hotword_config import CORRECTION, GRAPH, PROMPT, HotwordConfig
-from firered.asr.listening import Head, Listening
-from firered.hotwords.correction import Limits, corrections, decisions
+from firered.asr.listening import Decided, Head, Listening
+from firered.hotwords.correction import Limits, applied, decisions
 from firered.hotwords.lists import HotwordList, Phrase
 from firered.hotwords.occurrences import occurrences
 from firered.hotwords.retrieval import Candidate, Units, retriever_of
@@ -93,11 +93,11 @@ class Biasing:
             first_pass: what the window's text is without it.
             heard: the window through a CTC head.
         """
-        config, judge = self.config, None if heard is None else heard.judge
+        config = self.config
         if len(hotwords) <= config.hotword_candidates:
             return tuple(hotwords)
         likely: dict[Phrase, float] = {}
-        for decision in decisions(first_pass, self._heard(hotwords, first_pass, heard), hotwords, judge, self._limits):
+        for decision in self._decided(hotwords, first_pass, heard).decisions:
             phrase = decision.candidate.phrase
             likely[phrase] = max(likely.get(phrase, 0.0), decision.match.score)
         best = sorted(likely, key=lambda phrase: -likely[phrase])[: config.hotword_candidates]
@@ -141,9 +141,12 @@ class Biasing:
 
     def scorers(self, chosen: Sequence[tuple[Phrase, ...]], beams: int) -> list[Scorer]:
         """The graphs of a batch as a term of its search; none where no window has any entry."""
-        if GRAPH not in self.uses or not any(chosen):
-            return []
-        return [HotwordScorer([self._graph(phrases) if phrases else None for phrases in chosen], beams)]
+        graphs = self.graphs(chosen)
+        return [HotwordScorer(graphs, beams)] if any(graphs) else []
+
+    def graphs(self, chosen: Sequence[tuple[Phrase, ...]]) -> list[Hotwords | None]:
+        """The graph of each window's entries; None where it has none, or the search takes none."""
+        return [self._graph(phrases) if phrases and GRAPH in self.uses else None for phrases in chosen]
 
     def unwritable(self, hotwords: HotwordList) -> dict[str, str]:
         """The entries that the search cannot write, and the characters that the model has no tokens for."""
@@ -177,11 +180,22 @@ class Biasing:
         """
         if not (hotwords and self.uses):
             return None
-        found = self._heard(hotwords, text, heard)
-        judge = None if heard is None else heard.judge
-        matches = corrections(text, found, hotwords, judge, self._limits) if CORRECTION in self.uses else []
+        found = self._decided(hotwords, text, heard)
+        matches = applied(found.decisions) if CORRECTION in self.uses else []
         ways = tuple(way for way in self.uses if way != CORRECTION)
-        return Told(text, chosen, ways, tuple(found), tuple(matches))
+        return Told(text, chosen, ways, tuple(found.candidates), tuple(matches))
+
+    def _decided(self, hotwords: HotwordList, text: str, heard: Listening | None) -> Decided:
+        """What becomes of the candidates for a text; a first pass and the text itself are often the same."""
+        known = None if heard is None else heard.decided
+        if known is None or (known.hotwords, known.text) != (hotwords, text):
+            candidates = self._heard(hotwords, text, heard)
+            judge = None if heard is None else heard.judge
+            found = decisions(text, candidates, hotwords, judge, self._limits)
+            known = Decided(hotwords, text, candidates, found)
+            if heard is not None:
+                heard.decided = known
+        return known
 
     def _heard(self, hotwords: HotwordList, text: str, heard: Listening | None) -> list[Candidate]:
         """The entries that a text sounds like, and those that a CTC head may have heard, which is to judge them all."""

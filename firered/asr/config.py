@@ -1,14 +1,15 @@
 """Options of recognition: names and defaults are those of the published system's library where it has them."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 
 from firered.asr.confidence import KINDS
-from firered.asr.hotword_config import HotwordConfig
+from firered.asr.hotword_config import CORRECTION, GRAPH, HotwordConfig
+from firered.asr.modes import ATTENTION, BEAM_MODES, JOINT, MODES, PREFIX_MODES, RESCORE, SEARCHED, check_mode
 from firered.errors import OptionError
 from firered.options import Options, option
 from firered.runtime.config import batch_seconds_option, dtype_option
-from firered.search.config import BeamConfig, GenerateConfig
+from firered.search.config import BeamConfig, CtcPrefixConfig, GenerateConfig
 from firered.text.replacing import THRESHOLD, Replacer
 
 
@@ -94,7 +95,25 @@ class RecogniserConfig(HotwordConfig, GuardConfig):
 class AsrConfig(RecogniserConfig):
     """Recognition with the attention encoder-decoder."""
 
+    mode: str = option(
+        ATTENTION,
+        "how the text is found: by the decoder (attention), its CTC head alone (ctc: greedy; ctc_prefix: prefix beam "
+        "search), the head's best texts in the decoder's order (rescore), both together in one search (joint), or the "
+        "head's text with the decoder's choice where the head is not sure (ctc_rescore_low)",
+        choices=MODES,
+    )
+    ctc_weight: float = option(
+        0.3, "weight of the CTC head: beside the decoder's 1 in rescore, 1 less this in joint", low=0
+    )
+    ctc_beam_size: int = option(CtcPrefixConfig.beam_size, "texts that the CTC head's prefix search keeps", low=1)
+    ctc_sure: float = option(0.99, "tokens of the CTC head less likely than this are judged again", low=0, high=1)
     beam_size: int = option(BeamConfig.beam_size, "hypotheses kept an utterance", low=1)
+    draft: str = option(
+        "none",
+        "the CTC head's text as a draft, of which the decoder verifies many tokens in one pass; the text found stays "
+        "the same; auto: if the checkpoint has the head",
+        choices=("none", "auto", "ctc"),
+    )
     decode_max_len: int = option(0, "tokens of an utterance at most; 0: its number of encoder frames", low=0)
     softmax_smoothing: float = option(
         BeamConfig.softmax_smoothing, "logits are divided by this: above 1 is less sure", low=0.01
@@ -116,13 +135,27 @@ class AsrConfig(RecogniserConfig):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        self.search  # noqa: B018 - it checks what belongs together
+        defaults = {one.name: one.default for one in fields(self)}
+        check_mode(self.mode, {one.name: getattr(self, one.name) for one in fields(self)}, defaults)
+        if self.mode == JOINT and self.ctc_weight > 1:
+            raise OptionError(f"ctc_weight: {self.ctc_weight} is above 1, all of the score in mode {JOINT}")
+        if self.mode not in SEARCHED and GRAPH in self.hotword_use:
+            raise OptionError(f"hotword_use: mode {self.mode} has no search for a graph; {CORRECTION} works in it")
+        self.search, self.prefix_search  # noqa: B018 - they check what belongs together
+
+    @property
+    def prefix_search(self) -> CtcPrefixConfig:
+        """Those that configure the CTC head's prefix search, all of whose texts are rescored."""
+        nbest = self.ctc_beam_size if self.mode == RESCORE else min(self.nbest, self.ctc_beam_size)
+        if self.mode in PREFIX_MODES and self.nbest > self.ctc_beam_size:
+            raise OptionError(f"nbest: {self.nbest} hypotheses requested of a ctc_beam_size of {self.ctc_beam_size}")
+        return CtcPrefixConfig(self.ctc_beam_size, nbest)
 
     @property
     def search(self) -> BeamConfig:
-        """Those of the options that configure the search."""
+        """Those of the options that configure the search with the decoder, or its scores."""
         return BeamConfig(
-            beam_size=self.beam_size,
+            beam_size=self.beam_size if self.mode in BEAM_MODES else max(self.beam_size, self.nbest),
             nbest=self.nbest,
             softmax_smoothing=self.softmax_smoothing,
             length_penalty=self.aed_length_penalty,
@@ -150,13 +183,20 @@ class LlmConfig(RecogniserConfig):
     window_seconds: float = option(30.0, "longer utterances are decoded in windows cut at quiet places", low=2)
     dtype: str = option(
         "auto",
-        "number format of the language model; auto: bfloat16 on CUDA and processors that compute in it, else float32",
-        choices=("auto", "bfloat16", "float32"),
+        "number format of the language model; auto: bfloat16 on CUDA and processors that compute in it, else float32; "
+        "int8 and int4 (groups of 32) are for the processor",
+        choices=("auto", "bfloat16", "float32", "int8", "int4"),
     )
     encoder_dtype: str = option(
         "float32",
-        "number format of encoder and adapter; float16 is for CUDA",
-        choices=("float32", "bfloat16", "float16"),
+        "number format of encoder and adapter; float16 is for CUDA, int8 for the processor",
+        choices=("float32", "bfloat16", "float16", "int8"),
+    )
+    draft_model: str | None = option(
+        None,
+        "the text of this model's CTC head (a FireRedASR2-AED directory) as a draft, of which the language model "
+        "verifies many tokens in one pass; the text found stays the same",
+        model="FireRedASR2-AED",
     )
     llm_device: str | None = option(
         None, "device of the language model if not the encoder's; auto: spread over the GPUs there are"
@@ -201,6 +241,12 @@ class FunAsrConfig(RecogniserConfig):
     hotwords_in_prompt: bool = option(True, "put hotwords into the prompt: all of a short list, as published")
     max_length: int = option(512, "tokens of a window at most; of short ones fewer: 32, and 40 a second", low=1)
     split_truncated: bool = option(True, "decode a window whose text ends at that limit again, in two halves")
+    draft: str = option(
+        "none",
+        "the CTC head's text as a draft, of which the language model verifies many tokens in one pass; the text found "
+        "stays the same; auto: if the checkpoint has the head",
+        choices=("none", "auto", "ctc"),
+    )
     beam_size: int = option(1, "hypotheses kept an utterance; 1 is greedy, as published", low=1)
     repetition_penalty: float = option(1.0, "above 1, tokens that the text has already are less likely", low=0.01)
     llm_length_penalty: float = option(

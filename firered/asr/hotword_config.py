@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from firered.errors import OptionError
+from firered.hotwords.lists import THRESHOLD
 from firered.options import Options, option
 
 GRAPH, PROMPT, CORRECTION = WAYS = ("graph", "prompt", "correction")
@@ -29,7 +30,7 @@ class HotwordConfig(Options):
         10, "entries that an utterance is decoded with at most; of longer lists those that a first pass suggests", low=1
     )
     hotword_threshold: float = option(
-        0.3, "how likely by its sound an entry was said to be one of these, at least", low=0, high=1
+        THRESHOLD, "how likely by its sound an entry was said to be one of these, at least", low=0, high=1
     )
     hotword_units: str = option(
         "phonemes",

@@ -8,7 +8,7 @@ from torch import Tensor
 
 from firered.align.ctc import align
 from firered.asr.spelling_judge import Spelling, spelling_judge
-from firered.hotwords.correction import Judge
+from firered.hotwords.correction import Decision, Judge
 from firered.hotwords.lists import HotwordList
 from firered.hotwords.retrieval import Candidate
 from firered.hotwords.spotting import Spotted, Spotter
@@ -42,11 +42,26 @@ class Head:
         return Spotter(hotwords, self.spelling, self.blank)
 
 
+@dataclass(frozen=True)
+class Decided:
+    """What becomes of the candidates of a list for a text of a window."""
+
+    hotwords: HotwordList
+    text: str
+    candidates: Sequence[Candidate]
+    decisions: Sequence[Decision]
+
+
 class Listening:
-    """One window through a head; `log_probs` (T, V) is its log-softmax."""
+    """One window through a head; `log_probs` (T, V) is its log-softmax.
+
+    Attributes:
+        decided: about the text that was asked about last.
+    """
 
     def __init__(self, head: Head, log_probs: Tensor) -> None:
         self._head, self._log_probs = head, log_probs
+        self.decided: Decided | None = None
         self._spotted: tuple[Spotter, list[Spotted]] | None = None  # of the list that was asked about last
 
     @cached_property

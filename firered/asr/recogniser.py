@@ -8,6 +8,7 @@ from typing import Protocol
 from torch import Tensor
 
 from firered.asr.config import RecogniserConfig
+from firered.asr.drafting import Drafting
 from firered.audio.frontend import FrontEnd
 from firered.errors import Outcome
 from firered.hotwords.lists import HotwordList
@@ -60,6 +61,10 @@ class Recogniser(Encoder, Protocol):
     @property
     def punctuates(self) -> bool:
         """Whether its text has punctuation, so that a punctuation model has nothing to do."""
+
+    @property
+    def drafting(self) -> Drafting:
+        """Its searches, with drafts where it has any."""
 
     def unwritable(self, hotwords: HotwordList) -> Mapping[str, str]:
         """The entries of a list that its search cannot write, and the characters that it has no tokens for."""

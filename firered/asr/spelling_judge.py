@@ -33,10 +33,16 @@ def spelling_judge(log_probs: Tensor, spelling: Spelling, blank: int = BLANK_ID)
         spelling: the token ids of a text; None where it has none.
         blank: id of the blank.
     """
+    texts: dict[str, float | None] = {}
     known: dict[tuple[int, ...], float | None] = {}
     first: list[_Scored] = []
 
     def judge(text: str) -> float | None:
+        if text not in texts:
+            texts[text] = judged(text)
+        return texts[text]
+
+    def judged(text: str) -> float | None:
         ids = spelling(text)
         if ids is None:
             return None

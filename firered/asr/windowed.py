@@ -9,6 +9,7 @@ from typing import Generic, TypeVar
 
 from firered.asr.biasing import Biasing, with_hotwords
 from firered.asr.corrected import corrected
+from firered.asr.drafting import Drafting
 from firered.asr.echo_check import EchoCheck, Parts, doubted
 from firered.asr.encoder import Config, WindowedEncoder
 from firered.asr.guard import Guard
@@ -34,12 +35,14 @@ class WindowedRecogniser(WindowedEncoder[Config], Generic[Config, Decoded]):
     Its `guard` checks the results; `biasing` is how it uses hotwords: not at all where it is not set.
 
     Attributes:
+        drafting: its searches, with drafts where it has any.
         takes_history: whether it makes use of what was said before an utterance.
         instruction: the words that its model's prompt has around the context of an utterance.
     """
 
     guard: Guard
     biasing = Biasing(HotwordConfig(hotword_use="none"), None)
+    drafting = Drafting(on=False)
     takes_history: bool = False
     instruction: str = ""
 

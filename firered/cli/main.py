@@ -39,6 +39,7 @@ COMMANDS = {
     "train": Entry("Training", "Train or fine-tune a model", "train:train"),
     "score": Entry("Scoring", "Score text, voice activity, languages or punctuation", "score:score"),
     "table": Entry("Scoring", "Write scores next to published figures", "table:table"),
+    "quantize": Entry("Tools", "Write a model in int8 or bfloat16", "quantize:quantize"),
     "download": Entry("Tools", "Fetch published models", "download:download"),
     "doctor": Entry("Tools", "Check packages, devices and models", "doctor:doctor"),
 }

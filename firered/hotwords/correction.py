@@ -6,7 +6,7 @@ has to be all but equal, and what stands there no word of a dictionary. What is 
 """
 
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from enum import Enum
 from typing import NamedTuple
@@ -79,25 +79,10 @@ class Decision(NamedTuple):
     verdict: Verdict
 
 
-def corrections(
-    text: str,
-    candidates: Sequence[Candidate],
-    hotwords: HotwordList,
-    judge: Judge | None = None,
-    limits: Limits | None = None,
-) -> list[Match]:
-    """What is replaced in a text, in order and without overlaps.
-
-    Args:
-        text: finished.
-        candidates: entries that may have been said, at places of this text.
-        hotwords: the list.
-        judge: log-probability of a whole text by a CTC head that heard the audio; see `firered.asr.spelling_judge`.
-        limits: what a correction needs.
-    """
-    found = decisions(text, candidates, hotwords, judge, limits)
-    applied = [decision.match for decision in found if decision.verdict is Verdict.APPLIED]
-    return sorted(applied, key=lambda match: match.start)
+def applied(found: Iterable[Decision]) -> list[Match]:
+    """What is replaced by the decisions about a text, in order and without overlaps."""
+    matches = [decision.match for decision in found if decision.verdict is Verdict.APPLIED]
+    return sorted(matches, key=lambda match: match.start)
 
 
 def decisions(
@@ -107,7 +92,15 @@ def decisions(
     judge: Judge | None = None,
     limits: Limits | None = None,
 ) -> list[Decision]:
-    """What becomes of each candidate wherever it may stand, the best first; see `corrections`."""
+    """What becomes of each candidate wherever it may stand, the best first.
+
+    Args:
+        text: finished.
+        candidates: entries that may have been said, at places of this text.
+        hotwords: the list.
+        judge: log-probability of a whole text by a CTC head that heard the audio; see `firered.asr.spelling_judge`.
+        limits: what a correction needs.
+    """
     if not candidates:
         return []
     court = _Court(text, standing_of(hotwords), judge, limits or Limits())

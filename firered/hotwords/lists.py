@@ -3,6 +3,8 @@
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 
+THRESHOLD = 0.3  # how likely an entry was said by its sound, at least, to be made use of
+
 
 @dataclass(frozen=True, slots=True)
 class Phrase:
@@ -46,7 +48,7 @@ class HotwordList:
         return self._phrases[number]
 
     def __eq__(self, other: object) -> bool:
-        return isinstance(other, HotwordList) and self._phrases == other._phrases
+        return self is other or (isinstance(other, HotwordList) and self._phrases == other._phrases)
 
     def __hash__(self) -> int:
         return self._hash

@@ -9,11 +9,10 @@ import numpy as np
 from firered.hotwords.chunks import chunks_of
 from firered.hotwords.index import SoundIndex
 from firered.hotwords.likelihood import likelihood, of_written
-from firered.hotwords.lists import HotwordList, Phrase
+from firered.hotwords.lists import THRESHOLD, HotwordList, Phrase
 from firered.hotwords.sounds import Reader, Sounded, Units
 from firered.hotwords.writing import WrittenIndex
 
-THRESHOLD = 0.2
 _KEPT_LISTS, _KEPT_ENTRIES = 256, 400_000  # of the cache
 
 
@@ -64,9 +63,6 @@ class Retriever:
         hotwords: the list.
         units: what texts are compared by, see `Reader`.
 
-    Attributes:
-        unsounded: entries that nobody can say, such as `...`, in alphabetical order; they are never found by sound.
-
     Raises:
         ModuleNotFoundError: a package is missing that reads a script of the list; the extra `hotwords` brings them.
     """
@@ -83,7 +79,6 @@ class Retriever:
             np.array(self._numbers, np.int64), [len(way) for way in ways]
         )  # of the index's rows
         self._index = SoundIndex([ids for way in ways for ids in way])
-        self.unsounded = tuple(phrase for phrase, way in zip(phrases, ways, strict=True) if not way)
 
     def candidates(self, text: str, limit: int = 10, threshold: float = THRESHOLD) -> list[Candidate]:
         """The entries that may have been said, the likeliest first, of equal ones the longest.

@@ -8,6 +8,7 @@ MODELS = Path("pretrained_models")
 # Here, so that looking for models does not import torch.
 CHECKPOINT = "model.pth.tar"
 FUN_ASR_WEIGHTS = "model.pt"
+QUANTISED = "quantised.safetensors"  # weights that firered-quantize has written
 CHECKPOINTS = (CHECKPOINT, FUN_ASR_WEIGHTS, "model.safetensors")  # of any kind of model
 
 

@@ -4,7 +4,7 @@ import re
 from pathlib import Path
 
 from firered.errors import ModelError
-from firered.hub.catalogue import CHECKPOINT, CHECKPOINTS, MAIN_PARTS, MODELS, PUBLISHED
+from firered.hub.catalogue import CHECKPOINT, CHECKPOINTS, MAIN_PARTS, MODELS, PUBLISHED, QUANTISED
 
 _REPOSITORY = re.compile(r"[\w.-]+/[\w.-]+", re.ASCII)  # OWNER/NAME on a hub
 
@@ -112,6 +112,8 @@ def system_name(model: str | Path) -> str:
         return checkpoint.stem
     directory = checkpoint.parent.absolute()  # links stay: a link may have the published name
     whole = directory.parent.name in PUBLISHED
+    if (directory / QUANTISED).is_file():
+        return f"{directory.name} (quantised)" if directory.name in PUBLISHED else directory.name
     published = PUBLISHED.get(directory.parent.name if whole else directory.name)
     if published is None:
         return directory.name

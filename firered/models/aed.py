@@ -2,18 +2,23 @@
 
 from abc import ABC, abstractmethod
 from argparse import Namespace
+from collections.abc import Callable
 from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import TypeVar, cast
+from typing import Any, TypeVar, cast
 
 import torch
 from torch import Tensor, nn
 
 from firered.errors import ModelError
+from firered.hub.catalogue import QUANTISED
 from firered.models.checkpoint import arg, at, config_from_args, load_checkpoint, load_network
 from firered.models.conformer import ConformerEncoder
+from firered.models.decoder_tree import DecoderTree
+from firered.models.frames import linear_on_grid
 from firered.models.fused import prepare
 from firered.models.positions import PositionTable
+from firered.models.stored import Stored
 from firered.models.transformer import DecoderCache, TransformerDecoder
 
 # d_model, layers of encoder and of decoder; heads are of 64 dimensions (FireRedASR paper, table 1)
@@ -120,15 +125,35 @@ class EncoderDecoder(nn.Module, ABC):
         """A new model with the parts for which a checkpoint's state dict has weights."""
 
     @classmethod
-    def load(cls: type[Model], path: Path) -> Model:
+    def load(cls: type[Model], path: Path, fill: Callable[[nn.Module, Any, Path], None] | None = None) -> Model:
         """The model of a published checkpoint, in evaluation mode on the CPU; see also `prepare`.
+
+        Args:
+            path: of the checkpoint.
+            fill: see `load_network`; by default its weights are in float32.
 
         Raises:
             ModelError: it cannot be read or is of another kind.
         """
         args, state = load_checkpoint(path)
         config = AedConfig.from_args(args, path)
-        return load_network(lambda: cls.for_state(config, state), config, state, path, cls.position_tables)
+        if not state:
+            raise ModelError(f"{path}: no weights; {QUANTISED} beside it is missing, or can only be used, not trained")
+        return load_network(lambda: cls.for_state(config, state), config, state, path, cls.position_tables, fill=fill)
+
+    @classmethod
+    def load_stored(cls: type[Model], path: Path, stored: Stored) -> Model:
+        """The model of a directory that firered-quantize has written, in evaluation mode on the CPU.
+
+        Args:
+            path: of its checkpoint, which says what the model is.
+            stored: its weights.
+
+        Raises:
+            ModelError: they cannot be read or are of another model.
+        """
+        config = AedConfig.from_args(load_checkpoint(path)[0], path)
+        return stored.network(lambda: cls.for_state(config, stored.tensors), config, cls.quantised_parts())
 
     def prepare(self: Model) -> Model:
         """The model itself, made ready for inference; `train()` undoes it."""
@@ -151,6 +176,15 @@ class EncoderDecoder(nn.Module, ABC):
         encoder_out, encoder_lengths = self.encoder(feats, lengths)
         return self._decoder(tokens, encoder_out, encoder_lengths), encoder_out, encoder_lengths
 
+    @classmethod
+    def quantised_parts(cls) -> tuple[str, str]:
+        """Names of the parts that int8 is for; the first layer and the CTC head, small and sensitive, stay float."""
+        return "encoder.layer_stack", cls.decoder_name
+
+    def logits(self, tokens: Tensor, encoder_out: Tensor, encoder_lengths: Tensor) -> Tensor:
+        """(N * B, U, odim) logits of the tokens after each of (N * B, U): see TransformerDecoder.forward."""
+        return self._decoder(tokens, encoder_out, encoder_lengths)
+
     @property
     def dtype(self) -> torch.dtype:
         """The number format that features have to be in."""
@@ -159,6 +193,10 @@ class EncoderDecoder(nn.Module, ABC):
     def start(self, encoder_out: Tensor, encoder_lengths: Tensor, beams: int, max_len: int) -> DecoderCache:
         """The cache with which beam search decodes: see TransformerDecoder.start."""
         return self._decoder.start(encoder_out, encoder_lengths, beams, max_len)
+
+    def start_tree(self, encoder_out: Tensor, encoder_lengths: Tensor) -> DecoderTree:
+        """What computes many prefixes in one pass: see DecoderTree."""
+        return DecoderTree(self._decoder, encoder_out, encoder_lengths)
 
     @property
     def _decoder(self) -> TransformerDecoder:
@@ -174,7 +212,7 @@ class Ctc(nn.Module):
 
     def forward(self, encoder_out: Tensor) -> Tensor:
         """(N, T, odim) logits."""
-        return self.ctc_lo(encoder_out)
+        return linear_on_grid(self.ctc_lo, encoder_out)
 
 
 class Aed(EncoderDecoder):

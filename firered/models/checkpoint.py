@@ -16,6 +16,7 @@ import torch
 from torch import Tensor, nn
 
 from firered.errors import ModelError
+from firered.models.mapped import give_back
 from firered.models.torch_file import read_torch_file
 from firered.options import plain_type
 from firered.text.files import first_line
@@ -160,6 +161,7 @@ def load_network(
     path: Path,
     may_lack: Callable[[Network], Collection[str]] = lambda network: (),
     sizes: Path | None = None,
+    fill: Callable[[Network, Mapping[str, Tensor], Path], None] | None = None,
 ) -> Network:
     """A network with a checkpoint's weights, in evaluation mode on the CPU.
 
@@ -172,6 +174,8 @@ def load_network(
         path: of the checkpoint, for messages.
         may_lack: see `load_weights`.
         sizes: the file that `config` is from, where it is not the checkpoint.
+        fill: puts the tensors into the network that has no memory; see `firered.models.filling`. By default all are
+            copied as float32.
 
     Raises:
         ModelError: the weights are those of another network, or no numbers.
@@ -181,6 +185,9 @@ def load_network(
     lacking = tuple(may_lack(network))
     check_weights(network.state_dict(keep_vars=True), state, path, may_lack=lacking)
     try:
+        if fill is not None:
+            fill(network, state, path)
+            return network.eval()
         network.to_empty(device="cpu")
     except RuntimeError as error:
         raise ModelError(f"{path}: no memory for its weights ({first_line(error)})") from error
@@ -277,10 +284,12 @@ def _distinct_bytes(tensors: Iterable[Tensor]) -> int:
 
 
 def _copy_weights(model: nn.Module, state: dict[str, Tensor], path: Path) -> None:
-    wanted = model.state_dict()
-    given = {name: state[name] for name in wanted if name in state}
-    model.load_state_dict(given, strict=False)
-    need_numbers({name: wanted[name] for name in given}, path)  # not of the file's: a double may be too large here
+    model.load_state_dict({}, strict=False)  # for what modules do when their weights change
+    for name, tensor in model.state_dict().items():
+        if name in state:
+            tensor.copy_(state[name])
+            need_numbers({name: tensor}, path)  # not of the file's: a double may be too large here
+            give_back(state[name])
 
 
 def need_numbers(weights: Mapping[str, Tensor], path: Path) -> None:

@@ -104,6 +104,8 @@ class Adaptor(nn.Module):
 class FunAsrEncoder(nn.Module):
     """The encoder and the adaptor, and the CTC head where the checkpoint has one."""
 
+    many_rows = True  # its linear layers are given whole utterances
+
     def __init__(
         self,
         encoder: FunAsrNanoEncoder,

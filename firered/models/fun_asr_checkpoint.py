@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors.torch import load_file
 from torch import Tensor, nn
 from transformers import FunAsrNanoEncoder, Qwen3Config, Qwen3ForCausalLM
 
@@ -24,7 +23,9 @@ from firered.models.fun_asr import (
     sanm_encoder,
 )
 from firered.models.fun_asr_config import CONFIG, TRANSFORMERS_CONFIG, CheckpointConfig, llm_values, transformers_config
+from firered.models.mapped import give_back
 from firered.models.qwen import QwenSizes, weight_files
+from firered.models.safetensors_file import read_safetensors
 
 WEIGHTS, CTC_VOCABULARY = "model.pt", "multilingual.tiktoken"
 _OF_CTC = ("ctc_decoder.", "ctc.")
@@ -165,7 +166,7 @@ def load_transformers(directory: Path, config: CheckpointConfig, dtype: torch.dt
     assert isinstance(text_config, Qwen3Config)
     state: dict[str, Tensor] = {}
     for file in weight_files(directory):
-        state.update(load_file(file))
+        state.update(read_safetensors(file)[0])
     tensors = len(state)
     with torch.device("meta"):
         sanm, adaptor = _sanm(config, tensors, path), _adaptor(config.adaptor, tensors, path)
@@ -213,8 +214,10 @@ class _Part:
         for name in self.module.state_dict():
             released, third = self.released(name)
             value = state[self.prefix + released]
-            values[name] = (value if third is None else value.chunk(3)[third]).to(self.dtype)
-        need_numbers(values, path)
+            value = value if third is None else value.chunk(3)[third]
+            values[name] = value.to(self.dtype)
+            need_numbers({name: values[name]}, path)
+            give_back(value)
         self.module.load_state_dict(values, assign=True)
 
 

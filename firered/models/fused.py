@@ -2,7 +2,7 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable
-from typing import Any, TypeVar
+from typing import Any, ClassVar, TypeVar
 
 import torch
 from torch import Tensor, nn
@@ -23,8 +23,12 @@ class FusedAttention(nn.Module, ABC):
     way calls `prepare` again.
     """
 
-    def __init__(self) -> None:
+    PROJECTIONS: ClassVar[tuple[str, ...]] = ("w_qs", "w_ks", "w_vs")
+    folds: ClassVar[bool] = False  # the fused layer is not the projections side by side: there is more in it
+
+    def __init__(self, *, given_the_same: bool = True) -> None:
         super().__init__()
+        self.given_the_same = given_the_same  # queries, keys and values are of the same input
         self._fusing = False
         self._fused: FusedWeights | None = None
 
@@ -32,8 +36,15 @@ class FusedAttention(nn.Module, ABC):
     def fuse(self) -> tuple[Tensor, Tensor]:
         """Weight (3d, d) and bias (3d,) of the three projections as one layer, from the weights as they are."""
 
+    @property
+    def in_int8(self) -> bool:
+        """Whether the fused weights are in 8 bits, which there is no other form of."""
+        return self._fused is not None and isinstance(self._fused[0], Int8Weight)
+
     def fused(self) -> FusedWeights | None:
         """The fused weights; None in training, where gradients are computed, and before `prepare`."""
+        if self.in_int8:
+            return self._fused  # there are no others
         if not self._fusing or self.training or torch.is_grad_enabled():
             return None
         if self._fused is None:
@@ -54,11 +65,13 @@ class FusedAttention(nn.Module, ABC):
         return super().train(mode)
 
     def _apply(self: Fused, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> Fused:
-        self._fused = None
+        if not self.in_int8:
+            self._fused = None
         return super()._apply(fn, recurse)
 
     def _load_from_state_dict(self, *args: Any, **kwargs: Any) -> None:  # noqa: ANN401 - torch's own signature
-        self._fused = None
+        if not self.in_int8:
+            self._fused = None
         super()._load_from_state_dict(*args, **kwargs)
 
 
@@ -70,7 +83,7 @@ def prepare(model: Network) -> Network:
     """
     model.eval()
     for module in model.modules():
-        if isinstance(module, FusedAttention):
+        if isinstance(module, FusedAttention) and not module.in_int8:
             module.enable_fusing()
     return model
 

@@ -5,41 +5,35 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
-from firered.models.processor import cpu_flags
-
-_VNNI = {"avx512_vnni", "avx_vnni"}  # their sums of products of 8 bits have 32 bits; without them they may overflow 16
+from firered.models.int8_products import product_of
+from firered.models.rows import Rows
 
 
 class Int8Weight:
-    """A weight (O, I) in 8 bits, and its bias, in the layout of torch's CPU kernels."""
+    """A weight (O, I) in 8 bits, and its bias, in the layout of torch's CPU kernels.
 
-    def __init__(self, weight: Tensor, bias: Tensor | None) -> None:
-        weight = weight.detach().float().contiguous()
-        scales = weight.abs().amax(1).clamp_(min=1e-8).double() / 127
-        zeros = torch.zeros(len(weight), dtype=torch.long)
-        quantised = torch.quantize_per_channel(weight, scales, zeros, 0, torch.qint8)
-        self._packed = torch.ops.quantized.linear_prepack(quantised, None)
-        self._bias = None if bias is None else bias.detach().float()
-        self._steps = 63 if cpu_flags().isdisjoint(_VNNI) else 127  # of an activation from 0 to the row's largest
+    Args:
+        weight: (O, I).
+        bias: (O,) or None.
+        many_rows: it is for many rows at a time, as an encoder's, not for the few of a decoder's steps.
+    """
+
+    def __init__(self, weight: Tensor | Rows, bias: Tensor | None, *, many_rows: bool = False) -> None:
+        rows = weight if isinstance(weight, Rows) else Rows.of(weight)
+        self._product = product_of(rows, None if bias is None else bias.detach().float(), many_rows=many_rows)
 
     @torch.no_grad()
     def __call__(self, x: Tensor) -> Tensor:
         """(..., I) -> (..., O), float32; batch-invariant: no row depends on the others."""
-        rows = x.flatten(0, -2)
-        largest = rows.abs().amax(1, keepdim=True).clamp_(min=1e-20)
-        # The kernel takes one scale for all rows: that of rows whose largest number is 1.
-        product = torch.ops.quantized.linear_with_input_q_dq_qweight_dq_output_fp32
-        y = product(rows / largest, 1 / self._steps, self._steps + 1, self._packed)
-        y = y.mul_(largest) if self._bias is None else torch.addcmul(self._bias, y, largest, out=y)
-        return y.view(*x.shape[:-1], -1)
+        return self._product(x.flatten(0, -2)).view(*x.shape[:-1], -1)
 
 
 class Int8Linear(nn.Module):
     """A linear layer, or a convolution over one frame, in 8 bits, for inference."""
 
-    def __init__(self, layer: nn.Linear | nn.Conv1d) -> None:
+    def __init__(self, weight: Int8Weight) -> None:
         super().__init__()
-        self.weight = Int8Weight(layer.weight.flatten(1), layer.bias)
+        self.weight = weight
         self.bias = None  # it is inside the weight
 
     def forward(self, x: Tensor) -> Tensor:
@@ -50,11 +44,8 @@ class Int8Linear(nn.Module):
 class _Joined:
     """Layers that are given the same, computed at once when the first of them is called."""
 
-    def __init__(self, layers: Sequence[nn.Linear]) -> None:
-        biases = [layer.bias.detach() for layer in layers if layer.bias is not None]
-        self._weight = Int8Weight(
-            torch.cat([layer.weight.detach() for layer in layers]), torch.cat(biases) if biases else None
-        )
+    def __init__(self, weight: Int8Weight) -> None:
+        self._weight = weight
         # What was given last, and what came of it: one tuple, so that of two threads none takes the other's.
         self._held: tuple[Tensor, Tensor] | None = None
 
@@ -78,14 +69,17 @@ class Int8Part(nn.Module):
         return self._joined(x, self._part, self._last)
 
 
-def joined_parts(layers: Sequence[nn.Linear]) -> list[Int8Part]:
-    """Linear layers in 8 bits that are given the same, one call after the other in this order.
+def parts_of(weight: Int8Weight, sizes: Sequence[int]) -> list[Int8Part]:
+    """Linear layers whose weights lie in one, so that what they are given is quantised once.
 
-    Their weights lie in one, so that what they are given is quantised once. Either all have a bias or none.
+    They are given the same, one call after the other in this order.
+
+    Args:
+        weight: of all of them.
+        sizes: how many rows of it are each layer's.
     """
-    joined, parts, first = _Joined(layers), [], 0
-    for layer in layers:
-        end = first + layer.out_features
-        parts.append(Int8Part(joined, slice(first, end), layer is layers[-1]))
-        first = end
+    joined, parts, first = _Joined(weight), [], 0
+    for index, size in enumerate(sizes):
+        parts.append(Int8Part(joined, slice(first, first + size), index == len(sizes) - 1))
+        first += size
     return parts

@@ -41,6 +41,42 @@ def keep_rows(held: Tensor, rows: list[int]) -> Tensor:
     return held[: len(rows)]
 
 
+class LlmPasses:
+    """Passes of a language model with a cache of ours, which holds what the layers attend to."""
+
+    def __init__(self, llm: PreTrainedModel, cache: object) -> None:
+        self._llm, self._cache = llm, cache
+        # transformers renames the argument: it drops the old name in 5.40, and older versions have no other.
+        self._cache_argument = "cache" if "cache" in inspect.signature(llm.forward).parameters else "past_key_values"
+
+    def prompt(self, embeds: Tensor, mask: Tensor) -> None:
+        """Compute prompts (N, S, d), of which `mask` (N, S) is False on padding, to fill the cache."""
+        # Padding sees itself: attention over nothing would be NaN.
+        size = mask.shape[1]
+        causal = torch.ones(size, size, dtype=torch.bool, device=mask.device).tril()
+        diagonal = torch.eye(size, dtype=torch.bool, device=mask.device)
+        self.run(embeds, causal & mask[:, None, None] | diagonal, positions_of(mask), logits_to_keep=1)
+
+    def run(self, embeds: Tensor, seen: Tensor, positions: Tensor, logits_to_keep: int = 0) -> Tensor:
+        """(N, R, V) logits after tokens.
+
+        Args:
+            embeds: (N, R, d) of the tokens.
+            seen: (N, 1, R, L) which tokens of the cache, these included, each attends to.
+            positions: (N, R).
+            logits_to_keep: only of so many of the last tokens; 0: of all.
+        """
+        out = self._llm(
+            inputs_embeds=embeds,
+            attention_mask={"full_attention": seen},
+            position_ids=positions,
+            use_cache=True,
+            logits_to_keep=logits_to_keep,
+            **{self._cache_argument: self._cache},
+        )
+        return out.logits
+
+
 class LlmSteps:
     """The steps of `firered.search.generate` over N utterances with B hypotheses each.
 
@@ -58,19 +94,16 @@ class LlmSteps:
 
     def __init__(self, llm: PreTrainedModel, embeds: Tensor, mask: Tensor, beams: int, max_len: int) -> None:
         self._llm, self._beams = llm, beams
-        # transformers renames the argument: it drops the old name in 5.40, and older versions have no other.
-        self._cache_argument = "cache" if "cache" in inspect.signature(llm.forward).parameters else "past_key_values"
         embeds, mask = embeds[:, :-1], mask[:, :-1]
         n, self._prompt = mask.shape
         self._positions = mask.sum(1)[:, None]  # (N, 1) of the next token
         self._cache = _KeyValueCache(self._prompt + beams * max_len)
+        self._passes = LlmPasses(llm, self._cache)
         self._seen = torch.zeros(n, 1, beams, self._cache.room, dtype=torch.bool, device=mask.device)
         self._seen[..., : self._prompt] = mask[:, None, None]
         self._own = torch.eye(beams, dtype=torch.bool, device=mask.device)
-        # Padding sees itself: attention over nothing would be NaN.
-        causal = torch.ones(self._prompt, self._prompt, dtype=torch.bool, device=mask.device).tril()
-        diagonal = torch.eye(self._prompt, dtype=torch.bool, device=mask.device)
-        self._pass(embeds, causal & mask[:, None, None] | diagonal, positions_of(mask), logits_to_keep=1)
+        self._passes.prompt(embeds, mask)
+        self._cache.length += self._prompt
 
     def step(self, tokens: Tensor) -> Tensor:
         """(N * B, V) logits after these tokens (N * B,)."""
@@ -79,7 +112,9 @@ class LlmSteps:
         embeds = self._llm.get_input_embeddings()(tokens.view(-1, self._beams))  # (N, B, d): no order among them
         positions = self._positions.expand(-1, self._beams)
         self._positions = self._positions + 1
-        return self._pass(embeds, self._seen[..., :end], positions).flatten(0, 1)
+        logits = self._passes.run(embeds, self._seen[..., :end], positions).flatten(0, 1)
+        self._cache.length = end
+        return logits
 
     def reorder(self, index: Tensor) -> None:
         """Continue row i from what was row index[i], a row of the same utterance; index is (N * B,)."""
@@ -92,15 +127,3 @@ class LlmSteps:
         """Keep these utterances, in this order."""
         self._cache.select(utterances)
         self._seen, self._positions = self._seen[utterances], self._positions[utterances]
-
-    def _pass(self, embeds: Tensor, seen: Tensor, positions: Tensor, logits_to_keep: int = 0) -> Tensor:
-        out = self._llm(
-            inputs_embeds=embeds,
-            attention_mask={"full_attention": seen},
-            position_ids=positions,
-            use_cache=True,
-            logits_to_keep=logits_to_keep,
-            **{self._cache_argument: self._cache},
-        )
-        self._cache.length += embeds.shape[1]
-        return out.logits

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from firered.errors import ModelError
 from firered.models.checkpoint import arg, at, config_from_args, load_checkpoint, load_network
+from firered.models.embedding import Embedding
 
 
 @dataclass(frozen=True)
@@ -50,7 +51,7 @@ class LstmLm(nn.Module):
     def __init__(self, config: LstmLmConfig) -> None:
         super().__init__()
         self.config = config
-        self.embedding = nn.Embedding(config.idim, config.embedding_dim, padding_idx=config.padding_idx)
+        self.embedding = Embedding(config.idim, config.embedding_dim, padding_idx=config.padding_idx)
         self.lstm = nn.LSTM(
             config.embedding_dim, config.hidden_size, config.num_layers, batch_first=True, dropout=config.dropout
         )

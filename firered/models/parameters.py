@@ -6,12 +6,14 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from firered.errors import ModelError
+from firered.hub.catalogue import CHECKPOINT, QUANTISED
 from firered.models.checkpoint import load_tensors
 
 # Last parts of the names of tensors that are computed or counted, not trained.
-_BUFFERS = {"pe", "inv_freq", "running_mean", "running_var", "num_batches_tracked"}
+_BUFFERS = {"scales", "pe", "inv_freq", "running_mean", "running_var", "num_batches_tracked"}
 _LONGEST_HEADER = 100 << 20  # of safetensors, by its own limit
 # The same weights under a second name, which some files hold twice: an output layer that is its embedding.
+_TIED_INT8 = ("tgt_word_prj.int8", "tgt_word_emb.weight")
 _TIED = ("tgt_word_prj.weight", "tgt_word_emb.weight")
 
 
@@ -28,6 +30,9 @@ def parameters_of(model: Path, checkpoint: Path) -> int | None:
     folders = (folder for folder in model.iterdir() if (folder / "config.json").is_file()) if model.is_dir() else ()
     bases = [file for folder in folders for file in sorted(folder.glob("*.safetensors"))]
     own = sorted(checkpoint.parent.glob("*.safetensors")) if checkpoint.suffix == ".safetensors" else [checkpoint]
+    quantised = checkpoint.parent / QUANTISED
+    if model.is_dir() and checkpoint.name == CHECKPOINT and quantised.is_file():
+        own = [quantised]
     try:
         return sum(_count(file) for file in (*(own if model.is_dir() else [checkpoint]), *bases))
     except (ModelError, OSError, ValueError, TypeError, KeyError, AttributeError):
@@ -38,7 +43,9 @@ def parameters_of(model: Path, checkpoint: Path) -> int | None:
 
 def _count(file: Path) -> int:
     shapes = dict(_of_safetensors(file) if file.suffix == ".safetensors" else _of_torch(file))
-    twice = {name for name in shapes if name.endswith(_TIED[0]) and name.replace(*_TIED) in shapes}
+    twice = {name for name in shapes if name.endswith("fused.bias")}  # computed from weights that norms have
+    twice |= {name for name in shapes if name.endswith(".int8") and name.replace(*_TIED_INT8) in shapes.keys() - {name}}
+    twice |= {name for name in shapes if name.endswith(_TIED[0]) and name.replace(*_TIED) in shapes}
     return sum(
         math.prod(shape)
         for name, shape in shapes.items()

@@ -19,7 +19,8 @@ from transformers import PreTrainedModel, Qwen2Config, Qwen2ForCausalLM
 from transformers.utils import logging as hf_logging
 
 from firered.errors import ModelError
-from firered.models.checkpoint import arg, config_from_args, make_network, need_numbers, shown
+from firered.models.checkpoint import arg, check_weights, config_from_args, make_network, need_numbers, shown
+from firered.models.safetensors_file import read_safetensors
 from firered.text.files import check_file, first_line, read_json
 
 _INDEX, _WEIGHTS = "model.safetensors.index.json", "model.safetensors"
@@ -127,6 +128,30 @@ def load_llm(folder: Path, dtype: torch.dtype, device: torch.device | str) -> Qw
     if missing:
         raise ModelError(f"{folder}: {len(missing)} tensors are not in its files, {missing[0]} for one")
     need_numbers(dict(llm.named_parameters()), folder)
+    return llm.eval()
+
+
+def map_llm(folder: Path) -> Qwen2ForCausalLM:
+    """The language model of a folder, in evaluation mode on the processor, its weights mapped and not looked at yet.
+
+    Raises:
+        ModelError: files are missing, damaged, or of another architecture.
+    """
+    _check_sizes(folder)
+    state: dict[str, Tensor] = {}
+    for file in weight_files(folder):
+        state |= read_safetensors(file)[0]
+    config = Qwen2Config.from_dict(_config(folder / "config.json"))
+    with torch.device("meta"):
+        llm = Qwen2ForCausalLM(config)
+    tied = "lm_head.weight"
+    if config.tie_word_embeddings and "model.embed_tokens.weight" in state:
+        state[tied] = state["model.embed_tokens.weight"]
+    check_weights(
+        llm.state_dict(keep_vars=True), state, folder, may_lack=[name for name in state if "inv_freq" in name]
+    )
+    llm.load_state_dict(state, assign=True, strict=False)
+    llm.model.rotary_emb = type(llm.model.rotary_emb)(config)
     return llm.eval()
 
 

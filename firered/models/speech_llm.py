@@ -17,8 +17,10 @@ from firered.models.adapters import DOWNSAMPLE_RATE, Adapter
 from firered.models.aed import AedConfig
 from firered.models.checkpoint import arg, config_from_args, load_checkpoint, load_network, load_weights
 from firered.models.conformer import ConformerEncoder
+from firered.models.dtype import fill_for
+from firered.models.llm_reduced import reduce_llm
 from firered.models.positions import PositionTable
-from firered.models.qwen import LORA_RANK, load_llm, lora_shape, with_lora
+from firered.models.qwen import LORA_RANK, load_llm, lora_shape, map_llm, with_lora
 from firered.text.files import first_line
 
 
@@ -61,8 +63,12 @@ class SpeechLlm(nn.Module):
         *,
         dtype: torch.dtype = torch.float32,
         llm_device: torch.device | str = "cpu",
+        encoder_dtype: str = "float32",
+        reduced: str | None = None,
     ) -> "SpeechLlm":
-        """The model of a published directory, LoRA unmerged; the language model in `dtype`, the rest as in the file.
+        """The model of a published directory, LoRA unmerged; language model in `dtype`, the rest in `encoder_dtype`.
+
+        Where `reduced` is int8 or int4, the language model's layers are so, on the processor, and LoRA is merged.
 
         The encoder's arguments are those of asr_encoder.pth.tar, its weights those of model.pth.tar where that has any.
 
@@ -71,14 +77,15 @@ class SpeechLlm(nn.Module):
         """
         checkpoint = directory / "model.pth.tar"
         # Opened a second time for LoRA, so that the encoder's part of the file need not stay in memory until then.
-        encoder, adapter = load_encoder(directory / "asr_encoder.pth.tar", checkpoint)
-        llm = load_llm(llm_folder, dtype, llm_device)
+        encoder, adapter = load_encoder(directory / "asr_encoder.pth.tar", checkpoint, encoder_dtype)
+        llm = map_llm(llm_folder) if reduced else load_llm(llm_folder, dtype, llm_device)
         if adapter.linear2.out_features != llm.config.hidden_size:
             raise ModelError(
                 f"{checkpoint}: made for embeddings of {adapter.linear2.out_features} dimensions, "
                 f"{llm_folder} has {llm.config.hidden_size}"
             )
-        return cls(encoder, adapter, _load_lora(llm, checkpoint), speech_id)
+        adapted = _load_lora(llm, checkpoint)
+        return cls(encoder, adapter, reduce_llm(adapted, reduced, llm_folder) if reduced else adapted, speech_id)
 
     def forward(
         self, feats: Tensor, lengths: Tensor, ids: Tensor, mask: Tensor, labels: Tensor | None = None
@@ -120,8 +127,8 @@ class _AdapterArgs:
     encoder_downsample_rate: int = arg(DOWNSAMPLE_RATE, low=1, high=64)
 
 
-def load_encoder(encoder_path: Path, checkpoint: Path) -> tuple[ConformerEncoder, Adapter]:
-    """Encoder and adapter, in evaluation mode."""
+def load_encoder(encoder_path: Path, checkpoint: Path, dtype: str = "float32") -> tuple[ConformerEncoder, Adapter]:
+    """Encoder and adapter in a number format, in evaluation mode; int8 is for the encoder's blocks alone."""
     args, state = load_checkpoint(checkpoint)
     encoder_args, encoder_state = load_checkpoint(encoder_path)
     config = AedConfig.from_args(encoder_args, encoder_path)
@@ -132,9 +139,11 @@ def load_encoder(encoder_path: Path, checkpoint: Path) -> tuple[ConformerEncoder
     if last is None or not last.dim():
         raise ModelError(f"{checkpoint}: weights of another model (no encoder_projector)")
     width = len(last)
-    encoder = load_network(config.encoder, config, weights, checkpoint, _position_tables)
+    fill = fill_for(dtype, checkpoint, ("layer_stack",))
+    encoder = load_network(config.encoder, config, weights, checkpoint, _position_tables, fill=fill)
+    fill = fill_for("float32" if dtype == "int8" else dtype, checkpoint)
     rate = own.encoder_downsample_rate
-    adapter = load_network(lambda: Adapter(config.d_model, width, rate), own, adapter_weights, checkpoint)
+    adapter = load_network(lambda: Adapter(config.d_model, width, rate), own, adapter_weights, checkpoint, fill=fill)
     return encoder, adapter
 
 

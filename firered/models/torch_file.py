@@ -20,6 +20,7 @@ import torch
 from torch import Tensor
 
 from firered.errors import ModelError
+from firered.models.mapped import map_file
 from firered.models.torch_pickle import STORAGES, Interpreter, Name
 from firered.text.files import FETCH, as_text, check_file, first_line
 
@@ -66,11 +67,6 @@ def read_torch_file(path: Path, remedy: str = FETCH) -> object:
         raise ModelError(f"{path}: not a readable checkpoint ({first_line(error)}); {remedy}") from error
 
 
-def _mapped(path: Path) -> np.ndarray:
-    """(n,) bytes of a file, which are read when they are used; changing them does not change the file."""
-    return np.memmap(path, np.uint8, "c")
-
-
 def _bytes_of(file: BinaryIO, part: _Part) -> bytes:
     file.seek(part.start)
     return file.read(part.size)
@@ -84,7 +80,7 @@ def _zipped(path: Path, file: BinaryIO) -> object:
     if "byteorder" in parts and _bytes_of(file, parts["byteorder"]) != sys.byteorder.encode():
         raise _FaultError("its numbers are in another byte order than this machine's")
     storages = {name.removeprefix("data/"): part for name, part in parts.items() if name.startswith("data/")}
-    return Interpreter(_Storages(_mapped(path), storages)).run(pickletools.genops(_bytes_of(file, description)))
+    return Interpreter(_Storages(map_file(path), storages)).run(pickletools.genops(_bytes_of(file, description)))
 
 
 def _members(path: Path, file: BinaryIO) -> dict[str, _Part]:
@@ -150,7 +146,7 @@ def _of_old(path: Path, file: BinaryIO) -> object:
         at += 8 + sizes.found[key]
     _need_bytes(path, at)
     file.seek(begin)
-    return Interpreter(_Storages(_mapped(path), parts)).run(pickletools.genops(file))
+    return Interpreter(_Storages(map_file(path), parts)).run(pickletools.genops(file))
 
 
 def _reference(reference: object) -> tuple[str, torch.dtype, int]:

@@ -12,6 +12,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from firered.models.embedding import Embedding
+from firered.models.few_queries import attend, cache_dtype
+from firered.models.frames import GRID, linear_on_grid
 from firered.models.fused import FusedAttention, few_rows
 from firered.models.masks import key_bias, padding_mask
 from firered.models.positions import PositionTable
@@ -24,8 +27,8 @@ Decoder = TypeVar("Decoder", bound="TransformerDecoder")
 class Attention(FusedAttention):
     """Multi-head attention with biases on all projections but that of the keys."""
 
-    def __init__(self, n_head: int, d_model: int, dropout: float) -> None:
-        super().__init__()
+    def __init__(self, n_head: int, d_model: int, dropout: float, *, given_the_same: bool = True) -> None:
+        super().__init__(given_the_same=given_the_same)
         self.n_head, self.d_k = n_head, d_model // n_head
         self.w_qs = nn.Linear(d_model, d_model)
         self.w_ks = nn.Linear(d_model, d_model, bias=False)
@@ -59,7 +62,7 @@ class Attention(FusedAttention):
     def attend(self, q: Tensor, k: Tensor, v: Tensor, bias: Tensor | None) -> Tensor:
         """(N * B, d_model): the B rows q of each utterance over its keys and values (N, H, T, d_k)."""
         q = self.heads(q.view(k.shape[0], -1, q.shape[-1]))  # (N, H, B, d_k)
-        y = F.scaled_dot_product_attention(q, k, v, bias)
+        y = attend(q, k, v, bias)
         return few_rows(y.transpose(1, 2).flatten(2).flatten(0, 1), self.fc.weight, self.fc.bias)
 
 
@@ -89,16 +92,17 @@ class DecoderLayer(nn.Module):
         self.self_attn_norm = nn.LayerNorm(d_model, eps=_LN_EPS)
         self.self_attn = Attention(n_head, d_model, dropout)
         self.cross_attn_norm = nn.LayerNorm(d_model, eps=_LN_EPS)
-        self.cross_attn = Attention(n_head, d_model, dropout)
+        self.cross_attn = Attention(n_head, d_model, dropout, given_the_same=False)
         self.mlp_norm = nn.LayerNorm(d_model, eps=_LN_EPS)
         self.mlp = Mlp(d_model, dropout)
         self.dropout = nn.Dropout(residual_dropout)
 
     def forward(self, x: Tensor, encoder_out: Tensor, causal: Tensor, cross: Tensor | None) -> Tensor:
-        """(N, U, d_model) -> (N, U, d_model)."""
+        """(N * B, U, d_model) -> (N * B, U, d_model): B texts for each of the N encoder outputs."""
         y = self.self_attn_norm(x)
         x = x + self.dropout(self.self_attn(y, y, causal))
-        x = x + self.dropout(self.cross_attn(self.cross_attn_norm(x), encoder_out, cross))
+        y = self.cross_attn_norm(x).reshape(len(encoder_out), -1, x.shape[2])
+        x = x + self.dropout(self.cross_attn(y, encoder_out, cross)).view_as(x)
         return x + self.dropout(self.mlp(self.mlp_norm(x)))
 
 
@@ -118,8 +122,8 @@ class TransformerDecoder(nn.Module):
     ) -> None:
         super().__init__()
         self.pad_id, self.scale = pad_id, math.sqrt(d_model)
-        self.tgt_word_emb = nn.Embedding(odim, d_model, padding_idx=pad_id)
-        nn.init.normal_(self.tgt_word_emb.weight, std=1 / self.scale)  # unit vectors in, logits of order one out
+        self.tgt_word_emb = Embedding(odim, d_model, padding_idx=pad_id)
+        self.tgt_word_emb.draw(std=1 / self.scale)  # unit vectors in, logits of order one out
         self.positional_encoding = PositionTable(d_model, relative=False)
         self.dropout = nn.Dropout(residual_dropout)
         self.layer_stack = nn.ModuleList(
@@ -143,12 +147,12 @@ class TransformerDecoder(nn.Module):
         """Logits of the token after each of the given ones, all at once (teacher forcing).
 
         Args:
-            tokens: (N, U) ids beginning with sos, padded with pad.
+            tokens: (N * B, U) ids beginning with sos, padded with pad; row n * B + b is text b of utterance n.
             encoder_out: (N, T, d_model).
             encoder_lengths: (N,) frames.
 
         Returns:
-            (N, U, odim) logits; row u has seen tokens up to u, no pad, and no encoder frame beyond the length.
+            (N * B, U, odim) logits; row u has seen tokens up to u, no pad, and no encoder frame beyond the length.
         """
         size = tokens.shape[1]
         x = self.dropout(self.tgt_word_emb(tokens) * self.scale + self.positional_encoding(size, encoder_out))
@@ -203,7 +207,11 @@ class DecoderCache:
         self._frames = encoder_lengths.clamp(min=1).tolist()
         self.size, self.steps = len(self._frames), 0  # utterances, tokens of each hypothesis
         self._attention = decoder.layers[0].self_attn  # all layers cut their heads alike
-        self._encoder = [self._project(layer.cross_attn, encoder_out) for layer in decoder.layers]
+        dtype = cache_dtype(encoder_out.dtype, encoder_out.device, reduced=self._attention.in_int8)
+        # Products in bfloat16 are oneDNN's; see GRID.
+        self._grid = GRID if dtype == torch.bfloat16 and encoder_out.device.type == "cpu" else 1
+        encoder_out = F.pad(encoder_out, (0, 0, 0, -encoder_out.shape[1] % self._grid))
+        self._encoder = [self._project(layer.cross_attn, encoder_out, dtype) for layer in decoder.layers]
         self.encoder_bias = key_bias(padding_mask(encoder_lengths, encoder_out.shape[1]), encoder_out.dtype)
         shape = self._encoder[0][0].shape  # (N, H, T, d_k)
         room = min(max_len, self._FIRST_STEPS) * beams
@@ -215,11 +223,11 @@ class DecoderCache:
         self._own = torch.full_like(self._lineage[0, 0, :, :beams], -torch.inf).fill_diagonal_(0.0)  # (B, B)
 
     @staticmethod
-    def _project(attention: Attention, encoder_out: Tensor) -> tuple[Tensor, Tensor]:
+    def _project(attention: Attention, encoder_out: Tensor, dtype: torch.dtype) -> tuple[Tensor, Tensor]:
         """Keys and values (N, H, T, d_k), each head's in one piece: they are read at every step."""
         return (
-            attention.heads(attention.w_ks(encoder_out)).contiguous(),
-            attention.heads(attention.w_vs(encoder_out)).contiguous(),
+            attention.heads(linear_on_grid(attention.w_ks, encoder_out).to(dtype)).contiguous(),
+            attention.heads(linear_on_grid(attention.w_vs, encoder_out).to(dtype)).contiguous(),
         )
 
     def step(self, tokens: Tensor) -> Tensor:
@@ -274,7 +282,8 @@ class DecoderCache:
         if self.encoder_bias is None:
             return
         frames = max(self._frames, default=1)
-        self._encoder = [(k[:, :, :frames], v[:, :, :frames]) for k, v in self._encoder]
+        frames += -frames % self._grid
+        self._encoder = [(k[:, :, :frames].contiguous(), v[:, :, :frames].contiguous()) for k, v in self._encoder]
         padded = min(self._frames, default=frames) < frames
         self.encoder_bias = _pick(self.encoder_bias, kept)[..., :frames] if padded else None
 

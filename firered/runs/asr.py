@@ -82,9 +82,12 @@ def run_asr(
             (out / "ctm").unlink(missing_ok=True)  # of an earlier run
 
     if not carries(asr, default.context_carry):
-        return run.over(inputs, out, asr.recognise, write)
-    turns = InTurns(asr, inputs.utterances, default.context_carry)
-    return run.over(inputs, out, turns, write, turns.before, turns.begin, turns.batches(seconds))
+        status = run.over(inputs, out, asr.recognise, write)
+    else:
+        turns = InTurns(asr, inputs.utterances, default.context_carry)
+        status = run.over(inputs, out, turns, write, turns.before, turns.begin, turns.batches(seconds))
+    asr.drafting.report()
+    return status
 
 
 def write_asr(out: Path, results: Mapping[str, AsrResult], config: RecogniserConfig) -> None:

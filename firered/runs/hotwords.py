@@ -10,6 +10,7 @@ from firered.asr.hotword_config import WAYS
 from firered.data.datadir import write_lines
 from firered.data.hotwords import COLUMNS, TABLES, list_path, report_lines
 from firered.errors import DataError, FireRedError
+from firered.hotwords.chunks import chunks_of
 from firered.hotwords.lists import HotwordList, Phrase
 from firered.hotwords.reading import read_list
 from firered.results import AsrResult
@@ -101,6 +102,8 @@ def _note(text: str, counts: Mapping[str, Counter[str]], unwritable: Mapping[str
     """Why an entry was not used, if it was not."""
     if text in unwritable:
         return f"no token for {' '.join(unwritable[text])}: corrected only"
+    if not chunks_of(text):
+        return "nothing of it can be said"
     if not any(own[text] for own in counts.values()):
         return "no text sounds like it"
     return ""

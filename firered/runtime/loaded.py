@@ -1,5 +1,6 @@
 """A loaded encoder-decoder with everything around it: normalisation, tokens, device and number format."""
 
+import logging
 from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar, Generic
@@ -9,15 +10,20 @@ from torch import Tensor
 
 from firered.audio.frontend import Cmvn
 from firered.errors import ModelError, NoNumbersError
-from firered.hub.catalogue import CHECKPOINT
+from firered.hub.catalogue import CHECKPOINT, QUANTISED
 from firered.models.aed import Aed, Model
 from firered.models.checkpoint import model_files, pick_device
 from firered.models.conformer import SUBSAMPLING
-from firered.models.dtype import cast
+from firered.models.dtype import check_dtype, fill_for
+from firered.models.fused import prepare
+from firered.models.stored import Stored
 from firered.runtime.speech import Speech
 from firered.text.tokenizer import Tokenizer
 
 AED_FILES = (CHECKPOINT, "cmvn.ark", "dict.txt")  # what every directory holds; recognition has SentencePiece's too
+
+
+log = logging.getLogger(__name__)
 
 
 @dataclass
@@ -41,17 +47,27 @@ class Loaded(Generic[Model]):
         checkpoint, cmvn, _ = model_files(directory, *AED_FILES)
         place = pick_device(device)
         tokenizer = Tokenizer.from_dir(directory)
-        model = kind.load(checkpoint)
+        stored = Stored.of(directory)
+        if stored is not None:
+            stored.need(dtype)
+            dtype = stored.dtype
+            log.info("%s: weights in %s", directory, dtype)
+        check_dtype(dtype, place)
+        if stored is None:
+            model = kind.load(checkpoint, fill_for(dtype, checkpoint, kind.quantised_parts()))
+        else:
+            model = kind.load_stored(checkpoint, stored)
         if len(tokenizer) != model.odim:
             raise ModelError(f"{directory}: {len(tokenizer)} tokens in dict.txt, the model has {model.odim}")
         statistics = Cmvn.read(cmvn, model.config.idim)
-        cast(model.prepare(), dtype, place)
+        prepare(model).to(place)
         return cls(model, statistics, tokenizer, place, directory)
 
     @property
     def sources(self) -> list[Path]:
         """The files that decide the model's results."""
-        return model_files(self.directory, *AED_FILES)
+        stored = [QUANTISED] if (self.directory / QUANTISED).exists() else []
+        return model_files(self.directory, *AED_FILES, *stored)
 
     def encode(self, batch: list[Speech], layers: int | None = None) -> tuple[Tensor, Tensor]:
         """Encoder output (N, T, d_model), or that of its first so many layers, and lengths (N,) of a padded batch.

@@ -15,12 +15,20 @@ from torch import Tensor
 from firered.errors import NoNumbersError
 from firered.search.beams import Batch, Beams, Hypothesis
 from firered.search.config import BeamConfig
+from firered.search.joint import CtcPrefixScorer
 from firered.search.scorers import Scorer, Stepper, Sum, penalise_end
 
 
 @torch.inference_mode()
 def beam_search(
-    model: Stepper, max_len: Tensor, config: BeamConfig, *, sos: int, eos: int, scorers: Sequence[Scorer] = ()
+    model: Stepper,
+    max_len: Tensor,
+    config: BeamConfig,
+    *,
+    sos: int,
+    eos: int,
+    scorers: Sequence[Scorer] = (),
+    joint: CtcPrefixScorer | None = None,
 ) -> list[list[Hypothesis]]:
     """The best hypotheses of each utterance, best first, `config.nbest` of them where the search found so many.
 
@@ -33,6 +41,7 @@ def beam_search(
         sos: first token fed in.
         eos: the token that ends a hypothesis; it is no part of the result.
         scorers: what is added to the model's log-probabilities; started likewise.
+        joint: a CTC head that has a share in them; started likewise.
 
     Raises:
         NoNumbersError: the model or a scorer gives NaN.
@@ -47,14 +56,23 @@ def beam_search(
         leaving = {place for place, utt in enumerate(batch.utterances) if done[place] or beams.steps >= limits[utt]}
         if leaving:
             outcomes.update({batch.utterances[place]: beams.outcome(place, total) for place in leaving})
-            batch.leave(leaving, (model, total, beams))
+            batch.leave(leaving, (model, total, beams) if joint is None else (model, total, beams, joint))
         if batch.utterances:
             last = beams.last()
             log_probs, added = _step_scores(model.step(last), total, last, config, eos)
-            rows = beams.advance(log_probs, added, total.bonus(last, log_probs))
+            bonus = total.bonus(last, log_probs)
+            share = None
+            if joint is not None:
+                own = log_probs if added is None else log_probs - added
+                share = joint.step(last, own, log_probs if bonus is None else log_probs + bonus)
+                log_probs = log_probs + share
+            rows = beams.advance(log_probs, added, bonus, share)
             model.reorder(rows)
             total.reorder(rows)
-    return [_ranked(outcomes[utt], config, eos) for utt in range(len(limits))]
+            if joint is not None:
+                joint.reorder(rows)
+    weight = 0.0 if joint is None else joint.weight
+    return [_ranked(outcomes[utt], config, eos, weight) for utt in range(len(limits))]
 
 
 def _step_scores(
@@ -81,6 +99,7 @@ class _Outcome:
     sums: Tensor  # (B,)
     added_sums: Tensor  # (B,)
     bonuses: Tensor  # (B,)
+    shares: Tensor  # (B,) what a CTC head has changed
 
 
 class _Beams(Beams):
@@ -91,8 +110,8 @@ class _Beams(Beams):
         self.eos = eos
         self.finished = torch.zeros(self.sums.shape, dtype=torch.bool, device=max_len.device)
 
-    def advance(self, log_probs: Tensor, added: Tensor | None, bonus: Tensor | None) -> Tensor:
-        """Choose the best continuations; the rows (N * B,) that they continue."""
+    def advance(self, log_probs: Tensor, added: Tensor | None, bonus: Tensor | None, share: Tensor | None) -> Tensor:
+        """Choose the best continuations; the rows (N * B,) that they continue. All but the bonus is in `log_probs`."""
         n, beams = self.sums.shape
         width = min(beams, log_probs.shape[1])
         ranked = log_probs if bonus is None else log_probs + bonus
@@ -109,7 +128,7 @@ class _Beams(Beams):
         parent, token = choice // width, ids.flatten(1).gather(1, choice)
         rows = self.rows_of(parent).flatten()
         was_finished = self.finished.gather(1, parent)
-        for tally, terms in ((self.added, added), (self.bonus, bonus)):
+        for tally, terms in ((self.added, added), (self.bonus, bonus), (self.share, share)):
             sums = tally.with_next(parent, token, terms)
             if sums is not None:
                 tally.sums = torch.where(was_finished, tally.sums.gather(1, parent), sums)
@@ -133,12 +152,14 @@ class _Beams(Beams):
                 refund = scorers.refund(place * self.size + rank, int(self.tokens[place, rank, self.steps]))
                 sums[rank] += refund
                 bonuses[rank] += refund
-        return _Outcome(tokens.clone(), log_probs.clone(), sums, self.added.sums[place], bonuses)
+        return _Outcome(
+            tokens.clone(), log_probs.clone(), sums, self.added.sums[place], bonuses, self.share.sums[place]
+        )
 
 
-def _ranked(outcome: _Outcome, config: BeamConfig, eos: int) -> list[Hypothesis]:
-    """One utterance's hypotheses, best first."""
-    sums = outcome.sums.double().cpu()
+def _ranked(outcome: _Outcome, config: BeamConfig, eos: int, weight: float) -> list[Hypothesis]:
+    """One utterance's hypotheses, best first; `weight` is that of a CTC head."""
+    sums, shares = outcome.sums.double().cpu(), outcome.shares.double().cpu()
     added_sums, bonuses = outcome.added_sums.double().cpu(), outcome.bonuses.double().cpu()
     tokens, log_probs = outcome.tokens.cpu(), outcome.log_probs.cpu()
     lengths = (tokens != eos).sum(1)
@@ -149,18 +170,20 @@ def _ranked(outcome: _Outcome, config: BeamConfig, eos: int) -> list[Hypothesis]
     hypotheses: list[Hypothesis] = []
     for index in ranking.argsort(descending=True, stable=True).tolist()[: config.nbest]:
         length = int(lengths[index])
+        own = float(sums[index] - added_sums[index] - bonuses[index] - shares[index])
         if hypotheses and sums[index] == -math.inf:
             break
         hypotheses.append(
             Hypothesis(
                 tokens=tuple(tokens[index, :length].tolist()),
                 score=float(ranking[index]),
-                model_score=float(sums[index] - added_sums[index] - bonuses[index]),
+                model_score=(1 - weight) * own,
                 added_score=float(added_sums[index]),
                 length_factor=float(factors[index]),
                 log_probs=tuple(log_probs[index, :length].tolist()),
                 finished=length < tokens.shape[1],
                 bonus=float(bonuses[index]),
+                ctc_score=float(shares[index]) + weight * own,
             )
         )
     return hypotheses

@@ -13,10 +13,11 @@ from torch import Tensor
 class Hypothesis:
     """One ranked token sequence.
 
-    `score` = (`model_score` + `added_score` + `bonus`) / `length_factor` decides the rank. The first two parts are sums
-    of log-probabilities as the search used them, the end included: the model's, and what the scorers added to them; the
-    third is what scorers gave for the rank alone. `log_probs` are one a token, the end excluded; see the searches for
-    what they are. `finished` is False where the largest length cut the search off.
+    `score` = (`model_score` + `ctc_score` + `added_score` + `bonus`) / `length_factor` decides the rank. The first
+    parts are sums of log-probabilities as the search weighed them, the end included: the model's, those of a CTC head
+    where it has a share, and what the scorers added; the last is what scorers gave for the rank alone. `log_probs` are
+    one a token, the end excluded; see the searches for what they are. `finished` is False where the largest length cut
+    the search off.
     """
 
     tokens: tuple[int, ...]
@@ -27,6 +28,7 @@ class Hypothesis:
     log_probs: tuple[float, ...]
     finished: bool
     bonus: float = 0.0
+    ctc_score: float = 0.0
 
     @property
     def probs(self) -> tuple[float, ...]:
@@ -117,6 +119,7 @@ class Beams:
         self.sums[:, 0] = 0.0  # all begin alike: only one of them counts
         self.added = Tally(torch.zeros(shape, device=device))  # the scorers' part
         self.bonus = Tally(torch.zeros(shape, device=device))
+        self.share = Tally(torch.zeros(shape, device=device))  # what a CTC head has changed
         self.steps = 0
 
     def last(self) -> Tensor:
@@ -139,5 +142,5 @@ class Beams:
         """Keep these utterances, in this order."""
         for name in ("limits", "tokens", "log_probs", "sums"):
             setattr(self, name, getattr(self, name)[utterances])
-        for tally in (self.added, self.bonus):
+        for tally in (self.added, self.bonus, self.share):
             tally.sums = tally.sums[utterances]

@@ -23,7 +23,8 @@ T = TypeVar("T", bound="ChatTokenizer")
 _BYTE_OF = {character: byte for byte, character in bytes_to_unicode().items()}
 
 
-def _bytes_of(token: str | None) -> bytes | None:
+def bytes_of_token(token: str | None) -> bytes | None:
+    """The bytes of a token that is written in the alphabet of byte-level tokenizers, or stands for itself."""
     if token is None:
         return None
     if all(character in _BYTE_OF for character in token):
@@ -90,7 +91,7 @@ class ChatTokenizer:
         """The bytes that each of a model's tokens writes; None for special ones, and those that have no text."""
         special = set(self._tokenizer.all_special_ids)
         tokens = self._tokenizer.convert_ids_to_tokens(list(range(size)))
-        return [None if number in special else _bytes_of(token) for number, token in enumerate(tokens)]
+        return [None if number in special else bytes_of_token(token) for number, token in enumerate(tokens)]
 
     @staticmethod
     def _readable(token: str | None, number: int) -> str:

@@ -32,9 +32,9 @@ from scipy.optimize import minimize
 from firered.hotwords import mandarin
 from firered.hotwords.inventory import IDS, SUBSTITUTION
 from firered.hotwords.likelihood import FITTED, NUMBERS, features
-from firered.hotwords.lists import HotwordList
+from firered.hotwords.lists import THRESHOLD, HotwordList
 from firered.hotwords.reading import read_list
-from firered.hotwords.retrieval import THRESHOLD, Retriever
+from firered.hotwords.retrieval import Retriever
 from firered.hotwords.sounds import sounds_of
 
 RATES = (0.0, 0.1, 0.2, 0.3, 0.5)

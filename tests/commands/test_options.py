@@ -34,6 +34,7 @@ COMMANDS = {
     "firered-lid": [LidConfig, AudioConfig, ComputeConfig, RunConfig],
     "firered-punc": [PuncConfig, ComputeConfig, RunConfig],
     "firered-peer": [],
+    "firered-quantize": [],
     "firered-download": [],
     "firered-score": [NormalizerConfig, ErrorRateConfig, SampleConfig, SourceConfig],
     "firered-table": [TableConfig],

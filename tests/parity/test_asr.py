@@ -95,8 +95,9 @@ def test_other_number_formats_give_nearly_the_same_text(dtype, tiny):
     speech = [speech_of(path) for path in sorted((tiny / "wav").glob("utt*.wav"))]
     exact = [result.text for result in recogniser(tiny).recognise(speech)]
     other = [result.text for result in recogniser(tiny, dtype=dtype).recognise(speech)]
-    differing = sum(a != b for a, b in zip(exact, other, strict=True))
-    assert differing <= 1, [(a, b) for a, b in zip(exact, other, strict=True) if a != b]
+    differing = [utterance.key for utterance, a, b in zip(speech, exact, other, strict=True) if a != b]
+    assert all(key.endswith("n") for key in differing)  # in noise, where the best two are level
+    assert len(differing) <= 1
 
 
 def test_number_formats_that_are_not_to_be_had(tiny):

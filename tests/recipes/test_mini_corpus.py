@@ -18,12 +18,13 @@ from firered.errors import DataError
 EGS = Path(__file__).resolve().parents[2] / "egs"
 sys.path[:0] = [str(EGS / "mini/local"), str(EGS / "fsdd/local")]  # recipes' scripts are no package
 
+import make_corpus  # noqa: E402
 import mixtures  # noqa: E402
 import prepare  # noqa: E402
 import sounds  # noqa: E402
 import synth  # noqa: E402
 from grammar import Grammar  # noqa: E402
-from make_corpus import ASR, LANGUAGES, LID, VOICES, Script, distinct  # noqa: E402
+from make_corpus import ASR, LANGUAGES, LID, VOICES, NamedScript, Script, distinct, planned  # noqa: E402
 from write_sets import plain_text  # noqa: E402
 
 RATE = synth.SAMPLE_RATE
@@ -87,6 +88,28 @@ class TestGrammar:
             grammar, source = Grammar(EGS / f"mini/grammar/{language}.txt"), random.Random(1)
             drawn = [plain_text(grammar.sentence(source)) for _ in range(4000)]
             assert len(set(drawn)) > 2000, language
+
+    def test_sentences_with_names_have_names_that_no_other_sentence_knows(self):
+        named, plain = NamedScript(seed=3), Script(seed=3)
+        for grammar in ("zh", "en", "cs"):
+            names = [named.phrase("train", grammar) for _ in range(100)]
+            assert len(set(names)) > 90, grammar
+            usual = "\n".join(plain.sentence("train", grammar) for _ in range(3000))
+            assert sum(name in usual for name in names) < 5, grammar
+            texts = [named.sentence("train", grammar) for _ in range(200)]
+            assert len(set(texts)) > 190, grammar
+            assert not any(mark in text for text in texts for mark in "{}|"), grammar
+
+    def test_names_change_no_other_set(self, monkeypatch):
+        texts = {name: [task.lines for task in tasks] for name, tasks in planned(2, 0.01)[0].items()}
+        monkeypatch.setattr(make_corpus, "NAMED", {})
+        monkeypatch.setattr(make_corpus, "NAMES", {})
+        without = {name: [task.lines for task in tasks] for name, tasks in planned(2, 0.01)[0].items()}
+        assert len(texts["train"]) > len(without["train"])
+        assert len(texts["phrases"]) > len(without["phrases"])
+        for name, lines in without.items():
+            assert texts[name][: len(lines)] == lines, name
+            assert name in ("train", "dev", "phrases") or texts[name] == lines, name
 
     def test_no_part_has_a_sentence_of_another(self):
         script = Script(seed=3)

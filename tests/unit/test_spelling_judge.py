@@ -10,7 +10,7 @@ import torch
 import firered
 from firered.asr.spelling_judge import pieces_of, spelling_judge
 from firered.audio.like import as_frames
-from firered.hotwords.correction import corrections
+from firered.hotwords.correction import applied, decisions
 from firered.hotwords.lists import HotwordList
 from firered.hotwords.retrieval import Retriever
 from firered.runtime.speech import Speech
@@ -127,9 +127,9 @@ def test_a_list_of_near_homophones_leaves_a_right_text_alone_and_mends_a_wrong_o
     spellable = [(right, wrong) for right, wrong in others if judge(text.replace(right, wrong)) is not None]
     assert spellable
     harmful = HotwordList([wrong for _, wrong in spellable])
-    assert corrections(text, Retriever(harmful).candidates(text), harmful, judge) == []
+    assert applied(decisions(text, Retriever(harmful).candidates(text), harmful, judge)) == []
     useful = HotwordList([right for right, _ in spellable])
     for right, wrong in spellable:
         heard = text.replace(right, wrong)
-        matches = corrections(heard, Retriever(useful).candidates(heard), useful, judge)
+        matches = applied(decisions(heard, Retriever(useful).candidates(heard), useful, judge))
         assert replaced(heard, matches) == text, (right, wrong)

@@ -163,9 +163,9 @@ def test_audio_that_is_longer_than_the_model_hears_is_not_cut(model, request):
     heard = []
     decode = asr.kind.decode
 
-    def spied(batch, contexts):
+    def spied(batch, contexts, graphs):
         heard.extend(batch)
-        return decode(batch, contexts)
+        return decode(batch, contexts, graphs)
 
     asr.kind.decode = spied
     samples = speech(35.2)
@@ -196,7 +196,7 @@ def test_a_model_that_hears_less_is_given_shorter_windows(tmp_path):
 def test_features_that_hold_less_than_the_audio_are_an_error(whisper):
     asr = firered.load(whisper, device="cpu")
     with pytest.raises(ModelError, match=r"kept 30.00 of 40.00 s; give --window-seconds 30"):
-        asr.kind.decode([speech(40.0).astype(np.float32) / 32768], [Context()])
+        asr.kind.decode([speech(40.0).astype(np.float32) / 32768], [Context()], [None])
 
 
 def test_languages_are_told_by_code_or_name_and_unknown_ones_are_errors(whisper, ctc):

@@ -121,9 +121,9 @@ def test_long_audio_is_heard_to_its_end(name, made):
     asr = loaded(made(name), window_seconds=40.0)
     heard, decode = [], asr.kind.decode
 
-    def spied(batch, contexts):
+    def spied(batch, contexts, graphs):
         heard.extend(batch)
-        return decode(batch, contexts)
+        return decode(batch, contexts, graphs)
 
     asr.kind.decode = spied
     context = Context(language="en") if asr.kind.languages else Context()
@@ -140,7 +140,7 @@ def test_an_extractor_that_cuts_is_measured_and_one_that_does_not_is_not(made):
     assert loaded(made("moonshine"), window_seconds=50.0).longest_s == 50.0
     asr = loaded(made("qwen2_audio"))
     with pytest.raises(ModelError, match=r"kept 30\.00 of 45\.00 s"):
-        asr.kind.decode([speech(45.0).astype(np.float32) / 32768], [Context()])
+        asr.kind.decode([speech(45.0).astype(np.float32) / 32768], [Context()], [None])
 
 
 def test_languages_that_a_model_does_not_know_are_errors_with_its_own(made):

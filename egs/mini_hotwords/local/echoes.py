@@ -5,15 +5,17 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
+from make_lists import spans
 from names import compact
 
 from firered.data.datadir import read_table, write_lines
 
 
 def echoes(texts: dict[str, str], entries: list[str]) -> dict[str, list[str]]:
-    """The entries that are in a text, of each text that has any; spaces and capitals do not matter."""
-    compacted = {key: compact(text) for key, text in texts.items()}
-    found = {key: [entry for entry in entries if compact(entry) in text] for key, text in compacted.items() if text}
+    """The entries that are in a text as whole words, of each text that has any; spaces and capitals do not matter."""
+    compacted = {entry: compact(entry) for entry in entries}
+    stretches = {key: spans([text]) for key, text in texts.items()}
+    found = {key: [entry for entry, own in compacted.items() if own in stretches[key]] for key in texts}
     return {key: own for key, own in found.items() if own}
 
 

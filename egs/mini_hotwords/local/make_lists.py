@@ -32,11 +32,16 @@ def common_characters() -> str:
     return "".join(code.decode("gb2312", errors="ignore") for code in codes)
 
 
+def units_of(text: str) -> list[str]:
+    """The Chinese characters and words of a text, in lower case."""
+    return _UNIT.findall(text.lower())
+
+
 def spans(texts: Sequence[str]) -> set[str]:
     """What a text has from one character or word to another, of all texts, as `compact` gives it."""
     found = set()
     for text in texts:
-        units = _UNIT.findall(text.lower())
+        units = units_of(text)
         found |= {
             "".join(units[first:last]) for first in range(len(units)) for last in range(first + 1, len(units) + 1)
         }

@@ -13,7 +13,7 @@ import numpy as np
 import soundfile
 import typer
 from make_corpus import Script, scaled, write_sets
-from names import Names, Target, training_texts
+from names import Names, Target, compact, training_texts
 from shards import Line, Task
 from sounds import levelled, music, noise, singing
 from synth import SAMPLE_RATE, Voice
@@ -109,7 +109,12 @@ def main(
     (out / "targets.tsv").write_text("\n".join(rows) + "\n", encoding="utf-8")
     test = DataDir(out / "test")
     write_table(out / "test/utt2names", {key: key.split("-")[-2] for key in test.wav_scp})
+    topics = {compact(target.text): target.topic for target in targets}
+    said = {key: compact(text) for key, text in test.text.items()}
+    named = {key: next((topics[name] for name in topics if name in text), "none") for key, text in said.items()}
     subset(test, sorted(test.wav_scp, key=lambda key: key[-5:])[::_PART], out / "third")
+    for part in ("test", "third"):
+        write_table(out / part / "utt2topic", {key: named[key] for key in DataDir(out / part).wav_scp})
     write_sounds(out / "sounds", test, scaled(SOUNDS, scale), seed)
 
 

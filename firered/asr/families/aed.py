@@ -14,8 +14,11 @@ from firered.align.words import Piece, times_of, words_recognised
 from firered.asr.biasing import Biasing
 from firered.asr.confidence import confidence
 from firered.asr.config import AsrConfig
+from firered.asr.drafting import CTC_DRAFT
+from firered.asr.families.aed_search import AedSearch, scores_of
 from firered.asr.guard import Guard
 from firered.asr.listening import Head
+from firered.asr.modes import ATTENTION, SEARCHED
 from firered.asr.spelling_judge import pieces_of
 from firered.asr.windowed import Window, WindowedRecogniser
 from firered.errors import ModelError
@@ -29,12 +32,9 @@ from firered.results import AsrResult, NBest, TokenTime
 from firered.runtime.loaded import Loaded, need_ctc
 from firered.runtime.speech import Speech
 from firered.runtime.windows import on_one_axis
-from firered.search.beam import beam_search
 from firered.search.beams import Hypothesis
 from firered.search.ctc import ctc_texts
-from firered.search.scorers import LmScorer, Scorer
 from firered.text.joining import join_texts
-from firered.text.tokenizer import EOS_ID, SOS_ID
 
 
 @dataclass(frozen=True)
@@ -64,6 +64,10 @@ class Asr(WindowedRecogniser[AsrConfig, _Decoded]):
     ) -> None:
         if config.timestamps != "none":
             need_ctc(loaded, "time stamps")
+        if config.mode != ATTENTION:
+            need_ctc(loaded, f"mode {config.mode}")
+        if config.draft == CTC_DRAFT:
+            need_ctc(loaded, "drafts")
         self.loaded, self.config = loaded, config
         self.subsampling, self.layers = loaded.subsampling, len(loaded.model.encoder.layer_stack)
         if lm is not None and not lm.config.idim == lm.config.odim == loaded.model.odim:
@@ -73,7 +77,10 @@ class Asr(WindowedRecogniser[AsrConfig, _Decoded]):
         self.lm = None if lm is None else lm.to(loaded.device)
         self.guard = guard or Guard(config)
         head = Head(pieces_of(loaded.tokenizer), loaded.tokenizer.tokens_of) if loaded.model.has_ctc else None
-        self.biasing = Biasing(config, loaded.tokenizer.texts, head=head)
+        graph = loaded.tokenizer.texts if config.mode in SEARCHED else None
+        self.biasing = Biasing(config, graph, head=head)
+        self._search = AedSearch(loaded.model, config, self.lm, self.biasing)
+        self.drafting = self._search.drafting
 
     @classmethod
     def from_pretrained(cls, model_dir: str | Path, config: AsrConfig | None = None, device: str = "auto") -> "Asr":
@@ -103,7 +110,8 @@ class Asr(WindowedRecogniser[AsrConfig, _Decoded]):
         encoded, lengths = self.loaded.encode(batch)
         hotwords = [speech.context.hotwords for speech in batch]
         listens = self.loaded.model.has_ctc and (self.guard.on or self.biasing.wanted(hotwords))
-        log_probs = self.loaded.model.ctc_log_probs(encoded) if self.times_words or listens else None
+        wanted = self.times_words or listens or self.config.mode != ATTENTION or self.drafting.on
+        log_probs = self.loaded.model.ctc_log_probs(encoded) if wanted else None
         read: Sequence[str] | None = None
         if listens and log_probs is not None:
             read = ctc_texts(log_probs, lengths, self.loaded.tokenizer.text_of)
@@ -113,7 +121,7 @@ class Asr(WindowedRecogniser[AsrConfig, _Decoded]):
         ]
         found, chosen = self.biasing.decode(
             hotwords,
-            partial(self._search, encoded, lengths),
+            partial(self._search_rows, encoded, lengths, log_probs),
             lambda hypotheses: self._text(hypotheses[0]),
             read,
             heard,
@@ -134,24 +142,19 @@ class Asr(WindowedRecogniser[AsrConfig, _Decoded]):
         encoded, lengths = self.loaded.encode(batch, layer)
         return [rows[:length].float().cpu() for rows, length in zip(encoded, lengths.tolist(), strict=True)]
 
-    def _search(
-        self, encoded: Tensor, lengths: Tensor, rows: Sequence[int], hotwords: list[tuple[Phrase, ...]]
+    def _search_rows(
+        self,
+        encoded: Tensor,
+        lengths: Tensor,
+        log_probs: Tensor | None,
+        rows: Sequence[int],
+        hotwords: list[tuple[Phrase, ...]],
     ) -> list[list[Hypothesis]]:
         """Hypotheses of these rows of a batch, with these hotwords."""
         if len(rows) < len(encoded):
             encoded, lengths = encoded[list(rows)], lengths[list(rows)]
-        config = self.config
-        limits = lengths.clamp(max=config.decode_max_len) if config.decode_max_len else lengths
-        steps = self.loaded.model.start(encoded, lengths, config.beam_size, int(limits.max()))
-        scorers = [*self._language_model(), *self.biasing.scorers(hotwords, config.beam_size)]
-        return beam_search(steps, limits, config.search, sos=SOS_ID, eos=EOS_ID, scorers=scorers)
-
-    def _language_model(self) -> list[Scorer]:
-        """An LM as a term of the search; one of negative weight is none, as published."""
-        config = self.config
-        if self.lm is None or config.elm_weight <= 0:
-            return []
-        return [LmScorer(self.lm.start(config.beam_size), config.elm_weight, EOS_ID)]
+            log_probs = None if log_probs is None else log_probs[list(rows)]
+        return self._search(encoded, lengths, log_probs, hotwords)
 
     def _text(self, hypothesis: Hypothesis) -> str:
         return self.loaded.tokenizer.text_of(hypothesis.tokens)
@@ -207,8 +210,7 @@ class Asr(WindowedRecogniser[AsrConfig, _Decoded]):
             text=self._text(hypothesis),
             tokens=self.loaded.tokenizer.tokens_of(hypothesis.tokens),
             score=hypothesis.score,
-            scores={"aed": hypothesis.model_score, "lm": hypothesis.added_score}
-            | ({"hotwords": hypothesis.bonus} if hypothesis.bonus else {}),
+            scores=scores_of(hypothesis, self.config.mode),
             length=hypothesis.length_factor,
             confidence=confidence(hypothesis.probs, self.config.confidence),
         )

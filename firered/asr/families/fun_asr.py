@@ -13,25 +13,24 @@ from torch import Tensor
 
 from firered.asr.biasing import Biasing
 from firered.asr.config import FunAsrConfig
+from firered.asr.drafting import CTC_DRAFT, NO_DRAFT, Drafting
 from firered.asr.families.fun_asr_loaded import NANO, LoadedFunAsr, why_no_ctc
 from firered.asr.families.fun_asr_times import read_by_ctc, timed_tokens, token_times, words_of
 from firered.asr.guard import Guard
 from firered.asr.hotword_config import PROMPT
 from firered.asr.listening import Head, Listening
+from firered.asr.llm_search import LlmSearch
 from firered.asr.windowed import Window, WindowedRecogniser
-from firered.errors import OptionError, Outcome
+from firered.errors import ModelError, OptionError, Outcome
 from firered.hotwords.lists import HotwordList, Phrase
 from firered.hub.find import find_model
 from firered.models.fun_asr import ROW_FRAMES
-from firered.models.llm_stepper import LlmSteps
 from firered.results import AsrResult, TokenTime, Word
 from firered.runtime.batches import run_batch
 from firered.runtime.context import Context
 from firered.runtime.speech import Speech
 from firered.runtime.windows import on_one_axis, window_parts
 from firered.search.beams import Hypothesis
-from firered.search.generate import search
-from firered.search.scorers import Scorer
 from firered.text.fun_asr import Request, clean, without_marks
 from firered.text.joining import join_texts
 from firered.text.languages import AUTO, code_of, listed
@@ -78,6 +77,10 @@ class FunAsr(WindowedRecogniser[FunAsrConfig, _Decoded]):
             prompts=config.hotwords_in_prompt,
             head=_head(loaded),
         )
+        if config.draft == CTC_DRAFT and loaded.ctc_tokenizer is None:
+            raise ModelError(f"no drafts from this model: {why_no_ctc(loaded.directory)}")
+        self.drafting = Drafting(on=config.draft != NO_DRAFT and loaded.ctc_tokenizer is not None)
+        self._search = LlmSearch(loaded.llm, loaded.tokenizer, config.search, self.biasing, self.drafting)
         self.front_end = loaded.front_end
         self.subsampling, self.layers = ROW_FRAMES, loaded.config.encoder.layers
         self.adapter_rate = loaded.config.adaptor.downsample_rate
@@ -158,18 +161,20 @@ class FunAsr(WindowedRecogniser[FunAsrConfig, _Decoded]):
         hotwords = [speech.context.hotwords for speech in batch]
         log_probs: Iterable[Tensor | None] = [None] * len(batch)
         read: list[str] | None = None
+        listens = False
         heard: list[Listening | None] = [None] * len(batch)
         if self.loaded.ctc_tokenizer is not None:
             log_probs = self.loaded.encoder.ctc_log_probs(encoded, lengths)
-            if self.biasing.wanted(hotwords):
+            listens = self.biasing.wanted(hotwords)
+            if listens or self.drafting.on:
                 log_probs = kept = list(log_probs)
                 read = [self._read(own) or "" for own in kept]
-                heard = [self.biasing.listening(own) for own in kept]
+                heard = [self.biasing.listening(own) for own in kept] if listens else heard
         found, chosen = self.biasing.decode(
             hotwords,
-            partial(self._in_their_languages, batch, encoded, lengths),
+            partial(self._in_their_languages, batch, encoded, lengths, read),
             lambda hypotheses: self.loaded.tokenizer.decode(hypotheses[0].tokens),
-            read,
+            read if listens else None,
             heard,
         )
         return [self._decoded(*parts) for parts in zip(batch, found, chosen, log_probs, heard, strict=True)]
@@ -206,6 +211,7 @@ class FunAsr(WindowedRecogniser[FunAsrConfig, _Decoded]):
         batch: list[Speech],
         encoded: Tensor,
         lengths: Tensor,
+        read: Sequence[str] | None,
         wanted: Sequence[int],
         hotwords: Sequence[tuple[Phrase, ...]],
     ) -> list[list[Hypothesis]]:
@@ -222,8 +228,10 @@ class FunAsr(WindowedRecogniser[FunAsrConfig, _Decoded]):
             for number, language, phrases in asked
         ]
         limits = [self._limit(batch[number]) for number in rows]
-        scorers = self.biasing.scorers([phrases for *_, phrases in asked], self.config.beam_size)
-        answers = self._search(encoded[rows], lengths[rows], contexts, limits, scorers)
+        drafts = [_draft(read[number], batch[number].context.prefix) if read else "" for number in rows]
+        told = [phrases for *_, phrases in asked]
+        embeds, mask, last = self.loaded.prompts(encoded[rows], lengths[rows], contexts, self.config.itn)
+        answers = self._search(embeds, mask, last, limits, told, lambda: drafts)
         best: dict[int, list[Hypothesis]] = {}
         for number, hypotheses in zip(rows, answers, strict=True):
             if number not in best or _mean(hypotheses[0]) > _mean(best[number][0]):
@@ -233,15 +241,6 @@ class FunAsr(WindowedRecogniser[FunAsrConfig, _Decoded]):
     def _limit(self, speech: Speech) -> int:
         """Tokens of a window at most."""
         return min(self.config.max_length, _TOKENS + math.ceil(_TOKENS_A_SECOND * speech.duration_s))
-
-    def _search(
-        self, encoded: Tensor, lengths: Tensor, contexts: list[Context], limits: list[int], scorers: list[Scorer]
-    ) -> list[list[Hypothesis]]:
-        config, loaded = self.config, self.loaded
-        embeds, mask, last = loaded.prompts(encoded, lengths, contexts, config.itn)
-        steps = LlmSteps(loaded.llm, embeds, mask, config.beam_size, max(limits))
-        room = torch.tensor(limits, device=embeds.device)
-        return search(steps, room, config.search, first=last, eos=loaded.tokenizer.eos_id, scorers=scorers)
 
     @torch.inference_mode()
     def _encode(self, batch: list[Speech], layer: int | None, adapter: bool) -> list[Tensor]:
@@ -305,3 +304,8 @@ def _flags(decoded: Sequence[_Decoded]) -> list[str]:
 def _mean(hypothesis: Hypothesis) -> float:
     """Log-probability a token."""
     return sum(hypothesis.log_probs) / max(1, len(hypothesis.log_probs))
+
+
+def _draft(read: str, prefix: str) -> str:
+    """What is left to say of what a CTC head reads, after the beginning that an answer is given."""
+    return read[len(prefix) :] if read.startswith(prefix) else ""

@@ -16,10 +16,11 @@ from firered.asr.families.fun_asr_times import read_by_ctc, token_times, tokens_
 from firered.audio.frontend import FrontEnd
 from firered.errors import ModelError, OptionError
 from firered.models.checkpoint import model_files, pick_device
-from firered.models.dtype import check_dtype, quantise_layers
+from firered.models.dtype import check_dtype
 from firered.models.fun_asr import ROW_FRAMES, FunAsrEncoder
 from firered.models.fun_asr_checkpoint import CTC_VOCABULARY, WEIGHTS, has_ctc, load_ctc
 from firered.models.fun_asr_config import CONFIG, TRANSFORMERS_CONFIG, CheckpointConfig
+from firered.models.quantise import quantise_layers
 from firered.results import Alignment, Word
 from firered.runtime.speech import Speech
 from firered.text.bpe_tokenizer import BpeTokenizer

@@ -21,7 +21,7 @@ from firered.hub.catalogue import MLT_WEIGHTS, MODELS, PUBLISHED
 from firered.hub.find import download_line
 from firered.models.bfloat16 import cpu_has_bfloat16, widen
 from firered.models.checkpoint import model_files, pick_device
-from firered.models.dtype import check_dtype, llm_dtype, quantise_layers
+from firered.models.dtype import check_dtype, llm_dtype
 from firered.models.fun_asr import FunAsrEncoder, heard_rows, row_mask
 from firered.models.fun_asr_checkpoint import (
     CTC_VOCABULARY,
@@ -31,6 +31,7 @@ from firered.models.fun_asr_checkpoint import (
     load_transformers,
 )
 from firered.models.fun_asr_config import CONFIG, PUBLISHED_CTC_WORDS, TRANSFORMERS_CONFIG, CheckpointConfig
+from firered.models.quantise import quantise_layers
 from firered.models.qwen import weight_files
 from firered.runtime.context import Context
 from firered.runtime.speech import Speech
@@ -86,7 +87,7 @@ class LoadedFunAsr:
             tokenizer = ChatTokenizer.from_dir(directory / config.llm)
             tokenizer.check_size(parts.llm.config.vocab_size)
         ctc_tokenizer = read_ctc_tokenizer(directory, config) if parts.encoder.ctc is not None else None
-        _put(parts, options, place)
+        _put(parts, options, place, directory)
         return cls(config, parts.encoder, parts.llm, tokenizer, ctc_tokenizer, place, directory, processor)
 
     @property
@@ -231,16 +232,16 @@ def _whole(directory: Path, place: Path, wanted: str) -> Iterator[None]:
         raise ModelError(f"{error}\n  {sizes or 'there is none'}; {wanted}; whole files come with `{fetch}`") from error
 
 
-def _put(parts: FunAsrParts, options: FunAsrConfig, place: torch.device) -> None:
+def _put(parts: FunAsrParts, options: FunAsrConfig, place: torch.device, directory: Path) -> None:
     """Bring the networks into the number formats of the options, on a device."""
     encoder, llm = parts.encoder, cast(Any, parts.llm)  # transformers' type of `to` is wrong
     if options.dtype == "int8":
-        quantise_layers(llm)
+        quantise_layers(llm, directory)
     elif llm.dtype == torch.bfloat16 and place.type == "cpu" and not cpu_has_bfloat16():
         widen(llm)
     llm.to(place)
     if options.encoder_dtype == "int8":
-        quantise_layers(encoder)
+        quantise_layers(encoder, directory)
     else:
         encoder.to(place, getattr(torch, options.encoder_dtype))
 

@@ -15,20 +15,19 @@ from firered.align.words import tokens_in_words
 from firered.asr.biasing import Biasing
 from firered.asr.confidence import confidence
 from firered.asr.config import LlmConfig
+from firered.asr.drafting import Drafting, DraftReader
 from firered.asr.encoder import WindowedEncoder
 from firered.asr.families import FUN_ASR
 from firered.asr.families.speech_llm_loaded import LoadedEncoder, LoadedLlm, model_paths
 from firered.asr.guard import Guard
+from firered.asr.llm_search import LlmSearch
 from firered.asr.windowed import Window, WindowedRecogniser
 from firered.errors import AudioError, ModelError, Outcome
 from firered.hotwords.lists import Phrase
 from firered.hub.find import find_model
-from firered.models.llm_stepper import LlmSteps
 from firered.results import AsrResult, NBest
 from firered.runtime.speech import Speech
 from firered.search.beams import Hypothesis
-from firered.search.generate import search
-from firered.search.scorers import Scorer
 from firered.text.joining import join_texts
 
 _ALIGNER = "FireRedASR2-AED"
@@ -53,13 +52,20 @@ class LlmAsr(WindowedRecogniser[LlmConfig, _Decoded]):
     """
 
     def __init__(
-        self, loaded: LoadedLlm, config: LlmConfig, aligner: Aligner | None = None, guard: Guard | None = None
+        self,
+        loaded: LoadedLlm,
+        config: LlmConfig,
+        aligner: Aligner | None = None,
+        guard: Guard | None = None,
+        drafts: DraftReader | None = None,
     ) -> None:
         self.loaded, self.config = loaded, config
         self.aligner, self.guard = aligner, guard or Guard(config)
+        self._drafts, self.drafting = drafts, Drafting(on=drafts is not None)
         self.subsampling, self.layers = loaded.encoder.subsampling, len(loaded.encoder.encoder.layer_stack)
         self.adapter_rate = loaded.encoder.adapter_rate
         self.biasing = Biasing(config, lambda: loaded.tokenizer.texts(loaded.llm.config.vocab_size))
+        self._llm_search = LlmSearch(loaded.llm, loaded.tokenizer, config.search, self.biasing, self.drafting)
 
     @classmethod
     def from_pretrained(cls, model_dir: str | Path, config: LlmConfig | None = None, device: str = "auto") -> "LlmAsr":
@@ -82,13 +88,17 @@ class LlmAsr(WindowedRecogniser[LlmConfig, _Decoded]):
             )
             aligner = Aligner.from_pretrained(config.align_model, how, device)
         directory = find_model(model_dir, "FireRedASR2-LLM")
-        return cls(LoadedLlm.load(directory, config, device), config, aligner, Guard.load(config, device))
+        drafts = None
+        if config.draft_model:
+            drafts = DraftReader.from_pretrained(config.draft_model, config.encoder_dtype, device)
+        return cls(LoadedLlm.load(directory, config, device), config, aligner, Guard.load(config, device), drafts)
 
     @property
     def sources(self) -> list[Path]:
         """All files that decide what is recognised."""
         aligner = self.aligner.sources if self.aligner else []
-        return [*model_paths(self.loaded.directory), *aligner, *self.guard.sources]
+        drafts = self._drafts.sources if self._drafts else []
+        return [*model_paths(self.loaded.directory), *aligner, *drafts, *self.guard.sources]
 
     @property
     def times_words(self) -> bool:
@@ -116,8 +126,8 @@ class LlmAsr(WindowedRecogniser[LlmConfig, _Decoded]):
         found = {index: [_NOTHING] for index in rows}
         if long_enough:
             limits = [self.config.decode_max_len or counts[index] for index in long_enough]
-            scorers = self.biasing.scorers([told[index] for index in long_enough], self.config.beam_size)
-            searched = self._search([batch[index] for index in long_enough], limits, scorers)
+            phrases = [told[index] for index in long_enough]
+            searched = self._search([batch[index] for index in long_enough], limits, phrases)
             found |= dict(zip(long_enough, searched, strict=True))
         return [found[index] for index in rows]
 
@@ -127,12 +137,16 @@ class LlmAsr(WindowedRecogniser[LlmConfig, _Decoded]):
     def _encode(self, batch: list[Speech], layer: int | None, adapter: bool) -> list[Tensor]:
         return _rows(self.loaded.encoder, batch, layer, adapter)
 
-    def _search(self, batch: list[Speech], limits: list[int], scorers: list[Scorer]) -> list[list[Hypothesis]]:
-        config, tokenizer = self.config, self.loaded.tokenizer
+    def _search(
+        self, batch: list[Speech], limits: list[int], phrases: Sequence[tuple[Phrase, ...]]
+    ) -> list[list[Hypothesis]]:
         embeds, mask = self.loaded.prompts(batch)
-        steps = LlmSteps(self.loaded.llm, embeds, mask, config.beam_size, max(limits))
-        room = torch.tensor(limits, device=embeds.device)
-        return search(steps, room, config.search, first=tokenizer.last_id, eos=tokenizer.eos_id, scorers=scorers)
+        last = torch.full((len(batch),), self.loaded.tokenizer.last_id, device=embeds.device)
+        return self._llm_search(embeds, mask, last, limits, phrases, partial(self._read, batch))
+
+    def _read(self, batch: list[Speech]) -> list[str]:
+        """The drafts of these windows."""
+        return self._drafts.texts(batch) if self._drafts else [""] * len(batch)
 
     def _join(self, speech: Speech, parts: list[tuple[Speech, _Decoded]]) -> Outcome[AsrResult]:
         if not any(self.loaded.encoder.positions(len(part.feats)) for part, _ in parts):

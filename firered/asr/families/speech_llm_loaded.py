@@ -12,14 +12,15 @@ from transformers import PreTrainedModel
 
 from firered.asr.config import LlmConfig
 from firered.audio.frontend import Cmvn
-from firered.errors import ModelError
+from firered.errors import ModelError, OptionError
 from firered.hub.catalogue import CHECKPOINT
 from firered.models.adapters import Adapter
 from firered.models.bfloat16 import cpu_has_bfloat16, widen
 from firered.models.checkpoint import model_files, pick_device
 from firered.models.conformer import SUBSAMPLING, ConformerEncoder
-from firered.models.dtype import cast, llm_dtype
+from firered.models.dtype import check_dtype, llm_dtype
 from firered.models.fused import prepare
+from firered.models.llm_reduced import REDUCED
 from firered.models.qwen import weight_files
 from firered.models.speech_llm import SpeechLlm, load_encoder
 from firered.runtime.loaded import numbers
@@ -50,17 +51,16 @@ class LoadedEncoder:
             OptionError: the number format is not available there.
         """
         checkpoint, encoder_path, cmvn = model_files(directory, *_FILES)
-        return cls.of(*load_encoder(encoder_path, checkpoint), cmvn, config.encoder_dtype, pick_device(device))
+        place = pick_device(device)
+        check_dtype(config.encoder_dtype, place)
+        parts = load_encoder(encoder_path, checkpoint, config.encoder_dtype)
+        return cls.of(*parts, cmvn, place)
 
     @classmethod
-    def of(
-        cls, encoder: ConformerEncoder, adapter: Adapter, cmvn: Path, dtype: str, device: torch.device
-    ) -> "LoadedEncoder":
-        """Encoder and adapter in a number format on a device; `cmvn` lies in the directory of their checkpoint."""
-        prepare(encoder)
-        for part in (encoder, adapter):
-            cast(part, dtype, device)
-        return cls(encoder.eval(), adapter.eval(), Cmvn.read(cmvn), device, cmvn.parent)
+    def of(cls, encoder: ConformerEncoder, adapter: Adapter, cmvn: Path, device: torch.device) -> "LoadedEncoder":
+        """Encoder and adapter on a device; `cmvn` lies in the directory of their checkpoint."""
+        prepare(encoder).to(device)
+        return cls(encoder, adapter.to(device).eval(), Cmvn.read(cmvn), device, cmvn.parent)
 
     @property
     def sources(self) -> list[Path]:
@@ -115,14 +115,26 @@ class LoadedLlm:
         llm_place = pick_device(config.llm_device or device)
         spread = "auto" if config.llm_device == "auto" else llm_place
         tokenizer = LlmTokenizer.from_dir(folder)
-        dtype = llm_dtype(config.dtype, llm_place)
-        model = SpeechLlm.load(directory, folder, tokenizer.speech_id, dtype=dtype, llm_device=spread)
+        reduced = config.dtype if config.dtype in REDUCED else None
+        if reduced and (llm_place.type != "cpu" or spread == "auto"):
+            raise OptionError(f"dtype: {reduced} is for the processor; take bfloat16 on {llm_place}")
+        dtype = torch.float32 if reduced else llm_dtype(config.dtype, llm_place)
+        check_dtype(config.encoder_dtype, place)
+        model = SpeechLlm.load(
+            directory,
+            folder,
+            tokenizer.speech_id,
+            dtype=dtype,
+            llm_device=spread,
+            encoder_dtype=config.encoder_dtype,
+            reduced=reduced,
+        )
         tokenizer.check_size(model.llm.config.vocab_size)
         model.merge()
         if dtype == torch.bfloat16 and llm_place.type == "cpu" and not cpu_has_bfloat16():
             widen(model.llm)
         model.eval()
-        encoder = LoadedEncoder.of(model.encoder, model.encoder_projector, cmvn, config.encoder_dtype, place)
+        encoder = LoadedEncoder.of(model.encoder, model.encoder_projector, cmvn, place)
         return cls(model, encoder, tokenizer, directory)
 
     @property

@@ -20,6 +20,7 @@ from firered.asr.families.transformers_kinds import CTC, writes_marks
 from firered.asr.families.transformers_loaded import LoadedTransformers
 from firered.asr.families.transformers_whisper import Whisper
 from firered.asr.guard import Guard
+from firered.asr.hotword_config import PROMPT
 from firered.asr.windowed import WindowedRecogniser
 from firered.audio.frontend import SAMPLES
 from firered.errors import ModelError, Outcome
@@ -48,7 +49,8 @@ class TransformersAsr(WindowedRecogniser[TransformersConfig, Answer]):
     ) -> None:
         self.loaded, self.kind, self.config = loaded, kind, config
         self.guard = guard or Guard(config)
-        self.biasing = Biasing(config, None, prompts=kind.takes_hotwords)
+        tokens = loaded.token_texts if kind.takes_graph else None
+        self.biasing = Biasing(config, tokens, prompts=kind.takes_hotwords)
         self.takes_history = kind.takes_history
 
     @classmethod
@@ -128,13 +130,14 @@ class TransformersAsr(WindowedRecogniser[TransformersConfig, Answer]):
     ) -> list[Answer]:
         """Those to these windows, told of these hotwords."""
         given = [samples[row] for row in rows]
-        told = [
-            replace(contexts[row], hotwords=HotwordList(phrases)) for row, phrases in zip(rows, hotwords, strict=True)
-        ]
+        named = hotwords if PROMPT in self.biasing.uses else [()] * len(rows)
+        told = [replace(contexts[row], hotwords=HotwordList(phrases)) for row, phrases in zip(rows, named, strict=True)]
+        graphs = self.biasing.graphs(hotwords)
         with _damage_named(self.loaded):
             if self.kind.batched:
-                return self.kind.decode(given, told)
-            return [self.kind.decode([own], [context])[0] for own, context in zip(given, told, strict=True)]
+                return self.kind.decode(given, told, graphs)
+            windows = zip(given, told, graphs, strict=True)
+            return [self.kind.decode([own], [context], [graph])[0] for own, context, graph in windows]
 
     def _settled(self, parts: list[tuple[Speech, Outcome[Answer]]]) -> list[tuple[Speech, Outcome[Answer]]]:
         """The windows; one whose text ends at the limit is decoded again in two parts."""

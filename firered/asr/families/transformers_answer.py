@@ -11,6 +11,7 @@ from firered.asr.windowed import Window
 from firered.errors import OptionError
 from firered.results import Word
 from firered.runtime.context import Context
+from firered.search.hotwords import Hotwords
 from firered.text.languages import AUTO, code_of, listed
 
 
@@ -37,7 +38,8 @@ class Kind(ABC):
         languages: codes of those that it can be told; None: it takes none.
         takes_prompt: whether it can be given a text in words.
         takes_history: whether it makes use of what was said before.
-        takes_hotwords: whether it can be given words that are likely to come; they are corrected in the text of any.
+        takes_hotwords: whether its prompt takes words that are likely to come; they are corrected in the text of any.
+        takes_graph: whether its search takes a graph of them.
         times_words: whether its answers have words with times.
         batched: whether a batch gives what single windows do; else they are decoded one by one.
     """
@@ -47,16 +49,20 @@ class Kind(ABC):
     takes_prompt = False
     takes_history = False
     takes_hotwords = False
+    takes_graph = False
     times_words = False
     batched = False
 
     @abstractmethod
-    def decode(self, batch: Sequence[np.ndarray], contexts: Sequence[Context]) -> list[Answer]:
+    def decode(
+        self, batch: Sequence[np.ndarray], contexts: Sequence[Context], graphs: Sequence[Hotwords | None]
+    ) -> list[Answer]:
         """The answer to each window.
 
         Args:
             batch: samples (n,) of each, full scale 1, of the model's rate.
             contexts: of each, which `check` has accepted.
+            graphs: the hotwords that each is searched with.
         """
 
     def check(self, context: Context, name: str) -> None:

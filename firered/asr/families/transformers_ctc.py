@@ -13,6 +13,7 @@ from firered.asr.families.transformers_loaded import Hearing, Inputs, LoadedTran
 from firered.asr.families.transformers_words import Piece, char_ends, words_of
 from firered.errors import NoNumbersError
 from firered.runtime.context import Context
+from firered.search.hotwords import Hotwords
 
 # Models whose padded batch gives what single utterances do; the others are decoded one by one.
 _BATCHED = ("wav2vec2", "hubert", "wavlm", "unispeech-sat", "unispeech", "data2vec-audio", "parakeet_ctc")
@@ -37,7 +38,9 @@ class Ctc(Kind):
             list(batch), sampling_rate=self.loaded.rate, return_tensors="pt", padding=True, **masked
         )
 
-    def decode(self, batch: Sequence[np.ndarray], contexts: Sequence[Context]) -> list[Answer]:
+    def decode(
+        self, batch: Sequence[np.ndarray], contexts: Sequence[Context], graphs: Sequence[Hotwords | None]
+    ) -> list[Answer]:
         """The text of each window, in any batch the same."""
         loaded = self.loaded
         inputs = self._inputs(batch)

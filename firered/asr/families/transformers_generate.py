@@ -9,12 +9,15 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
+from transformers import LogitsProcessorList
 
 from firered.asr.families.transformers_answer import Answer, Kind, duration_s
+from firered.asr.families.transformers_graph import GraphTerms
 from firered.asr.families.transformers_loaded import Hearing, Inputs, LoadedTransformers, quiet
 from firered.asr.families.transformers_words import char_ends
 from firered.errors import ModelError, OptionError
 from firered.runtime.context import Context
+from firered.search.hotwords import Hotwords
 from firered.text.files import first_line
 from firered.text.languages import code_of, three_letters, two_letters
 
@@ -34,6 +37,8 @@ _QUESTION = "Transcribe the audio into text."
 
 class Generates(Kind):
     """Any model with `generate`: asked by its processor's own request for a transcript where it has one."""
+
+    takes_graph = True
 
     def __init__(self, loaded: LoadedTransformers, longest_s: float, beams: int, max_length: int) -> None:
         self.loaded, self.beams, self.max_length = loaded, beams, max_length
@@ -126,20 +131,29 @@ class Generates(Kind):
         key = next((name for name in ("audio", "audios") if name in _parameters(processor)), "audio")
         return processor(text=[text], **{key: [samples]}, return_tensors="pt")
 
-    def decode(self, batch: Sequence[np.ndarray], contexts: Sequence[Context]) -> list[Answer]:
+    def decode(
+        self, batch: Sequence[np.ndarray], contexts: Sequence[Context], graphs: Sequence[Hotwords | None]
+    ) -> list[Answer]:
         """The text of each window."""
-        return [self._one(samples, context) for samples, context in zip(batch, contexts, strict=True)]
+        return [self._one(*own) for own in zip(batch, contexts, graphs, strict=True)]
 
-    def _one(self, samples: np.ndarray, context: Context) -> Answer:
+    def _one(self, samples: np.ndarray, context: Context, graph: Hotwords | None) -> Answer:
         loaded = self.loaded
         seconds = duration_s(samples, loaded.rate)
         with quiet():
             inputs = self.inputs(samples, context)
             self.hearing.check(inputs, seconds)
             given = loaded.to_device(inputs)
+            before = given["input_ids"].shape[1] if "input_ids" in given else 0
             limit = min(self.max_length, _TOKENS + math.ceil(_TOKENS_A_SECOND * seconds))
-            out = loaded.network.generate(**given, **self._settings(context, limit))
-        before = given["input_ids"].shape[1] if "input_ids" in given else 0
+            settings = self._settings(context, limit)
+            terms = None
+            if graph is not None:
+                terms = GraphTerms([graph], self.beams, 1 if loaded.network.config.is_encoder_decoder else before)
+                settings["logits_processor"] = LogitsProcessorList([terms])
+            out = loaded.network.generate(**given, **settings)
+            if terms is not None:  # probabilities are without it
+                out.scores = terms.without(out.scores)
         ids, probs, ended = self._read(out, before)
         return self._answer(ids, probs, ended, context)
 

@@ -22,6 +22,7 @@ from torch import Tensor
 from transformers.utils import logging as hf_logging
 
 from firered.asr.config import TransformersConfig
+from firered.asr.families.transformers_graph import token_texts
 from firered.asr.families.transformers_kinds import CONFIG, auto_class
 from firered.audio.framing import LOWEST_RATE, SAMPLE_RATE
 from firered.errors import FireRedError, ModelError
@@ -118,6 +119,12 @@ class LoadedTransformers:
     def decode(self, ids: Sequence[int]) -> str:
         """The text of tokens, special ones left out, without white space before it."""
         return self.tokenizer.decode(list(ids), skip_special_tokens=True).lstrip()
+
+    def token_texts(self) -> list[str | bytes | None]:
+        """What each token of the network writes; None for what is no text."""
+        head = self.network.get_output_embeddings()
+        size = len(self.tokenizer) if head is None else head.out_features
+        return token_texts(self.tokenizer, size)
 
     def tokens(self, ids: Sequence[int]) -> list[str]:
         """The text of each token on its own."""

@@ -8,16 +8,18 @@ from typing import Any
 import numpy as np
 import torch
 from torch import Tensor
-from transformers import GenerationMixin
+from transformers import GenerationMixin, LogitsProcessorList
 from transformers.modeling_outputs import BaseModelOutput
 from transformers.models.whisper.tokenization_whisper import LANGUAGES, TO_LANGUAGE_CODE
 
 from firered.asr.families.transformers_answer import Answer, Kind, duration_s
+from firered.asr.families.transformers_graph import GraphTerms
 from firered.asr.families.transformers_loaded import Hearing, Inputs, LoadedTransformers, quiet
 from firered.asr.families.transformers_words import Piece, char_ends, token_starts, words_of
 from firered.errors import ModelError, NoNumbersError
 from firered.results import Word
 from firered.runtime.context import Context
+from firered.search.hotwords import Hotwords
 
 _ROW = 320  # samples to a row of the encoder
 _NO_TIMES, _TASK, _BEFORE, _START = "<|notimestamps|>", "<|transcribe|>", "<|startofprev|>", "<|startoftranscript|>"
@@ -27,7 +29,7 @@ class Whisper(Kind):
     """Encoder and decoder; its confidence is that of its tokens before any are suppressed."""
 
     takes_prompt = takes_hotwords = takes_history = True  # all as the text before
-    batched = True
+    batched = takes_graph = True
 
     def __init__(
         self, loaded: LoadedTransformers, longest_s: float, beams: int, max_length: int, times: bool = True
@@ -84,7 +86,9 @@ class Whisper(Kind):
             list(batch), sampling_rate=self.loaded.rate, return_tensors="pt", return_attention_mask=True
         )
 
-    def decode(self, batch: Sequence[np.ndarray], contexts: Sequence[Context]) -> list[Answer]:
+    def decode(
+        self, batch: Sequence[np.ndarray], contexts: Sequence[Context], graphs: Sequence[Hotwords | None]
+    ) -> list[Answer]:
         """The text of each window, in any batch the same."""
         loaded = self.loaded
         inputs = self._inputs(batch)
@@ -100,7 +104,7 @@ class Whisper(Kind):
         order = sorted(range(len(batch)), key=lambda number: prompts[number])
         for prompt, group in groupby(order, key=lambda number: prompts[number]):
             own = list(group)
-            texts = self._generate(encoded[own], prompt)
+            texts = self._generate(encoded[own], prompt, [graphs[number] for number in own])
             looked_at = self._look(encoded[own], prompt, texts, [len(batch[number]) for number in own])
             for number, ids, (probs, starts) in zip(own, texts, looked_at, strict=True):
                 seconds = duration_s(batch[number], loaded.rate)
@@ -148,9 +152,10 @@ class Whisper(Kind):
         asked = asked[-room:]
         return [*asked, *said[len(said) - min(len(said), room - len(asked)) :]]
 
-    def _generate(self, encoded: Tensor, prompt: list[int]) -> list[list[int]]:
+    def _generate(self, encoded: Tensor, prompt: list[int], graphs: Sequence[Hotwords | None]) -> list[list[int]]:
         """The tokens of each text, with the token that ends it where it ends."""
         given = torch.tensor([prompt] * len(encoded), device=encoded.device)
+        terms = [GraphTerms(graphs, self.beams, len(prompt))] if any(graphs) else []
         room = min(self.max_length, self.loaded.network.config.max_target_positions - len(prompt))
         with quiet():
             # Not Whisper's own `generate`, which encodes once more, but what that calls for each window.
@@ -161,6 +166,7 @@ class Whisper(Kind):
                 max_new_tokens=max(1, room),
                 num_beams=self.beams,
                 do_sample=False,
+                logits_processor=LogitsProcessorList(terms),
                 return_dict_in_generate=False,
             )
         return [_to_end(row[len(prompt) :], self.end) for row in out.tolist()]
