@@ -66,7 +66,7 @@ class Listening:
 
     @cached_property
     def judge(self) -> Judge:
-        """Gives the log-probability of a whole text."""
+        """Gives the log-probabilities of whole texts."""
         return spelling_judge(self._log_probs, self._head.spelling, self._head.blank)
 
     def candidates(self, spotter: Spotter, hotwords: HotwordList, text: str, limit: int) -> list[Candidate]:

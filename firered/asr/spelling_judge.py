@@ -6,7 +6,9 @@ around it that are blank for certain: what lies outside is the same for both.
 
 from collections.abc import Callable, Sequence
 from functools import lru_cache
+from typing import NamedTuple
 
+import numpy as np
 import torch
 from torch import Tensor
 from torch.nn.functional import ctc_loss
@@ -20,39 +22,43 @@ from firered.text.tokenizer import BLANK_ID, Tokenizer
 Spelling = Callable[[str], Sequence[int] | None]
 _CERTAIN = -0.01  # log-probability of a blank
 _AROUND = 2  # tokens on each side of what differs, which may want its frames
+_FRAMES = 20_000  # of all texts that are computed at once
 
 
 def spelling_judge(log_probs: Tensor, spelling: Spelling, blank: int = BLANK_ID) -> Judge:
-    """Gives the log-probability of a text: that of all paths of a CTC head that read as it.
+    """Gives the log-probabilities of texts: those of all paths of a CTC head that read as them.
 
     It is None for a text that the head's tokens cannot spell, that is too long for the frames, or that no path leads
-    to. What is asked twice is computed once.
+    to. Texts that are asked for together are computed together; what is asked twice is computed once.
 
     Args:
         log_probs: (T, V) log-softmax of the head for one utterance, any floating type, on any device.
         spelling: the token ids of a text; None where it has none.
         blank: id of the blank.
     """
-    texts: dict[str, float | None] = {}
+    spelt: dict[str, tuple[int, ...] | None] = {}
     known: dict[tuple[int, ...], float | None] = {}
+    sums = _Sums(log_probs, blank)
     first: list[_Scored] = []
 
-    def judge(text: str) -> float | None:
-        if text not in texts:
-            texts[text] = judged(text)
-        return texts[text]
+    def ids_of(text: str) -> tuple[int, ...] | None:
+        if text not in spelt:
+            ids = spelling(text)
+            spelt[text] = None if ids is None else tuple(ids)
+        return spelt[text]
 
-    def judged(text: str) -> float | None:
-        ids = spelling(text)
-        if ids is None:
-            return None
-        key = tuple(ids)
-        if key not in known:
-            known[key] = first[0].of_other(key) if first else _log_prob(log_probs, key, blank)
-            total = known[key]
-            if not first and total is not None:
-                first.append(_Scored(log_probs, key, total, blank))
-        return known[key]
+    def judge(texts: Sequence[str]) -> list[float | None]:
+        asked = [ids_of(text) for text in texts]
+        new = [ids for ids in dict.fromkeys(asked) if ids is not None and ids not in known]
+        while new and not first:
+            ids = new.pop(0)
+            (known[ids],) = sums([_Part(0, sums.size, ids)])
+            total = known[ids]
+            if total is not None:
+                first.append(_Scored(log_probs, ids, total, sums))
+        if new:
+            known.update(zip(new, first[0].of_others(new), strict=True))
+        return [None if ids is None else known[ids] for ids in asked]
 
     return judge
 
@@ -79,6 +85,14 @@ def _ids_of(tokenizer: Tokenizer, word: str, follows: bool) -> list[int] | None:
     return known if len(known) == len(ids) else None
 
 
+class _Part(NamedTuple):
+    """Tokens that are to be read in frames [begin, end)."""
+
+    begin: int
+    end: int
+    ids: tuple[int, ...]
+
+
 class _Scored:
     """A text that was scored, to score others by.
 
@@ -86,13 +100,13 @@ class _Scored:
         log_probs: (T, V).
         ids: of the text.
         total: its log-probability.
-        blank: id of the blank.
+        sums: of the same frames.
     """
 
-    def __init__(self, log_probs: Tensor, ids: tuple[int, ...], total: float, blank: int) -> None:
-        self._log_probs, self._ids, self._total, self._blank = log_probs, ids, total, blank
-        (path,) = align(log_probs[None], [len(log_probs)], [ids], blank)
-        blanks = log_probs[:, blank].tolist()
+    def __init__(self, log_probs: Tensor, ids: tuple[int, ...], total: float, sums: "_Sums") -> None:
+        self._ids, self._total, self._sums = ids, total, sums
+        (path,) = align(log_probs[None], [len(log_probs)], [ids], sums.blank)
+        blanks = log_probs[:, sums.blank].tolist()
         # The last frame before each token and after all that is blank for certain, where there is one between tokens.
         self._cuts: list[int | None] = [None] * (len(ids) + 1)
         if not isinstance(path, NotAligned):
@@ -100,37 +114,77 @@ class _Scored:
             starts = [*(span.first_frame for span in path.spans), len(log_probs)]
             for place, (end, start) in enumerate(zip(ends, starts, strict=True)):
                 self._cuts[place] = next((n for n in range(start - 1, end - 1, -1) if blanks[n] > _CERTAIN), None)
-        self._parts: dict[tuple[int, int], float | None] = {}
+        self._parts: dict[_Part, float | None] = {}
 
-    def of_other(self, ids: tuple[int, ...]) -> float | None:
-        """The log-probability of another text."""
+    def of_others(self, texts: Sequence[tuple[int, ...]]) -> list[float | None]:
+        """The log-probabilities of other texts."""
+        parts = [self._parts_of(ids) for ids in texts]
+        new = [part for part in dict.fromkeys(part for pair in parts for part in pair) if part not in self._parts]
+        self._parts.update(zip(new, self._sums(new), strict=True))
+        found = [self._by_parts(*pair) for pair in parts]
+        left = [place for place, total in enumerate(found) if total is None]
+        whole = self._sums([_Part(0, self._sums.size, texts[place]) for place in left])
+        for place, total in zip(left, whole, strict=True):
+            found[place] = total
+        return found
+
+    def _by_parts(self, own: _Part, other: _Part) -> float | None:
+        """The log-probability of another text by what both are around the place where they differ."""
+        before, now = self._parts[own], self._parts[other]
+        return None if before is None or now is None else self._total + now - before
+
+    def _parts_of(self, ids: tuple[int, ...]) -> tuple[_Part, _Part]:
+        """What this text and another are between the two frames around all that differs."""
         own, shorter = self._ids, min(len(ids), len(self._ids))
         same = next((n for n in range(shorter) if ids[n] != own[n]), shorter)
         same_end = next((n for n in range(shorter - same) if ids[-1 - n] != own[-1 - n]), shorter - same)
         first = next((n for n in range(same - _AROUND, 0, -1) if self._cuts[n] is not None), 0)
         last = next((n for n in range(len(own) - same_end + _AROUND, len(own)) if self._cuts[n] is not None), len(own))
         begin = -1 if first == 0 else self._cuts[first]
-        end = len(self._log_probs) if last == len(own) else self._cuts[last]
+        end = self._sums.size if last == len(own) else self._cuts[last]
         assert begin is not None
-        frames = self._log_probs[begin + 1 : end]
-        if (first, last) not in self._parts:
-            self._parts[first, last] = _log_prob(frames, own[first:last], self._blank)
-        before = self._parts[first, last]
-        now = _log_prob(frames, ids[first : len(ids) - len(own) + last], self._blank)
-        if before is None or now is None:
-            return _log_prob(self._log_probs, ids, self._blank)
-        return self._total + now - before
+        assert end is not None
+        return (
+            _Part(begin + 1, end, own[first:last]),
+            _Part(begin + 1, end, ids[first : len(ids) - len(own) + last]),
+        )
 
 
-@torch.inference_mode()
-def _log_prob(log_probs: Tensor, ids: Sequence[int], blank: int) -> float | None:
-    if why_not(ids, len(log_probs), log_probs.shape[1], blank):
-        return None
-    # No path reads other columns than those of the text.
-    columns = [blank, *dict.fromkeys(ids)]
-    place = {label: column for column, label in enumerate(columns)}
-    frames = log_probs[:, columns].double().cpu()[:, None]  # (T, 1, C)
-    targets = torch.tensor([[place[label] for label in ids]])
-    loss = ctc_loss(frames, targets, torch.tensor([len(frames)]), torch.tensor([len(ids)]), reduction="sum")
-    total = -float(loss)
-    return total if total > -torch.inf else None
+class _Sums:
+    """Log-probabilities of all paths that read as given tokens, many in one call.
+
+    Args:
+        log_probs: (T, V).
+        blank: id of the blank.
+    """
+
+    def __init__(self, log_probs: Tensor, blank: int) -> None:
+        self.size, self.blank = len(log_probs), blank
+        self._frames = log_probs.double().cpu().numpy() if len(log_probs) else np.zeros((0, 1))
+
+    def __call__(self, parts: Sequence[_Part]) -> list[float | None]:
+        """Of each part; None where no path leads to it."""
+        found: list[float | None] = [None] * len(parts)
+        size = self._frames.shape[1]
+        fit = [n for n, part in enumerate(parts) if not why_not(part.ids, part.end - part.begin, size, self.blank)]
+        while fit:
+            longest = max(parts[n].end - parts[n].begin for n in fit)
+            now, fit = fit[: max(1, _FRAMES // longest)], fit[max(1, _FRAMES // longest) :]
+            for n, total in zip(now, self._computed([parts[n] for n in now]), strict=True):
+                found[n] = total if total > -np.inf else None
+        return found
+
+    @torch.inference_mode()
+    def _computed(self, parts: Sequence[_Part]) -> list[float]:
+        # No path reads other columns than those of the text.
+        columns = [[self.blank, *dict.fromkeys(part.ids)] for part in parts]
+        lengths = [part.end - part.begin for part in parts]
+        frames = np.zeros((max(lengths), len(parts), max(map(len, columns))))
+        targets = torch.zeros(len(parts), max(len(part.ids) for part in parts), dtype=torch.long)
+        for n, (part, own) in enumerate(zip(parts, columns, strict=True)):
+            place = {label: column for column, label in enumerate(own)}
+            frames[: lengths[n], n, : len(own)] = self._frames[part.begin : part.end, own]
+            targets[n, : len(part.ids)] = torch.tensor([place[label] for label in part.ids])
+        counts = torch.tensor([len(part.ids) for part in parts])
+        losses = ctc_loss(torch.from_numpy(frames), targets, torch.tensor(lengths), counts, reduction="none")
+        return (-losses).tolist()

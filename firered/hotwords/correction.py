@@ -9,7 +9,7 @@ import math
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from enum import Enum
-from typing import NamedTuple
+from typing import NamedTuple, TypeAlias
 
 from firered.errors import OptionError
 from firered.hotwords.english import is_known
@@ -28,7 +28,9 @@ _EVEN = 0.5  # a candidate is as likely to have been said as not
 _NATS = 0.5  # what a nat of a CTC head counts: heads are surer than they are right
 _LETTERS_A_UNIT = 3  # a piece of a word, about as long as a Chinese character in speech
 
-Judge = Callable[[str], float | None]  # log-probability of a whole text; None where it cannot be said
+# Log-probabilities of whole texts; None where one cannot be said. The first to be asked for is the recognised one.
+Judge = Callable[[Sequence[str]], list[float | None]]
+Spot: TypeAlias = tuple[Candidate, int, int]  # a candidate in the place of characters [start, end)
 
 
 @dataclass(frozen=True)
@@ -98,13 +100,13 @@ def decisions(
         text: finished.
         candidates: entries that may have been said, at places of this text.
         hotwords: the list.
-        judge: log-probability of a whole text by a CTC head that heard the audio; see `firered.asr.spelling_judge`.
+        judge: log-probabilities of whole texts by a CTC head that heard the audio; see `firered.asr.spelling_judge`.
         limits: what a correction needs.
     """
     if not candidates:
         return []
     court = _Court(text, standing_of(hotwords), judge, limits or Limits())
-    found = [court.decide(*place) for place in dict.fromkeys(_places(text, candidates))]
+    found = court.decide(list(dict.fromkeys(_places(text, candidates))))
     found.sort(key=_order)
     settled: list[Decision] = []
     taken: list[Match] = []
@@ -127,7 +129,7 @@ def _overlap(one: Match, other: Match) -> bool:
     return max(one.start, other.start) < min(one.end, other.end)
 
 
-def _places(text: str, candidates: Sequence[Candidate]) -> Iterator[tuple[Candidate, int, int]]:
+def _places(text: str, candidates: Sequence[Candidate]) -> Iterator[Spot]:
     """Where each candidate may stand: where it is written so already, or all places of what it sounds like."""
     for candidate in candidates:
         phrase = candidate.phrase.text
@@ -160,13 +162,22 @@ class _Court:
         self._standing = standing.places(text)
         self._marks = mark_places(text)
 
-    def decide(self, candidate: Candidate, start: int, end: int) -> Decision:
-        """What becomes of a candidate in the place of characters [start, end)."""
-        verdict, score = self._verdict(candidate, start, end)
-        return Decision(candidate, Match(start, end, self._text[start:end], candidate.phrase.text, score), verdict)
+    def decide(self, spots: Sequence[Spot]) -> list[Decision]:
+        """What becomes of each candidate."""
+        found = [self._without_audio(*spot) for spot in spots]
+        asked = [number for number, settled in enumerate(found) if settled is None]
+        for number, gain in zip(asked, self._gains([spots[number] for number in asked]), strict=True):
+            found[number] = self._by_audio(*spots[number], gain)
+        made = []
+        for (candidate, start, end), settled in zip(spots, found, strict=True):
+            assert settled is not None
+            verdict, score = settled
+            match = Match(start, end, self._text[start:end], candidate.phrase.text, score)
+            made.append(Decision(candidate, match, verdict))
+        return made
 
-    def _verdict(self, candidate: Candidate, start: int, end: int) -> tuple[Verdict, float]:
-        """What becomes of it, and how sure that is."""
+    def _without_audio(self, candidate: Candidate, start: int, end: int) -> tuple[Verdict, float] | None:
+        """What becomes of it, and how sure that is; None where the audio has to be asked."""
         stretch, phrase, score = self._text[start:end], candidate.phrase.text, candidate.score
         if stretch == phrase:
             return Verdict.PRESENT, 1.0
@@ -176,13 +187,14 @@ class _Court:
             return Verdict.CUTS, score
         if _spoken_part(stretch) == _spoken_part(phrase):
             return Verdict.APPLIED, 1.0  # the same in other letters
-        if score < self._limits.score:
-            return Verdict.UNLIKE, score
-        gain = self._gain(start, end, phrase)
-        if gain is not None:
-            gain += self._limits.bonus * candidate.phrase.weight * _units(phrase)
+        return (Verdict.UNLIKE, score) if score < self._limits.score else None
+
+    def _by_audio(self, candidate: Candidate, start: int, end: int, gain: float | None) -> tuple[Verdict, float]:
+        """The same by how much likelier a CTC head finds it than what stands there; None: it does not know."""
+        stretch, phrase, score = self._text[start:end], candidate.phrase.text, candidate.score
         known = _is_known(stretch)
         if gain is not None:
+            gain += self._limits.bonus * candidate.phrase.weight * _units(phrase)
             worst = 0.0 if known else -self._limits.margin * max(_units(stretch), _units(phrase))
             score = _likelier(score, _NATS * gain)
             return (Verdict.APPLIED if gain >= worst and score >= _EVEN else Verdict.AUDIO), score
@@ -217,16 +229,23 @@ class _Court:
             return True
         return any(start < place < end - 1 for place in self._marks)
 
-    def _gain(self, start: int, end: int, phrase: str) -> float | None:
-        """How much likelier the phrase is than what stands there, in nats; None where nobody knows."""
-        now = self._judge(self._text) if self._judge else None
-        if self._judge is None or now is None:
-            return None
-        # A head that tells cases apart was taught one of them.
+    def _gains(self, spots: Sequence[Spot]) -> list[float | None]:
+        """How much likelier each phrase is than what stands there, in nats; None where nobody knows."""
+        if self._judge is None or not spots:
+            return [None] * len(spots)
+        spelt = [self._spelt(start, end, candidate.phrase.text) for candidate, start, end in spots]
+        now, *rest = self._judge([self._text, *(text for texts in spelt for text in texts)])
+        heard = iter(rest)
+        gains: list[float | None] = []
+        for texts in spelt:
+            known = [log_prob for log_prob in (next(heard) for _ in texts) if log_prob is not None]
+            gains.append(None if now is None or not known else max(known) - now)
+        return gains
+
+    def _spelt(self, start: int, end: int, phrase: str) -> list[str]:
+        """The text with a phrase in it; a head that tells cases apart was taught one of them."""
         spellings = dict.fromkeys((phrase, phrase.lower()))
-        new = [self._judge(self._text[:start] + spelling + self._text[end:]) for spelling in spellings]
-        heard = [log_prob for log_prob in new if log_prob is not None]
-        return max(heard) - now if heard else None
+        return [self._text[:start] + spelling + self._text[end:] for spelling in spellings]
 
 
 def _likelier(probability: float, by: float) -> float:

@@ -13,7 +13,11 @@ def occurrences(phrase: str, text: str) -> list[tuple[int, int]]:
     Words in letters are found whole: `pan` is not in `panda`. Case and the width of letters and digits make no
     difference, nor does the amount of white space.
     """
-    return [found.span() for found in _pattern(plain(phrase)).finditer(plain(text))] if phrase.strip() else []
+    phrase, text = plain(phrase), plain(text)
+    words = phrase.split()
+    if not words or not all(word in text for word in words):  # mostly so, and a pattern takes long to make
+        return []
+    return [found.span() for found in _pattern(phrase).finditer(text)]
 
 
 def is_whole(text: str, start: int, end: int) -> bool:
@@ -22,6 +26,7 @@ def is_whole(text: str, start: int, end: int) -> bool:
     return not any(_LETTER.match(text[place - 1]) and _LETTER.match(text[place]) for place in cuts)
 
 
+@lru_cache(maxsize=1 << 12)
 def plain(text: str) -> str:
     """The text in lower case and half width, as long as before."""
     return "".join(_plain_character(character) for character in text)

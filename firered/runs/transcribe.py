@@ -221,6 +221,8 @@ def _outcomes(
             system = system or how.build(how.devices[0])
             frames = ((of_utterance(recording, how.audio), recording.rxfilename) for recording in group)
             yield from zip(group, system.transcribe_frames(frames, memo), strict=True)
+    for recogniser in system.modules.recognisers if system else ():
+        recogniser.drafting.report()
 
 
 def _write(result: Transcript, source: Utterance, out: Path, name: str, how: Transcription) -> None:

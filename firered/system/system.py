@@ -94,6 +94,11 @@ class Modules:
     punc: Punc | None = None
     routes: Mapping[str, Recogniser] = field(default_factory=dict)  # by language or dialect
 
+    @property
+    def recognisers(self) -> list[Recogniser]:
+        """All of them, the main one first."""
+        return [*([self.asr] if self.asr else []), *self.routes.values()]
+
 
 @dataclass
 class _Recording:
@@ -221,8 +226,7 @@ class System:
 
     def _segmented(self, recordings: Iterable[tuple[Frames, str]]) -> Iterator[Outcome[_Recording]]:
         """The recordings with their segments; features are computed here, once for each front end."""
-        main, routes = self.modules.asr, self.modules.routes
-        front_ends = [recogniser.front_end for recogniser in [main, *routes.values()]] if main is not None else []
+        front_ends = [recogniser.front_end for recogniser in self.modules.recognisers]
         for spool, spans in self._spans(Spool(frames, path, front_ends) for frames, path in recordings):
             if isinstance(spans, Exception):
                 spool.close()

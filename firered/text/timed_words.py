@@ -53,13 +53,20 @@ def _starts(text: str, start: int, end: int) -> list[int]:
     """Where words start in a stretch [start, end) without white space: around its Han characters."""
     starts: list[int] = []
     other = start  # the first character after the last Han character
-    for han in (part.start() for part in _PART.finditer(text, start, end) if part["han"]):
+    for han in _han_places(text, start, end):
         starts += _start_between(text, other, han, follows=other > start)
         only_marks = starts and starts[-1] >= other and is_silent(text[starts[-1] : han])
         if not only_marks:  # else they open the Han character's word
             starts.append(_before_opening(text, other, han))
         other = han + 1
     return starts + _start_between(text, other, end, follows=other > start)
+
+
+def _han_places(text: str, start: int, end: int) -> list[int]:
+    """The places of Han characters that are in no tag."""
+    if "<" not in text and "[" not in text:
+        return [part.start() for part in HAN.finditer(text, start, end)]
+    return [part.start() for part in _PART.finditer(text, start, end) if part["han"]]
 
 
 def _start_between(text: str, start: int, end: int, follows: bool) -> list[int]:

@@ -16,6 +16,7 @@ from support.signals import noise, write_wav
 
 from firered import __version__
 from firered.asr.config import AsrConfig, LlmConfig
+from firered.asr.drafting import Drafting
 from firered.asr.families import options_of
 from firered.audio.config import AudioConfig
 from firered.audio.frontend import PUBLISHED
@@ -303,6 +304,7 @@ class Recorder:
     """A recogniser that notes the context of what it is given."""
 
     config, sources, times_words, front_end, punctuates = AsrConfig(), (), False, PUBLISHED, False
+    drafting = Drafting(on=False)
 
     def __init__(self):
         self.contexts = []

@@ -30,10 +30,12 @@ def at(text, stretch):
 def judge_of(**spellings):
     """A CTC head that finds each of these in a text so likely, in nats, and nothing else worth a word."""
 
-    def judge(text):
-        return sum(value for spelling, value in spellings.items() if spelling in text)
+    return each(lambda text: sum(value for spelling, value in spellings.items() if spelling in text))
 
-    return judge
+
+def each(judge):
+    """Judges many texts by a judge of one."""
+    return lambda texts: [judge(text) for text in texts]
 
 
 def corrected(text, entry, stretch, score=0.97, judge=None, others=(), **limits):
@@ -154,12 +156,11 @@ def test_the_audio_decides_where_a_head_was_asked():
 
 
 def test_a_head_that_cannot_spell_an_entry_counts_as_none():
-    def judge(text):
-        return None if "丰" in text else 0.0
+    judge = each(lambda text: None if "丰" in text else 0.0)
 
     assert corrected("章为风说的", "张伟丰", "章为风", 0.5, judge)[1] is Verdict.UNLIKE
     assert corrected("章为风说的", "张伟丰", "章为风", 0.95, judge)[1] is Verdict.APPLIED
-    assert corrected("章为风说的", "张伟丰", "章为风", 0.95, lambda text: None)[1] is Verdict.APPLIED
+    assert corrected("章为风说的", "张伟丰", "章为风", 0.95, each(lambda text: None))[1] is Verdict.APPLIED
 
 
 def test_a_head_that_tells_cases_apart_is_asked_for_both():
@@ -216,7 +217,7 @@ def test_corrections_are_in_order_apart_and_of_the_list(text, drawn):
     """Whatever candidates say, also places outside of the text."""
     hotwords = HotwordList(ENTRIES)
     found = heard(hotwords, *((entry, score, (start, start + size)) for entry, start, size, score in drawn))
-    for judge in (None, lambda spelt: -float(len(spelt)), lambda spelt: float(sum(map(ord, spelt)) % 7)):
+    for judge in (None, each(lambda spelt: -float(len(spelt))), each(lambda spelt: float(sum(map(ord, spelt)) % 7))):
         matches = applied(decisions(text, found, hotwords, judge))
         ends = [0]
         for match in matches:
