@@ -6,13 +6,15 @@
 Utterances of 2 to 8 s that decode to 15 tokens each: AISHELL-1's test set has 7,176 of 5.03 s on average, 10 hours in
 all, and 14.6 characters. The samples are noise. What is timed: the filterbank, on the processor; then `Asr.recognise`
 over all of it in batches of similar length, from features in the processor's memory to text, confidence included.
-Reading files and loading the model are not in it.
+Reading files and loading the model are not in it; the peak on a processor is that of the process, which makes the
+model in float32 first.
 
 `--batch-seconds auto` doubles the batches (padded seconds) from 500 until half of the card's memory is used or
 `--largest` is reached. `--modes all` are all ways to decode that the recogniser's options offer (`mode`): the first of
 them goes through all sizes of batches, the others run at the fastest. `--option` sets any other option of the
-recogniser. The CTC head is made sure of itself at a rate of 3 tokens a second, since what CTC modes do depends on that;
-as hypotheses of a head and of a decoder with random weights have nothing in common, drafts are never accepted here.
+recogniser, in the modes that have a use for it. The CTC head is made sure of itself at a rate of 3 tokens a second,
+since what CTC modes do depends on that; as hypotheses of a head and of a decoder with random weights have nothing in
+common, drafts are never accepted here.
 """
 
 import argparse
@@ -35,6 +37,7 @@ from bench.rows import add_row, forget_peak, peak_gb, wait_for
 
 from firered.asr.config import AsrConfig
 from firered.asr.families.aed import Asr
+from firered.asr.modes import MODES, takes
 from firered.audio.frames import of_samples
 from firered.audio.framing import SAMPLE_RATE
 from firered.audio.frontend import NUM_BINS, Cmvn
@@ -65,18 +68,27 @@ def utterances(hours: float) -> list[Speech]:
 
 @torch.inference_mode()
 def make_sure(model: Aed, speech: list[Speech], cmvn: Cmvn) -> None:
-    """Give the CTC head outputs near 0 and 1, so many of which are tokens as are spoken a second."""
+    """Give the CTC head outputs near 0 and 1, that read as so many tokens as are spoken a second."""
     feats = torch.nn.utils.rnn.pad_sequence([cmvn(own.feats) for own in speech], batch_first=True)
-    lengths = torch.tensor([len(own.feats) for own in speech])
-    encoded, frames = model.encoder(feats, lengths)
+    encoded, frames = model.encoder(feats, torch.tensor([len(own.feats) for own in speech]))
+    sizes = frames.tolist()
+    rows = torch.cat([own[:size] for own, size in zip(encoded, sizes, strict=True)])
     head = model.ctc.ctc_lo
-    head.weight.mul_(10 / head(encoded).std())
-    logits = torch.cat([head(rows[:count]) for rows, count in zip(encoded, frames.tolist(), strict=True)])
-    logits[:, 1 : len(SPECIAL)] = -torch.inf
+    # What all frames of a random encoder have in common would make one token the likeliest of all of them.
+    head.bias.sub_(head(rows).mean(0))
+    scale = 10 / head(rows).std()
+    head.weight.mul_(scale)
+    head.bias.mul_(scale)
     head.bias[1 : len(SPECIAL)] = -1e4  # the special tokens are no text
-    lead = logits[:, BLANK_ID + 1 :].max(1).values - logits[:, BLANK_ID]
-    seconds = sum(own.duration_s for own in speech)
-    head.bias[BLANK_ID] += torch.quantile(lead, 1 - min(1.0, RATE * seconds / len(logits)))
+    best = head(rows)[:, BLANK_ID + 1 :].max(1)
+    lead = best.values - head(rows)[:, BLANK_ID]
+    wanted = RATE * sum(own.duration_s for own in speech)
+
+    def off(level: float) -> float:
+        labels = torch.where(lead > level, best.indices + BLANK_ID + 1, BLANK_ID).split(sizes)
+        return abs(wanted - sum(int((own.unique_consecutive() != BLANK_ID).sum()) for own in labels))
+
+    head.bias[BLANK_ID] += min(lead.quantile(torch.linspace(0, 1, 101)).tolist(), key=off)
 
 
 def recogniser(size: str, dtype: str, device: torch.device, speech: list[Speech]) -> Asr:
@@ -93,14 +105,12 @@ def recogniser(size: str, dtype: str, device: torch.device, speech: list[Speech]
 
 
 def modes_of(given: str) -> list[str]:
-    """The ways to decode that were asked for: of `all`, those that the options offer."""
-    own = [field for field in fields(AsrConfig) if field.name == "mode"]
-    offered = list(own[0].metadata["choices"]) if own else ["attention"]
+    """The ways to decode that were asked for."""
     if given == "all":
-        return offered
-    unknown = sorted(set(given.split(",")) - set(offered))
+        return list(MODES)
+    unknown = sorted(set(given.split(",")) - set(MODES))
     if unknown:
-        sys.exit(f"--modes {','.join(unknown)}: there are {', '.join(offered)}")
+        sys.exit(f"--modes {','.join(unknown)}: there are {', '.join(MODES)}")
     return given.split(",")
 
 
@@ -114,6 +124,13 @@ def options_of(given: list[str]) -> dict[str, Any]:
             sys.exit(f"--option {item}: recognition has no option of this name")
         options[name] = value == "true" if kinds[name] is bool else kinds[name](value)
     return options
+
+
+def config_of(mode: str, size: float, given: dict[str, Any]) -> AsrConfig:
+    """Options of the recogniser in a mode, with batches of so many seconds; what has no effect in it is left out."""
+    options = {"eos_penalty": NO_END, "decode_max_len": TOKENS, **given}
+    used = {name: value for name, value in options.items() if takes(mode, name)}
+    return AsrConfig(mode=mode, batch_seconds=max(size, LONGEST_S), **used)
 
 
 def job(asr: Asr, speech: list[Speech], batch_seconds: float) -> tuple[float, int]:
@@ -176,9 +193,7 @@ def run_format(args: argparse.Namespace, dtype: str, speech: list[Speech], audio
     took: dict[float, float] = {}
 
     def measure(mode: str, size: float) -> None:
-        chosen = {} if mode == "attention" else {"mode": mode}
-        limits = {"eos_penalty": NO_END, "decode_max_len": TOKENS, "batch_seconds": max(size, LONGEST_S)}
-        own = Asr(asr.loaded, AsrConfig(**limits, **chosen, **options_of(args.option)))
+        own = Asr(asr.loaded, config_of(mode, size, options_of(args.option)))
         seconds, tokens = job(own, speech, size)
         if mode == first:
             took[size] = seconds

@@ -71,7 +71,9 @@ def make_model(size: str) -> Aed:
 
 
 @torch.inference_mode()
-def measure(model: Aed, batch: int, device: torch.device, prefix: bool) -> tuple[float, float, list]:
+def measure(
+    model: Aed, batch: int, device: torch.device, prefix: bool, beam: int = BEAM
+) -> tuple[float, float, list[list[int]]]:
     """Seconds of the encoder and of the search, and the tokens found."""
     torch.manual_seed(1)
     feats = torch.randn(batch, 100 * SECONDS, 80).to(device, model.dtype)
@@ -81,9 +83,9 @@ def measure(model: Aed, batch: int, device: torch.device, prefix: bool) -> tuple
     wait_for(device)
     between = time.perf_counter()
     limits = torch.full((batch,), TOKENS, device=device)
-    steps = PrefixSteps(model, encoded, frames) if prefix else model.start(encoded, frames, BEAM, TOKENS)
+    steps = PrefixSteps(model, encoded, frames) if prefix else model.start(encoded, frames, beam, TOKENS)
     # A penalty that makes the end all but impossible: every utterance takes all its tokens.
-    found = beam_search(steps, limits, BeamConfig(beam_size=BEAM, eos_penalty=9.0), sos=SOS, eos=EOS)
+    found = beam_search(steps, limits, BeamConfig(beam_size=beam, eos_penalty=9.0), sos=SOS, eos=EOS)
     wait_for(device)
     return between - begun, time.perf_counter() - between, [hypotheses[0].tokens for hypotheses in found]
 

@@ -43,18 +43,12 @@ if [[ -n "$part" && " $parts " != *" $part "* ]]; then
   echo "gpu.sh: --part $part: there are $parts" >&2
   exit 2
 fi
-if [[ ! "$minutes" =~ ^[0-9]+$ ]]; then
-  echo "gpu.sh: --minutes $minutes: not a whole number" >&2
-  exit 2
-fi
 # shellcheck disable=SC2034 # path.sh reads it
 firered_extras="test"
 # shellcheck source=utils/path.sh
 . "$TOP/utils/path.sh"
-mkdir -p "$work"
-work=$(cd "$work" && pwd)
-scratch=$work/scratch
-trap 'rm -rf "$scratch"' EXIT # what a part that was cut off has left there
+# shellcheck source=tests/bench/parts.sh
+. "$TOP/tests/bench/parts.sh"
 
 about=$(python - "$device" <<'END'
 import platform
@@ -75,73 +69,26 @@ else:
 print(f"{name}; torch {torch.__version__}, firered {firered.__version__}, Python {platform.python_version()}")
 END
 )
-# Results of other code, another card or other options are no results of this call.
-code=$(git rev-parse --short HEAD 2>/dev/null || echo unknown)
-if ! git diff --quiet HEAD 2>/dev/null; then code+="-$(git diff HEAD | cksum | cut -d ' ' -f 1)"; fi
-stamp="$about; code $code, size $size, modes $modes${option:+, $option}${threads:+, $threads threads}"
+stamp="$about; code $(code_of), size $size, modes $modes${option:+, $option}${threads:+, $threads threads}"
 echo "$stamp"
 
 if [[ "$device" == cpu ]]; then
-  aed_dtypes=float32,int8 llm_dtype=float32 threads=${threads:-1}
+  aed_dtypes=float32,int8 llm_dtypes=int8,int4 fun_asr_dtype=float32 threads=${threads:-1}
 else
-  aed_dtypes=float16,bfloat16 llm_dtype=bfloat16 threads=${threads:-$(nproc)}
+  aed_dtypes=float16,bfloat16 llm_dtypes=bfloat16 fun_asr_dtype=bfloat16 threads=${threads:-$(nproc)}
 fi
 # gpu_part.sh reads these
 export PYTHONPATH=$TOP${PYTHONPATH:+:$PYTHONPATH} FIRERED_DEVICE=$device OMP_NUM_THREADS=$threads
-export device size modes option threads scratch aed_dtypes llm_dtype
+export device size modes option threads scratch aed_dtypes llm_dtypes fun_asr_dtype
 
 limit_of() { # the longest that a part may take, in seconds
   case $1 in parity) echo 240 ;; aed) echo 420 ;; llm) echo 300 ;; fun_asr) echo 150 ;; vad) echo 90 ;; esac
 }
 
-failed=0
 for name in ${part:-$parts}; do
-  result=$work/$name.md
-  if [[ -f "$result" && "$(head -n 1 "$result")" == "<!-- $stamp -->" ]]; then
-    echo "gpu.sh: $name is done: $result"
-    continue
-  fi
-  left=$((minutes * 60 - SECONDS))
-  limit=$(limit_of "$name")
-  if ((limit > left)); then limit=$left; fi
-  if ((limit < 20)); then
-    echo "gpu.sh: $name is not begun, the $minutes minutes are over; the same command goes on with it" >&2
-    failed=1
-    continue
-  fi
-  echo "gpu.sh: $name (at most $limit s)"
-  rm -f "$result"
-  echo "<!-- $stamp -->" >"$result.new"
-  mkdir -p "$scratch"
-  begun=$SECONDS status=0
-  attend timeout --kill-after 10 "$limit" bash tests/bench/gpu_part.sh "$name" "$result.new" || status=$?
-  took=$((SECONDS - begun))
-  rm -rf "$scratch"
-  if ((status == 0)); then
-    mv "$result.new" "$result"
-    rm -f "$result.failed"
-    echo "gpu.sh: $name took $took s"
-  else
-    failed=1
-    reason="failed with status $status"
-    if ((status == 124 || status == 137)); then reason="was cut off at its limit of $limit s"; fi
-    { echo; echo "($name $reason; the rows above are those that were done.)"; } >>"$result.new"
-    mv "$result.new" "$result.failed"
-    echo "gpu.sh: $name $reason; the same command does it again" >&2
-  fi
+  run_part "$name" "$(limit_of "$name")" bash tests/bench/gpu_part.sh "$name"
 done
-
-{
-  echo "**$about**"
-  for name in $parts; do
-    for result in "$work/$name.md" "$work/$name.md.failed"; do
-      if [[ -f "$result" && "$(head -n 1 "$result")" == "<!-- $stamp -->" ]]; then
-        echo
-        tail -n +2 "$result"
-        break
-      fi
-    done
-  done
-} >"$out"
+# shellcheck disable=SC2086 # words
+{ echo "**$about**"; show_parts $parts; } >"$out"
 echo "gpu.sh: the table is in $out"
 exit "$failed"

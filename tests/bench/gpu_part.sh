@@ -5,7 +5,7 @@
 
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/../.."
-: "${device:?} ${size:?} ${modes:?} ${threads:?} ${scratch:?} ${aed_dtypes:?} ${llm_dtype:?}"
+: "${device:?} ${size:?} ${modes:?} ${threads:?} ${scratch:?} ${aed_dtypes:?} ${llm_dtypes:?} ${fun_asr_dtype:?}"
 
 pick() { # pick <of the published sizes> <of XS, with which all is tried in minutes>
   if [[ "$size" == XS ]]; then echo "$2"; else echo "$1"; fi
@@ -56,7 +56,7 @@ case $1 in
       echo
       row "language model" "number format" "beam" "batch" "tokens a second" "real time factor" "peak memory"
     } >>"$2"
-    python tests/bench/llm_speed.py --device "$device" --threads "$threads" --llm "$(pick 7B 0.5B)" --encoder "$size" --dtypes "$llm_dtype" \
+    python tests/bench/llm_speed.py --device "$device" --threads "$threads" --llm "$(pick 7B 0.5B)" --encoder "$size" --dtypes "$llm_dtypes" \
       --batches "$(pick 1,8,32 1)" --beams "$(pick 1,3 1)" --seconds "$(pick 10 3)" --tokens "$(pick 45 5)" \
       --scratch "$scratch" --markdown "$2"
     ;;
@@ -67,7 +67,7 @@ case $1 in
       echo
       row "number format" "batch" "tokens" "real time factor" "peak memory"
     } >>"$2"
-    python tests/bench/fun_asr_speed.py --device "$device" --threads "$threads" --dtypes "$llm_dtype" --batches "$(pick 1,8,64 1)" \
+    python tests/bench/fun_asr_speed.py --device "$device" --threads "$threads" --dtypes "$fun_asr_dtype" --batches "$(pick 1,8,64 1)" \
       --seconds "$(pick 10 3)" --tokens "$(pick 40 5)" --scratch "$scratch" --markdown "$2"
     ;;
 
