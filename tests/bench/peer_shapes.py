@@ -1,48 +1,45 @@
-"""Systems of `peers.py measure`: equal audio and equal numbers of tokens, random weights of the published sizes."""
+"""Systems of `peers.py shapes`: equal audio and equal numbers of tokens, random weights of the published sizes."""
 
 import argparse
-import json
 import time
 from collections.abc import Callable, Iterator
-from pathlib import Path
 
 import numpy as np
 import torch
-from bench.asr_speed import SECONDS, TOKENS, make_model
+from bench.asr_speed import BEAM, SECONDS, TOKENS
 from bench.asr_speed import measure as measure_aed
+from bench.peer_models import END, PROMPT, START, directory_of, whisper, whisper_shape
 from bench.rows import peak_gb
-from transformers import WhisperConfig, WhisperForConditionalGeneration
 
-from firered.models.dtype import cast
+from firered.audio.framing import SAMPLE_RATE
+from firered.audio.frontend import fbank
+from firered.models.aed import Aed
+from firered.models.dtype import fill_for
+from firered.search.ctc import ctc_greedy
 
 Row = dict[str, object]
 PROCESSOR = torch.device("cpu")
-BEAM, WINDOW_S, RATE = 3, 30, 100
-# whisper-large-v3, as its config.json has it; for XS a tenth of it
-LARGE = {"d_model": 1280, "encoder_layers": 32, "decoder_layers": 32, "encoder_ffn_dim": 5120, "decoder_ffn_dim": 5120}
-LARGE |= {"encoder_attention_heads": 20, "decoder_attention_heads": 20, "num_mel_bins": 128, "vocab_size": 51866}
-SMALL = {"d_model": 512, "encoder_layers": 6, "decoder_layers": 6, "encoder_ffn_dim": 2048, "decoder_ffn_dim": 2048}
-SMALL |= {"encoder_attention_heads": 8, "decoder_attention_heads": 8, "num_mel_bins": 80, "vocab_size": 51865}
-START, END, PROMPT = 50258, 50257, [50258, 50260, 50360, 50364]
-NAMES = dict(zip(PROMPT, ("<|startoftranscript|>", "<|zh|>", "<|transcribe|>", "<|notimestamps|>"), strict=True))
-NAMES |= {END: "<|endoftext|>", 50363: "<|nospeech|>"}
+WINDOW_S, RATE = 30, 100
 
 
 def measure(args: argparse.Namespace) -> Iterator[Row]:
-    """Rows of one system, one a batch size and number format."""
+    """Rows of one system in one number format, one a batch size."""
     torch.set_num_threads(args.threads)
     return {
         "published": published,
-        "firered": firered,
+        "firered": lambda args: firered(args, BEAM),
+        "firered-greedy": lambda args: firered(args, 1),
+        "firered-ctc": firered_ctc,
         "transformers": transformers_whisper,
         "ctranslate2": ctranslate2_whisper,
-        "sherpa-onnx": sherpa_ctc,
+        "sherpa-onnx": sherpa,
+        "sherpa-onnx-ctc": sherpa,
     }[args.system](args)
 
 
-def row(args: argparse.Namespace, dtype: str, batch: int, took: float, tokens: int, seconds: float = SECONDS) -> Row:
+def row(args: argparse.Namespace, batch: int, took: float, tokens: int, seconds: float = SECONDS) -> Row:
     """One measurement; `seconds` is what the encoder sees of each utterance."""
-    known = {"system": args.system, "dtype": dtype, "batch": batch, "rtf": took / (batch * SECONDS)}
+    known = {"system": args.system, "dtype": args.dtype, "batch": batch, "rtf": took / (batch * SECONDS)}
     return known | {"tokens": tokens, "seconds": seconds, "peak": peak_gb(PROCESSOR)}
 
 
@@ -50,8 +47,9 @@ def batches_of(args: argparse.Namespace) -> list[int]:
     return [int(size) for size in args.batches.split(",")]
 
 
-def best(work: Callable[[], int], rounds: int = 2) -> tuple[float, int]:
-    """Seconds of the fastest round, and what it returned."""
+def best(work: Callable[[], int], rounds: int) -> tuple[float, int]:
+    """Seconds of the fastest round after one that warms up, and what it returned."""
+    work()
     found = []
     for _ in range(rounds):
         begun = time.perf_counter()
@@ -60,72 +58,72 @@ def best(work: Callable[[], int], rounds: int = 2) -> tuple[float, int]:
     return min(found)
 
 
+def ours(args: argparse.Namespace) -> Aed:
+    """Our model, loaded as recognition loads it."""
+    path = directory_of(args) / "model.pth.tar"
+    return Aed.load(path, fill_for(args.dtype, path, Aed.quantised_parts())).prepare()
+
+
 def published(args: argparse.Namespace) -> Iterator[Row]:
     """Steps over the whole prefix without any cache, as the published code takes them, written plainly."""
-    model = cast(make_model(args.size).prepare(), "float32", PROCESSOR)
-    encoder, search, found = measure_aed(model, 1, PROCESSOR, prefix=True)
-    yield row(args, "float32", 1, encoder + search, len(found[0]))
+    encoder, search, found = measure_aed(ours(args), 1, PROCESSOR, prefix=True)
+    yield row(args, 1, encoder + search, len(found[0]))
 
 
-def firered(args: argparse.Namespace) -> Iterator[Row]:
-    """Ours; memory is that of all formats so far, the largest first, so look at the row of one alone (--dtypes)."""
-    for dtype in args.dtypes.split(","):
-        model = cast(make_model(args.size).prepare(), dtype, PROCESSOR)
-        measure_aed(model, 1, PROCESSOR, prefix=False)
-        for batch in batches_of(args):
-            rounds = [measure_aed(model, batch, PROCESSOR, prefix=False) for _ in range(2)]
-            encoder, search, found = min(rounds, key=lambda found: found[0] + found[1])
-            yield row(args, dtype, batch, encoder + search, len(found[0]))
+def firered(args: argparse.Namespace, beam: int) -> Iterator[Row]:
+    """Ours, from features to tokens."""
+    model = ours(args)
+    for batch in batches_of(args):
+        measure_aed(model, batch, PROCESSOR, prefix=False, beam=beam)
+        rounds = [measure_aed(model, batch, PROCESSOR, prefix=False, beam=beam) for _ in range(args.rounds)]
+        encoder, search, found = min(rounds, key=lambda found: found[0] + found[1])
+        yield row(args, batch, encoder + search, len(found[0]))
 
 
-@torch.no_grad()
-def whisper(args: argparse.Namespace) -> WhisperForConditionalGeneration:
-    """A Whisper of random weights that never ends by itself."""
-    config = WhisperConfig(**(SMALL if args.size == "XS" else LARGE), decoder_start_token_id=START, eos_token_id=END)
-    config.pad_token_id = config.bos_token_id = END
-    with torch.device("meta"):
-        model = WhisperForConditionalGeneration(config)
-    model.to_empty(device="cpu")
-    model.tie_weights()
-    table = torch.randn(1 << 22, generator=torch.Generator().manual_seed(0))
-    for weight in model.parameters():
-        if weight.dim() == 1:
-            weight.zero_()
-            continue
-        values = table.repeat(-(-weight.numel() // len(table)))[: weight.numel()].view(weight.shape)
-        weight.copy_(values * weight[0].numel() ** -0.5)
-    for module in model.modules():
-        if isinstance(module, torch.nn.LayerNorm):
-            module.weight.fill_(1.0)
-    return model.eval()
+def noise(batch: int) -> list[np.ndarray]:
+    """Samples of utterances, full scale 1."""
+    draw = np.random.default_rng(0)
+    return [draw.normal(0, 0.03, SECONDS * SAMPLE_RATE).astype(np.float32) for _ in range(batch)]
+
+
+def firered_ctc(args: argparse.Namespace) -> Iterator[Row]:
+    """Our encoder and CTC head, from samples to tokens."""
+    model = ours(args)
+    for batch in batches_of(args):
+
+        @torch.inference_mode()
+        def work(given: list[np.ndarray] = noise(batch)) -> int:  # noqa: B008 - this round's
+            feats = torch.stack([fbank(32768 * samples) for samples in given])
+            lengths = torch.full((len(given),), feats.shape[1])
+            encoded, frames = model.encoder(((feats - 8.0) * 0.4).to(model.dtype), lengths)
+            return len(ctc_greedy(model.ctc_log_probs(encoded), frames)[0].tokens)
+
+        yield row(args, batch, *best(work, args.rounds))
 
 
 def transformers_whisper(args: argparse.Namespace) -> Iterator[Row]:
     """transformers' own generate, which takes windows of 30 s."""
-    model = whisper(args)
-    feats = torch.randn(1, model.config.num_mel_bins, WINDOW_S * RATE)
+    from transformers.utils import logging
+
+    model = whisper(args.size, getattr(torch, args.dtype))
+    feats = torch.randn(1, model.config.num_mel_bins, WINDOW_S * RATE).to(model.dtype)
+    prompt = torch.tensor([PROMPT])
+    logging.set_verbosity_error()  # it names options that its own defaults set beside these
     limits = {"num_beams": BEAM, "min_new_tokens": TOKENS, "max_new_tokens": TOKENS, "do_sample": False}
-    for dtype in ("float32", "bfloat16"):
-        model = model.to(getattr(torch, dtype))
 
-        def work(given: torch.Tensor = feats.to(model.dtype)) -> int:  # noqa: B008 - bound once a format
-            prompt = torch.tensor([PROMPT])
-            out = model.generate(given, decoder_input_ids=prompt, suppress_tokens=[END], **limits)
-            return out.shape[-1] - (len(PROMPT) if out[0, 0] == START else 0)
+    def work() -> int:
+        out = model.generate(feats, decoder_input_ids=prompt, suppress_tokens=[END], **limits)
+        return out.shape[-1] - (len(PROMPT) if out[0, 0] == START else 0)
 
-        took, tokens = best(work, rounds=1 if args.size == "L" else 2)
-        yield row(args, dtype, 1, took, tokens, WINDOW_S)
+    yield row(args, 1, *best(work, args.rounds), WINDOW_S)
 
 
 def ctranslate2_whisper(args: argparse.Namespace) -> Iterator[Row]:
     """CTranslate2 in int8: 30 s as Whisper is used, and 10 s alone, which is less work than its weights expect."""
     import ctranslate2
 
-    directory = args.work / f"ctranslate2-{args.size}"
-    if not (directory / "model.bin").is_file():
-        convert(whisper(args), directory)
-    model = ctranslate2.models.Whisper(str(directory), compute_type="int8", intra_threads=args.threads)
-    bins = (SMALL if args.size == "XS" else LARGE)["num_mel_bins"]
+    model = ctranslate2.models.Whisper(str(directory_of(args)), compute_type=args.dtype, intra_threads=args.threads)
+    bins = whisper_shape(args.size)["num_mel_bins"]
     for seconds in (SECONDS, WINDOW_S):
         for batch in batches_of(args):
             if seconds == WINDOW_S and batch > 1 and args.size == "L":
@@ -137,31 +135,32 @@ def ctranslate2_whisper(args: argparse.Namespace) -> Iterator[Row]:
                     ctranslate2.StorageView.from_array(given),
                     [PROMPT] * len(given),
                     beam_size=BEAM,
-                    max_length=len(PROMPT) + TOKENS,
+                    max_length=2 * TOKENS,  # half of it may be text
                     suppress_tokens=[END],
                 )
                 return len(results[0].sequences_ids[0])
 
-            took, tokens = best(work)
-            yield row(args, "int8", batch, took, tokens, seconds)
+            yield row(args, batch, *best(work, args.rounds), seconds)
 
 
-def convert(model: WhisperForConditionalGeneration, directory: Path) -> None:
-    """A network of transformers as CTranslate2's own loader of its kind makes a model of it, in int8."""
-    from ctranslate2.converters.transformers import WhisperLoader
+def sherpa(args: argparse.Namespace) -> Iterator[Row]:
+    """sherpa-onnx, from samples to tokens; its attention decoder is greedy and takes one utterance after the other."""
+    import sherpa_onnx
 
-    spec = WhisperLoader().get_model_spec(model)
-    size = model.config.vocab_size
-    spec.register_vocabulary([NAMES.get(number, f"<{number}>") for number in range(size)])
-    config = {"suppress_ids": [END], "suppress_ids_begin": [END], "lang_ids": [PROMPT[1]], "alignment_heads": [[0, 0]]}
-    for name, value in config.items():
-        setattr(spec.config, name, value)
-    spec.validate()
-    spec.optimize(quantization="int8")
-    directory.mkdir(parents=True, exist_ok=True)
-    spec.save(str(directory))
+    files, kinds = directory_of(args), sherpa_onnx.OfflineRecognizer
+    given = {"tokens": str(files / "tokens.txt"), "num_threads": args.threads}
+    if args.system == "sherpa-onnx-ctc":
+        recogniser = kinds.from_fire_red_asr_ctc(model=str(files / "model.onnx"), **given)
+    else:
+        graphs = {name: str(files / f"{name}.onnx") for name in ("encoder", "decoder")}
+        recogniser = kinds.from_fire_red_asr(**graphs, **given)
+    for batch in batches_of(args):
 
+        def work(samples: list[np.ndarray] = noise(batch)) -> int:  # noqa: B008 - this round's
+            streams = [recogniser.create_stream() for _ in samples]
+            for stream, own in zip(streams, samples, strict=True):
+                stream.accept_waveform(SAMPLE_RATE, own)
+            recogniser.decode_streams(streams)
+            return len(streams[0].result.tokens)
 
-def sherpa_ctc(args: argparse.Namespace) -> Iterator[Row]:
-    """Encoder and CTC head of our model through sherpa-onnx, which has a kind for them; no attention decoder."""
-    raise NotImplementedError(json.dumps(vars(args), default=str))
+        yield row(args, batch, *best(work, args.rounds))
