@@ -27,7 +27,7 @@ class Aligner(CtcAligner):
         >>> import firered
         >>> aligner = firered.load("egs/mini/models/FireRedASR2-AED", as_="aligner")
         >>> aligner("egs/mini/test/wav/f3-zh-00003.flac", "你好谁星期三去公园").words[1]
-        Word(text='好', start_s=0.273, end_s=0.633)
+        Word(text='好', start_s=0.267, end_s=0.627)
     """
 
     def __init__(self, loaded: Loaded[Aed], config: AlignConfig) -> None:

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 THRESHOLD = 0.3  # how likely an entry was said by its sound, at least, to be made use of
 
@@ -56,7 +57,7 @@ class HotwordList:
     def __repr__(self) -> str:
         return f"HotwordList({', '.join(self.texts[:3])}{', …' if len(self) > 3 else ''}: {len(self)})"
 
-    @property
+    @cached_property
     def texts(self) -> tuple[str, ...]:
         """What its entries are to be written as."""
         return tuple(phrase.text for phrase in self)

@@ -74,7 +74,7 @@ class LstmLm(nn.Module):
     def _apply(self: "LstmLm", fn: Callable[[Tensor], Tensor], recurse: bool = True) -> "LstmLm":
         super()._apply(fn, recurse)
         if self.config.tie_weights:
-            self.fc.weight = self.embedding.weight  # to_empty() makes two of them
+            self.fc.weight = self.embedding.weight  # what gives a network its memory makes two of them
         return self
 
     def forward(self, tokens: Tensor) -> Tensor:

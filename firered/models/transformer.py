@@ -135,7 +135,7 @@ class TransformerDecoder(nn.Module):
 
     def _apply(self: Decoder, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> Decoder:
         super()._apply(fn, recurse)
-        self.tgt_word_prj.weight = self.tgt_word_emb.weight  # to_empty() makes two of them
+        self.tgt_word_prj.weight = self.tgt_word_emb.weight  # what gives a network its memory makes two of them
         return self
 
     @property

