@@ -21,15 +21,12 @@ work=$(cd "$work" && pwd)
 scratch=$work/scratch # what a part leaves there goes with it
 trap 'rm -rf "$scratch"' EXIT
 
-# The state of what is measured and of what measures it.
+# A number that changes with what is measured and with what measures it.
 code_of() {
-  local state
-  state=$(git -C "$TOP" rev-parse HEAD:firered HEAD:tests/bench 2>/dev/null || true)
-  if [[ -z "$state" ]]; then
-    echo unknown
-    return
-  fi
-  { echo "$state"; git -C "$TOP" diff HEAD -- firered tests/bench; } | cksum | cut -d ' ' -f 1
+  (
+    cd "$TOP" || exit
+    find firered tests/bench -type f ! -path '*/__pycache__/*' -print0 | LC_ALL=C sort -z | xargs -0 cksum | cksum | cut -d ' ' -f 1
+  )
 }
 
 has_result() { # has_result <name>: whether the part is done

@@ -75,6 +75,25 @@ def test_results_of_other_code_or_options_are_done_again_and_not_shown(run):
     assert done.stdout.count("| one |") == 1
 
 
+def test_the_stamp_changes_with_the_code_and_not_with_what_python_keeps_of_it(tmp_path):
+    for name in ("firered/__pycache__", "tests/bench"):
+        (tmp_path / name).mkdir(parents=True)
+    script = 'TOP=$1 work=parts minutes=20; . "$2/tests/bench/parts.sh"; code_of'
+
+    def code():
+        command = ["bash", "-c", script, "bench.sh", str(tmp_path), str(TOP)]
+        return subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=True).stdout
+
+    (tmp_path / "firered/a.py").write_text("1")
+    first = code()
+    (tmp_path / "firered/__pycache__/a.pyc").write_text("1")
+    assert code() == first
+    (tmp_path / "firered/a.py").write_text("2")
+    second = code()
+    (tmp_path / "tests/bench/b.py").write_text("1")
+    assert len({first, second, code()}) == 3
+
+
 def test_a_part_is_cut_off_at_its_limit(run):
     done, begun = run(20, "first", 1, doing="sleep 30")
     assert (done.returncode, begun) == (1, ["one", "two", "three"])
