@@ -24,7 +24,7 @@ _SHAPES_HEAD = (
     "real time factor",
     "firered's int8 = 1",
     "tokens",
-    "peak",
+    *_PEAK,
 )
 _WEIGHTS_HEAD = ("", "number format", "utterances", "same text as firered", "error rate", "real time factor", *_PEAK)
 

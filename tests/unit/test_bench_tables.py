@@ -142,6 +142,7 @@ def test_times_of_random_weights_are_multiples_of_ours_in_int8_for_the_same_batc
     rows += [shape("ctranslate2", "int8", 8, 0.25, 30), shape("transformers", "bfloat16", 2, 1.0, 30)]
     (made,) = shapes_table(rows)
     _, _, *lines = ([cell.strip() for cell in line.strip("|").split("|")] for line in made.splitlines())
+    assert {line.count("|") for line in made.splitlines()} == {10}
     assert [line[5] for line in lines] == ["20.00", "1.00", "1.00", "2.50", ""]
     assert lines[3] == [SHAPES["ctranslate2"], "int8", "8", "30 s", "0.250", "2.50", "45", "2.00 GB", "0.50 GB"]
 
@@ -156,6 +157,7 @@ def test_texts_of_real_weights_are_counted_where_they_equal_ours():
     (made,) = weights_table(rows)
     assert "| CTranslate2 | float32 | 2 | 1 | 12.50% | 0.500 | 1.00 GB | 0.25 GB |" in made
     assert "| firered | float32 | 2 | 2 | 10.00% |" in made
+    assert {line.count("|") for line in made.splitlines()} == {9}
     (alone,) = weights_table(rows[:1])
     assert "| CTranslate2 | float32 | 2 |  | 12.50% |" in alone
 
