@@ -44,5 +44,10 @@ def check_mode(mode: str, values: Mapping[str, Any], defaults: Mapping[str, Any]
         defaults: theirs where nothing is given.
     """
     for name, modes in _USED_IN.items():
-        if mode not in modes and values[name] != defaults[name]:
+        if not takes(mode, name) and values[name] != defaults[name]:
             raise OptionError(f"{name}: has no effect with mode {mode}, only with {', '.join(modes)}")
+
+
+def takes(mode: str, name: str) -> bool:
+    """Whether an option makes a difference in a mode."""
+    return mode in _USED_IN.get(name, MODES)

@@ -11,7 +11,6 @@ appends the rows to a file as a table's.
 """
 
 import argparse
-import resource
 import subprocess
 import sys
 import time
@@ -19,6 +18,10 @@ from pathlib import Path
 
 import torch
 from torch import Tensor
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+from bench.rows import add_row, peak_gb, wait_for
 
 from firered.models.aed import Aed, AedConfig
 from firered.models.checkpoint import pick_device
@@ -68,21 +71,22 @@ def make_model(size: str) -> Aed:
 
 
 @torch.inference_mode()
-def measure(model: Aed, batch: int, device: torch.device, prefix: bool) -> tuple[float, float, list]:
+def measure(
+    model: Aed, batch: int, device: torch.device, prefix: bool, beam: int = BEAM
+) -> tuple[float, float, list[list[int]]]:
     """Seconds of the encoder and of the search, and the tokens found."""
     torch.manual_seed(1)
     feats = torch.randn(batch, 100 * SECONDS, 80).to(device, model.dtype)
     lengths = torch.full((batch,), 100 * SECONDS, device=device)
-    wait = torch.cuda.synchronize if device.type == "cuda" else lambda: None
     begun = time.perf_counter()
     encoded, frames = model.encoder(feats, lengths)
-    wait()
+    wait_for(device)
     between = time.perf_counter()
     limits = torch.full((batch,), TOKENS, device=device)
-    steps = PrefixSteps(model, encoded, frames) if prefix else model.start(encoded, frames, BEAM, TOKENS)
+    steps = PrefixSteps(model, encoded, frames) if prefix else model.start(encoded, frames, beam, TOKENS)
     # A penalty that makes the end all but impossible: every utterance takes all its tokens.
-    found = beam_search(steps, limits, BeamConfig(beam_size=BEAM, eos_penalty=9.0), sos=SOS, eos=EOS)
-    wait()
+    found = beam_search(steps, limits, BeamConfig(beam_size=beam, eos_penalty=9.0), sos=SOS, eos=EOS)
+    wait_for(device)
     return between - begun, time.perf_counter() - between, [hypotheses[0].tokens for hypotheses in found]
 
 
@@ -118,19 +122,15 @@ def report(
 ) -> None:
     """Print one row, and append it to the Markdown table."""
     factor = (encoder + search) / (batch * SECONDS)
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
-    if device.type == "cuda":
-        peak = torch.cuda.max_memory_allocated() / 2**30
+    peak = peak_gb(device)
     print(
         f"{args.dtypes:10} {steps:7} batch {batch:3}  encoder {encoder:7.3f} s  search {search:7.3f} s  "
         f"real time factor {factor:.5f}  peak {peak:.1f} GB",
         flush=True,
     )
-    if args.markdown:
-        row = (args.dtypes, steps, batch, f"{encoder:.3f} s", f"{search:.3f} s", f"{factor:.5f}")
-        row += (f"{1 / factor:.0f}", f"{peak:.1f} GB")
-        with args.markdown.open("a", encoding="utf-8") as table:
-            table.write(f"| {' | '.join(map(str, row))} |\n")
+    row = (args.dtypes, steps, batch, f"{encoder:.3f} s", f"{search:.3f} s", f"{factor:.5f}")
+    row += (f"{1 / factor:.0f}", f"{peak:.1f} GB")
+    add_row(args.markdown, *row)
 
 
 def main() -> None:

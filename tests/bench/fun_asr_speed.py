@@ -1,7 +1,7 @@
 """Speed and memory of Fun-ASR-Nano at its published sizes, with random weights.
 
     python tests/bench/fun_asr_speed.py [--dtypes float32,bfloat16,int8] [--batches 1,8] [--threads 2] [--device cpu]
-        [--scratch DIR] [--funasr /path/to/python]
+        [--scratch DIR] [--funasr /path/to/python] [--markdown TABLE.md]
 
 A checkpoint in the published layout (2.1 GB) is written to the scratch disk and removed at the end. Utterances of 10 s
 are transcribed to 40 tokens each. Every number format runs in a process of its own, in which encoder and language model
@@ -26,7 +26,8 @@ from tokenizers import AddedToken
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from bench.llm_speed import noise, peak_gb
+from bench.llm_speed import noise
+from bench.rows import add_row, peak_gb
 from support.tiny_fun_asr import tokenizer, write_config
 
 from firered.asr.config import FunAsrConfig
@@ -132,6 +133,8 @@ def time_batches(args: argparse.Namespace, transcribe: Callable[[int], int], dev
             f"({worked / seconds:.4f} of processor time)  peak {peak_gb(device):.2f} GB",
             flush=True,
         )
+        cells = (args.dtypes, batch, f"{tokens / batch:.0f}", f"{took / seconds:.5f}", f"{peak_gb(device):.1f} GB")
+        add_row(args.markdown, *cells)
 
 
 def main() -> None:
@@ -145,6 +148,7 @@ def main() -> None:
     parser.add_argument("--device", default="cpu")
     parser.add_argument("--scratch", default=None)
     parser.add_argument("--funasr", metavar="PYTHON", help="an interpreter that has the package funasr")
+    parser.add_argument("--markdown", type=Path, help="file that the rows are appended to")
     parser.add_argument("--model", help=argparse.SUPPRESS)  # set for the processes that measure
     args = parser.parse_args()
     if args.model:

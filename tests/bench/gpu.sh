@@ -1,13 +1,22 @@
 #!/usr/bin/env bash
-# What a GPU gives: parity with the published system on it, and the speed of recognition. One Markdown table comes out.
+# What a GPU gives: parity with the published system on it, then speed and memory at the published sizes with random
+# weights. One Markdown table comes out. 20 minutes at most, set-up included (where that has to install torch, call
+# utils/setup.sh test before).
 #
-#     bash tests/bench/gpu.sh [--part parity|aed] [--device cuda] [--size L] [--out gpu.md] [--python bin/python]
+#     bash tests/bench/gpu.sh [--part parity|aed|llm|fun_asr|vad] [--device cuda] [--size L] [--out gpu.md]
+#     bash tests/bench/gpu.sh --device cpu --size XS          tries all of it where there is no GPU, in minutes
 #
-#   --part      one part only; default both
-#   --device    cuda, or cpu to try the script where there is no GPU (take --size XS then)
-#   --size      of the recognition model: XS, S, M, L
-#   --largest   batches double up to this size, or until the memory is full [1024; 4 on cpu]
-#   --out       the table [gpu.md]
+#   --part      one part only; default all
+#   --device    cuda, cuda:N or cpu
+#   --size      of the AED and of the LLM variant's encoder: XS, S, M, L. XS takes small shapes of the other models
+#               as well, and less audio
+#   --modes     ways to decode the job of AED: all that firered-asr's --mode offers, or names with commas between
+#   --option    NAME=VALUE of another option of recognition, for the job of AED
+#   --threads   of the processor [all; 1 with --device cpu]
+#   --minutes   in which all is done [20]; parts that no time is left for are done by the next call
+#   --work      results of the parts [gpu_parts]. A part that has its result there from this code, card and size is
+#               skipped; one that failed or was cut off is done again
+#   --out       the table, made of all results [gpu.md]
 #   --python    an environment of your own; without it .venv is set up
 
 set -euo pipefail
@@ -17,27 +26,29 @@ TOP=$PWD
 part=
 device=cuda
 size=L
-largest=
+modes=all
+option=
+threads=
+minutes=20
+work=gpu_parts
 out=gpu.md
 python=
 help_message=$(sed -n '2,/^$/s/^# \{0,1\}//p' "${BASH_SOURCE[0]}")
 
 # shellcheck source=utils/parse_options.sh
 . "$TOP/utils/parse_options.sh"
-if [ -n "$python" ]; then
-  PATH=$(dirname "$(command -v "$python")"):$PATH # nothing is installed into an environment of one's own
-else
-  # shellcheck disable=SC2034 # path.sh reads it
-  firered_extras="test"
-  # shellcheck source=utils/path.sh
-  . "$TOP/utils/path.sh"
-fi
 
-dtypes=float16,bfloat16
-if [ "$device" = cpu ]; then dtypes=float32,int8; fi
-largest=${largest:-$([ "$device" = cpu ] && echo 4 || echo 1024)}
-export PYTHONPATH=$TOP${PYTHONPATH:+:$PYTHONPATH} FIRERED_DEVICE=$device
-failed=0
+parts="parity aed llm fun_asr vad"
+if [[ -n "$part" && " $parts " != *" $part "* ]]; then
+  echo "gpu.sh: --part $part: there are $parts" >&2
+  exit 2
+fi
+# shellcheck disable=SC2034 # path.sh reads it
+firered_extras="test"
+# shellcheck source=utils/path.sh
+. "$TOP/utils/path.sh"
+# shellcheck source=tests/bench/parts.sh
+. "$TOP/tests/bench/parts.sh"
 
 about=$(python - "$device" <<'END'
 import platform
@@ -58,27 +69,26 @@ else:
 print(f"{name}; torch {torch.__version__}, firered {firered.__version__}, Python {platform.python_version()}")
 END
 )
-echo "$about"
-echo "**$about**" >"$out"
+stamp="$about; code $(code_of), size $size, modes $modes${option:+, $option}${threads:+, $threads threads}"
+echo "$stamp"
 
-if [ -z "$part" ] || [ "$part" = parity ]; then
-  log=$(mktemp)
-  python -m pytest tests/parity/test_device.py -p no:cacheprovider -v 2>&1 | tee "$log" || failed=1
-  { echo; echo "Parity with the published system on $device (\`tests/parity/test_device.py\`): $(tail -n 1 "$log" | tr -d '=')"; } >>"$out"
-  rm -f "$log"
+if [[ "$device" == cpu ]]; then
+  aed_dtypes=float32,int8 llm_dtypes=int8,int4 fun_asr_dtype=float32 threads=${threads:-1}
+else
+  aed_dtypes=float16,bfloat16 llm_dtypes=bfloat16 fun_asr_dtype=bfloat16 threads=${threads:-$(nproc)}
 fi
+# gpu_part.sh reads these
+export PYTHONPATH=$TOP${PYTHONPATH:+:$PYTHONPATH} FIRERED_DEVICE=$device OMP_NUM_THREADS=$threads
+export device size modes option threads scratch aed_dtypes llm_dtypes fun_asr_dtype
 
-if [ -z "$part" ] || [ "$part" = aed ]; then
-  {
-    echo
-    echo "Recognition, size $size, random weights, utterances of 10 s that decode to 45 tokens at beam 3:"
-    echo
-    echo "| number format | steps | batch | encoder | search | real time factor | times real time | peak memory |"
-    echo "|---|---|---|---|---|---|---|---|"
-  } >>"$out"
-  python tests/bench/asr_speed.py --device "$device" --size "$size" --dtypes "$dtypes" --batches auto \
-    --largest "$largest" --no-prefix --markdown "$out" || failed=1
-fi
+limit_of() { # the longest that a part may take, in seconds
+  case $1 in parity) echo 240 ;; aed) echo 420 ;; llm) echo 300 ;; fun_asr) echo 150 ;; vad) echo 90 ;; esac
+}
 
+for name in ${part:-$parts}; do
+  run_part "$name" "$(limit_of "$name")" bash tests/bench/gpu_part.sh "$name"
+done
+# shellcheck disable=SC2086 # words
+{ echo "**$about**"; show_parts $parts; } >"$out"
 echo "gpu.sh: the table is in $out"
 exit "$failed"

@@ -2,6 +2,7 @@
 
     python tests/bench/llm_speed.py [--llm 0.5B|7B] [--layers N] [--encoder L] [--dtypes bfloat16,int8,int4]
         [--encoder-dtype float32] [--batches 1,8] [--beams 1,3] [--rounds 1] [--scratch DIR]
+        [--markdown TABLE.md]
 
 A directory in the published layout, with LoRA of rank 64, is written to the scratch disk (7B: 16 GB) and removed at the
 end. Utterances of 10 s are transcribed to 45 tokens each. Every number format runs in a process of its own: its peak
@@ -13,7 +14,6 @@ core).
 """
 
 import argparse
-import re
 import subprocess
 import sys
 import tempfile
@@ -30,6 +30,7 @@ from transformers import Qwen2Config, Qwen2ForCausalLM
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
+from bench.rows import GB, add_row, peak_gb
 from support.tiny_llm import tiny_tokenizer
 
 from firered.asr.config import LlmConfig
@@ -41,7 +42,7 @@ from firered.models.aed import AedConfig
 from firered.models.qwen import LORA_RANK, with_lora
 from firered.runtime.speech import Speech
 
-GB, SHARD, FOLDER = 1e9, 1 << 30, "Qwen2"
+SHARD, FOLDER = 1 << 30, "Qwen2"
 NAMES = ("vocab_size", "hidden_size", "intermediate_size", "num_hidden_layers", "num_attention_heads")
 NAMES += ("num_key_value_heads", "tie_word_embeddings")
 SHAPES = {"0.5B": (151936, 896, 4864, 24, 14, 2, True), "7B": (152064, 3584, 18944, 28, 28, 4, False)}
@@ -104,14 +105,6 @@ def write_model(directory: Path, shape: str, encoder: str, layers: int) -> None:
     write_matrix(directory / "cmvn.ark", stats)
 
 
-def peak_gb(device: torch.device) -> float:
-    """Most memory so far."""
-    if device.type == "cuda":
-        return torch.cuda.max_memory_allocated() / GB
-    status = Path("/proc/self/status").read_text()  # getrusage would count what was before this program's start
-    return int(re.search(r"VmHWM:\s+(\d+) kB", status)[1]) * 1024 / GB
-
-
 class Watched(llm_stepper.LlmPasses):
     """Steps that note what the prompt and they themselves take; a processor has no queue to wait for."""
 
@@ -165,6 +158,9 @@ def measure(args: argparse.Namespace, directory: Path) -> None:
                 f"peak {peak_gb(loaded.device):.2f} GB; {parts}",
                 flush=True,
             )
+            factor = took / (batch * args.seconds)
+            cells = (f"Qwen2-{args.llm}", args.dtypes, beam, batch, f"{tokens / took:.1f}", f"{factor:.5f}")
+            add_row(args.markdown, *cells, f"{peak_gb(loaded.device):.1f} GB")
     print(f"  peak beyond the weights: {peak_gb(loaded.device) - weights:.2f} GB", flush=True)
 
 
@@ -184,6 +180,7 @@ def main() -> None:
     parser.add_argument("--tokens", type=int, default=45)
     parser.add_argument("--device", default="cpu")
     parser.add_argument("--scratch", default=None)
+    parser.add_argument("--markdown", type=Path, help="file that the rows are appended to")
     parser.add_argument("--model", help=argparse.SUPPRESS)  # set for the processes that measure
     args = parser.parse_args()
     if args.model:
