@@ -63,7 +63,8 @@ systems=(aed llm)
 declare -A model=([aed]=$models/FireRedASR2-AED [llm]=$models/FireRedASR2-LLM [whisper]=$whisper)
 declare -A speech=([aed]=test [llm]=test [whisper]=third)
 declare -A ways=([aed]="graph correction auto" [llm]="graph correction auto" [whisper]="prompt correction auto")
-declare -A lists=([aed]="${sizes[*]}" [llm]="100 10000" [whisper]="100 10000")
+declare -A lists=([aed]="${sizes[*]}" [llm]="100 10000" [whisper]=100)
+declare -A short=([aed]="${few[*]}" [llm]="${few[*]}" [whisper]="${few[*]: -1}")
 if [ "$quick" = true ]; then systems=(aed) ways[aed]=auto; fi
 if [ -n "$whisper" ]; then systems+=(whisper); fi
 
@@ -125,7 +126,7 @@ fi
 if in_stage 5 "sounds without speech -> exp/decode"; then
   for system in "${systems[@]}"; do
     decode "$system" sounds none none
-    for size in "${few[@]}"; do decode "$system" sounds auto "few/$size"; done
+    for size in ${short[$system]}; do decode "$system" sounds auto "few/$size"; done
   done
 fi
 
