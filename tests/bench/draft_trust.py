@@ -51,25 +51,36 @@ def saved(said: str, all_steps: int) -> tuple[float, int, int]:
     return 1 - passes / all_steps, int(final or 0), all_steps
 
 
-def draw(rows: dict[str, tuple[float, float]], path: Path) -> None:
-    """Error rate over steps saved."""
+def draw(rows: dict[str, tuple[float, float]], title: str, path: Path) -> None:
+    """Error rate over steps saved; the exact draft as a line of its own height."""
     import matplotlib
 
     matplotlib.use("Agg")
     from matplotlib import pyplot
 
-    figure, axes = pyplot.subplots(figsize=(7, 4.5))
-    for name, (share, rate) in rows.items():
-        exact = name in ("no draft", "exact")
-        axes.plot(100 * share, rate, "o", color="black" if exact else "tab:red" if "entropy" in name else "tab:blue")
-        axes.annotate(name, (100 * share, rate), xytext=(5, 4), textcoords="offset points", fontsize=7)
+    figure, axes = pyplot.subplots(figsize=(7, 4.2))
+    share, rate = rows["exact"]
+    axes.axhline(rate, color="gray", linestyle="--", linewidth=1)
+    axes.plot(100 * share, rate, "ks", label=f"exact: the text of greedy search (which takes all steps), {rate:.2f}%")
+    for kind, colour, above in (("probability", "tab:blue", False), ("entropy", "tab:red", True)):
+        own = [(name, place) for name, place in rows.items() if name.rpartition(" ")[0].endswith(kind)]
+        xs, ys = [100 * share for _, (share, _) in own], [rate for _, (_, rate) in own]
+        label = f"entropy below, beside probability {BESIDE}" if above else "probability above"
+        axes.plot(xs, ys, "o-", color=colour, label=label, linewidth=1)
+        for (name, _), x, y in zip(own, xs, ys, strict=True):
+            offset, align = ((6, 5), "left") if above else ((-6, -11), "right")
+            axes.annotate(
+                name.split()[-1], (x, y), xytext=offset, textcoords="offset points", ha=align, color=colour, fontsize=8
+            )
     axes.set_xlabel("steps of the decoder saved, %")
     axes.set_ylabel("error rate, %")
     axes.set_ylim(bottom=0)
-    axes.margins(x=0.25, y=0.2)
+    axes.margins(x=0.1, y=0.15)
+    axes.set_title(title, fontsize=10)
+    axes.legend(fontsize=8)
     axes.grid(alpha=0.3)
     figure.tight_layout()
-    figure.savefig(path, dpi=130)
+    figure.savefig(path, dpi=110)
 
 
 def main() -> None:
@@ -96,7 +107,7 @@ def main() -> None:
             print(f"| {name} | {score['rate']:.2f} | {parts} | {100 * share:.1f}% | {final} |", flush=True)
             points[name] = share, score["rate"]
     if args.picture:
-        draw(points, args.picture)
+        draw(points, args.model.name, args.picture)
 
 
 if __name__ == "__main__":

@@ -16,6 +16,7 @@ Tokens = Sequence[str]
 Hunk = tuple[int, int, int, int]  # start and end in the reference, start and end in the hypothesis, of errors of a kind
 
 _MOST_CELLS = 10**9  # of the table for one utterance: beyond it the first alignment stands
+_MOST_CHARACTERS = 500_000  # after which tokens are given characters anew: there are 1,114,112
 _MATCH, _DELETE, _INSERT = range(3)
 
 
@@ -24,11 +25,12 @@ def align(references: Sequence[Tokens], hypotheses: Sequence[Tokens]) -> list[tu
 
     A hunk with tokens on both sides has the same number on both and stands for substitutions one by one.
     """
-    written = _Written()
-    return [
-        _fewest_errors(written.of(reference), written.of(hypothesis))
-        for reference, hypothesis in zip(references, hypotheses, strict=True)
-    ]
+    written, found = _Written(), []
+    for reference, hypothesis in zip(references, hypotheses, strict=True):
+        if len(written) > _MOST_CHARACTERS:
+            written = _Written()
+        found.append(_fewest_errors(written.of(reference), written.of(hypothesis)))
+    return found
 
 
 class _Written(dict[str, str]):
