@@ -22,8 +22,8 @@ from matplotlib import pyplot
 SYSTEMS = {"aed": "AED of egs/mini", "llm": "Speech-LLM of egs/mini", "whisper": "Whisper"}
 WAYS = {"none": "without a list", "prompt": "prompt", "graph": "graph", "correction": "correction", "auto": "all"}
 # Published, of other models on other data: entries of a list and recall in percent of words that a general recogniser
-# mostly misses (Shi et al., 2023, figure 3); entries of an unrelated list and error rate above that without (Moonshine's
-# documentation, boost 2).
+# mostly misses (Shi et al., 2023, figure 3); entries of an unrelated list and error rate above that without one
+# (documentation of Moonshine, boost 2).
 SEACO = (231, 400, 800, 1200, 2000, 4000), (55, 52, 46, 41, 35, 24)
 MOONSHINE = (0, 100, 1000, 10000), (0.0, 0.54, 1.05, 1.26)
 _COLOURS = {"prompt": "#3b8a3e", "graph": "#1f6fb4", "correction": "#c8521b", "auto": "#444444"}
