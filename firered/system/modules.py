@@ -63,12 +63,12 @@ class Modules:
             return
         by_route: dict[str, list[int]] = {"": [], **{name: [] for name in self.routes}}
         for number, segment in enumerate(segments):
-            by_route[self._route(segment)].append(number)
+            by_route[self.route(segment)].append(number)
         for name, own in by_route.items():
             if own:
                 yield name, self.routes.get(name, self.asr), own
 
-    def _route(self, segment: Segment) -> str:
+    def route(self, segment: Segment) -> str:
         """The dialect or else the language of a segment, where that has a model of its own."""
         codes = [segment.lid.dialect, segment.lid.language] if isinstance(segment.lid, LidResult) else []
         return next((code for code in codes if code and code in self.routes), "")
