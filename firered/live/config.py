@@ -26,8 +26,9 @@ class LiveConfig(Options):
     max_segment_s: float = option(15.0, "a longer segment is cut where it is quietest, and goes on", low=2)
     cut_s: float = option(5.0, "the last seconds of such a segment, in which that place is looked for", low=0.5)
     tail_s: float = option(
-        0.1,
-        "seconds of silence put after a stream that ends in speech, so that its last word is complete",
+        0.2,
+        "seconds of silence put after what is recognised while speech goes on, in partial text and at the end of the "
+        "stream: models write on, or stop early, where speech breaks off",
         low=0,
         high=2,
     )

@@ -6,12 +6,12 @@ from typing import TypeVar
 
 from firered.live.stable import Unit, revision, units_of
 from firered.punc.text import without_marks
-from firered.results import AsrResult, LidResult, Sentence, Trouble, Word
-from firered.results.live import Event, Final, LiveResult, Partial
+from firered.results import AsrResult, LidResult, Sentence, Word
+from firered.results.live import Final
 from firered.system.assemble import Segment, sentences_of, words_of
 from firered.text.joining import join_texts
 
-T = TypeVar("T", Word, Sentence, Trouble)
+T = TypeVar("T", Word, Sentence)
 
 
 def final_of(
@@ -32,7 +32,7 @@ def final_of(
     troubles = segment.troubles()
     if isinstance(segment.asr, Exception) and said is not None:
         segment.asr = _before(said, segment.span[1] - segment.span[0])
-    sentences = sentences_of(segment)
+    sentences = _until(sentences_of(segment), segment.whole_ms[1])
     recognised = segment.asr if isinstance(segment.asr, AsrResult) else None
     lang = segment.lid.lang if isinstance(segment.lid, LidResult) else recognised.lang if recognised else None
     return Final(
@@ -40,7 +40,7 @@ def final_of(
         start_s=segment.whole_ms[0],
         end_s=segment.whole_ms[1],
         text=join_texts(sentence.text for sentence in sentences),
-        words=words_of(segment),
+        words=_until(words_of(segment), segment.whole_ms[1]),
         sentences=sentences,
         lang=lang,
         confidence=recognised.confidence if recognised else 0.0,
@@ -53,23 +53,8 @@ def final_of(
     )
 
 
-def within(result: LiveResult, end_s: float) -> LiveResult:
-    """A result without times after the end of the audio, which silence was put behind."""
-    result = replace(result, known_s=min(result.known_s, end_s))
-    if isinstance(result, Event):
-        return replace(result, time_s=min(result.time_s, end_s))
-    if isinstance(result, Partial):
-        return result
-    return replace(
-        result,
-        end_s=min(result.end_s, end_s),
-        words=_until(result.words, end_s),
-        sentences=_until(result.sentences, end_s),
-        troubles=_until(result.troubles, end_s),
-    )
-
-
 def _until(several: Sequence[T], end_s: float) -> list[T]:
+    """The same without times after the end of the segment, which may have had silence behind it."""
     return [replace(one, start_s=min(one.start_s, end_s), end_s=min(one.end_s, end_s)) for one in several]
 
 

@@ -1,5 +1,6 @@
 """What was heard of a live stream and is needed yet: `Heard`."""
 
+import functools
 from collections import deque
 from collections.abc import Iterable
 
@@ -9,6 +10,7 @@ from torch import Tensor
 
 from firered.audio.framing import SAMPLE_RATE
 from firered.audio.frontend import PUBLISHED, FrontEnd, bank_of, frame_range
+from firered.audio.load import dithered
 from firered.audio.spool import Cut, span_s
 from firered.data.write import segment_id
 from firered.errors import DataError
@@ -161,3 +163,35 @@ class Heard:
         if filterbank not in self._further:
             raise DataError(f"{key}: of live audio there are no features of {filterbank}")
         return Cut(key, self._further[filterbank].read(first, count), span_s(start_s, end_s))
+
+    def before_silence(self, seconds: float) -> "BeforeSilence":
+        """The same, of which each stretch has silence behind it."""
+        return BeforeSilence(self, seconds)
+
+
+class BeforeSilence:
+    """What was heard, of which each stretch has silence behind it: noise of one step of 16-bit audio, as dithering has.
+
+    Args:
+        heard: what was heard.
+        seconds: of silence.
+    """
+
+    front_end = PUBLISHED
+
+    def __init__(self, heard: Heard, seconds: float) -> None:
+        self.key, self._heard, self._seconds = heard.key, heard, seconds
+
+    def cut(self, start_s: float, end_s: float, front_end: FrontEnd | None = None) -> Cut:
+        """As `Heard.cut`; the id is that of the stretch without the silence."""
+        key, feats, duration_s = self._heard.cut(start_s, end_s, front_end)
+        silence = _silence((front_end or PUBLISHED).filterbank, self._seconds)
+        return Cut(key, torch.cat([feats, silence]), duration_s + self._seconds)
+
+
+@functools.cache
+def _silence(filterbank: FrontEnd, seconds: float) -> Tensor:
+    """(T, bins) frames of so many seconds of silence."""
+    rest = filterbank.frame_length - filterbank.frame_shift
+    (noise,) = dithered([np.zeros(round(seconds * SAMPLE_RATE) + rest, np.float32)], 0)
+    return bank_of(filterbank).accept(noise)

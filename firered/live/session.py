@@ -10,13 +10,13 @@ import numpy as np
 from firered.audio.config import AudioConfig
 from firered.audio.framing import SAMPLE_RATE
 from firered.audio.like import Samples
-from firered.audio.load import INT16_SCALE, dithered
+from firered.audio.load import INT16_SCALE
 from firered.audio.pieces import Pieces
 from firered.errors import AudioError, Outcome
 from firered.live.budget import Budget, Clock
 from firered.live.config import HOLD, LiveConfig
 from firered.live.endpoints import FRAMES_A_SECOND, Change, Endpoints, frames_of
-from firered.live.finals import final_of, within
+from firered.live.finals import final_of
 from firered.live.heard import Heard
 from firered.live.passes import Passes
 from firered.live.stable import Stable, units_of
@@ -98,13 +98,13 @@ class LiveSession:
         self._budget = Budget(config.behind_s, clock)
         self._interval, self._lid_after = frames_of(config.interval_s), frames_of(config.lid_s)
         self._open: _Open | None = None
-        self._count = self._frames = self._tail = 0
+        self._count = self._frames = 0
         self._finished = False
 
     @property
     def heard_s(self) -> float:
         """Seconds received so far, at 16 kHz."""
-        return self._heard.duration_s - self._tail / SAMPLE_RATE
+        return self._heard.duration_s
 
     @property
     def behind_s(self) -> float:
@@ -135,16 +135,12 @@ class LiveSession:
         self._budget.begin()
         found = self._take(self._pieces.finish())
         self._finished = True
-        if self._endpoints.speaking and self.config.tail_s:
-            silence = np.zeros(round(self.config.tail_s * SAMPLE_RATE), np.float32)
-            self._tail = len(silence)
-            found += self._take(*dithered([silence], self._heard.samples))
-        end_s = math.floor(1000 * self._heard.duration_s) / 1000
+        end_s, in_speech = math.floor(1000 * self.heard_s) / 1000, self._endpoints.speaking
         for change in self._endpoints.finish(end_s):
-            found += self._changed(change, self.heard_s)
+            found += self._changed(change, round(self.heard_s, 3), in_speech)
         self._vad.finish()
         self._heard.drop(end_s)
-        return self._stamped([within(result, math.floor(1000 * self.heard_s) / 1000) for result in found])
+        return self._stamped(found)
 
     def _stamped(self, found: list[LiveResult]) -> list[LiveResult]:
         return [replace(result, heard_s=round(self.heard_s, 3)) for result in found]
@@ -178,18 +174,18 @@ class LiveSession:
         current.spoke = current.spoke or frame.speech
         if self._identifies and not current.lid_done and now - current.start >= self._lid_after:
             found += self._identify(current, now)
-        if self._recognises and not self._tail and current.spoke and now - current.passed >= self._interval:
+        if self._recognises and current.spoke and now - current.passed >= self._interval:
             found += self._pass(current, now)
         return found
 
-    def _changed(self, change: Change, known_s: float) -> list[LiveResult]:
+    def _changed(self, change: Change, known_s: float, in_speech: bool = False) -> list[LiveResult]:
         """What the start or the end of a segment gives."""
         found: list[LiveResult] = []
         before = self._open
         if change.kind != "start" and before is not None:
             if change.kind == "end":
                 found.append(Event("speech_end", before.number, change.time_s, known_s, 0.0))
-            found += self._close(before, change.time_s, known_s, cut=change.kind == "cut")
+            found += self._close(before, change.time_s, known_s, change.kind == "cut", in_speech)
             self._open = None
         if change.kind != "end" and self._endpoints.start is not None:
             self._count += 1
@@ -217,7 +213,7 @@ class LiveSession:
         if self._budget.exceeded(known_s):
             self.skipped += 1
             return []
-        stretch = self._stretch(current, now / FRAMES_A_SECOND)
+        stretch = self._stretch(current, now / FRAMES_A_SECOND, silence=True)
         if self.config.stable == HOLD and not stretch.context.prefix:
             stretch = replace(stretch, context=replace(stretch.context, prefix=current.stable.text))
         said = self._passes.partial(stretch, current.number, current.lid)
@@ -233,9 +229,9 @@ class LiveSession:
         span = current.start / FRAMES_A_SECOND, now / FRAMES_A_SECOND
         return [Partial(current.number, *span, current.stable.text, unstable, current.lang, known_s, 0.0)]
 
-    def _close(self, current: _Open, end_s: float, known_s: float, cut: bool) -> list[LiveResult]:
+    def _close(self, current: _Open, end_s: float, known_s: float, cut: bool, in_speech: bool) -> list[LiveResult]:
         """The final of a segment, and what failed in it."""
-        stretch = self._stretch(current, end_s)
+        stretch = self._stretch(current, end_s, silence=in_speech)
         if self._identifies and (self.config.final_lid or not current.lid_done):
             current.lid = self._passes.language(stretch)
         segment = self._passes.final(stretch, current.number, current.lid)
@@ -250,8 +246,9 @@ class LiveSession:
     def _quietest(self, first: int, end: int) -> int:
         return self._heard.quietest(first, end, _QUIET)
 
-    def _stretch(self, current: _Open, end_s: float) -> Stretch:
-        return Stretch(self._heard, (current.start / FRAMES_A_SECOND, end_s), self.context)
+    def _stretch(self, current: _Open, end_s: float, silence: bool = False) -> Stretch:
+        source = self._heard.before_silence(self.config.tail_s) if silence and self.config.tail_s else self._heard
+        return Stretch(source, (current.start / FRAMES_A_SECOND, end_s), self.context)
 
     @staticmethod
     def _trouble(number: int, now: int, reason: str) -> Event:

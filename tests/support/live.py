@@ -87,8 +87,7 @@ class Scripted:
         self.on_call(speech)
         if self.fails(len(self.calls)):
             raise ValueError("no luck")
-        start_s = int(speech.key.split("-")[-2]) / 1000
-        end_s = start_s + speech.duration_s
+        start_s, end_s = (int(ms) / 1000 for ms in speech.key.split("-")[-2:])
         words = [
             Word(text, begin - start_s, end - start_s)
             for text, begin, end in self.script
