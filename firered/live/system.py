@@ -47,6 +47,9 @@ class LiveSystem:
         ...     for result in session.accept(samples[begin : begin + 1600], rate):
         ...         if isinstance(result, firered.Partial):
         ...             print(result.end_s, repr(result.stable), repr(result.unstable))
+        0.6 '' '你好'
+        1.2 '你好' '谁星'
+        1.8 '你好谁星' '期三去'
         >>> session.finish()[-1].text
         '你好，谁星期三去公园？'
     """

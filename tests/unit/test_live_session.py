@@ -89,6 +89,7 @@ def test_partial_text_comes_at_its_interval_and_its_stable_part_stands():
 
 
 def test_no_pass_is_made_over_silence_that_was_heard_already():
+    """Partial text has 0.2 s of silence behind it, the final has the detector's."""
     asr = Scripted(spoken((1.0, 2.0)))
     run(scripted_system([(1.0, 2.0)], asr, LiveConfig(silence_s=3.0, interval_s=0.5)).session(), silence(9), 1600)
     assert [round(speech.duration_s, 2) for speech in asr.calls] == [
