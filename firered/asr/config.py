@@ -9,8 +9,7 @@ from firered.asr.modes import ATTENTION, BEAM_MODES, JOINT, MODES, PREFIX_MODES,
 from firered.errors import OptionError
 from firered.options import Options, option
 from firered.runtime.config import batch_seconds_option, dtype_option
-from firered.search.config import BeamConfig, CtcPrefixConfig, GenerateConfig
-from firered.search.trust import Trust
+from firered.search.config import BeamConfig, CtcPrefixConfig, GenerateConfig, Trust
 from firered.text.replacing import THRESHOLD, Replacer
 
 

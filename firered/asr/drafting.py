@@ -14,10 +14,11 @@ from firered.models.aed import Aed
 from firered.runtime.loaded import Loaded, need_ctc
 from firered.runtime.speech import Speech
 from firered.search.beams import Hypothesis
+from firered.search.config import Trust
 from firered.search.ctc import ctc_greedy
 from firered.search.drafts import DraftCounts, PrefixModel, Search, search_with_drafts
 from firered.search.scorers import Stepper
-from firered.search.trust import Trust, largest_entropy
+from firered.search.trust import largest_entropy
 
 NO_DRAFT, CTC_DRAFT = "none", "ctc"
 _ENOUGH = 200  # tokens after which drafts are judged

@@ -78,3 +78,21 @@ class CtcPrefixConfig:
         _check_beam(self.nbest, self.beam_size)
         if self.tokens_per_frame < 1:
             raise OptionError(f"tokens_per_frame: {self.tokens_per_frame} is not above 0")
+
+
+@dataclass(frozen=True)
+class Trust:
+    """How far a draft is believed; see `firered.search.trust`.
+
+    Attributes:
+        probability: tokens above it are kept; 0: those that the search finds, nothing else.
+        entropy: the draft is final where no frame of it has as much, in nats; 0: never.
+    """
+
+    probability: float = 0.0
+    entropy: float = 0.0
+
+    @property
+    def any(self) -> bool:
+        """Whether texts may be others than without a draft."""
+        return self.probability > 0 or self.entropy > 0

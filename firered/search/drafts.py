@@ -125,8 +125,8 @@ def search_with_drafts(
         limits: tokens of each utterance at most, as `search` takes them.
         first: the token that each utterance begins with.
         eos: the token that ends a hypothesis.
-        least: 0, or of a greedy search the probability above which the first tokens of a draft are kept; see `Trust`.
-            No draft is given up then.
+        least: 0, or of a greedy search the probability above which the first tokens of a draft are kept; see
+            `firered.search.config.Trust`. No draft is given up then.
     """
     trees = [
         DraftTree(one, [token for token in draft if 0 <= token < model.vocabulary], eos, limit)

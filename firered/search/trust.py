@@ -6,7 +6,7 @@ enough is not the likeliest, so that the text may be another than without a draf
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import torch
 from torch import Tensor
@@ -15,24 +15,6 @@ from firered.search.beams import Hypothesis
 from firered.search.scorers import Stage
 
 _BONUS = 128.0  # of a token that is kept: no other comes near it
-
-
-@dataclass(frozen=True)
-class Trust:
-    """How far a draft is believed.
-
-    Attributes:
-        probability: tokens above it are kept; 0: those that the search finds, nothing else.
-        entropy: the draft is final where no frame of it has as much, in nats; 0: never.
-    """
-
-    probability: float = 0.0
-    entropy: float = 0.0
-
-    @property
-    def any(self) -> bool:
-        """Whether texts may be others than without a draft."""
-        return self.probability > 0 or self.entropy > 0
 
 
 class Kept:
