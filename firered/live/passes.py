@@ -21,11 +21,13 @@ class Passes:
         modules: of the system.
         own_marks: texts of recognisers that punctuate are cut into sentences by their own marks.
         carry: sentences before a segment that the recogniser is told of, if it takes such.
+        quick: recognises open segments, if another is to do it.
     """
 
-    def __init__(self, modules: Modules, own_marks: bool, carry: int) -> None:
+    def __init__(self, modules: Modules, own_marks: bool, carry: int, quick: Recogniser | None = None) -> None:
         self._modules, self._own_marks, self._carry = modules, own_marks, carry
-        self._carried: dict[str, Carried] = {}  # by route
+        self._quick = modules if quick is None else Modules(asr=quick)
+        self._carried: dict[tuple[bool, str], Carried] = {}  # of the quick one or not, by route
 
     def language(self, stretch: Stretch) -> Outcome[LidResult] | None:
         """The language of a stretch; None where it is not identified."""
@@ -37,31 +39,32 @@ class Passes:
 
     def partial(self, stretch: Stretch, number: int, lid: Outcome[LidResult] | None) -> Outcome[AsrResult] | None:
         """What is recognised in segment `number` so far; None without a recogniser."""
-        return self._recognised(stretch, number, lid).asr
+        return self._recognised(self._quick, stretch, number, lid).asr
 
     def final(self, stretch: Stretch, number: int, lid: Outcome[LidResult] | None) -> Segment:
         """What all modules make of segment `number`, which later ones may be told of."""
-        segment = self._recognised(stretch, number, lid)
+        segment = self._recognised(self._modules, stretch, number, lid)
         self._modules.punctuate([segment], self._own_marks)
         if self._modules.asr is not None:
             route = self._modules.route(segment)
-            for name, carried in self._carried.items():
-                carried.note((0, number), segment.asr if name == route else None)
+            for (quick, name), carried in self._carried.items():
+                carried.note((0, number), segment.asr if quick or name == route else None)
                 carried.note((0, number - _KEPT), None)
         return segment
 
-    def _recognised(self, stretch: Stretch, number: int, lid: Outcome[LidResult] | None) -> Segment:
+    def _recognised(self, modules: Modules, stretch: Stretch, number: int, lid: Outcome[LidResult] | None) -> Segment:
         segment = Segment(stretch.span, lid=lid)
 
         def found(name: str, recogniser: Recogniser, own: Sequence[Stretch]) -> Sequence[Outcome[AsrResult]]:
             if not self._carry or not recogniser.takes_history:
                 return texts(name, recogniser, own, None, 0)
-            carried = self._carried.setdefault(name, Carried(recogniser, self._carry))
+            place = modules is not self._modules, name
+            carried = self._carried.setdefault(place, Carried(recogniser, self._carry))
 
             def told(batch: list[Stretch]) -> Sequence[Outcome[AsrResult]]:
                 return carried.recognise([one.speech(recogniser.front_end) for one in batch], [(0, number)])
 
             return run_batch(own, told)
 
-        self._modules.recognise([stretch], [segment], found)
+        modules.recognise([stretch], [segment], found)
         return segment

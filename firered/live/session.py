@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from firered.asr.recogniser import Recogniser
 from firered.audio.config import AudioConfig
 from firered.audio.framing import SAMPLE_RATE
 from firered.audio.like import Samples
@@ -67,6 +68,7 @@ class LiveSession:
         context: what the recogniser is given with every segment; it may be exchanged while the stream goes on.
         context_carry: sentences of earlier segments that the recogniser is told of if it takes such.
         own_marks: texts of recognisers that punctuate are cut into sentences by their own marks.
+        quick: recognises open segments, if another is to do it.
         id: of the stream.
         audio: which of several channels is taken.
         clock: seconds of any origin, by which computing is measured.
@@ -84,6 +86,7 @@ class LiveSession:
         context_carry: int,
         own_marks: bool,
         *,
+        quick: Recogniser | None = None,
         id: str = "",
         audio: AudioConfig | None = None,
         clock: Clock = clock,
@@ -91,9 +94,9 @@ class LiveSession:
         self.id, self.config, self.context, self.skipped = id, config, context, 0
         self._pieces = Pieces(audio)
         self._vad = detector.stream()
-        self._heard = Heard(id, [recogniser.front_end for recogniser in modules.recognisers])
+        self._heard = Heard(id, [one.front_end for one in [*modules.recognisers, *([quick] if quick else [])]])
         self._endpoints = Endpoints(config, detector.config, self._quietest)
-        self._passes = Passes(modules, own_marks, context_carry)
+        self._passes = Passes(modules, own_marks, context_carry, quick)
         self._identifies, self._recognises = modules.lid is not None, modules.asr is not None
         self._budget = Budget(config.behind_s, clock)
         self._interval, self._lid_after = frames_of(config.interval_s), frames_of(config.lid_s)

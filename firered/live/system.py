@@ -6,6 +6,7 @@ from pathlib import Path
 
 from firered.asr.carried import carries
 from firered.asr.config import RecogniserConfig
+from firered.asr.recogniser import Recogniser
 from firered.audio.config import AudioConfig
 from firered.hub.catalogue import MODELS
 from firered.hub.find import find_model
@@ -36,6 +37,7 @@ class LiveSystem:
         context: what the recogniser is given with every segment, where a session has none of its own.
         context_carry: sentences of a stream's earlier segments that the recogniser is told of if it takes such.
         own_marks: texts of recognisers that punctuate are cut into sentences by their own marks.
+        quick: recognises open segments in the place of the recogniser of `modules`, such as one with greedy search.
 
     Examples:
         >>> import firered
@@ -62,9 +64,11 @@ class LiveSystem:
         context: Context | None = None,
         context_carry: int = 0,
         own_marks: bool = True,
+        quick: Recogniser | None = None,
     ) -> None:
         self.detector, self.modules, self.config = detector, modules, config or LiveConfig()
         self.context, self.context_carry, self.own_marks = context or Context(), context_carry, own_marks
+        self.quick = quick
         if modules.asr is not None:
             carries(modules.asr, context_carry)  # says where they are of no use
 
@@ -82,6 +86,7 @@ class LiveSystem:
         punc: PuncConfig | None = None,
         context: Context | None = None,
         context_carry: int = 0,
+        quick: Recogniser | None = None,
     ) -> "LiveSystem":
         """The system of released models.
 
@@ -96,6 +101,7 @@ class LiveSystem:
             punc: of punctuation.
             context: what the recogniser is given with every segment, such as hotwords.
             context_carry: sentences of a stream's earlier segments that the recogniser is told of if it takes such.
+            quick: recognises open segments in the place of the recogniser, such as one with greedy search.
 
         Raises:
             ModelError: a model that is needed is missing or incomplete; the message names how to get it.
@@ -105,7 +111,7 @@ class LiveSystem:
         place = models.get(STREAM_VAD, MODELS) if isinstance(models, Mapping) else models
         detector = StreamVad.from_pretrained(find_model(Path(place), STREAM_VAD), vad, device)
         whole = System.from_pretrained(models, system, device=device, lid=lid, asr=asr, punc=punc)
-        return cls(detector, whole.modules, config, context, context_carry, system.punc)
+        return cls(detector, whole.modules, config, context, context_carry, system.punc, quick)
 
     def session(
         self,
@@ -125,6 +131,7 @@ class LiveSystem:
         """
         return LiveSession(
             *(self.detector, self.modules, self.config, context or self.context, self.context_carry, self.own_marks),
+            quick=self.quick,
             id=id,
             audio=audio,
             clock=clock,

@@ -8,7 +8,7 @@ import soundfile
 from support.live import FixedVad, Scripted, run, scripted_system
 from support.paths import EGS
 
-from firered import LiveConfig, LiveSystem, System
+from firered import Asr, LiveConfig, LiveSystem, System
 from firered.asr.config import AsrConfig
 from firered.audio.frames import of_samples
 from firered.audio.frontend import SAMPLES, FrontEnd
@@ -127,6 +127,19 @@ def test_options_of_the_recogniser_are_its_own(system):
 
 class Teller(Scripted):
     takes_history = True
+
+
+def test_another_recogniser_may_do_the_partial_text(system):
+    samples = talk("talk-en-00000")[: 16000 * 3]
+    greedy = Asr(system.modules.asr.loaded, AsrConfig(beam_size=1, timestamps="pauses"))
+    live = LiveSystem(system.detector, system.modules, system.config, quick=greedy)
+    results, usual = run(live.session(), samples, 1600), run(system.session(), samples, 1600)
+    assert [one for one in results if isinstance(one, Final)] == [one for one in usual if isinstance(one, Final)]
+    asr = Scripted([("quick", 1.3, 1.6)])
+    live = LiveSystem(system.detector, system.modules, system.config, quick=asr)
+    results = run(live.session(), samples, 1600)
+    assert {result.text for result in results if isinstance(result, Partial)} == {"quick"}
+    assert results[-1].text == "Would you like coffee?"
 
 
 def test_what_was_said_before_is_told_with_each_pass():
