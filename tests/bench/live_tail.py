@@ -3,8 +3,9 @@
 
     python tests/bench/live_tail.py [SECONDS...]        by default 0 0.05 0.1 0.2 0.3
 
-Prints for each `tail_s` the normalised erasure of partial text (words taken back over words of the finals, the unstable part
-included), and how many stretches that end right with the last word of a sentence by the reference ctm have its text.
+Prints for each `tail_s` the normalised erasure of partial text (words taken back over words of the finals, the unstable
+part included), and how many stretches that end right with the last word of a sentence by the reference ctm have its
+text.
 """
 
 import argparse
