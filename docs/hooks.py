@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 PACKAGE = Path(__file__).resolve().parents[1] / "firered"
-MODULES = ("System", "Asr", "LlmAsr", "Aligner", "Lid", "Vad", "Mvad", "StreamVad", "Punc")
+MODULES = ("System", "Asr", "LlmAsr", "Aligner", "Lid", "Vad", "Mvad", "StreamVad", "Punc", "LiveSystem", "LiveSession")
 # Where names of a kind live that are not public by themselves.
 HOMES = {"results": "results", "configs": "config", "errors": "errors"}
 

@@ -21,6 +21,9 @@ if TYPE_CHECKING:
     from firered.front import load, transcribe
     from firered.lid.config import LidConfig
     from firered.lid.identify import Lid
+    from firered.live.config import LiveConfig
+    from firered.live.session import LiveSession
+    from firered.live.system import LiveSystem
     from firered.punc.config import PuncConfig
     from firered.punc.punctuate import Punc
     from firered.results import (
@@ -46,6 +49,7 @@ if TYPE_CHECKING:
         VadResult,
         Word,
     )
+    from firered.results.live import Final, Partial
     from firered.runtime.context import Context
     from firered.system.config import SystemConfig
     from firered.system.system import System
@@ -67,11 +71,15 @@ __all__ = [
     "DataError",
     "Encoded",
     "Event",
+    "Final",
     "FireRedError",
     "LanguageGuess",
     "Lid",
     "LidConfig",
     "LidResult",
+    "LiveConfig",
+    "LiveSession",
+    "LiveSystem",
     "LlmAsr",
     "LlmConfig",
     "ModelError",
@@ -81,6 +89,7 @@ __all__ = [
     "NBest",
     "OptionError",
     "Outcome",
+    "Partial",
     "Punc",
     "PuncConfig",
     "PuncResult",
@@ -124,11 +133,15 @@ _NAMES = {
     "firered.front": "load transcribe",
     "firered.lid.config": "LidConfig",
     "firered.lid.identify": "Lid",
+    "firered.live.config": "LiveConfig",
+    "firered.live.session": "LiveSession",
+    "firered.live.system": "LiveSystem",
     "firered.punc.config": "PuncConfig",
     "firered.punc.punctuate": "Punc",
     "firered.results": "AlignResult Alignment AsrResult Event LanguageGuess LidResult MvadResult NBest PuncResult "
     "Result Seconds Sentence StreamEvent StreamFrame StreamVadResult TokenSpan TokenTime Transcript Trouble VadResult "
     "Word",
+    "firered.results.live": "Final Partial",
     "firered.runtime.context": "Context",
     "firered.system.config": "SystemConfig",
     "firered.system.system": "System",

@@ -80,14 +80,14 @@ class Segment:
 
 def transcript(recording: Spool, segments: Sequence[Segment], events: Sequence[Event]) -> Transcript:
     """The transcript of one recording from its segments in order of time."""
-    sentences = [sentence for segment in segments for sentence in _sentences(segment)]
+    sentences = [sentence for segment in segments for sentence in sentences_of(segment)]
     return Transcript(
         uttid=recording.key,
         text=join_texts(sentence.text for sentence in sentences),
         sentences=sentences,
         segments=[segment.whole_ms for segment in segments],
         dur_s=recording.duration_s,
-        words=[word for segment in segments for word in _words(segment)],
+        words=[word for segment in segments for word in words_of(segment)],
         wav_path=recording.wav_path,
         troubles=[trouble for segment in segments for trouble in segment.troubles()],
         events=events,
@@ -95,8 +95,8 @@ def transcript(recording: Spool, segments: Sequence[Segment], events: Sequence[E
     )
 
 
-def _sentences(segment: Segment) -> list[Sentence]:
-    """A segment's sentences; the first begins with the segment, the last ends with it."""
+def sentences_of(segment: Segment) -> list[Sentence]:
+    """A segment's sentences in the recording's seconds; the first begins with the segment, the last ends with it."""
     if segment.asr is not None and not segment.text:
         return []
     start_s, end_s = segment.whole_ms
@@ -124,7 +124,8 @@ def _with_context(segment: Segment, sentence: Sentence) -> Sentence:
     return sentence
 
 
-def _words(segment: Segment) -> list[Word]:
+def words_of(segment: Segment) -> list[Word]:
+    """A segment's words in the recording's seconds."""
     return [
         Word(word.text, segment.in_recording(word.start_s), segment.in_recording(word.end_s)) for word in segment.words
     ]

@@ -3,12 +3,12 @@
 from collections import Counter
 from collections.abc import Callable, Hashable, MutableMapping, Sequence
 from dataclasses import dataclass, replace
-from typing import TypeVar, cast
+from typing import Protocol, TypeVar, cast
 
 from firered.asr.carried import Carried, Place
 from firered.asr.recogniser import Recogniser
 from firered.audio.frontend import PUBLISHED, FrontEnd
-from firered.audio.spool import Spool, span_s
+from firered.audio.spool import Cut, span_s
 from firered.data.write import segment_id
 from firered.errors import OptionError, Outcome
 from firered.results import AsrResult, LidResult, Result, Seconds
@@ -21,11 +21,26 @@ R = TypeVar("R", bound=Result)
 Memo = MutableMapping[tuple[str, str], Result]  # (module, segment) -> its result
 
 
+class Source(Protocol):
+    """What segments are cut out of: a recording's spool, or what was heard of a live stream."""
+
+    @property
+    def key(self) -> str:
+        """Its id."""
+
+    @property
+    def front_end(self) -> FrontEnd:
+        """That of its frames."""
+
+    def cut(self, start_s: float, end_s: float, front_end: FrontEnd | None = None) -> Cut:
+        """A stretch between two times in seconds, in the front end of its frames or in another one."""
+
+
 @dataclass(frozen=True)
 class Stretch:
     """A segment of a recording, cut out when and in the front end that a model takes it in: memory has no others."""
 
-    spool: Spool
+    spool: Source
     span: Seconds
     context: Context
 

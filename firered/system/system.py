@@ -19,15 +19,15 @@ from firered.hub.find import find_model
 from firered.lid.config import LidConfig
 from firered.lid.identify import Lid
 from firered.punc.config import PuncConfig
-from firered.punc.own_marks import sentences_by_own_marks
 from firered.punc.punctuate import Punc
-from firered.results import AsrResult, Event, LidResult, PuncResult, Seconds, Transcript
-from firered.runtime.batches import run_batch, shares
+from firered.results import Event, LidResult, Seconds, Transcript
+from firered.runtime.batches import shares
 from firered.runtime.context import Context
 from firered.runtime.entry import as_firered
 from firered.system.assemble import Segment, transcript
 from firered.system.config import SystemConfig
-from firered.system.stretches import Memo, Stretch, results, texts, told
+from firered.system.modules import Modules as Modules
+from firered.system.stretches import Memo, Stretch, results, texts
 from firered.vad.config import MvadConfig, VadConfig
 from firered.vad.detect import Mvad, Vad
 
@@ -81,23 +81,6 @@ def model_dirs(models: Models, config: SystemConfig, asr: RecogniserConfig | Non
 def _place_name(family: Family) -> str:
     """The name of a family's directory among the models of a system."""
     return family.published[0] if family.published else family.name
-
-
-@dataclass
-class Modules:
-    """The system's parts; one that is None is switched off."""
-
-    vad: Vad | None = None
-    mvad: Mvad | None = None
-    lid: Lid | None = None
-    asr: Recogniser | None = None
-    punc: Punc | None = None
-    routes: Mapping[str, Recogniser] = field(default_factory=dict)  # by language or dialect
-
-    @property
-    def recognisers(self) -> list[Recogniser]:
-        """All of them, the main one first."""
-        return [*([self.asr] if self.asr else []), *self.routes.values()]
 
 
 @dataclass
@@ -282,48 +265,13 @@ class System:
             )
             for segment, outcome in zip(segments, languages, strict=True):
                 segment.lid = outcome
-        for name, recogniser, own in self._routed(segments):
-            routed = [told(stretches[number], segments[number].lid, recogniser) for number in own]
-            for number, text in zip(own, texts(name, recogniser, routed, memo, self.context_carry), strict=True):
-                segments[number].asr = text
-                if recogniser.punctuates and isinstance(text, AsrResult) and self.config.punc:
-                    segments[number].punc = sentences_by_own_marks(text.uttid, text.text, text.words or ())
-        self._punctuate(segments)
+        self.modules.recognise(
+            stretches,
+            segments,
+            lambda name, recogniser, own: texts(name, recogniser, own, memo, self.context_carry),
+        )
+        self.modules.punctuate(segments, self.config.punc)
         return segments
-
-    def _routed(self, segments: Sequence[Segment]) -> Iterator[tuple[str, Recogniser, list[int]]]:
-        """Each recogniser with the numbers of the segments that are for it."""
-        if self.modules.asr is None:
-            return
-        by_route: dict[str, list[int]] = {"": [], **{name: [] for name in self.modules.routes}}
-        for number, segment in enumerate(segments):
-            by_route[self._route(segment)].append(number)
-        for name, own in by_route.items():
-            if own:
-                yield name, self.modules.routes.get(name, self.modules.asr), own
-
-    def _route(self, segment: Segment) -> str:
-        """The dialect or else the language of a segment, where that has a model of its own."""
-        codes = [segment.lid.dialect, segment.lid.language] if isinstance(segment.lid, LidResult) else []
-        return next((code for code in codes if code and code in self.modules.routes), "")
-
-    def _punctuate(self, segments: Sequence[Segment]) -> None:
-        punc = self.modules.punc
-        if punc is None:
-            return
-        left = [segment for segment in segments if segment.punc is None]
-        timed = [segment for segment in left if segment.words]
-        plain = [segment for segment in left if segment.text and not segment.words]
-
-        def in_sentences(segments: Sequence[Segment]) -> list[Outcome[PuncResult]]:
-            return punc.sentences([segment.words for segment in segments], texts=[segment.text for segment in segments])
-
-        outcomes: list[Outcome[PuncResult]] = [
-            *run_batch(timed, in_sentences),
-            *run_batch([segment.text for segment in plain], punc.punctuate),
-        ]
-        for segment, outcome in zip([*timed, *plain], outcomes, strict=True):
-            segment.punc = outcome
 
 
 def _voiced_s(recording: Outcome[_Recording]) -> float:

@@ -129,6 +129,10 @@ class VadStream:
         """Seconds of audio received so far."""
         return self._received / SAMPLE_RATE
 
+    def forget(self) -> None:
+        """Let go of the segments that have ended; in endless audio they would fill the memory."""
+        self._segmenter.intervals.clear()
+
     def timestamps(self) -> list[tuple[float, float]]:
-        """Segments so far, in seconds; one that is still open ends at the last frame."""
+        """Segments so far that were not forgotten, in seconds; one that is still open ends at the last frame."""
         return self._segmenter.timestamps()

@@ -15,7 +15,7 @@ import firered
 
 TOP = next(folder for folder in Path(__file__).resolve().parents if (folder / "pyproject.toml").is_file())
 MINI = TOP / "egs/mini"
-PAGES = ("quickstart", "commands", "recipes", "python", "performance")
+PAGES = ("quickstart", "commands", "recipes", "python", "live", "performance")
 
 
 def blocks():
@@ -116,7 +116,7 @@ def test_there_are_as_many_examples_as_tests():
 def has_example(name):
     """Whether a public name is one that people begin with: a module's class, or a function."""
     value = getattr(firered, name)
-    return (inspect.isfunction(value) and name != "result_of") or hasattr(value, "batch")
+    return (inspect.isfunction(value) and name != "result_of") or hasattr(value, "batch") or hasattr(value, "session")
 
 
 @pytest.mark.parametrize("name", sorted(filter(has_example, firered.__all__)))
@@ -130,7 +130,7 @@ def test_docstring_example(name, monkeypatch):
 
 
 def test_every_module_has_an_example():
-    modules = {"Aligner", "Asr", "Lid", "LlmAsr", "Mvad", "Punc", "StreamVad", "System", "Vad"}
+    modules = {"Aligner", "Asr", "Lid", "LiveSystem", "LlmAsr", "Mvad", "Punc", "StreamVad", "System", "Vad"}
     assert {name for name in firered.__all__ if has_example(name)} == {*modules, "load", "transcribe"}
 
 

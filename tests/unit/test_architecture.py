@@ -6,7 +6,7 @@ from pathlib import Path
 
 import firered
 
-LIBRARY = {"vad", "lid", "asr", "align", "punc", "system", "search", "models", "audio", "text", "peers"}
+LIBRARY = {"vad", "lid", "asr", "align", "punc", "system", "search", "models", "audio", "text", "peers", "live"}
 COMMANDS = ("firered.runs", "firered.launch", "firered.cli", "firered.data.datadir")
 LEAVES = {"results", "text"}
 

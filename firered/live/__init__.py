@@ -1,0 +1,1 @@
+"""Live recognition: text of speech while it is spoken."""

@@ -1,0 +1,57 @@
+"""Options of live recognition."""
+
+from dataclasses import dataclass
+
+from firered.errors import OptionError
+from firered.options import Options, option
+
+AGREEMENT, HOLD = "agreement", "hold"
+
+
+@dataclass(frozen=True)
+class LiveConfig(Options):
+    """Live recognition: when segments end, how often the open one is recognised, and what of its text is stable."""
+
+    lead_s: float = option(
+        0.2, "seconds kept before the detector's start of speech, which itself lies 50 ms early", low=0, high=5
+    )
+    silence_s: float = option(
+        0.0, "seconds of silence that end a segment, if more than the detector's min_silence_frame", low=0
+    )
+    falling_silence: bool = option(
+        False,
+        "silence that ends a segment falls with its length, as in Fun-ASR's published service: 2 s up to 5 s, 1.5 s up "
+        "to 10 s, 1 s up to 15 s, 0.8 s up to 30 s, 0.4 s up to 45 s, then 0.1 s; at least the detector's",
+    )
+    max_segment_s: float = option(15.0, "a longer segment is cut where it is quietest, and goes on", low=2)
+    cut_s: float = option(5.0, "the last seconds of such a segment, in which that place is looked for", low=0.5)
+    tail_s: float = option(
+        0.2,
+        "seconds of silence put after what is recognised while speech goes on, in partial text and at the end of the "
+        "stream: models write on, or stop early, where speech breaks off",
+        low=0,
+        high=2,
+    )
+    interval_s: float = option(0.6, "seconds of new speech after which the open segment is recognised", low=0.1)
+    lid_s: float = option(1.0, "seconds of a segment after which its language is identified, for partial text", low=0.1)
+    final_lid: bool = option(
+        True,
+        "identify the language of the whole closed segment for its final text, as in recordings; if not, the one of "
+        "its first seconds counts",
+    )
+    stable: str = option(
+        AGREEMENT,
+        "text that does not change any more: what two passes agree on, or all but the last words (hold)",
+        choices=(AGREEMENT, HOLD),
+    )
+    hold_tokens: int = option(5, "words, or Chinese characters, that hold leaves unstable at the end", low=0)
+    behind_s: float | None = option(
+        1.0, "partial text is skipped while computing is so far behind the audio; None: never", low=0
+    )
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.cut_s > self.max_segment_s / 2:
+            raise OptionError(f"cut_s: {self.cut_s} s is more than half of max_segment_s, {self.max_segment_s} s")
+        if self.silence_s and self.falling_silence:
+            raise OptionError("silence_s and falling_silence: only one of them can say what ends a segment")

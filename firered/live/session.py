@@ -1,0 +1,263 @@
+"""One stream of live recognition: `LiveSession`."""
+
+import math
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from firered.asr.recogniser import Recogniser
+from firered.audio.config import AudioConfig
+from firered.audio.framing import SAMPLE_RATE
+from firered.audio.like import Samples
+from firered.audio.load import INT16_SCALE
+from firered.audio.pieces import Pieces
+from firered.errors import AudioError, Outcome
+from firered.live.budget import Budget, Clock
+from firered.live.config import HOLD, LiveConfig
+from firered.live.endpoints import FRAMES_A_SECOND, Change, Endpoints, frames_of
+from firered.live.finals import final_of
+from firered.live.heard import Heard
+from firered.live.passes import Passes
+from firered.live.stable import Stable, units_of
+from firered.results import AsrResult, LidResult, StreamEvent, StreamFrame
+from firered.results.live import Event, LiveResult, Partial
+from firered.runtime.context import Context
+from firered.system.modules import Modules
+from firered.system.stretches import Stretch
+from firered.vad.detect import StreamVad
+
+_AT_ONCE = SAMPLE_RATE  # samples of a piece that go through the detector together: a long one takes no more memory
+_QUIET = 15  # frames of the quietest stretch, in whose middle a long segment is cut
+_REST_S = 0.015  # a frame's window ends so long after its shift
+clock: Clock = time.perf_counter
+
+
+@dataclass
+class _Open:
+    """The segment that is being spoken. Frames are counted over the stream."""
+
+    number: int
+    start: int
+    stable: Stable
+    passed: int  # the frame up to which it was recognised last
+    spoke: bool = True  # whether there was speech since
+    lid: Outcome[LidResult] | None = None
+    lid_done: bool = False
+    said: AsrResult | None = None  # by the last pass
+    rest: Stable | None = None  # stable text that belongs to the next segment, where this one was cut
+
+    @property
+    def lang(self) -> str | None:
+        """Its language, as far as it is known."""
+        if isinstance(self.lid, LidResult):
+            return self.lid.lang
+        return self.said.lang if self.said else None
+
+
+class LiveSession:
+    """Takes one stream in pieces of any size and gives what becomes known with each.
+
+    Events and finals do not depend on the pieces, nor do partials, as long as none is skipped.
+
+    Args:
+        detector: the streaming voice detector.
+        modules: language identification, recognition and punctuation.
+        config: of live recognition.
+        context: what the recogniser is given with every segment; it may be exchanged while the stream goes on.
+        context_carry: sentences of earlier segments that the recogniser is told of if it takes such.
+        own_marks: texts of recognisers that punctuate are cut into sentences by their own marks.
+        quick: recognises open segments, if another is to do it.
+        id: of the stream.
+        audio: which of several channels is taken.
+        clock: seconds of any origin, by which computing is measured.
+
+    Attributes:
+        skipped: partial texts that were left out because computing was behind.
+    """
+
+    def __init__(
+        self,
+        detector: StreamVad,
+        modules: Modules,
+        config: LiveConfig,
+        context: Context,
+        context_carry: int,
+        own_marks: bool,
+        *,
+        quick: Recogniser | None = None,
+        id: str = "",
+        audio: AudioConfig | None = None,
+        clock: Clock = clock,
+    ) -> None:
+        self.id, self.config, self.context, self.skipped = id, config, context, 0
+        self._pieces = Pieces(audio)
+        self._vad = detector.stream()
+        self._heard = Heard(id, [one.front_end for one in [*modules.recognisers, *([quick] if quick else [])]])
+        self._endpoints = Endpoints(config, detector.config, self._quietest)
+        self._passes = Passes(modules, own_marks, context_carry, quick)
+        self._identifies, self._recognises = modules.lid is not None, modules.asr is not None
+        self._budget = Budget(config.behind_s, clock)
+        self._interval, self._lid_after = frames_of(config.interval_s), frames_of(config.lid_s)
+        self._open: _Open | None = None
+        self._count = self._frames = 0
+        self._finished = False
+
+    @property
+    def heard_s(self) -> float:
+        """Seconds received so far, at 16 kHz."""
+        return self._heard.duration_s
+
+    @property
+    def behind_s(self) -> float:
+        """How many seconds computing is behind the audio, if that arrives at its own pace."""
+        return self._budget.behind_s(self.heard_s)
+
+    def accept(self, samples: Samples, rate: int = SAMPLE_RATE) -> list[LiveResult]:
+        """What becomes known with the next piece.
+
+        Args:
+            samples: array (n,) or (n, channels), or tensor (n,) or (channels, n). Integers count by the width of their
+                type (int8, int16, int32), floats have full scale 1.0.
+            rate: in Hz, the same for all pieces.
+
+        Raises:
+            AudioError: this is no such piece, or it holds NaN or infinite samples; the stream is as it was before. Or
+                it is finished.
+        """
+        if self._finished:
+            raise AudioError("the stream is finished; LiveSystem.session() gives a new one")
+        self._budget.begin()
+        return self._stamped(self._take(self._pieces.accept((samples, rate))))
+
+    def finish(self) -> list[LiveResult]:
+        """What becomes known with the end of the audio: the final of the segment that is still open."""
+        if self._finished:
+            return []
+        self._budget.begin()
+        found = self._take(self._pieces.finish())
+        self._finished = True
+        end_s, in_speech = math.floor(1000 * self.heard_s) / 1000, self._endpoints.speaking
+        for change in self._endpoints.finish(end_s):
+            found += self._changed(change, round(self.heard_s, 3), in_speech)
+        self._vad.finish()
+        self._heard.drop(end_s)
+        return self._stamped(found)
+
+    def _stamped(self, found: list[LiveResult]) -> list[LiveResult]:
+        return [replace(result, heard_s=round(self.heard_s, 3)) for result in found]
+
+    def _take(self, signal: np.ndarray) -> list[LiveResult]:
+        """What a signal of 16 kHz on the int16 scale gives."""
+        found: list[LiveResult] = []
+        for begin in range(0, len(signal), _AT_ONCE):
+            piece = signal[begin : begin + _AT_ONCE]
+            before_s = self.heard_s
+            events = self._vad.accept(piece / np.float32(INT16_SCALE))
+            self._heard.append(self._vad.feats, piece)
+            self._budget.spent(before_s)
+            later = list(events)
+            for frame in self._vad.frames:
+                own = [later.pop(0) for _ in range(sum(event.frame == frame.frame for event in later))]
+                found += self._frame(frame, own)
+            self._vad.forget()
+            self._heard.drop(self._endpoints.needed_from(self._frames) / FRAMES_A_SECOND)
+        return found
+
+    def _frame(self, frame: StreamFrame, events: Sequence[StreamEvent]) -> list[LiveResult]:
+        """What the detector's next frame gives."""
+        now = self._frames = frame.frame
+        found: list[LiveResult] = []
+        for change in self._endpoints.accept(frame, events):
+            found += self._changed(change, _known_s(now))
+        current = self._open
+        if current is None:
+            return found
+        current.spoke = current.spoke or frame.speech
+        if self._identifies and not current.lid_done and now - current.start >= self._lid_after:
+            found += self._identify(current, now)
+        if self._recognises and current.spoke and now - current.passed >= self._interval:
+            found += self._pass(current, now)
+        return found
+
+    def _changed(self, change: Change, known_s: float, in_speech: bool = False) -> list[LiveResult]:
+        """What the start or the end of a segment gives."""
+        found: list[LiveResult] = []
+        before = self._open
+        if change.kind != "start" and before is not None:
+            if change.kind == "end":
+                found.append(Event("speech_end", before.number, change.time_s, known_s, 0.0))
+            found += self._close(before, change.time_s, known_s, change.kind == "cut", in_speech)
+            self._open = None
+        if change.kind != "end" and self._endpoints.start is not None:
+            self._count += 1
+            start = self._endpoints.start
+            stable = before.rest if before is not None and before.rest else Stable(self.config)
+            self._open = _Open(self._count, start, stable, start)
+            if change.kind == "start":
+                found.append(Event("speech_start", self._count, change.time_s, known_s, 0.0))
+            elif before is not None:  # the speech goes on, and its language with it
+                self._open.lid, self._open.lid_done = before.lid, before.lid_done
+        return found
+
+    def _identify(self, current: _Open, now: int) -> list[LiveResult]:
+        """Find out the language of the open segment."""
+        current.lid, current.lid_done = self._passes.language(self._stretch(current, now / FRAMES_A_SECOND)), True
+        self._budget.spent(_known_s(now))
+        if isinstance(current.lid, Exception):
+            return [self._trouble(current.number, now, f"language failed: {current.lid}")]
+        return []
+
+    def _pass(self, current: _Open, now: int) -> list[LiveResult]:
+        """The text so far of the open segment."""
+        known_s = _known_s(now)
+        current.passed, current.spoke = now, False
+        if self._budget.exceeded(known_s):
+            self.skipped += 1
+            return []
+        stretch = self._stretch(current, now / FRAMES_A_SECOND, silence=True)
+        if self.config.stable == HOLD and not stretch.context.prefix:
+            stretch = replace(stretch, context=replace(stretch.context, prefix=current.stable.text))
+        said = self._passes.partial(stretch, current.number, current.lid)
+        self._budget.spent(known_s)
+        if isinstance(said, Exception):
+            return [self._trouble(current.number, now, f"recognition failed: {said}")]
+        if said is None:
+            return []
+        before, current.said = current.said, said
+        unstable = current.stable.take(units_of(said))
+        if not current.stable.text + unstable and not (before and before.text):
+            return []
+        span = current.start / FRAMES_A_SECOND, now / FRAMES_A_SECOND
+        return [Partial(current.number, *span, current.stable.text, unstable, current.lang, known_s, 0.0)]
+
+    def _close(self, current: _Open, end_s: float, known_s: float, cut: bool, in_speech: bool) -> list[LiveResult]:
+        """The final of a segment, and what failed in it."""
+        stretch = self._stretch(current, end_s, silence=in_speech)
+        if self._identifies and (self.config.final_lid or not current.lid_done):
+            current.lid = self._passes.language(stretch)
+        segment = self._passes.final(stretch, current.number, current.lid)
+        self._budget.spent(known_s)
+        if cut:
+            recognised = units_of(segment.asr) if isinstance(segment.asr, AsrResult) else []
+            current.rest = current.stable.split(end_s - current.start / FRAMES_A_SECOND, len(recognised))
+        final = final_of(segment, current.number, current.stable.units, current.said, known_s, cut)
+        failed = [trouble for trouble in final.troubles if trouble.kind == "failed"]
+        return [*(Event("trouble", current.number, end_s, known_s, 0.0, trouble.reason) for trouble in failed), final]
+
+    def _quietest(self, first: int, end: int) -> int:
+        return self._heard.quietest(first, end, _QUIET)
+
+    def _stretch(self, current: _Open, end_s: float, silence: bool = False) -> Stretch:
+        source = self._heard.before_silence(self.config.tail_s) if silence and self.config.tail_s else self._heard
+        return Stretch(source, (current.start / FRAMES_A_SECOND, end_s), self.context)
+
+    @staticmethod
+    def _trouble(number: int, now: int, reason: str) -> Event:
+        return Event("trouble", number, now / FRAMES_A_SECOND, _known_s(now), 0.0, reason)
+
+
+def _known_s(now: int) -> float:
+    """The end of the window of the last of so many frames, in seconds."""
+    return round(now / FRAMES_A_SECOND + _REST_S, 3)
