@@ -14,20 +14,24 @@ class Endpoints:
     """The delays of ends of speech in seconds of the stream, and what else became of them.
 
     Attributes:
-        delays_s: from the end of speech in the reference to what had been heard when it was given out as ended.
+        delays_s: from the end of speech in the reference to what had been heard when it was given out as ended, by the
+            line of the event.
+        clock_delays_s: the same to the clock, where that is known.
         early: ends that were given out while the reference's speech went on.
         extra: ends where the reference's speech had not begun, or had been given out as ended before.
         missed: ends of the reference that were not given out.
     """
 
-    delays_s: list[float] = field(default_factory=list)
+    delays_s: dict[int, float] = field(default_factory=dict)
+    clock_delays_s: list[float] = field(default_factory=list)
     early: int = 0
     extra: int = 0
     missed: int = 0
 
     def add(self, other: "Endpoints") -> None:
         """Count those of another recording, too."""
-        self.delays_s += other.delays_s
+        self.delays_s |= other.delays_s
+        self.clock_delays_s += other.clock_delays_s
         self.early += other.early
         self.extra += other.extra
         self.missed += other.missed
@@ -47,19 +51,20 @@ def without_short_pauses(spans: Iterable[Span], pause_s: float) -> list[Span]:
     return joined
 
 
-def endpoints(events: Iterable[Event], speech: Sequence[Span]) -> Endpoints:
+def endpoints(stream: Stream, speech: Sequence[Span]) -> Endpoints:
     """How long the ends of speech took.
 
     An end is of the last stretch of the reference that begins before the time that it gives for the end.
 
     Args:
-        events: of a recording, in the order in which they were given out.
+        stream: of a recording.
         speech: stretches of the reference, in order and apart from each other.
     """
     found = Endpoints()
     starts = [start_s for start_s, _ in speech]
     ended: set[int] = set()
-    for event in events:
+    in_real_time = stream.in_real_time()
+    for event in stream.events:
         if event.name != SPEECH_END:
             continue
         at = bisect_right(starts, event.time_s) - 1
@@ -69,7 +74,9 @@ def endpoints(events: Iterable[Event], speech: Sequence[Span]) -> Endpoints:
             found.early += 1
         else:
             ended.add(at)
-            found.delays_s.append(event.heard_s - speech[at][1])
+            found.delays_s[event.number] = event.heard_s - speech[at][1]
+            if in_real_time and event.clock_s is not None:
+                found.clock_delays_s.append(event.clock_s - speech[at][1])
     found.missed = len(speech) - len(ended)
     return found
 

@@ -164,10 +164,9 @@ def score_live(
     recordings = {}
     for key in sorted(texts.table):
         stream = streams.get(key, Stream())
-        own = LiveRecording(score_stream(stream, rule, languages[key]))
+        ends = endpoints(stream, speech.get(key, [])) if speech_of else Endpoints()
+        own = LiveRecording(score_stream(stream, rule, languages[key], ends.delays_s), endpoints=ends)
         own.words = list(_scored_words(key, words.get(key, []), own.stream.emitted, rule, languages[key]))
-        if speech_of:
-            own.endpoints = endpoints(stream.events, speech.get(key, []))
         recordings[key] = own
     untimed = sorted(key for key in texts.table if key not in words and texts.table[key].strip())
     taken_back = np.array([(own.stream.erased, len(own.stream.emitted)) for own in recordings.values()], np.int64)
@@ -185,7 +184,7 @@ def _texts(reference: Path, data: DataDir, words: Mapping[str, Sequence[Word]]) 
 
 
 def _speech_of(reference: Path, words: Mapping[str, Sequence[Word]]) -> str | None:
-    """The file that says where there is speech: labels are made for that, and segments may be wider than it."""
+    """The file that says where there is speech: labels are made for that, segments may be wider than it."""
     if words and not (reference / "rttm").is_file():
         return "ctm"
     return next((name for name in ("rttm", "segments") if (reference / name).is_file()), None)
@@ -194,12 +193,11 @@ def _speech_of(reference: Path, words: Mapping[str, Sequence[Word]]) -> str | No
 def _speech(
     reference: Path, speech_of: str | None, words: Mapping[str, Sequence[Word]], config: LiveScoreConfig
 ) -> dict[str, list[Span]]:
-    """The stretches of speech of each recording."""
-    spans: Mapping[str, list[Span]] = {}
-    if speech_of == "ctm":
-        spans = {key: [(word.start_s, word.end_s) for word in own] for key, own in words.items()}
-    elif speech_of:
-        spans = read_labels(reference / speech_of, VadScoreConfig()).spans
+    """The stretches of speech of each recording: of its words, where the file has none of it."""
+    spans = {key: [(word.start_s, word.end_s) for word in own] for key, own in words.items()}
+    if speech_of and speech_of != "ctm":
+        labels = read_labels(reference / speech_of, VadScoreConfig()).spans
+        spans |= {key: own for key, own in labels.items() if own}
     return {key: without_short_pauses(own, config.pause_s) for key, own in spans.items()}
 
 

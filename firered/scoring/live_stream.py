@@ -1,6 +1,6 @@
 """What one stream of live recognition gave out, measured without a reference; and when each token was given out."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
 
@@ -14,8 +14,6 @@ from firered.scoring.metrics.timed_alignment import Timed, common_prefix
 from firered.scoring.text.normalise import Normalizer
 from firered.text.scripts import BY_CHARACTER
 from firered.text.units import is_character
-
-_AHEAD_S = 0.01  # that the clock may be before what was heard, by rounding, in a stream in real time
 
 
 @dataclass(frozen=True)
@@ -38,7 +36,7 @@ class Emitted:
         settled: since when it has stood there.
         declared: when it was first in the stable part, or in the final.
         final: when the final came.
-        wait_s: what the final waited for the endpoint: from the end of speech by the detector until it gave it out.
+        wait_s: what the final waited for the endpoint: from the end of speech by the reference until it was given out.
     """
 
     token: str
@@ -116,21 +114,20 @@ class _Said:
         return given[0][1].tokens if given and when and given[0][0].heard_s == when.heard_s else ()
 
 
-def score_stream(stream: Stream, rule: Normalizer, language: str) -> StreamScore:
+def score_stream(stream: Stream, rule: Normalizer, language: str, waits_s: Mapping[int, float]) -> StreamScore:
     """What is counted of a stream.
 
     Args:
         stream: in the order in which it was given out.
         rule: what its tokens are.
         language: code of its language, for rules that go by it.
+        waits_s: how long ends of speech took, by their lines; of those that are not there nothing was waited for.
     """
-    score = StreamScore()
-    lags = [given.clock_s - given.heard_s for given in stream.given if given.clock_s is not None]
-    if lags and len(lags) == len(stream.given):
-        score.in_real_time = min(lags) >= -_AHEAD_S
+    score = StreamScore(in_real_time=stream.in_real_time())
     if stream.given:
         score.last = Emission(stream.given[-1].heard_s, stream.given[-1].clock_s)
-    score.lags_s = lags if score.in_real_time else []
+    if score.in_real_time:
+        score.lags_s = [given.clock_s - given.heard_s for given in stream.given if given.clock_s is not None]
     ends = ends_of_segments(stream)
     all_said: list[_Said | None] = [None]
     for number, segment in sorted(stream.segments.items(), key=lambda item: _order(item[1])):
@@ -143,7 +140,8 @@ def score_stream(stream: Stream, rule: Normalizer, language: str) -> StreamScore
     for before, said, after in zip(all_said, all_said[1:], [*all_said[2:], None], strict=False):
         if said is not None:
             _count_taken_back(score, said, after)
-            _add_final(score, said, before if before and before.is_cut else None)
+            waited_s = waits_s.get(said.end.number, 0.0) if said.end else 0.0
+            _add_final(score, said, before if before and before.is_cut else None, waited_s)
     return score
 
 
@@ -170,16 +168,14 @@ def _count_taken_back(score: StreamScore, said: _Said, after: _Said | None) -> N
     score.corrected += len(stable) - common_prefix(stable, tokens)
 
 
-def _add_final(score: StreamScore, said: _Said, cut: _Said | None) -> None:
+def _add_final(score: StreamScore, said: _Said, cut: _Said | None, wait_s: float) -> None:
     """Note when the tokens of a final were given out; some may have been shown before, in the segment that was cut."""
     if said.final is None or said.final_when is None:
         score.open.append(said.number)
         return
-    wait_s = 0.0
     if said.end is None:
         score.without_endpoint += 1
     else:
-        wait_s = max(said.end.heard_s - said.end.time_s, 0.0)
         ended = _emission(said.end, score)
         clocks = said.final_when.clock_s, ended.clock_s
         clock_s = None if clocks[0] is None or clocks[1] is None else clocks[0] - clocks[1]

@@ -68,16 +68,17 @@ def test_everything_is_measured_and_written(sides, monkeypatch):
     first = score["delays_s"]["first, heard"]
     assert first == pytest.approx({"count": 4, "mean": 0.575, "p50": 0.55, "p90": 0.94, "p99": 0.994})
     means = {
-        "first, heard, without the wait": (0.2 + 0.3 + 0.1 + 1.0) / 4,  # the first final waited 0.7 s
+        "first, heard, without the wait": (0.2 + 0.3 + 0.0 + 1.0) / 4,  # the first final waited 0.8 s
         "first, clock": (0.3 + 0.4 + 1.1 + 1.3) / 4,
-        "first, clock, without the wait": (0.3 + 0.4 + 0.4 + 1.3) / 4,
+        "first, clock, without the wait": (0.3 + 0.4 + 0.3 + 1.3) / 4,
         "final, heard": (1.8 + 1.3 + 0.8 + 1.0) / 4,
-        "final, heard, without the wait": (1.1 + 0.6 + 0.1 + 1.0) / 4,
+        "final, heard, without the wait": (1.0 + 0.5 + 0.0 + 1.0) / 4,
         "final, clock": (2.1 + 1.6 + 1.1 + 1.3) / 4,
-        "final, clock, without the wait": (1.4 + 0.9 + 0.4 + 1.3) / 4,
+        "final, clock, without the wait": (1.3 + 0.8 + 0.3 + 1.3) / 4,
         "endpoint to final, heard": 0,
         "endpoint to final, clock": 0.25,
         "end of speech to endpoint, heard": 0.8,
+        "end of speech to endpoint, clock": 0.85,
     }
     assert {name: score["delays_s"][name]["mean"] for name in means} == pytest.approx(means)
     assert score["stable_percent"] == {
@@ -170,6 +171,13 @@ def test_without_word_times_there_are_errors_and_flicker_but_no_delays(sides, mo
     score = score_of(sides[2])
     assert (score["errors"], score["flicker"]["erased"], score["delays_s"]["first, heard"]["count"]) == (1, 2, 0)
     assert score["delays_s"]["end of speech to endpoint, heard"]["mean"] == pytest.approx(0.9)
+
+
+def test_a_recording_that_the_rttm_lacks_has_the_speech_of_its_words(sides, monkeypatch):
+    (sides[0] / "rttm").write_text("SPEAKER other 1 0.5 1.4 <NA> <NA> speech <NA> <NA>\n")
+    call(monkeypatch, "live", *sides)
+    ends = score_of(sides[2])["endpoints"]
+    assert [ends[name] for name in ("by", "found", "extra", "missed")] == ["rttm", 1, 0, 1]
 
 
 def test_a_segment_without_a_final_is_named(sides, monkeypatch, caplog):

@@ -139,15 +139,15 @@ def test_ends_of_speech():
     speech = without_short_pauses([(5, 6), (1, 2), (2.3, 3), (8, 9), (20, float("inf"))], 0.5)
     assert speech == [(1, 3), (5, 6), (8, 9)]
     events = [
-        end_at(0.5, 0.9),  # before any speech
+        end_at(0.5, 0.9, 1),  # before any speech
         Event(2, 1.2, None, None, "speech_start", 1.0),
-        end_at(2.1, 2.6),  # in the short pause, and speech goes on
-        end_at(3.1, 3.7),
-        end_at(4.0, 4.5),  # once more
-        end_at(9.0, 9.25),
+        end_at(2.1, 2.6, 3),  # in the short pause, and speech goes on
+        end_at(3.1, 3.7, 4),
+        end_at(4.0, 4.5, 5),  # once more
+        end_at(9.0, 9.25, 6),
     ]
-    found = endpoints(events, speech)
-    assert found.delays_s == [pytest.approx(0.7), pytest.approx(0.25)]
+    found = endpoints(Stream(events=events, given=events), speech)
+    assert found.delays_s == {4: pytest.approx(0.7), 6: pytest.approx(0.25)}
     assert (found.early, found.extra, found.missed) == (1, 2, 1)
 
 
@@ -188,7 +188,7 @@ def test_a_final_may_correct_the_stable_part():
     stream = Stream()
     stream.add(partial_of(1, "the car", " drove"), final=False)
     stream.add(final_of(2, 0, 0, 2, "The cat drove."), final=True)
-    score = score_stream(stream, RULE, "en")
+    score = score_stream(stream, RULE, "en", {})
     assert (score.violations, score.corrected, score.erased, score.erased_by_finals) == ([], 1, 2, 2)
 
 
@@ -201,12 +201,12 @@ def test_words_shown_before_a_cut_count_for_the_segment_after_it():
     goes_on = Text(4, 2.5, None, 1, 1, 2.5, "go now then", "", ())
     stream.add(goes_on, final=False)
     stream.add(final_of(5, 1, 1, 4, "go now then"), final=True)
-    score = score_stream(stream, RULE, "en")
+    score = score_stream(stream, RULE, "en", {})
     assert [one.first.heard_s for one in score.emitted] == [1, 1, 2, 2, 2.5]
     assert [one.final.heard_s for one in score.emitted] == [2.5, 2.5, 4, 4, 4]
     assert (score.erased, score.without_endpoint) == (0, 2)
     stream.add(end_at(2, 4, 6, 0), final=False)  # closed by an end of speech after all: two texts of their own
-    score = score_stream(stream, RULE, "en")
+    score = score_stream(stream, RULE, "en", {})
     assert [one.first.heard_s for one in score.emitted] == [1, 1, 2.5, 2.5, 2.5]
     assert (score.erased, score.without_endpoint) == (2, 1)
 

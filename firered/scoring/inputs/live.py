@@ -17,6 +17,7 @@ LIVE = "live.jsonl"
 PARTIAL, FINAL, EVENT = KINDS = ("partial", "final", "event")
 SPEECH_START, SPEECH_END = EVENTS = ("speech_start", "speech_end")
 _ROUNDING_S = 0.001
+_AHEAD_S = 0.01  # that the clock may be before what was heard, by rounding, in a stream in real time
 _When = tuple[int, float, float | None, int | None]  # number, heard_s, clock_s, segment
 
 
@@ -84,6 +85,11 @@ class Stream:
     segments: dict[int, LiveSegment] = field(default_factory=dict)
     events: list[Event] = field(default_factory=list)
     given: list[Given] = field(default_factory=list)
+
+    def in_real_time(self) -> bool | None:
+        """Whether the clock was never before what had been heard; None where not every line has a clock."""
+        lags = [given.clock_s - given.heard_s for given in self.given if given.clock_s is not None]
+        return min(lags) >= -_AHEAD_S if lags and len(lags) == len(self.given) else None
 
     def finals(self) -> list[Text]:
         """The finals in order of time."""

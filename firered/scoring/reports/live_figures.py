@@ -27,7 +27,9 @@ def delays_by_name(score: LiveScore) -> dict[str, Spread]:
     for clock, seconds in _after_endpoint(score).items():
         found[f"endpoint to final, {clock}"] = spread(seconds)
     if score.speech_of:
-        found["end of speech to endpoint, heard"] = spread(np.array(score.endpoints.delays_s, float))
+        found["end of speech to endpoint, heard"] = spread(np.array(list(score.endpoints.delays_s.values()), float))
+        if score.endpoints.clock_delays_s:
+            found["end of speech to endpoint, clock"] = spread(np.array(score.endpoints.clock_delays_s, float))
     return found
 
 
@@ -97,7 +99,7 @@ def _row(errors: Counts, recordings: list[LiveRecording]) -> Row:
         spread(np.concatenate([np.zeros(0), *(own.delays(what, clock=False) for own in recordings)]))
         for what in (FIRST, FINAL)
     )
-    ends = spread(np.array([delay for own in recordings for delay in own.endpoints.delays_s], float))
+    ends = spread(np.array([delay for own in recordings for delay in own.endpoints.delays_s.values()], float))
     of_errors = (errors.tokens, *(getattr(errors, name) for name in ERRORS), errors.rate)
     of_flicker = flicker(own.stream for own in recordings)
     return (*of_errors, of_flicker, first.count, first.median, final.median, ends.median)
