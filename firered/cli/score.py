@@ -1,4 +1,4 @@
-"""firered-score; its first word may be text, vad, lid or punc."""
+"""firered-score; its first word may be text, vad, lid, punc or live."""
 
 import sys
 from pathlib import Path
@@ -13,6 +13,7 @@ from firered.scoring.config import (
     ErrorRateConfig,
     HotwordScoreConfig,
     LidScoreConfig,
+    LiveScoreConfig,
     NormalizerConfig,
     PuncScoreConfig,
     SampleConfig,
@@ -40,8 +41,8 @@ def text_command(
 ) -> None:
     """Score recognised text: error rate over characters (Han, kana) and words in one stream, with a page of the errors.
 
-    Other scores: `firered score vad`, `lid` and `punc`, each with REF HYP OUT and its own --help. `firered score text`
-    is this one; without a name before REF it is meant as well.
+    Other scores: `firered score vad`, `lid`, `punc` and `live`, each with REF HYP OUT and its own --help. `firered
+    score text` is this one; without a name before REF it is meant as well.
     """
     from firered.scoring.commands import run_error_rate
 
@@ -93,11 +94,27 @@ def punc_command(
     sys.exit(run_punc((ref, hyp, out), config, sample, source))
 
 
+def live_command(
+    ref: Annotated[Path, _argument("REF", "directory with ctm (word times), text, or both, and perhaps rttm")],
+    hyp: Annotated[Path, _argument("HYP", "live.jsonl of live recognition, or the folder that holds it")],
+    out: Out,
+    rule: NormalizerConfig,
+    config: LiveScoreConfig,
+    sample: SampleConfig,
+    source: SourceConfig,
+) -> None:
+    """Score live recognition: delays of words, flicker, stable parts, ends of speech, error rate of the finals."""
+    from firered.scoring.commands import run_live
+
+    sys.exit(run_live((ref, hyp, out), rule, config, sample, source))
+
+
 _SCORES = {
     "text": script(text_command),
     "vad": script(vad_command),
     "lid": script(lid_command),
     "punc": script(punc_command),
+    "live": script(live_command),
 }
 
 

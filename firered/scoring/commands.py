@@ -15,6 +15,7 @@ from firered.scoring.config import (
     ErrorRateConfig,
     HotwordScoreConfig,
     LidScoreConfig,
+    LiveScoreConfig,
     NormalizerConfig,
     PuncScoreConfig,
     SampleConfig,
@@ -25,9 +26,11 @@ from firered.scoring.config import (
 from firered.scoring.hotwords import score_hotwords
 from firered.scoring.inputs.pair import read_side, read_text
 from firered.scoring.lid import score_lid
+from firered.scoring.live import score_live
 from firered.scoring.punc import score_punc
 from firered.scoring.reports.asr import asr_report
 from firered.scoring.reports.lid import lid_report
+from firered.scoring.reports.live import live_report
 from firered.scoring.reports.provenance import provenance, settings_of, speed_of
 from firered.scoring.reports.punc import punc_report
 from firered.scoring.reports.report import Report
@@ -124,6 +127,18 @@ def run_punc(paths: Paths, config: PuncScoreConfig, sample: SampleConfig, source
         return punc_report(score_punc(read_text(reference, False), read_text(hypothesis, False), config, sample))
 
     return _run("firered-score punc", paths, (config,), sample, source, score)
+
+
+def run_live(
+    paths: Paths, rule: NormalizerConfig, config: LiveScoreConfig, sample: SampleConfig, source: SourceConfig
+) -> int:
+    """Delays and revisions of live recognition; `live_report` says which files."""
+    normalise = normalizer(rule)
+
+    def score(reference: Path, hypothesis: Path) -> Report:
+        return live_report(score_live(reference, hypothesis, normalise, config, sample))
+
+    return _run("firered-score live", paths, (rule, config), sample, source, score)
 
 
 def run_table(scores: list[Path], out: Path, config: TableConfig) -> int:

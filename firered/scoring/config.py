@@ -95,6 +95,13 @@ class PuncScoreConfig(Options):
 
 
 @dataclass(frozen=True)
+class LiveScoreConfig(Options):
+    """What counts as the end of speech in live recognition."""
+
+    pause_s: float = option(0.5, "a pause in the reference's speech shorter than this many seconds ends nothing", low=0)
+
+
+@dataclass(frozen=True)
 class SampleConfig(Options):
     """Confidence intervals, and hypotheses without a reference."""
 

@@ -1,6 +1,6 @@
-"""Pictures of scores: reliability of confidences, threshold sweeps, confusion matrices."""
+"""Pictures of scores: reliability of confidences, threshold sweeps, confusion matrices, delays."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -83,6 +83,28 @@ def draw_confusion_matrix(path: Path, labels: Sequence[str], columns: Sequence[s
                 colour = "white" if shares[row, column] > 0.3 else "#1d2430"
                 axes.text(column, row, str(count), ha="center", va="center", fontsize=8, color=colour)
     figure.colorbar(image, label="share of the reference label", aspect=40)
+    _save(figure, path)
+
+
+def draw_delays(path: Path, delays_s: Mapping[str, np.ndarray]) -> None:
+    """Draw the share of words whose delay is at most so many seconds, a line for each of these (N,) delays by name."""
+    figure, axes = pyplot.subplots(figsize=(7, 4.4), layout="constrained")
+    shown = {name: np.sort(delays) for name, delays in delays_s.items() if len(delays)}
+    # The slowest hundredth would take most of the width.
+    right = max((float(np.percentile(delays, 99)) for delays in shown.values()), default=1.0)
+    left = min((float(np.percentile(delays, 1)) for delays in shown.values()), default=0.0)
+    for name, delays in shown.items():
+        shares = 100 * np.arange(len(delays) + 1) / len(delays)
+        style = "-" if "heard" in name else "--"
+        colour = _BLUE if name.startswith("first") else _ORANGE
+        axes.step(np.append(delays[0], delays), shares, style, where="post", color=colour, label=name)
+    for seconds in (0.5, 1, 2):
+        axes.axvline(seconds, color=_GREY, linestyle=":", linewidth=1)
+    edge = 0.05 * (max(right, 0.1) - min(left, 0)) + 0.01
+    axes.set(xlabel="seconds after the end of the word", ylabel="share of the words, %", ylim=(-2, 102))
+    axes.set_xlim(min(left, 0) - edge, max(right, 0.1) + edge)
+    if shown:
+        axes.legend(loc="lower right", frameon=False)
     _save(figure, path)
 
 

@@ -38,7 +38,8 @@ class Report:
     `lines` those of score.txt; the provenance is put to both. `counts` is what is counted of each utterance by its id,
     `counted` the names of these counts. `tables` are the lines of other files, and `drawn` what writes one to a path,
     both by file name. `missing` are ids without a hypothesis, `extra` ids without a reference. `warnings` are logged;
-    they are in `lines` as well.
+    they are in `lines` as well. `faults` are what of the hypotheses could not be read and is not scored: they are
+    logged as errors, and the exit status is 1.
     """
 
     task: str
@@ -52,6 +53,7 @@ class Report:
     tables: Mapping[str, Iterable[str]] = field(default_factory=dict)
     drawn: Mapping[str, Callable[[Path], None]] = field(default_factory=dict)
     warnings: Sequence[str] = ()
+    faults: Sequence[str] = ()
 
     def write(
         self,
@@ -98,14 +100,16 @@ class Report:
         return {**names, "metrics": metrics, **self.fields, "provenance": provenance}
 
     def exit_status(self, config: SampleConfig) -> int:
-        """1 where there are hypotheses without a reference, unless they are allowed; logs ids that one side lacks."""
+        """1 where there are faults, or hypotheses without a reference that are not allowed; logs what there is."""
+        for fault in self.faults:
+            log.error("%s", fault)
         if self.missing:
             log.warning("%d references have no hypothesis: %s", len(self.missing), listed(self.missing))
         if not self.extra:
-            return 0
+            return int(bool(self.faults))
         message = "%d hypotheses have no reference and are not scored: %s"
         log.log(logging.WARNING if config.allow_extra else logging.ERROR, message, len(self.extra), listed(self.extra))
-        return 0 if config.allow_extra else 1
+        return int(bool(self.faults) or not config.allow_extra)
 
 
 def drawn_calibration(calibration: Calibration | None) -> dict[str, Callable[[Path], None]]:
