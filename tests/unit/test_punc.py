@@ -83,7 +83,11 @@ def test_overlapping_windows_predict_away_from_their_edges(tiny):
 @settings(max_examples=40)
 @given(
     st.lists(
-        st.text(st.one_of(st.characters(exclude_categories=["Cs"]), st.sampled_from("aiI' ok，。.안你饕\u200d\u0301İ")), max_size=40), max_size=8
+        st.text(
+            st.one_of(st.characters(exclude_categories=["Cs"]), st.sampled_from("aiI' ok，。.안你饕\u200d\u0301İ")),
+            max_size=40,
+        ),
+        max_size=8,
     )
 )
 def test_nothing_is_lost(tiny, texts):
