@@ -35,10 +35,9 @@ def reduce_llm(llm: PreTrainedModel | PeftModel, dtype: str, path: Path) -> PreT
     """
     base = cast(PreTrainedModel, llm.get_base_model() if isinstance(llm, PeftModel) else llm)
     output = base.get_output_embeddings()
-    for prefix, parent in list(base.named_modules()):
-        for name, layer in list(parent.named_children()):
-            if isinstance(layer, nn.Linear | LoraLinear):
-                setattr(parent, name, _reduced(f"{prefix}.{name}", layer, dtype, path, last=layer is output))
+    for name in reversed(_linear_layers(base)):  # the output layer, the largest, while little else is in memory
+        layer = cast(nn.Linear | LoraLinear, base.get_submodule(name))
+        base.set_submodule(name, _reduced(name, layer, dtype, path, last=layer is output))
     embeddings = cast(nn.Embedding, base.get_input_embeddings())
     need_numbers({"embed_tokens.weight": embeddings.weight}, path)
     give_back(embeddings.weight.data)
@@ -61,13 +60,21 @@ class _Embeddings(nn.Module):
         return nn.functional.embedding(ids, self.weight).float()
 
 
+def _linear_layers(module: nn.Module, prefix: str = "") -> list[str]:
+    """The names of the linear layers in a module; one with LoRA is one layer, whatever it has inside."""
+    if isinstance(module, nn.Linear | LoraLinear):
+        return [prefix]
+    children = module.named_children()
+    return [found for name, child in children for found in _linear_layers(child, f"{prefix}.{name}".lstrip("."))]
+
+
 def _reduced(name: str, layer: nn.Linear | LoraLinear, dtype: str, path: Path, *, last: bool) -> nn.Module:
     base = cast(nn.Linear, layer.get_base_layer() if isinstance(layer, LoraLinear) else layer)
     weight = base.weight.detach()
     need_numbers({f"{name}.weight": weight}, path)
     if isinstance(layer, LoraLinear):
         for adapter in layer.active_adapters:
-            weight = weight.float() + layer.get_delta_weight(adapter).float()
+            weight = layer.get_delta_weight(adapter).float().add_(weight)  # in place: a layer may take 0.3 GB
     fits = dtype == "int4" and not last and fits_int4(*weight.shape)
     made = Int4Linear(weight, base.bias) if fits else Int8Linear(Int8Weight(weight, base.bias))
     give_back(base.weight.data)

@@ -9,6 +9,7 @@ from firered.asr.config import LlmConfig
 from firered.asr.families.speech_llm import LlmAsr
 from firered.asr.families.speech_llm_loaded import LoadedLlm
 from firered.errors import OptionError
+from firered.models import llm_reduced
 from firered.models.int4 import GROUP, Int4Linear, fits_int4
 from firered.models.int8 import Int8Linear
 from firered.models.llm_stepper import LlmSteps
@@ -59,6 +60,21 @@ def test_layers_are_reduced_and_the_output_layer_is_in_8_bits(model_dir, dtype):
     assert isinstance(llm.model.layers[1].mlp.down_proj, kind)
     assert isinstance(llm.lm_head, Int8Linear)
     assert not any(isinstance(module, torch.nn.Linear) for module in llm.modules())
+
+
+def test_each_layer_is_turned_once_and_the_output_layer_first(model_dir, monkeypatch):
+    turned = []
+    plain = llm_reduced._reduced
+
+    def noted(name, *args, **named):
+        turned.append(name)
+        return plain(name, *args, **named)
+
+    monkeypatch.setattr(llm_reduced, "_reduced", noted)
+    llm = LoadedLlm.load(model_dir, LlmConfig(dtype="int8"), "cpu").llm
+    kinds = [name for name, module in llm.named_modules() if isinstance(module, Int8Linear)]
+    assert sorted(turned) == sorted(kinds)
+    assert turned[0] == "lm_head"
 
 
 @pytest.mark.parametrize("dtype", ["int8", "int4"])
