@@ -9,12 +9,17 @@ batches; the batch-of-one loop takes every so many of them, so that `--single` a
 import argparse
 import random
 import re
+import sys
 import time
 from pathlib import Path
 
 import torch
-from transformers import BertConfig
 
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+from support.tiny_punc import BASE
+
+from firered.models.bert import BertSizes
 from firered.models.checkpoint import pick_device
 from firered.models.punc_bert import PuncArgs, PuncBert
 from firered.punc.config import PuncConfig
@@ -47,7 +52,7 @@ def make_lines(vocabulary: list[str], count: int, seed: int = 0) -> list[str]:
 def make_model(size: int) -> PuncBert:
     """A BERT of base size (12 layers, 768) with random weights, spread so that the tags differ."""
     torch.manual_seed(0)
-    model = PuncBert(BertConfig(vocab_size=size, attn_implementation="sdpa"), PuncArgs(len(MARKS), CLS_ID)).eval()
+    model = PuncBert(BertSizes(**{**BASE, "vocab_size": size}), PuncArgs(len(MARKS), CLS_ID)).eval()
     model.classifier.weight.normal_(0, 0.3)
     return model
 

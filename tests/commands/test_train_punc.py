@@ -133,7 +133,7 @@ def test_starting_from_a_bert(data, tmp_path):
         ("好。\n", {"max_tokens": 60}, {}, OptionError, "max_tokens: 60, a window of this model has 59"),
         ("好。\n", {}, {"bert": "nowhere"}, ModelError, "nowhere: no such model directory"),
         ("好。\n", {}, {"bert": "a", "init": "b"}, OptionError, "give one of them"),
-        ("好。\n", {}, {"num_attention_heads": 5}, ModelError, "no BERT can be made of this"),
+        ("好。\n", {}, {"num_attention_heads": 5}, ModelError, "a BERT of 32 dimensions cannot have 5 attention heads"),
     ],
 )
 def test_bad_input(tmp_path, lines, data, model, error, message):

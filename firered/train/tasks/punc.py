@@ -11,13 +11,12 @@ from typing import Any
 import torch
 from torch import Tensor
 from torch.nn import functional as F
-from transformers import BertConfig, BertModel
-from transformers.utils import logging as hf_logging
 
 from firered.data.datadir import write_lines
 from firered.errors import DataError, ModelError, OptionError, Problem
-from firered.models.checkpoint import make_network, model_files, need_numbers
-from firered.models.punc_bert import BERT_CONFIG, BertSizes, PuncArgs, PuncBert, bert_sizes
+from firered.models.bert import Bert, BertSizes
+from firered.models.checkpoint import load_weights, make_network, model_files
+from firered.models.punc_bert import BERT_CONFIG, PuncArgs, PuncBert, bert_sizes
 from firered.options import Options, option
 from firered.punc.punctuate import TAGS
 from firered.punc.tokens import VOCABULARY, PieceTokenizer
@@ -89,16 +88,16 @@ def _vocabulary(config: PuncTaskConfig, texts: Mapping[str, str]) -> list[str]:
     return learn_vocabulary(texts.values(), config.pieces)
 
 
-def _sizes(config: PuncTaskConfig, vocabulary: int) -> dict[str, Any]:
+def _sizes(config: PuncTaskConfig, vocabulary: int) -> BertSizes:
     if config.init:
         return bert_sizes(Path(config.init) / BERT_CONFIG)
     if config.bert:
         return bert_sizes(Path(config.bert) / "config.json")
     names = ("hidden_size", "num_hidden_layers", "num_attention_heads", "intermediate_size", "max_position_embeddings")
-    return {"vocab_size": vocabulary, "type_vocab_size": 2} | {name: getattr(config, name) for name in names}
+    return BertSizes(vocab_size=vocabulary, type_vocab_size=2, **{name: getattr(config, name) for name in names})
 
 
-def initial_model(config: PuncTaskConfig, sizes: dict[str, Any], cls_id: int) -> PuncBert:
+def initial_model(config: PuncTaskConfig, sizes: BertSizes, cls_id: int) -> PuncBert:
     """The model to train: that of `init`, a new layer on the BERT of `bert`, or all new.
 
     Raises:
@@ -108,48 +107,53 @@ def initial_model(config: PuncTaskConfig, sizes: dict[str, Any], cls_id: int) ->
         if [tag.strip() for tag in read_dict(Path(config.init) / TAGS)[1:]] != list(MARKS):
             raise ModelError(f"{config.init}/{TAGS}: other marks than {' '.join(MARKS)}")
         return PuncBert.load(Path(config.init))
-    if config.bert:
-        _check_bert(Path(config.bert), sizes)
-    hf_logging.set_verbosity_error()  # it would report the pooling layer, which is not loaded
-    hf_logging.disable_progress_bar()
-    missing: list[str] = []
-    try:
-        model = PuncBert(BertConfig(**sizes), PuncArgs(odim=len(MARKS) + 1, cls_id=cls_id))
-        if config.bert:
-            model.bert, missing = _pretrained(config.bert)
-    except Exception as error:  # the library raises errors of many kinds for values that do not fit together
-        raise ModelError(f"{config.bert or 'model'}: no BERT can be made of this ({first_line(error)})") from error
-    if missing:
-        raise ModelError(f"{config.bert}: {len(missing)} tensors are not in its files, such as {missing[0]}")
-    if config.bert:
-        need_numbers(dict(model.bert.named_parameters()), Path(config.bert))
+    args = PuncArgs(odim=len(MARKS) + 1, cls_id=cls_id)
+    if not config.bert:
+        return PuncBert(sizes, args)
+    folder = Path(config.bert)
+    _check_bert(folder, sizes)
+    model = PuncBert(sizes, args)
+    load_weights(model.bert, _pretrained(folder), folder, may_lack=())
     return model
 
 
-def _check_bert(folder: Path, sizes: dict[str, Any]) -> None:
+def _check_bert(folder: Path, sizes: BertSizes) -> None:
     """Compare the sizes of a BERT's folder with its files, before there is memory for them."""
     files = [path for pattern in ("*.safetensors", "*.bin") for path in sorted(folder.glob(pattern))]
     for path in files:
         check_file(path)
     with torch.device("meta"):
-        config = BertSizes(**sizes)
-        bert = make_network(lambda: BertModel(BertConfig(**sizes)), config, config.num_hidden_layers, folder)
+        bert = make_network(lambda: Bert(sizes), sizes, sizes.num_hidden_layers, folder)
     weights, held = sum(weight.numel() for weight in bert.parameters()), sum(path.stat().st_size for path in files)
     if weights > held:
         raise ModelError(f"{folder}: a BERT of {weights} weights by its config.json, its files have {held} bytes")
 
 
-def _pretrained(folder: str) -> tuple[BertModel, list[str]]:
-    """The BERT of a folder without its pooling layer, and the names of tensors that its files lack."""
-    loaded: Any = BertModel.from_pretrained(
-        folder, add_pooling_layer=False, local_files_only=True, output_loading_info=True
-    )
+def _pretrained(folder: Path) -> dict[str, Tensor]:
+    """The weights of a BERT's folder, whatever form its files have, without its pooling layer.
+
+    Raises:
+        ModelError: they cannot be read, or some are missing.
+    """
+    from transformers import BertModel  # it knows the forms that there are; importing it takes seconds
+    from transformers.utils import logging as hf_logging
+
+    hf_logging.set_verbosity_error()  # it would report the pooling layer, which is not loaded
+    hf_logging.disable_progress_bar()
+    try:
+        loaded: Any = BertModel.from_pretrained(
+            str(folder), add_pooling_layer=False, local_files_only=True, output_loading_info=True
+        )
+    except Exception as error:  # the library raises errors of many kinds
+        raise ModelError(f"{folder}: no BERT can be made of this ({first_line(error)})") from error
     bert, report = loaded  # a pair, which the library's signature does not tell
-    return bert, sorted(report["missing_keys"])
+    if missing := sorted(report["missing_keys"]):
+        raise ModelError(f"{folder}: {len(missing)} tensors are not in its files, such as {missing[0]}")
+    return dict(bert.named_parameters())
 
 
-def _write_beside(out: Path, vocabulary: list[str], sizes: dict[str, Any]) -> None:
-    write_lines(out / BERT_CONFIG, [json.dumps({"model_type": "bert", **sizes}, indent=2, sort_keys=True)])
+def _write_beside(out: Path, vocabulary: list[str], sizes: BertSizes) -> None:
+    write_lines(out / BERT_CONFIG, [json.dumps({"model_type": "bert", **asdict(sizes)}, indent=2, sort_keys=True)])
     write_lines(out / VOCABULARY, vocabulary)
     write_lines(out / TAGS, ["<space>", *MARKS])
 
@@ -184,7 +188,7 @@ def build(settings: Settings) -> Task:
     texts = {what: sentences_of(getattr(data, what), what, left_out) for what in ("train", "dev")}
     vocabulary = _vocabulary(config, texts["train"])
     sizes = _sizes(config, len(vocabulary))
-    if len(vocabulary) != sizes["vocab_size"] or _CLS not in vocabulary:
+    if len(vocabulary) != sizes.vocab_size or _CLS not in vocabulary:
         raise ModelError(f"{config.init or config.bert}: its vocabulary is not that of its model")
     model = initial_model(config, sizes, vocabulary.index(_CLS))
     if data.max_tokens > model.max_tokens:
