@@ -51,15 +51,16 @@ class Drafting:
     """The searches of one recogniser, with drafts as long as these are good.
 
     Args:
-        on: whether searches are given drafts.
+        on: whether searches are given drafts of the recogniser's own.
         trust: how far these are believed.
 
     Attributes:
         counts: what they were worth so far.
+        worth: whether they have not been too bad.
     """
 
     def __init__(self, *, on: bool, trust: Trust | None = None) -> None:
-        self.on, self.trust, self.counts = on, trust or Trust(), DraftCounts()
+        self.on, self.trust, self.counts, self.worth = on, trust or Trust(), DraftCounts(), True
 
     def search(
         self,
@@ -68,6 +69,7 @@ class Drafting:
         drafts: Callable[[], Sequence[Draft]],
         search: Search,
         *,
+        given: Sequence[Draft | None] = (),
         beams: int,
         limits: Sequence[int],
         first: Sequence[int],
@@ -78,23 +80,24 @@ class Drafting:
         Args:
             tree: the model of some of the utterances, as searches with drafts use it.
             steps: the same, as searches without use it.
-            drafts: each utterance's.
+            drafts: each utterance's, as the recogniser itself reads them; called only where it does.
             search: see `firered.search.drafts.Search`.
+            given: drafts that somebody else has of the utterances, which count where the recogniser reads none.
             beams: hypotheses an utterance.
             limits: tokens of each utterance at most.
             first: the token that each utterance begins with.
             eos: the token that ends a hypothesis.
         """
         everyone = list(range(len(limits)))
-        if not self.on or not everyone:
+        own = self._drafts(drafts, given) if everyone else {}
+        if not own:
             return search(steps(everyone), everyone)
-        given = drafts()
-        final = {utt: [draft.hypothesis] for utt, draft in enumerate(given) if draft.entropy < self.trust.entropy}
-        rest = [utt for utt in everyone if utt not in final]
+        final = {utt: [draft.hypothesis] for utt, draft in own.items() if draft.entropy < self.trust.entropy}
+        rest = [utt for utt in own if utt not in final]
         found, counts = (
             search_with_drafts(
                 tree(rest),
-                [given[utt].tokens for utt in rest],
+                [own[utt].tokens for utt in rest],
                 lambda model, rows, *kept: search(model, [rest[row] for row in rows], *kept),
                 beams=beams,
                 limits=[limits[utt] for utt in rest],
@@ -106,17 +109,23 @@ class Drafting:
             else ([], DraftCounts())
         )
         self._judge(counts + DraftCounts(len(final), final=len(final)))
-        left = [utt for utt, hypotheses in zip(rest, found, strict=True) if hypotheses is None]
+        known = final | {utt: best for utt, best in zip(rest, found, strict=True) if best is not None}
+        left = [utt for utt in everyone if utt not in known]
         plain = dict(zip(left, search(steps(left), left), strict=True)) if left else {}
-        known = {utt: hypotheses for utt, hypotheses in zip(rest, found, strict=True) if hypotheses is not None}
-        return [(final | known | plain)[utt] for utt in everyone]
+        return [(known | plain)[utt] for utt in everyone]
+
+    def _drafts(self, drafts: Callable[[], Sequence[Draft]], given: Sequence[Draft | None]) -> dict[int, Draft]:
+        """The drafts that are used, by the numbers of their utterances."""
+        if self.on:
+            return dict(enumerate(drafts()))
+        return {utt: draft for utt, draft in enumerate(given) if draft is not None} if self.worth else {}
 
     def _judge(self, counts: DraftCounts) -> None:
         self.counts += counts
         log.debug("drafts: %s", counts)
         worth = self.counts.share >= _LEAST_ACCEPTED and self.counts.saved >= _LEAST_SAVED
-        if self.on and self.counts.tokens >= _ENOUGH and not worth:
-            self.on = False
+        if self.worth and self.counts.tokens >= _ENOUGH and not worth:
+            self.on = self.worth = False
             log.info("drafts are off from here on, they are not good enough: %s", self.counts)
 
     def report(self) -> None:

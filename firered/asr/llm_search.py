@@ -7,7 +7,7 @@ from torch import Tensor
 from transformers import PreTrainedModel
 
 from firered.asr.biasing import Biasing
-from firered.asr.drafting import Drafting, Read
+from firered.asr.drafting import Draft, Drafting, Read
 from firered.hotwords.lists import Phrase
 from firered.models.llm_stepper import LlmSteps
 from firered.models.llm_tree import LlmTree
@@ -48,6 +48,7 @@ class LlmSearch:
         limits: list[int],
         phrases: Sequence[tuple[Phrase, ...]],
         drafts: Callable[[], Sequence[Read]],
+        given: Sequence[str] = (),
     ) -> list[list[Hypothesis]]:
         """The hypotheses of each utterance, best first.
 
@@ -58,6 +59,7 @@ class LlmSearch:
             limits: tokens of each utterance at most.
             phrases: the entries that each is searched with.
             drafts: what a CTC head reads in each; called only where it is of use.
+            given: what else the text of each may be; empty: nobody knows.
         """
         config, eos = self._config, self._tokenizer.eos_id
         room = torch.tensor(limits, device=embeds.device)
@@ -78,6 +80,7 @@ class LlmSearch:
             steps,
             lambda: [read.draft(self._tokenizer.ids_of(read.text)) for read in drafts()],
             searched,
+            given=[Draft(self._tokenizer.ids_of(text)) if text else None for text in given],
             beams=config.beam_size,
             limits=limits,
             first=last.tolist(),

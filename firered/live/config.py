@@ -45,6 +45,11 @@ class LiveConfig(Options):
         choices=(AGREEMENT, HOLD),
     )
     hold_tokens: int = option(5, "words, or Chinese characters, that hold leaves unstable at the end", low=0)
+    drafts: bool = option(
+        True,
+        "the text of one pass over an open segment is the draft of the next, where the recogniser takes drafts: it "
+        "saves steps, the text stays the same",
+    )
     behind_s: float | None = option(
         1.0, "partial text is skipped while computing is so far behind the audio; None: never", low=0
     )

@@ -219,6 +219,8 @@ class LiveSession:
         stretch = self._stretch(current, now / FRAMES_A_SECOND, silence=True)
         if self.config.stable == HOLD and not stretch.context.prefix:
             stretch = replace(stretch, context=replace(stretch.context, prefix=current.stable.text))
+        if self.config.drafts and current.said:
+            stretch = replace(stretch, context=replace(stretch.context, draft=current.said.text))
         said = self._passes.partial(stretch, current.number, current.lid)
         self._budget.spent(known_s)
         if isinstance(said, Exception):

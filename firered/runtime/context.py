@@ -12,7 +12,8 @@ class Context:
 
     `hotwords` are words that are likely to come: a list, or one of them alone; None and "" are none. `language` is its
     code, such as `zh`, `prompt` an instruction in words to models that take one, `history` what was said before the
-    utterance. `prefix` is how its own text begins: the result begins with it.
+    utterance. `prefix` is how its own text begins: the result begins with it. `draft` is what its text may be, such as
+    what an earlier pass found: it saves time where the recogniser takes drafts, and changes nothing in the result.
     """
 
     hotwords: HotwordList = field(default_factory=HotwordList)
@@ -20,6 +21,7 @@ class Context:
     prefix: str = ""
     prompt: str = ""
     history: str = ""
+    draft: str = ""
 
     def __post_init__(self) -> None:
         given: Iterable[Phrase | str] | None = self.hotwords  # whatever a caller without type hints gave

@@ -49,8 +49,9 @@ def part_of(speech: Speech, window: tuple[int, int]) -> Speech:
         return speech
     shift_s = speech.front_end.frame_shift_s
     rest = speech.duration_s - start * shift_s if end == len(speech.feats) else (end - start) * shift_s
-    # What comes before the utterance, and what it begins with, is for the first window alone.
-    context = replace(speech.context, prefix="", history="") if start else speech.context
+    # What comes before the utterance, and what it begins with, is for the first window alone; a draft is of all of it.
+    context = replace(speech.context, draft="")
+    context = replace(context, prefix="", history="") if start else context
     return replace(speech, feats=speech.feats[start:end], duration_s=rest, context=context)
 
 

@@ -46,8 +46,11 @@ def recordings():
     return [*found[:2], np.concatenate(found), np.zeros(8000, np.int16), found[3], found[0][6000:11000]]
 
 
-def heard(asr, recordings, lists=LISTS):
-    contexts = [Context(hotwords=HotwordList(map(Phrase, own))) for own in lists]
+def heard(asr, recordings, lists=LISTS, drafts=()):
+    drafts = [*drafts, *[""] * (len(lists) - len(drafts))]
+    contexts = [
+        Context(hotwords=HotwordList(map(Phrase, own)), draft=draft) for own, draft in zip(lists, drafts, strict=True)
+    ]
     return asr.recognise(
         [
             Speech(str(number), fbank(own.astype(np.float32), asr.front_end), len(own) / 16000, context, asr.front_end)
@@ -152,6 +155,46 @@ def test_fun_asr_without_the_head_refuses(tmp_path):
     assert not families.FUN_ASR.load(directory, FunAsrConfig(draft="auto"), "cpu").drafting.on
 
 
+@pytest.mark.parametrize("kind", ["aed", "llm", "fun_asr"])
+def test_a_caller_may_have_drafts_and_nothing_but_the_passes_changes(kind, recordings, tmp_path):
+    family, model, config = {
+        "aed": lambda: (families.AED, MODELS / "FireRedASR2-AED", AsrConfig(beam_size=3)),
+        "llm": lambda: (families.SPEECH_LLM, MODELS / "FireRedASR2-LLM", LlmConfig(beam_size=1, dtype="float32")),
+        "fun_asr": lambda: (
+            families.FUN_ASR,
+            write_published_form(tmp_path / "fun"),
+            FunAsrConfig(dtype="float32", max_length=24, split_truncated=False),
+        ),
+    }[kind]()
+    asr = family.load(model, config, "cpu")
+    nothing = [[]] * len(recordings)
+    plain = heard(asr, recordings, nothing)
+    assert asr.drafting.counts == DraftCounts()
+    texts = [result.text for result in plain]
+    drafts = [texts[0], "", texts[2][: len(texts[2]) // 2], "nothing of the kind", texts[4] + "一", ""]
+    same(plain, heard(asr, recordings, nothing, drafts))
+    heard_of = [draft for place, draft in enumerate(drafts) if place != 3 or kind != "fun_asr"]  # it skips silence
+    assert asr.drafting.counts.utterances == sum(map(bool, heard_of))
+    if kind != "fun_asr":  # its random weights write no text that tokens could be made of again
+        assert asr.drafting.counts.passes < asr.drafting.counts.steps
+
+
+def test_a_callers_draft_is_of_a_whole_utterance_and_of_the_decoders_own_search(recordings):
+    for options in ({"mode": "ctc"}, {"mode": "joint"}, {"window_seconds": 2.0}):
+        asr = families.AED.load(MODELS / "FireRedASR2-AED", AsrConfig(**options), "cpu")
+        long = recordings[2:3]
+        plain = heard(asr, long, [[]])
+        same(plain, heard(asr, long, [[]], [plain[0].text]))
+        assert asr.drafting.counts == DraftCounts()
+
+
+def test_a_recogniser_with_drafts_of_its_own_takes_those(recordings):
+    asr = families.AED.load(MODELS / "FireRedASR2-AED", AsrConfig(draft="ctc"), "cpu")
+    heard(asr, recordings, [[]] * len(recordings), ["nothing of the kind"] * len(recordings))
+    assert asr.drafting.counts.given_up == 0
+    assert asr.drafting.counts.share > 0.5
+
+
 def test_bad_drafts_are_switched_off_and_it_is_said_once(caplog):
     caplog.set_level(logging.INFO)
     drafts = Drafting(on=True)
@@ -164,6 +207,9 @@ def test_bad_drafts_are_switched_off_and_it_is_said_once(caplog):
         "drafts are off from here on, they are not good enough: 10 utterances, 0.0% of 200 tokens accepted, "
         "1.0% of 101 steps saved, 0 drafts given up"
     ]
+    given = [drafting.Draft([1]), None]
+    assert drafts._drafts(list, given) == {}
+    assert Drafting(on=False)._drafts(list, given) == {0: given[0]}
     good = Drafting(on=True)
     good._judge(DraftCounts(9, 0, 1000, 900, 1000, 200, 5))
     assert good.on

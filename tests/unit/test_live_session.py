@@ -319,6 +319,17 @@ def test_held_back_words_are_not_forced_the_others_are():
     assert all(context.hotwords for context in [*partial_passes, last])
 
 
+def test_the_text_of_the_pass_before_is_the_draft_of_the_next_but_not_of_the_final():
+    for drafts in (True, False):
+        asr = Scripted(spoken((1.0, 5.0)))
+        config = LiveConfig(behind_s=None, drafts=drafts)
+        results = run(scripted_system([(1.0, 5.0)], asr, config).session(), silence(7), 1600)
+        shown = [partial.stable + partial.unstable for partial in of(Partial, results)]
+        first, *others, last = [speech.context.draft for speech in asr.calls]
+        assert (first, last) == ("", "")
+        assert others == (shown[:-1] if drafts else [""] * len(others))
+
+
 def test_sessions_know_nothing_of_each_other():
     system = scripted_system([(1.0, 2.0)], Scripted(spoken((1.0, 2.0))), CONFIG)
     one, other = system.session("one"), system.session("other")

@@ -107,6 +107,19 @@ def test_a_stream_that_ends_with_its_last_word_has_that_word(system):
         assert final.end_s == 2.185 >= final.words[-1].end_s
 
 
+def test_the_text_of_the_pass_before_saves_steps_and_changes_nothing():
+    samples, passes = talk("talk-cs-00000"), {}
+    for drafts in (False, True):
+        live = LiveSystem.from_pretrained(
+            MODELS, LiveConfig(behind_s=None, drafts=drafts, interval_s=0.3), device="cpu"
+        )
+        passes[drafts] = run(live.session(), samples, 1600)
+        counts = live.modules.asr.drafting.counts
+        assert bool(counts.utterances) == drafts
+    assert passes[True] == passes[False]
+    assert counts.saved > 0.2
+
+
 def test_hotwords_are_told_and_found(system):
     live = LiveSystem(system.detector, system.modules, context=Context(["coffee"]))
     results = run(live.session(), talk("talk-en-00000")[: 16000 * 3], 1600)

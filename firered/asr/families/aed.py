@@ -14,7 +14,7 @@ from firered.align.words import Piece, times_of, words_recognised
 from firered.asr.biasing import Biasing
 from firered.asr.confidence import confidence
 from firered.asr.config import AsrConfig
-from firered.asr.drafting import CTC_DRAFT
+from firered.asr.drafting import CTC_DRAFT, Draft
 from firered.asr.families.aed_search import AedSearch, scores_of
 from firered.asr.guard import Guard
 from firered.asr.listening import Head
@@ -121,7 +121,7 @@ class Asr(WindowedRecogniser[AsrConfig, _Decoded]):
         ]
         found, chosen = self.biasing.decode(
             hotwords,
-            partial(self._search_rows, encoded, lengths, log_probs),
+            partial(self._search_rows, encoded, lengths, log_probs, self._given(batch)),
             lambda hypotheses: self._text(hypotheses[0]),
             read,
             heard,
@@ -147,6 +147,7 @@ class Asr(WindowedRecogniser[AsrConfig, _Decoded]):
         encoded: Tensor,
         lengths: Tensor,
         log_probs: Tensor | None,
+        given: list[Draft | None],
         rows: Sequence[int],
         hotwords: list[tuple[Phrase, ...]],
     ) -> list[list[Hypothesis]]:
@@ -154,7 +155,12 @@ class Asr(WindowedRecogniser[AsrConfig, _Decoded]):
         if len(rows) < len(encoded):
             encoded, lengths = encoded[list(rows)], lengths[list(rows)]
             log_probs = None if log_probs is None else log_probs[list(rows)]
-        return self._search(encoded, lengths, log_probs, hotwords)
+        return self._search(encoded, lengths, log_probs, hotwords, [given[row] for row in rows])
+
+    def _given(self, batch: list[Speech]) -> list[Draft | None]:
+        """The drafts that callers have of these windows."""
+        texts = [speech.context.draft for speech in batch]
+        return [Draft(self.loaded.tokenizer.tokenize(text).ids) if text else None for text in texts]
 
     def _text(self, hypothesis: Hypothesis) -> str:
         return self.loaded.tokenizer.text_of(hypothesis.tokens)

@@ -7,7 +7,7 @@ from torch import Tensor
 
 from firered.asr.biasing import Biasing
 from firered.asr.config import AsrConfig
-from firered.asr.drafting import NO_DRAFT, Drafting, ctc_drafts
+from firered.asr.drafting import NO_DRAFT, Draft, Drafting, ctc_drafts
 from firered.asr.modes import ATTENTION, BEAM_MODES, CTC, CTC_RESCORE_LOW, JOINT, RESCORE
 from firered.hotwords.lists import Phrase
 from firered.models.aed import Aed
@@ -42,7 +42,12 @@ class AedSearch:
         self.drafting = Drafting(on=config.draft != NO_DRAFT and model.has_ctc, trust=config.trust)
 
     def __call__(
-        self, encoded: Tensor, lengths: Tensor, log_probs: Tensor | None, hotwords: Sequence[tuple[Phrase, ...]]
+        self,
+        encoded: Tensor,
+        lengths: Tensor,
+        log_probs: Tensor | None,
+        hotwords: Sequence[tuple[Phrase, ...]],
+        given: Sequence[Draft | None] = (),
     ) -> list[list[Hypothesis]]:
         """The hypotheses of each window, the best first.
 
@@ -51,10 +56,11 @@ class AedSearch:
             lengths: (N,) its frames.
             log_probs: (N, T, V) of the CTC head; None where neither the mode nor drafts want it.
             hotwords: the entries that each window is searched with.
+            given: what else the text of each may be, which counts in mode `attention` alone.
         """
         mode = self._config.mode
         if mode in BEAM_MODES:
-            return self._beams(encoded, lengths, log_probs, hotwords)
+            return self._beams(encoded, lengths, log_probs, hotwords, given if mode == ATTENTION else ())
         assert log_probs is not None  # the recogniser has them in every other mode
         if mode == CTC:
             return [[own] for own in ctc_greedy(log_probs, lengths)]
@@ -73,7 +79,12 @@ class AedSearch:
         ]
 
     def _beams(
-        self, encoded: Tensor, lengths: Tensor, log_probs: Tensor | None, hotwords: Sequence[tuple[Phrase, ...]]
+        self,
+        encoded: Tensor,
+        lengths: Tensor,
+        log_probs: Tensor | None,
+        hotwords: Sequence[tuple[Phrase, ...]],
+        given: Sequence[Draft | None],
     ) -> list[list[Hypothesis]]:
         """By the decoder, and the CTC head where that has a share."""
         config = self._config
@@ -102,6 +113,7 @@ class AedSearch:
             steps,
             lambda: [] if log_probs is None else ctc_drafts(log_probs, lengths, config.trust),
             search,
+            given=given,
             beams=config.beam_size,
             limits=limits.tolist(),
             first=[SOS_ID] * len(lengths),

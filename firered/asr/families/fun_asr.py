@@ -239,7 +239,8 @@ class FunAsr(WindowedRecogniser[FunAsrConfig, _Decoded]):
         drafts = [_draft(read[number], batch[number].context.prefix) if read else Read("") for number in rows]
         told = [phrases for *_, phrases in asked]
         embeds, mask, last = self.loaded.prompts(encoded[rows], lengths[rows], contexts, self.config.itn)
-        answers = self._search(embeds, mask, last, limits, told, lambda: drafts)
+        given = [_rest(batch[number].context.draft, batch[number].context.prefix) for number in rows]
+        answers = self._search(embeds, mask, last, limits, told, lambda: drafts, given)
         best: dict[int, list[Hypothesis]] = {}
         for number, hypotheses in zip(rows, answers, strict=True):
             if number not in best or hypotheses[0].mean_log_prob > best[number][0].mean_log_prob:
@@ -311,4 +312,9 @@ def _flags(decoded: Sequence[_Decoded]) -> list[str]:
 
 def _draft(read: Read, prefix: str) -> Read:
     """What is left to say of what a CTC head reads, after the beginning that an answer is given."""
-    return replace(read, text=read.text[len(prefix) :]) if read.text.startswith(prefix) else Read("")
+    return replace(read, text=_rest(read.text, prefix)) if read.text.startswith(prefix) else Read("")
+
+
+def _rest(text: str, prefix: str) -> str:
+    """A text after its beginning; nothing where it begins otherwise."""
+    return text[len(prefix) :] if text.startswith(prefix) else ""

@@ -142,7 +142,8 @@ class LlmAsr(WindowedRecogniser[LlmConfig, _Decoded]):
     ) -> list[list[Hypothesis]]:
         embeds, mask = self.loaded.prompts(batch)
         last = torch.full((len(batch),), self.loaded.tokenizer.last_id, device=embeds.device)
-        return self._llm_search(embeds, mask, last, limits, phrases, partial(self._read, batch))
+        given = [speech.context.draft for speech in batch]
+        return self._llm_search(embeds, mask, last, limits, phrases, partial(self._read, batch), given)
 
     def _read(self, batch: list[Speech]) -> list[Read]:
         """The drafts of these windows."""
