@@ -4,7 +4,6 @@ Gulati et al., Conformer, Interspeech 2020, with relative positions after Dai et
 """
 
 import itertools
-from collections.abc import Sequence
 from typing import cast
 
 import torch
@@ -12,17 +11,15 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from firered.models.frames import Frames, beyond_grid, computes_packed, packed_groups
-from firered.models.fused import FusedAttention
-from firered.models.int8 import Int8Linear, Int8Weight
-from firered.models.masks import key_bias, padding_mask
+from firered.models.int8 import Int8Linear
+from firered.models.masks import padding_mask
 from firered.models.positions import PositionTable
+from firered.models.relative_attention import LN_EPS, RelativeAttention
 
 SUBSAMPLING = 4  # feature frames (10 ms) per encoder frame
 _CONTEXT = 6  # frames after its first that an encoder frame sees
 _CHANNELS = 32
-_LN_EPS = 1e-5
 _ROWS = 512  # frames at a time in layers that widen them, on a processor
-_QUERIES = 64  # frames at a time whose attention is computed there
 
 
 class InputPreprocessor(nn.Module):
@@ -57,7 +54,7 @@ class FeedForward(nn.Module):
     def __init__(self, d_model: int, dropout: float, residual_dropout: float) -> None:
         super().__init__()
         self.net = nn.Sequential(
-            nn.LayerNorm(d_model, eps=_LN_EPS),
+            nn.LayerNorm(d_model, eps=LN_EPS),
             nn.Linear(d_model, 4 * d_model),
             nn.SiLU(inplace=True),
             nn.Dropout(dropout),
@@ -73,134 +70,15 @@ class FeedForward(nn.Module):
         return torch.cat([self.net(part) for part in x.split(_ROWS, 1)], 1)
 
 
-class RelativeAttention(FusedAttention):
-    """Self-attention with Transformer-XL's relative positions; q, k and v each normalise the input on their own."""
-
-    folds = True  # the weights of the norms into those of the projections
-
-    # Scores of a block of queries are held at a time, which bounds memory: entries of (N, heads, block, keys).
-    _BLOCK_ENTRIES = 16 << 20
-
-    def __init__(self, n_head: int, d_model: int, dropout: float, residual_dropout: float) -> None:
-        super().__init__()
-        self.n_head, self.d_k = n_head, d_model // n_head
-        self.scale = self.d_k**-0.5
-        self.pos_bias_u = nn.Parameter(torch.empty(n_head, self.d_k))
-        self.pos_bias_v = nn.Parameter(torch.empty(n_head, self.d_k))
-        nn.init.xavier_uniform_(self.pos_bias_u)
-        nn.init.xavier_uniform_(self.pos_bias_v)
-        self.w_qs = nn.Linear(d_model, d_model, bias=False)
-        self.layer_norm_q = nn.LayerNorm(d_model, eps=_LN_EPS)
-        self.w_ks = nn.Linear(d_model, d_model, bias=False)
-        self.layer_norm_k = nn.LayerNorm(d_model, eps=_LN_EPS)
-        self.w_vs = nn.Linear(d_model, d_model, bias=False)
-        self.layer_norm_v = nn.LayerNorm(d_model, eps=_LN_EPS)
-        self.fc = nn.Linear(d_model, d_model, bias=False)
-        self.linear_pos = nn.Linear(d_model, d_model, bias=False)
-        self.dropout = dropout
-        self.residual_dropout = nn.Dropout(residual_dropout)
-
-    def fuse(self) -> tuple[Tensor, Tensor]:
-        """Weight (3d, d) and bias (3d,) of q, k and v as one layer over the input normalised without weights."""
-        norms = (self.layer_norm_q, self.layer_norm_k, self.layer_norm_v)
-        layers = (self.w_qs, self.w_ks, self.w_vs)
-        weight = torch.cat([layer.weight * norm.weight for norm, layer in zip(norms, layers, strict=True)])
-        bias = torch.cat([layer.weight @ norm.bias for norm, layer in zip(norms, layers, strict=True)])
-        return weight, bias
-
-    def _project(self, x: Tensor) -> list[Tensor]:
-        """q, k and v, each (N, T, H, d_k)."""
-        fused = self.fused()
-        parts: Sequence[Tensor]
-        if fused is None:
-            parts = [self.w_qs(self.layer_norm_q(x)), self.w_ks(self.layer_norm_k(x)), self.w_vs(self.layer_norm_v(x))]
-        else:
-            weight, bias = fused
-            x = F.layer_norm(x, x.shape[-1:], eps=_LN_EPS)
-            y = weight(x) if isinstance(weight, Int8Weight) else F.linear(x, weight, bias)  # (N, T, 3d)
-            parts = y.chunk(3, -1)
-        return [part.unflatten(-1, (self.n_head, self.d_k)) for part in parts]
-
-    def table(self, positions: Tensor) -> Tensor:
-        """(H, d_k, 2T+1) keys of the relative position vectors T down to -T, (2T+1, d_model)."""
-        return self.linear_pos(positions).view(-1, self.n_head, self.d_k).permute(1, 2, 0)
-
-    def forward(self, x: Tensor, table: Tensor, frames: Frames) -> Tensor:
-        """What is to be added to x.
-
-        Args:
-            x: (N, T, d_model), or packed (1, sum of T, d_model).
-            table: of `table`, for the longest utterance or a longer one.
-            frames: which are whose.
-        """
-        parts = zip(*(frames.split(part) for part in self._project(x)), strict=True)
-        attend = self._attend_on_grid if x.dtype == torch.bfloat16 and computes_packed(x) else self._attend
-        out = [part for q, k, v in parts for part in attend(q, k, v, table, frames.keys)]
-        return self.residual_dropout(self.fc(out[0] if len(out) == 1 else torch.cat(out, 1)))
-
-    def _attend_on_grid(self, q: Tensor, k: Tensor, v: Tensor, table: Tensor, keys: Tensor | None) -> list[Tensor]:
-        """The same where products are oneDNN's: a size of the grid, filled up with frames that are no keys."""
-        size = q.shape[1]
-        if not (beyond := beyond_grid(size)) or keys is not None:
-            return self._attend(q, k, v, table, keys)
-        padding = torch.arange(size + beyond) >= size
-        q, k, v = (F.pad(part, (0, 0, 0, 0, 0, beyond)) for part in (q, k, v))
-        return [torch.cat(self._attend(q, k, v, table, key_bias(padding[None], q.dtype)), 1)[:, :size]]
-
-    def _attend(self, q: Tensor, k: Tensor, v: Tensor, table: Tensor, keys: Tensor | None) -> list[Tensor]:
-        """(N, C, d_model) of all blocks of queries (N, T, H, d_k), in turn.
-
-        `keys` (N, 1, 1, T) are added to the scores of every query; None: nothing is padded.
-        """
-        n, size = q.shape[:2]
-        k, v = k.transpose(1, 2), v.transpose(1, 2)  # (N, H, T, d_k)
-        longest = table.shape[2] // 2
-        table = table[:, :, longest - size : longest + size + 1]  # (H, d_k, 2T+1)
-        block = self._block(n, size)
-        out = []
-        for start in range(0, size, block):
-            part = q[:, start : start + block]
-            bias = self._position_scores(part, table, start, size)
-            if keys is not None:
-                bias = bias + keys if torch.is_grad_enabled() else bias.add_(keys)
-            query = (part + self.pos_bias_u).transpose(1, 2)  # (N, H, C, d_k)
-            drop = self.dropout if self.training else 0.0
-            y = F.scaled_dot_product_attention(query, k, v, bias, dropout_p=drop, scale=self.scale)
-            out.append(y.transpose(1, 2).flatten(2))
-        return out
-
-    def _block(self, n: int, size: int) -> int:
-        """Queries at a time; each meets their own positions in vain, so that on a processor many cost time as well."""
-        if n == 1 and computes_packed(self.pos_bias_u):
-            return min(size, _QUERIES)
-        block = max(1, self._BLOCK_ENTRIES // (n * self.n_head * size))
-        return min(size, max(64, block // 64 * 64))
-
-    def _position_scores(self, q: Tensor, table: Tensor, start: int, size: int) -> Tensor:
-        """(N, H, C, T): (q_i + v) . p_(i-j) for the queries i from `start` on and all keys j."""
-        n, count = q.shape[:2]
-        # Row m of the table is position T - m. These queries meet start + count down to start - T + 1; the first of
-        # these is one too many, so that a step from row to row is never shorter than a row of the result.
-        table = table[:, :, size - start - count : 2 * size - start]  # (H, d_k, T + C)
-        q = (q + self.pos_bias_v) * self.scale
-        q = q.permute(2, 0, 1, 3).flatten(1, 2)  # (H, N * C, d_k)
-        scores = torch.bmm(q, table).view(self.n_head, n, -1)  # (H, N, C * (T + C))
-        # Key j of query i lies at column C - i + j: each row starts one place earlier than the one before, so reading
-        # on with a step one shorter than a row shifts them into place without moving anything.
-        step = size + count - 1
-        scores = scores[:, :, count : count + count * step].view(self.n_head, n, count, step)
-        return scores[..., :size].transpose(0, 1)
-
-
 class ConvolutionModule(nn.Module):
     """Pointwise convolution and gate, depthwise convolution over time, LayerNorm, swish, pointwise convolution."""
 
     def __init__(self, d_model: int, kernel_size: int, residual_dropout: float) -> None:
         super().__init__()
-        self.pre_layer_norm = nn.LayerNorm(d_model, eps=_LN_EPS)
+        self.pre_layer_norm = nn.LayerNorm(d_model, eps=LN_EPS)
         self.pointwise_conv1 = nn.Conv1d(d_model, 4 * d_model, 1, bias=False)
         self.depthwise_conv = nn.Conv1d(2 * d_model, 2 * d_model, kernel_size, groups=2 * d_model, bias=False)
-        self.batch_norm = nn.LayerNorm(2 * d_model, eps=_LN_EPS)  # the released name; it is a LayerNorm
+        self.batch_norm = nn.LayerNorm(2 * d_model, eps=LN_EPS)  # the released name; it is a LayerNorm
         self.pointwise_conv2 = nn.Conv1d(2 * d_model, d_model, 1, bias=False)
         self.residual_dropout = nn.Dropout(residual_dropout)
 
@@ -249,7 +127,7 @@ class ConformerBlock(nn.Module):
         self.mhsa = RelativeAttention(n_head, d_model, dropout, residual_dropout)
         self.conv = ConvolutionModule(d_model, kernel_size, residual_dropout)
         self.ffn2 = FeedForward(d_model, dropout, residual_dropout)
-        self.layer_norm = nn.LayerNorm(d_model, eps=_LN_EPS)
+        self.layer_norm = nn.LayerNorm(d_model, eps=LN_EPS)
 
     def forward(self, x: Tensor, table: Tensor, frames: Frames) -> Tensor:
         """(N, T, d_model) -> (N, T, d_model), or both packed; see RelativeAttention."""
