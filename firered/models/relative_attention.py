@@ -10,6 +10,7 @@ from firered.models.frames import Frames, beyond_grid, computes_packed
 from firered.models.fused import FusedAttention
 from firered.models.int8 import Int8Weight
 from firered.models.masks import key_bias
+from firered.models.past import Past
 
 LN_EPS = 1e-5
 _QUERIES = 64  # frames at a time whose attention is computed on a processor
@@ -67,18 +68,32 @@ class RelativeAttention(FusedAttention):
         """(H, d_k, 2T+1) keys of the relative position vectors T down to -T, (2T+1, d_model)."""
         return self.linear_pos(positions).view(-1, self.n_head, self.d_k).permute(1, 2, 0)
 
-    def forward(self, x: Tensor, table: Tensor, frames: Frames) -> Tensor:
+    def forward(self, x: Tensor, table: Tensor, frames: Frames, past: Past | None = None) -> Tensor:
         """What is to be added to x.
 
         Args:
             x: (N, T, d_model), or packed (1, sum of T, d_model).
-            table: of `table`, for the longest utterance or a longer one.
+            table: of `table`, for the longest utterance or a longer one, with what is past.
             frames: which are whose.
+            past: of a stream, of which x (1, T, d_model) is the next chunk.
         """
-        parts = zip(*(frames.split(part) for part in self._project(x)), strict=True)
-        attend = self._attend_on_grid if x.dtype == torch.bfloat16 and computes_packed(x) else self._attend
-        out = [part for q, k, v in parts for part in attend(q, k, v, table, frames.keys)]
+        projected = self._project(x)
+        if past is not None:
+            q, k, v = projected
+            out = self._attend_from(q, *past.with_keys(k, v), table)
+        else:
+            parts = zip(*(frames.split(part) for part in projected), strict=True)
+            attend = self._attend_on_grid if _on_grid(x) else self._attend
+            out = [part for q, k, v in parts for part in attend(q, k, v, table, frames.bias(q))]
         return self.residual_dropout(self.fc(out[0] if len(out) == 1 else torch.cat(out, 1)))
+
+    def _attend_from(self, q: Tensor, k: Tensor, v: Tensor, table: Tensor) -> list[Tensor]:
+        """The same for queries that are the last of the frames whose keys these are."""
+        first, size, keys = k.shape[1] - q.shape[1], k.shape[1], None
+        if _on_grid(q) and (beyond := beyond_grid(size)):
+            keys = key_bias((torch.arange(size + beyond) >= size)[None], q.dtype)
+            k, v = (F.pad(part, (0, 0, 0, 0, 0, beyond)) for part in (k, v))
+        return self._attend(q, k, v, table, keys, first)
 
     def _attend_on_grid(self, q: Tensor, k: Tensor, v: Tensor, table: Tensor, keys: Tensor | None) -> list[Tensor]:
         """The same where products are oneDNN's: a size of the grid, filled up with frames that are no keys."""
@@ -89,22 +104,26 @@ class RelativeAttention(FusedAttention):
         q, k, v = (F.pad(part, (0, 0, 0, 0, 0, beyond)) for part in (q, k, v))
         return [torch.cat(self._attend(q, k, v, table, key_bias(padding[None], q.dtype)), 1)[:, :size]]
 
-    def _attend(self, q: Tensor, k: Tensor, v: Tensor, table: Tensor, keys: Tensor | None) -> list[Tensor]:
+    def _attend(
+        self, q: Tensor, k: Tensor, v: Tensor, table: Tensor, keys: Tensor | None, first: int = 0
+    ) -> list[Tensor]:
         """(N, C, d_model) of all blocks of queries (N, T, H, d_k), in turn.
 
-        `keys` (N, 1, 1, T) are added to the scores of every query; None: nothing is padded.
+        `keys` (N, 1, 1, T) are added to the scores of every query, (N, 1, T, T) to those of each its own; None: every
+        query sees all. `first` is the frame of the first query, of those whose keys and values are given.
         """
-        n, size = q.shape[:2]
+        n, size = k.shape[:2]
         k, v = k.transpose(1, 2), v.transpose(1, 2)  # (N, H, T, d_k)
         longest = table.shape[2] // 2
         table = table[:, :, longest - size : longest + size + 1]  # (H, d_k, 2T+1)
         block = self._block(n, size)
         out = []
-        for start in range(0, size, block):
+        for start in range(0, q.shape[1], block):
             part = q[:, start : start + block]
-            bias = self._position_scores(part, table, start, size)
+            bias = self._position_scores(part, table, first + start, size)
             if keys is not None:
-                bias = bias + keys if torch.is_grad_enabled() else bias.add_(keys)
+                own = keys if keys.shape[2] == 1 else keys[:, :, start : start + block]
+                bias = bias + own if torch.is_grad_enabled() else bias.add_(own)
             query = (part + self.pos_bias_u).transpose(1, 2)  # (N, H, C, d_k)
             drop = self.dropout if self.training else 0.0
             y = F.scaled_dot_product_attention(query, k, v, bias, dropout_p=drop, scale=self.scale)
@@ -132,3 +151,8 @@ class RelativeAttention(FusedAttention):
         step = size + count - 1
         scores = scores[:, :, count : count + count * step].view(self.n_head, n, count, step)
         return scores[..., :size].transpose(0, 1)
+
+
+def _on_grid(x: Tensor) -> bool:
+    """Whether products are oneDNN's, which keeps code for each size."""
+    return x.dtype == torch.bfloat16 and computes_packed(x)
