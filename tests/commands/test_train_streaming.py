@@ -73,3 +73,15 @@ def test_languages_are_identified_in_whole_utterances_by_a_streaming_encoder(cor
     args = load_checkpoint(tmp_path / "lid/model.pth.tar")[0]
     assert args.causal is True
     assert not hasattr(args, "chunk_sizes")
+
+
+def test_chunks_with_bfloat16_recomputed_layers_and_lora(corpus, tmp_path):
+    model = SMALL_AED | {"causal": True, "chunk_sizes": "2 3", "dropout": 0.0, "ctc_weight": 0.3}
+    train = {"dtype": "bfloat16", "gradient_checkpointing": True}
+    lines = run(values("aed", corpus, tmp_path / "aed", steps=80, model=model, specaugment=NO_MASKS, train=train))
+    curve = losses(lines)
+    assert curve[-1] < curve[0] / 2
+    lora = {"init": str(tmp_path / "aed"), "finetune": "lora", "ctc_weight": 0.3, "dev_chunk": 2, "dropout": 0.0}
+    lines = run(values("aed", corpus, tmp_path / "lora", steps=5, model=lora, specaugment=NO_MASKS))
+    assert lines[-1]["chunk_loss"] > 0
+    assert load_checkpoint(tmp_path / "lora/model.pth.tar")[0].chunk_sizes == "2 3"
