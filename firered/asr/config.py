@@ -5,12 +5,25 @@ from pathlib import Path
 
 from firered.asr.confidence import KINDS
 from firered.asr.hotword_config import CORRECTION, GRAPH, HotwordConfig
-from firered.asr.modes import ATTENTION, BEAM_MODES, JOINT, MODES, PREFIX_MODES, RESCORE, SEARCHED, check_mode
+from firered.asr.modes import (
+    ATTENTION,
+    BEAM_MODES,
+    CTC_PREFIX,
+    JOINT,
+    MODES,
+    PREFIX_MODES,
+    RESCORE,
+    SEARCHED,
+    check_mode,
+)
 from firered.errors import OptionError
 from firered.options import Options, option
 from firered.runtime.config import batch_seconds_option, dtype_option
 from firered.search.config import BeamConfig, CtcPrefixConfig, GenerateConfig, Trust
 from firered.text.replacing import THRESHOLD, Replacer
+
+CHUNK_FRAME_S = 0.04  # of an encoder frame: chunks are whole ones
+STREAM_CHUNK_S = 0.64  # of streams, if no other length is given
 
 
 @dataclass(frozen=True)
@@ -162,10 +175,27 @@ class AsrConfig(DraftConfig):
         "word times from the CTC head: as published (pauses swallowed), or with pauses",
         choices=("none", "reference", "pauses"),
     )
+    streaming: bool = option(
+        False,
+        "of models that stream: decode as if utterances were spoken now, chunk by chunk, nothing again; a first pass "
+        "writes text with each chunk (ctc_prefix), at the end the decoder chooses among its texts (rescore)",
+    )
+    chunk_seconds: float = option(
+        0.0,
+        "of models that stream: seconds of chunks, such as 0.32; nothing after its chunk is seen by a frame; 0: whole "
+        f"utterances, or {STREAM_CHUNK_S} with streaming",
+        low=0,
+    )
+    left_chunks: int | None = option(None, "chunks before its own that a frame sees; none given: all of them", low=0)
     dtype: str = dtype_option()
 
     def __post_init__(self) -> None:
         super().__post_init__()
+        if self.streaming and self.mode not in PREFIX_MODES:
+            raise OptionError(f"streaming: works with mode {' or '.join(PREFIX_MODES)}, not {self.mode}")
+        size = self.chunk_size  # refuses what is not of whole frames
+        if self.left_chunks is not None and not size:
+            raise OptionError("left_chunks: has no effect without chunk_seconds or streaming")
         defaults = {one.name: one.default for one in fields(self)}
         check_mode(self.mode, {one.name: getattr(self, one.name) for one in fields(self)}, defaults)
         if self.mode == JOINT and self.ctc_weight > 1:
@@ -174,6 +204,17 @@ class AsrConfig(DraftConfig):
             raise OptionError(f"hotword_use: mode {self.mode} has no search for a graph; {CORRECTION} works in it")
         self.check_trust(drafts=self.draft != "none", beam_size=self.beam_size)
         self.search, self.prefix_search  # noqa: B018 - they check what belongs together
+
+    @property
+    def chunk_size(self) -> int:
+        """Encoder frames of a chunk; 0: there are none."""
+        return chunk_frames(self.chunk_seconds or (STREAM_CHUNK_S if self.streaming else 0.0))
+
+    @property
+    def stream_search(self) -> CtcPrefixConfig:
+        """Those that configure the prefix search of a stream: all its texts are rescored, but in its own mode."""
+        nbest = min(self.nbest, self.ctc_beam_size) if self.mode == CTC_PREFIX else self.ctc_beam_size
+        return CtcPrefixConfig(self.ctc_beam_size, nbest)
 
     @property
     def prefix_search(self) -> CtcPrefixConfig:
@@ -193,6 +234,18 @@ class AsrConfig(DraftConfig):
             length_penalty=self.aed_length_penalty,
             eos_penalty=self.eos_penalty,
         )
+
+
+def chunk_frames(seconds: float, name: str = "chunk_seconds") -> int:
+    """The encoder frames of a chunk; `name` is the option's.
+
+    Raises:
+        OptionError: it is not of whole frames.
+    """
+    frames = round(seconds / CHUNK_FRAME_S)
+    if abs(frames * CHUNK_FRAME_S - seconds) > 1e-6:
+        raise OptionError(f"{name}: {seconds} is not a multiple of {CHUNK_FRAME_S}")
+    return frames
 
 
 @dataclass(frozen=True)

@@ -102,7 +102,14 @@ class WindowedRecogniser(WindowedEncoder[Config], Generic[Config, Decoded]):
         """A result, or what went wrong, for each utterance, in their order; the same in any batch."""
         decoded = self._by_windows(utterances, self._decode, self.subsampling)
         decoded = [self._settled(parts) for parts in decoded]
-        decoded, echoes = self._echo_check(decoded)
+        if not self.decodes_again:
+            return self._finished(utterances, decoded, [[] for _ in decoded])
+        return self._finished(utterances, *self._echo_check(decoded))
+
+    def _finished(
+        self, utterances: Sequence[Speech], decoded: list[Parts[Decoded]], echoes: Sequence[Sequence[str]]
+    ) -> list[Outcome[AsrResult]]:
+        """The results of utterances, checked and corrected, from their windows and the reasons to doubt these."""
         results = [
             doubted(self._joined(speech, parts), parts, reasons)
             for speech, parts, reasons in zip(utterances, decoded, echoes, strict=True)
@@ -140,6 +147,11 @@ class WindowedRecogniser(WindowedEncoder[Config], Generic[Config, Decoded]):
                 *(len(replacer.unheard), ", ".join(replacer.unheard[:5])),
             )
         return replacer
+
+    @property
+    def decodes_again(self) -> bool:
+        """Whether windows whose text is an echo of their context are decoded without it."""
+        return True
 
     @property
     def punctuates(self) -> bool:

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from firered.asr.config import STREAM_CHUNK_S, chunk_frames
 from firered.errors import OptionError
 from firered.options import Options, option
 
@@ -33,6 +34,12 @@ class LiveConfig(Options):
         high=2,
     )
     interval_s: float = option(0.6, "seconds of new speech after which the open segment is recognised", low=0.1)
+    chunk_s: float = option(
+        STREAM_CHUNK_S,
+        "with a recogniser that streams: seconds of the chunks in which it takes the open segment, such as 0.32; its "
+        "partial text comes with them, at least interval_s apart",
+        low=0.04,
+    )
     lid_s: float = option(1.0, "seconds of a segment after which its language is identified, for partial text", low=0.1)
     final_lid: bool = option(
         True,
@@ -56,6 +63,7 @@ class LiveConfig(Options):
 
     def __post_init__(self) -> None:
         super().__post_init__()
+        chunk_frames(self.chunk_s, "chunk_s")
         if self.cut_s > self.max_segment_s / 2:
             raise OptionError(f"cut_s: {self.cut_s} s is more than half of max_segment_s, {self.max_segment_s} s")
         if self.silence_s and self.falling_silence:

@@ -145,6 +145,14 @@ class Heard:
         sums = torch.cat([torch.zeros(1, dtype=torch.float64), loudness.cumsum(0)])
         return first + int((sums[width:] - sums[:-width]).argmin()) + width // 2
 
+    def frames(self, first: int, end: int) -> Tensor:
+        """(T, 80) frames of the published filterbank from one number to another.
+
+        Raises:
+            DataError: they are not all there any more, or not yet.
+        """
+        return self._own.read(first, end - first)
+
     def cut(self, start_s: float, end_s: float, front_end: FrontEnd | None = None) -> Cut:
         """A stretch of the stream.
 

@@ -21,6 +21,7 @@ from firered.live.finals import final_of
 from firered.live.heard import Heard
 from firered.live.passes import Passes
 from firered.live.stable import Stable, units_of
+from firered.live.streamed import Streamed
 from firered.results import AsrResult, LidResult, StreamEvent, StreamFrame
 from firered.results.live import Event, LiveResult, Partial
 from firered.runtime.context import Context
@@ -45,6 +46,7 @@ class _Open:
     spoke: bool = True  # whether there was speech since
     lid: Outcome[LidResult] | None = None
     lid_done: bool = False
+    late: bool = False  # whether chunks of it wait
     said: AsrResult | None = None  # by the last pass
     rest: Stable | None = None  # stable text that belongs to the next segment, where this one was cut
 
@@ -96,7 +98,7 @@ class LiveSession:
         self._vad = detector.stream()
         self._heard = Heard(id, [one.front_end for one in [*modules.recognisers, *([quick] if quick else [])]])
         self._endpoints = Endpoints(config, detector.config, self._quietest)
-        self._passes = Passes(modules, own_marks, context_carry, quick)
+        self._passes = Passes(modules, own_marks, context_carry, quick, config.chunk_s)
         self._identifies, self._recognises = modules.lid is not None, modules.asr is not None
         self._budget = Budget(config.behind_s, clock)
         self._interval, self._lid_after = frames_of(config.interval_s), frames_of(config.lid_s)
@@ -177,9 +179,38 @@ class LiveSession:
         current.spoke = current.spoke or frame.speech
         if self._identifies and not current.lid_done and now - current.start >= self._lid_after:
             found += self._identify(current, now)
-        if self._recognises and current.spoke and now - current.passed >= self._interval:
-            found += self._pass(current, now)
+        if self._recognises:
+            found += self._recognise(current, now)
         return found
+
+    def _recognise(self, current: _Open, now: int) -> list[LiveResult]:
+        """The text so far of the open segment, when it is due."""
+        streamed = self._passes.streamed(current.number, current.start, current.lid, self.context)
+        if streamed is not None:
+            return self._chunk(current, now, streamed) if streamed.due(now) else []
+        return self._pass(current, now) if current.spoke and now - current.passed >= self._interval else []
+
+    def _chunk(self, current: _Open, now: int, streamed: Streamed) -> list[LiveResult]:
+        """The text so far, of a recogniser that streams: nothing is computed again.
+
+        While computing is behind, chunks wait; what waits when the segment ends is left to its final.
+        """
+        known_s = _known_s(now)
+        if self._budget.exceeded(known_s):
+            self.skipped += not current.late
+            current.late = True
+            return []
+        current.late = False
+        said = streamed.result(self._heard.frames(streamed.fed, now))
+        self._budget.spent(known_s)
+        if isinstance(said, Exception):
+            self._passes.forget()
+            return [self._trouble(current.number, now, f"recognition failed: {said}")]
+        changed = said.text != (current.said.text if current.said else "")
+        if now - current.passed < self._interval or not (current.spoke or changed):
+            return []
+        current.passed, current.spoke = now, False
+        return self._shown(current, now, said)
 
     def _changed(self, change: Change, known_s: float, in_speech: bool = False) -> list[LiveResult]:
         """What the start or the end of a segment gives."""
@@ -225,14 +256,16 @@ class LiveSession:
         self._budget.spent(known_s)
         if isinstance(said, Exception):
             return [self._trouble(current.number, now, f"recognition failed: {said}")]
-        if said is None:
-            return []
+        return [] if said is None else self._shown(current, now, said)
+
+    def _shown(self, current: _Open, now: int, said: AsrResult) -> list[LiveResult]:
+        """The partial of what was recognised in the open segment."""
         before, current.said = current.said, said
         unstable = current.stable.take(units_of(said))
         if not current.stable.text + unstable and not (before and before.text):
             return []
         span = current.start / FRAMES_A_SECOND, now / FRAMES_A_SECOND
-        return [Partial(current.number, *span, current.stable.text, unstable, current.lang, known_s, 0.0)]
+        return [Partial(current.number, *span, current.stable.text, unstable, current.lang, _known_s(now), 0.0)]
 
     def _close(self, current: _Open, end_s: float, known_s: float, cut: bool, in_speech: bool) -> list[LiveResult]:
         """The final of a segment, and what failed in it."""

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from firered.errors import ModelError
 from firered.hub.catalogue import QUANTISED
 from firered.models.checkpoint import arg, at, config_from_args, load_checkpoint, load_network
+from firered.models.chunks import ALL, Chunk, ChunkPlan
 from firered.models.conformer import ConformerEncoder
 from firered.models.decoder_tree import DecoderTree
 from firered.models.frames import linear_on_grid
@@ -36,6 +37,9 @@ class AedConfig:
     `ctc_lead_s` is how many seconds before the frames that its CTC head gives to a word the word is spoken. Where in a
     word a head puts its frames is an accident of training; a checkpoint that does not state the lead is taken to have
     that of the published models.
+
+    A model that streams is `causal`: its encoder's convolutions see no frame after their own. `chunk_sizes` and
+    `left_chunks` are the chunks that its training has drawn, as `ChunkPlan` takes them.
     """
 
     odim: int = arg(low=5)
@@ -54,6 +58,9 @@ class AedConfig:
     pad_id: int = arg(2, low=2, high=2)
     lid_odim: int | None = arg(None, low=5)
     ctc_lead_s: float = arg(CTC_LEAD_S, low=-10, high=10)
+    causal: bool = arg(False)
+    chunk_sizes: str | None = arg(None)
+    left_chunks: str | None = arg(None)
 
     @classmethod
     def from_args(cls, args: Namespace, source: Path | None = None) -> "AedConfig":
@@ -68,6 +75,12 @@ class AedConfig:
                 f"{at(source)}AED with d_model={config.d_model}, n_head={config.n_head}, "
                 f"kernel_size={config.kernel_size}: an even number of dimensions a head and an odd kernel are needed"
             )
+        try:
+            plan = config.chunk_plan
+        except ValueError as error:
+            raise ModelError(f"{at(source)}the chunks of an AED: {error}") from error
+        if plan is not None and plan.has_chunks and not config.causal:
+            raise ModelError(f"{at(source)}AED with chunks of {plan.sizes} frames whose convolutions are not causal")
         return config
 
     @classmethod
@@ -82,6 +95,17 @@ class AedConfig:
         d_model, layers = SIZES[size]
         return cls(odim=odim, d_model=d_model, n_head=d_model // 64, n_layers_enc=layers, n_layers_dec=layers)
 
+    @property
+    def chunk_plan(self) -> ChunkPlan | None:
+        """The chunks that its training draws; None: it sees whole utterances."""
+        return None if self.chunk_sizes is None else ChunkPlan(self.chunk_sizes, self.left_chunks or ALL)
+
+    @property
+    def streams(self) -> bool:
+        """Whether it was made for speech that comes in chunks."""
+        plan = self.chunk_plan
+        return self.causal and plan is not None and plan.has_chunks
+
     def encoder(self) -> ConformerEncoder:
         """A new encoder."""
         return ConformerEncoder(
@@ -92,6 +116,7 @@ class AedConfig:
             kernel_size=self.kernel_size,
             residual_dropout=self.residual_dropout,
             dropout_rate=self.dropout_rate,
+            causal=self.causal,
         )
 
     def decoder(self, odim: int) -> TransformerDecoder:
@@ -168,12 +193,15 @@ class EncoderDecoder(nn.Module, ABC):
         """A checkpoint in the published layout, position tables included, to be written with `torch.save`."""
         tables = {name: table.released(self.config.pe_maxlen)[None] for name, table in self.position_tables().items()}
         values = {field.name: getattr(self.config, field.name) for field in fields(self.config)}
-        args = Namespace(**{name: value for name, value in values.items() if value is not None})
+        # What a model does not have is left out, as in the published checkpoints.
+        args = Namespace(**{name: value for name, value in values.items() if value is not None and value is not False})
         return {"args": args, "model_state_dict": {**self.state_dict(), **tables}}
 
-    def forward(self, feats: Tensor, lengths: Tensor, tokens: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    def forward(
+        self, feats: Tensor, lengths: Tensor, tokens: Tensor, chunk: Chunk | None = None
+    ) -> tuple[Tensor, Tensor, Tensor]:
         """Logits (N, U, odim) of the tokens after (N, U), encoder output (N, T', d_model) and lengths (N,)."""
-        encoder_out, encoder_lengths = self.encoder(feats, lengths)
+        encoder_out, encoder_lengths = self.encoder(feats, lengths, chunk=chunk)
         return self._decoder(tokens, encoder_out, encoder_lengths), encoder_out, encoder_lengths
 
     @classmethod

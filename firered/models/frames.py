@@ -7,7 +7,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from firered.models.masks import key_bias, padding_mask
+from firered.models.chunks import Chunk
+from firered.models.masks import chunk_bias, key_bias, padding_mask
 
 _ENOUGH = 256  # frames of a group: with so many, products take their full speed
 # Sizes are rounded up to multiples of it: oneDNN keeps code for each size that it meets, up to hundreds of MB.
@@ -19,22 +20,30 @@ class Frames(NamedTuple):
 
     sizes: list[int] | None  # of utterances that are packed; None: padded
     padding: Tensor | None = None  # (N, T), True on padded frames; None: there are none
-    keys: Tensor | None = None  # (N, 1, 1, T) to be added to scores of attention, -inf on padding
+    # (N, 1, 1, T), or (N, 1, T, T) with chunks, to be added to scores of attention: -inf on what is not seen
+    keys: Tensor | None = None
+    chunk: Chunk | None = None  # of utterances that are packed
 
     @classmethod
-    def padded(cls, lengths: Tensor, x: Tensor) -> "Frames":
-        """Those of utterances of these lengths (N,) in x (N, T, ...)."""
+    def padded(cls, lengths: Tensor, x: Tensor, chunk: Chunk | None = None) -> "Frames":
+        """Those of utterances of these lengths (N,) in x (N, T, ...); with chunks, these are all that is seen."""
         padding = padding_mask(lengths, x.shape[1])
-        return cls(None, padding, key_bias(padding, x.dtype))
+        keys = key_bias(padding, x.dtype) if chunk is None else chunk_bias(chunk, x.shape[1], padding, x)
+        return cls(None, padding, keys)
 
     @classmethod
-    def packed(cls, sizes: list[int]) -> "Frames":
+    def packed(cls, sizes: list[int], chunk: Chunk | None = None) -> "Frames":
         """Those of utterances of these sizes in x (1, sum of sizes, ...), the last what fills the grid."""
-        return cls([*sizes, beyond]) if (beyond := beyond_grid(sum(sizes))) else cls(sizes)
+        beyond = beyond_grid(sum(sizes))
+        return cls([*sizes, beyond] if beyond else sizes, chunk=chunk)
 
     def split(self, x: Tensor) -> Sequence[Tensor]:
         """Each utterance's of what is packed; all of what is padded."""
         return [x] if self.sizes is None else x.split(self.sizes, 1)
+
+    def bias(self, q: Tensor) -> Tensor | None:
+        """What is added to the scores of the queries (N, T, H, d_k) of one part; None: nothing."""
+        return self.keys if self.chunk is None else chunk_bias(self.chunk, q.shape[1], None, q)
 
 
 class Group(NamedTuple):

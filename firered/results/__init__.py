@@ -169,6 +169,14 @@ class NBest(Result):
 
 
 @dataclass(frozen=True)
+class Shown(Result):
+    """The text of an utterance so far, known when `heard_s` of it had been heard."""
+
+    text: str
+    heard_s: float
+
+
+@dataclass(frozen=True)
 class AsrResult(Result):
     """The text of one utterance.
 
@@ -179,7 +187,8 @@ class AsrResult(Result):
     names the fields of the utterance's context that the recogniser made use of. `plain_text` is the text without marks
     where the recogniser writes marks itself. `lang` is the language that the recogniser was told or found out, where it
     knows of languages. `replaced` is what `--replace` has changed in text, tokens and words; `hotwords` what became of
-    those that the recogniser was told to expect, or that are in its text by their sound.
+    those that the recogniser was told to expect, or that are in its text by their sound. `shown` are the texts of a
+    streaming pass whenever they changed, the last one at its end; empty where there was none.
     """
 
     uttid: str
@@ -199,6 +208,7 @@ class AsrResult(Result):
     replaced: Sequence[Replacement] = ()
     hotwords: Sequence[Hotword] = ()
     lang: str | None = None
+    shown: Sequence[Shown] = ()
 
 
 @dataclass(frozen=True)

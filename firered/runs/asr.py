@@ -22,6 +22,7 @@ from firered.runs.over_utterances import ModelRun
 from firered.runtime.config import ContextConfig
 from firered.runtime.context import Context
 
+STREAMED, LIVE = "text_streaming", "live.jsonl"  # of a streaming pass
 log = logging.getLogger(__name__)
 
 
@@ -76,6 +77,7 @@ def run_asr(
             write_table(out / "utt2lang", {key: result.lang for key, result in results.items() if result.lang})
         given = dict.fromkeys([known.hotwords, *lists.values()])
         write_hotwords(out / REPORT, given, results.values(), asr.unwritable)
+        _write_streaming(out, inputs, results)
         if asr.times_words:
             write_lines(out / "ctm", ctm_lines(inputs, {key: result.words or () for key, result in results.items()}))
         else:
@@ -124,6 +126,38 @@ def _write_flags(path: Path, results: Mapping[str, AsrResult], config: Recognise
         f" ({', '.join(f'{number} {kind}' for kind, number in sorted(kinds.items()))})" if kinds else "",
         path,
     )
+
+
+def _write_streaming(out: Path, inputs: Inputs, results: Mapping[str, AsrResult]) -> None:
+    """text_streaming and live.jsonl: what a streaming pass wrote, and when; nothing where there was none."""
+    shown = {key: result.shown for key, result in results.items() if result.shown}
+    if not shown:
+        for name in (STREAMED, LIVE):
+            (out / name).unlink(missing_ok=True)  # of an earlier run
+        return
+    write_table(out / STREAMED, {key: shown[key][-1].text if key in shown else "" for key in results})
+    write_lines(out / LIVE, [json_line(one) for one in live_lines(inputs, results)])
+
+
+def live_lines(inputs: Inputs, results: Mapping[str, AsrResult]) -> list[dict[str, object]]:
+    """What `firered-score live` reads, on the recordings' time axes: the texts of each utterance, and its final one."""
+    lines: list[dict[str, object]] = []
+    utterances = [utterance for utterance in inputs.utterances if utterance.id in results]
+    for number, utterance in enumerate(sorted(utterances, key=lambda own: (own.recording, own.start_s))):
+        result, start_s = results[utterance.id], utterance.start_s
+        own = {"reco": utterance.recording, "segment": number, "start_s": round(start_s, 3), "clock_s": None}
+        for shown in result.shown:
+            heard_s = round(start_s + shown.heard_s, 3)
+            partial = {"heard_s": heard_s, "end_s": heard_s, "stable": "", "unstable": shown.text}
+            lines.append({**own, "kind": "partial", **partial})
+        end_s = round(start_s + result.dur_s, 3)
+        words = [
+            {"text": word.text, "start_s": round(start_s + word.start_s, 3), "end_s": round(start_s + word.end_s, 3)}
+            for word in result.words or ()
+        ]
+        final = {"heard_s": end_s, "end_s": end_s, "text": result.text} | ({"words": words} if words else {})
+        lines.append({**own, "kind": "final", **final})
+    return lines
 
 
 def ctm_lines(inputs: Inputs, words: Mapping[str, Sequence[Word]]) -> list[str]:

@@ -13,6 +13,7 @@ from firered.errors import ModelError, NoNumbersError
 from firered.hub.catalogue import CHECKPOINT, QUANTISED
 from firered.models.aed import Aed, Model
 from firered.models.checkpoint import model_files, pick_device
+from firered.models.chunks import Chunk
 from firered.models.conformer import SUBSAMPLING
 from firered.models.dtype import check_dtype, fill_for
 from firered.models.fused import prepare
@@ -69,15 +70,19 @@ class Loaded(Generic[Model]):
         stored = [QUANTISED] if (self.directory / QUANTISED).exists() else []
         return model_files(self.directory, *AED_FILES, *stored)
 
-    def encode(self, batch: list[Speech], layers: int | None = None) -> tuple[Tensor, Tensor]:
+    def encode(
+        self, batch: list[Speech], layers: int | None = None, chunk: Chunk | None = None
+    ) -> tuple[Tensor, Tensor]:
         """Encoder output (N, T, d_model), or that of its first so many layers, and lengths (N,) of a padded batch.
+
+        With chunks, frames see no others than these.
 
         Raises:
             NoNumbersError: an utterance has NaN in it.
         """
         feats = torch.nn.utils.rnn.pad_sequence([self.cmvn(speech.feats) for speech in batch], batch_first=True)
         lengths = torch.tensor([len(speech.feats) for speech in batch], device=self.device)
-        return numbers(*self.model.encoder(feats.to(self.device, self.model.dtype), lengths, layers))
+        return numbers(*self.model.encoder(feats.to(self.device, self.model.dtype), lengths, layers, chunk))
 
 
 def numbers(encoded: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:

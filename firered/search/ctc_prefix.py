@@ -7,7 +7,7 @@ model has, and a beam that is wide enough, probabilities are exact.
 
 A frame takes some fifty operations on arrays of N x B x K numbers, whatever the hypotheses are; those are small, so
 they are made on the CPU. What leaves the model's device is the likeliest tokens of each frame. An utterance gives the
-same in any batch: no number of one is added to one of another.
+same in any batch: no number of one is added to one of another. Frames may come piece by piece, as those of a stream do.
 """
 
 import math
@@ -21,7 +21,7 @@ from torch import Tensor
 from firered.search.config import CtcPrefixConfig
 from firered.search.hotwords import Hotwords
 from firered.search.prefix_scorers import HotwordPrefixes, PrefixScorer
-from firered.search.prefix_states import IMPOSSIBLE, Frames, Prefixes
+from firered.search.prefix_states import IMPOSSIBLE, Frames, Paths, Prefixes
 from firered.search.scorers import Stage
 from firered.text.tokenizer import BLANK_ID
 
@@ -85,48 +85,89 @@ def ctc_prefix_search(
         raise ValueError(f"a length among {lengths} is outside the {log_probs.shape[1]} frames at hand")
     if not lengths:
         return []
-    log_probs = log_probs[:, : max(lengths)]
-    everything = list(scorers)
-    if any(own is not None for own in hotwords):
-        everything.append(HotwordPrefixes(hotwords, config.beam_size))
-    frames = Frames.of(log_probs, lengths, config.tokens_per_frame, blank)
-    prefixes = Prefixes(len(lengths), config.beam_size)
-    for number in range(len(frames.blank)):
-        prefixes.advance(frames.at(number), everything)
-    return _ranked(prefixes, frames, everything, config.nbest)
+    search = CtcPrefixSearch(len(lengths), config, hotwords=hotwords, scorers=scorers, blank=blank)
+    search.advance(log_probs[:, : max(lengths)], lengths)
+    return search.best(config.nbest)
 
 
-def _ranked(
-    prefixes: Prefixes, frames: Frames, scorers: Sequence[PrefixScorer], nbest: int
-) -> list[list[CtcHypothesis]]:
-    """The hypotheses of each utterance, best first, by what scorers leave them at the end."""
-    ctc, path_scores = prefixes.totals, prefixes.path_scores
-    added, bonus = np.zeros(ctc.shape), np.zeros(ctc.shape)
-    for scorer in scorers:
-        (bonus if scorer.stage is Stage.RANK else added)[:] += scorer.ended()
-    ranks = ctc + added + bonus
-    order = np.argsort(-ranks, axis=1, kind="stable")[:, :nbest]
-    utterances, columns = (ranks[np.arange(len(ranks))[:, None], order] > IMPOSSIBLE).nonzero()
-    places = order[utterances, columns]
-    found: list[list[CtcHypothesis]] = [[] for _ in range(len(ranks))]
-    labels, opens = prefixes.paths(utterances, places)
-    scores = _scores_on(labels, frames, utterances)
-    for row, (utterance, place) in enumerate(zip(utterances.tolist(), places.tolist(), strict=True)):
-        starts = opens[row].nonzero()[0]
-        held = np.add.reduceat(labels[row] >= 0, starts) if len(starts) else starts  # frames of each token
-        peaks = np.maximum.reduceat(scores[row], starts) if len(starts) else scores[row, :0]
-        found[utterance].append(
-            CtcHypothesis(
-                tokens=tuple(labels[row, starts].tolist()),
-                ctc_score=float(ctc[utterance, place]),
-                added_score=float(added[utterance, place]),
-                bonus=float(bonus[utterance, place]),
-                spans=tuple(zip(starts.tolist(), (starts + held).tolist(), strict=True)),
-                log_probs=tuple(peaks.tolist()),
-                path_score=float(path_scores[utterance, place]),
+class CtcPrefixSearch:
+    """The search over frames that come piece by piece; `best` may be asked at any time, and changes nothing.
+
+    Args:
+        count: N, utterances.
+        config: sizes.
+        hotwords: see `ctc_prefix_search`.
+        scorers: see there.
+        blank: id of the blank.
+    """
+
+    def __init__(
+        self,
+        count: int,
+        config: CtcPrefixConfig,
+        *,
+        hotwords: Sequence[Hotwords | None] = (),
+        scorers: Sequence[PrefixScorer] = (),
+        blank: int = BLANK_ID,
+    ) -> None:
+        self._count, self._width, self._blank = count, config.tokens_per_frame, blank
+        self._scorers = list(scorers)
+        if any(own is not None for own in hotwords):
+            self._scorers.append(HotwordPrefixes(hotwords, config.beam_size))
+        self._prefixes = Prefixes(count, config.beam_size)
+        self._frames = Frames.none(count)
+        self._best: Paths | None = None  # of the likeliest prefixes, when they were asked for last
+
+    @torch.inference_mode()
+    def advance(self, log_probs: Tensor, lengths: Sequence[int]) -> None:
+        """Go on through the next frames (N, T, V), of which (N,) count.
+
+        Raises:
+            NoNumbersError: NaN or infinity is among them.
+        """
+        frames = Frames.of(log_probs, lengths, self._width, self._blank)
+        for number in range(len(frames.blank)):
+            self._prefixes.advance(frames.at(number), self._scorers)
+        self._frames = self._frames.followed_by(frames)
+
+    @torch.inference_mode()
+    def best(self, nbest: int) -> list[list[CtcHypothesis]]:
+        """The hypotheses of each utterance, best first, by what scorers leave them if the texts end here."""
+        ctc, path_scores = self._prefixes.totals, self._prefixes.path_scores
+        added, bonus = np.zeros(ctc.shape), np.zeros(ctc.shape)
+        for scorer in self._scorers:
+            (bonus if scorer.stage is Stage.RANK else added)[:] += scorer.ended()
+        ranks = ctc + added + bonus
+        order = np.argsort(-ranks, axis=1, kind="stable")[:, :nbest]
+        utterances, columns = (ranks[np.arange(len(ranks))[:, None], order] > IMPOSSIBLE).nonzero()
+        places = order[utterances, columns]
+        paths = self._paths(utterances, places, nbest)
+        scores = _scores_on(paths.labels, self._frames, utterances)
+        found: list[list[CtcHypothesis]] = [[] for _ in range(len(ranks))]
+        for row, (utterance, place) in enumerate(zip(utterances.tolist(), places.tolist(), strict=True)):
+            labels, starts = paths.labels[row], paths.opens[row].nonzero()[0]
+            held = np.add.reduceat(labels >= 0, starts) if len(starts) else starts  # frames of each token
+            peaks = np.maximum.reduceat(scores[row], starts) if len(starts) else scores[row, :0]
+            found[utterance].append(
+                CtcHypothesis(
+                    tokens=tuple(labels[starts].tolist()),
+                    ctc_score=float(ctc[utterance, place]),
+                    added_score=float(added[utterance, place]),
+                    bonus=float(bonus[utterance, place]),
+                    spans=tuple(zip(starts.tolist(), (starts + held).tolist(), strict=True)),
+                    log_probs=tuple(peaks.tolist()),
+                    path_score=float(path_scores[utterance, place]),
+                )
             )
-        )
-    return found
+        return found
+
+    def _paths(self, utterances: np.ndarray, places: np.ndarray, nbest: int) -> Paths:
+        """The likeliest path of each prefix; of the likeliest prefix alone, most is known from the last time."""
+        if nbest > 1:
+            return self._prefixes.paths(utterances, places)
+        paths = self._prefixes.paths(utterances, places, self._best)
+        self._best = paths if len(places) == self._count else None  # one of each utterance
+        return paths
 
 
 def _scores_on(labels: np.ndarray, frames: Frames, utterances: np.ndarray) -> np.ndarray:

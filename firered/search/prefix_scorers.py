@@ -132,6 +132,7 @@ class LmPrefixes:
 
     stage = Stage.LOG_PROBS
 
+    @torch.inference_mode()
     def __init__(
         self, lm: StepLm, weight: float, count: int, beams: int, *, sos: int, eos: int, device: torch.device
     ) -> None:

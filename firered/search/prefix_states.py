@@ -57,6 +57,18 @@ class Frames:
         blanks = np.where(within[..., None], blanks, 0.0)
         return cls(*(np.ascontiguousarray(part.swapaxes(0, 1)) for part in (blanks, ids, scores)))
 
+    @classmethod
+    def none(cls, count: int) -> "Frames":
+        """No frames of so many utterances."""
+        return cls(np.zeros((0, count, 1)), np.zeros((0, count, 1), np.int64), np.zeros((0, count, 1)))
+
+    def followed_by(self, more: "Frames") -> "Frames":
+        """These frames and the next ones."""
+        if not len(self.blank):
+            return more
+        pairs = ((self.blank, more.blank), (self.ids, more.ids), (self.scores, more.scores))
+        return Frames(*(np.concatenate(pair) for pair in pairs))
+
     def at(self, number: int) -> Frame:
         """One frame of all utterances."""
         return Frame(self.blank[number], self.ids[number], self.scores[number])
@@ -89,6 +101,17 @@ class _Links(NamedTuple):
     own: np.ndarray  # (N, B) its log-probability
     parent: np.ndarray  # (N, B) the prefix without it
     is_child: np.ndarray  # (N, B) whether that one is kept, and the token among those of the frame
+
+
+class Paths(NamedTuple):
+    """The likeliest paths (R, T) of prefixes: labels, -1 for the blank, and whether a token begins in a frame.
+
+    `states` say which prefix a path is at after each frame, and how it ends there.
+    """
+
+    labels: np.ndarray
+    opens: np.ndarray
+    states: np.ndarray
 
 
 class Prefixes:
@@ -196,24 +219,32 @@ class Prefixes:
         ends = np.stack(self._paths, -1).reshape(len(pointers), -1)  # (N, 2 * B)
         return ends[self._rows, pointers]
 
-    def paths(self, utterances: np.ndarray, places: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """The likeliest path (R, T) of prefixes, -1 for the blank, and (R, T) whether a token begins in a frame.
+    def paths(self, utterances: np.ndarray, places: np.ndarray, known: Paths | None = None) -> Paths:
+        """The likeliest paths of prefixes.
 
         Args:
             utterances: (R,) of the prefixes.
             places: (R,) theirs among those of their utterances.
+            known: paths of prefixes of the same utterances after fewer frames: where all of them were where these come
+                by, they are the same before.
         """
         labels = np.full((len(places), len(self._kept)), -1)
-        opens = np.zeros(labels.shape, bool)
+        opens, states = np.zeros(labels.shape, bool), np.zeros(labels.shape, np.int64)
         end = (self._paths.by_token > self._paths.by_blank)[utterances, places]
         place = places
+        frames = 0 if known is None else known.labels.shape[1]
         for number in range(len(self._kept) - 1, -1, -1):
+            states[:, number] = 2 * place + end
+            if known is not None and number < frames and np.array_equal(known.states[:, number], states[:, number]):
+                for part, before in zip((labels, opens, states), known, strict=True):
+                    part[:, : number + 1] = before[:, : number + 1]
+                break
             last, from_blank, from_token, opening = (part[utterances, place] for part in self._kept[number])
             labels[:, number] = np.where(end, last, -1)
             opens[:, number] = end & opening
             pointer = np.where(end, from_token, from_blank)
             place, end = pointer >> 1, (pointer & 1).astype(bool)
-        return labels, opens
+        return Paths(labels, opens, states)
 
 
 def _joined(of_prefixes: np.ndarray, of_tokens: np.ndarray) -> np.ndarray:

@@ -14,7 +14,7 @@ from firered.models.lstm_lm import LstmLm, LstmLmConfig
 from firered.search.config import CtcPrefixConfig
 from firered.search.context_graph import ContextGraph, Phrase
 from firered.search.ctc import ctc_texts
-from firered.search.ctc_prefix import ctc_prefix_search
+from firered.search.ctc_prefix import CtcPrefixSearch, ctc_prefix_search
 from firered.search.hotwords import Hotwords
 from firered.search.prefix_scorers import HotwordPrefixes, LmPrefixes
 from firered.search.vocabulary import Vocabulary
@@ -253,6 +253,27 @@ def test_a_language_model_is_added_to_whole_texts(beams):
         ranks = [one.score for one in found]
         assert ranks == sorted(ranks, reverse=True)
         assert beams < 400 or len(found) == len(sums)
+
+
+@settings(max_examples=20, deadline=None)
+@given(SEEDS, st.lists(st.integers(0, 9), max_size=8), st.integers(1, 6))
+def test_frames_piece_by_piece_give_what_all_at_once_give(seed, pieces, beams):
+    """At every place in between, too, whether the likeliest text alone is asked for or all; with hotwords and an LM."""
+    log_probs, config = peaky_frames(seed, 1, sum(pieces), 6), CtcPrefixConfig(beams, beams, 3)
+    vocabulary = Vocabulary([None, "一", "二", "三", None, None])
+    hotwords = [hotwords_of(vocabulary=vocabulary, 一=2.0, 二三=1.0)]
+
+    def scorers():
+        return [LmPrefixes(small_lm(), 0.3, 1, beams, sos=3, eos=4, device=torch.device("cpu"))]
+
+    search = CtcPrefixSearch(1, config, hotwords=hotwords, scorers=scorers())
+    done = 0
+    for size in pieces:
+        search.advance(log_probs[:, done : done + size], [size])
+        done += size
+        whole = ctc_prefix_search(log_probs[:, :done], [done], config, hotwords=hotwords, scorers=scorers())
+        assert search.best(1)[0] == whole[0][:1]
+        assert search.best(beams) == whole
 
 
 def test_what_is_no_number_is_an_error():

@@ -117,6 +117,7 @@ def test_nested_results_as_plain_values():
         "replaced": [],
         "hotwords": [],
         "lang": None,
+        "shown": [],
         "token_times": [{"token": "a", "start_s": 0.1, "end_s": 0.2, "score": -0.5}],
     }
 

@@ -1,52 +1,43 @@
 """Speech recognition on the released models: `Asr`."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import cast
 
 import torch
 from torch import Tensor
 
-from firered.align.ctc import TimestampMode, align
-from firered.align.words import Piece, times_of, words_recognised
 from firered.asr.biasing import Biasing
-from firered.asr.confidence import confidence
-from firered.asr.config import AsrConfig
+from firered.asr.config import STREAM_CHUNK_S, AsrConfig, chunk_frames
 from firered.asr.drafting import CTC_DRAFT, Draft
-from firered.asr.families.aed_search import AedSearch, scores_of
+from firered.asr.families.aed_results import AedResults, Decoded
+from firered.asr.families.aed_search import AedSearch
+from firered.asr.families.aed_stream import AedStream, FirstPass
 from firered.asr.guard import Guard
-from firered.asr.listening import Head
-from firered.asr.modes import ATTENTION, SEARCHED
+from firered.asr.hotword_config import CORRECTION, GRAPH
+from firered.asr.listening import Head, Listening
+from firered.asr.modes import ATTENTION, CTC_PREFIX, RESCORE, SEARCHED
 from firered.asr.spelling_judge import pieces_of
-from firered.asr.windowed import Window, WindowedRecogniser
-from firered.errors import ModelError
+from firered.asr.windowed import WindowedRecogniser
+from firered.errors import ModelError, OptionError, result_of
 from firered.hotwords.lists import Phrase
 from firered.hub.catalogue import CHECKPOINT
 from firered.hub.find import find_model
 from firered.models.aed import Aed
 from firered.models.checkpoint import model_files
+from firered.models.chunks import Chunk
 from firered.models.lstm_lm import LstmLm
-from firered.results import AsrResult, NBest, TokenTime
+from firered.models.streaming import PositionKeys
+from firered.results import AsrResult
+from firered.runtime.context import Context
 from firered.runtime.loaded import Loaded, need_ctc
 from firered.runtime.speech import Speech
-from firered.runtime.windows import on_one_axis
 from firered.search.beams import Hypothesis
 from firered.search.ctc import ctc_texts
-from firered.text.joining import join_texts
 
 
-@dataclass(frozen=True)
-class _Decoded(Window):
-    """One window's hypotheses, best first, its tokens in seconds from its start, and what the CTC head reads in it."""
-
-    hypotheses: list[Hypothesis]
-    tokens: list[TokenTime] | None = None
-    ctc_text: str | None = None
-
-
-class Asr(WindowedRecogniser[AsrConfig, _Decoded]):
+class Asr(WindowedRecogniser[AsrConfig, Decoded]):
     """The attention encoder-decoder with beam search, confidence and CTC time stamps.
 
     Examples:
@@ -68,6 +59,8 @@ class Asr(WindowedRecogniser[AsrConfig, _Decoded]):
             need_ctc(loaded, f"mode {config.mode}")
         if config.draft == CTC_DRAFT:
             need_ctc(loaded, "drafts")
+        if config.chunk_size:
+            _need_chunks(loaded)
         self.loaded, self.config = loaded, config
         self.subsampling, self.layers = loaded.subsampling, len(loaded.model.encoder.layer_stack)
         if lm is not None and not lm.config.idim == lm.config.odim == loaded.model.odim:
@@ -79,7 +72,10 @@ class Asr(WindowedRecogniser[AsrConfig, _Decoded]):
         head = Head(pieces_of(loaded.tokenizer), loaded.tokenizer.tokens_of) if loaded.model.has_ctc else None
         graph = loaded.tokenizer.texts if config.mode in SEARCHED else None
         self.biasing = Biasing(config, graph, head=head)
+        self._results = AedResults(loaded, config)
         self._search = AedSearch(loaded.model, config, self.lm, self.biasing)
+        self._chunk = Chunk(config.chunk_size, config.left_chunks) if config.chunk_size else None
+        self._positions = PositionKeys(loaded.model.encoder)
         self.drafting = self._search.drafting
 
     @classmethod
@@ -103,43 +99,149 @@ class Asr(WindowedRecogniser[AsrConfig, _Decoded]):
     @property
     def times_words(self) -> bool:
         """Whether its results have word times."""
-        return self.config.timestamps != "none"
+        return self._results.times_words
+
+    @property
+    def decodes_again(self) -> bool:
+        """Whether windows are: not in a streaming pass."""
+        return not self.config.streaming
+
+    @property
+    def streams(self) -> bool:
+        """Whether its checkpoint was made for speech that comes in chunks, and writes text of it."""
+        return self.loaded.model.config.streams and self.loaded.model.has_ctc
+
+    def stream(self, context: Context | None = None, *, chunk_s: float | None = None, key: str = "") -> AedStream:
+        """Speech that has not ended: see `firered.asr.streaming.RecognitionStream`.
+
+        The text so far is that of the CTC head's prefix search. The final one has the best of its texts in the
+        decoder's order, in whatever mode recordings are decoded; in mode `ctc_prefix` it is the head's own best.
+
+        Args:
+            context: what is known of the utterance beforehand.
+            chunk_s: seconds of a chunk; by default those of the options, else 0.64.
+            key: id of the utterance.
+
+        Raises:
+            OptionError: the checkpoint is one for whole utterances, the chunk is not of whole frames, or there are more
+                hotwords than a search without a first pass takes.
+        """
+        _need_chunks(self.loaded)
+        need_ctc(self.loaded, "streams")
+        context = context or Context()
+        self._check_hotwords(context)
+        size = self.config.chunk_size if chunk_s is None else chunk_frames(chunk_s)
+        chunk = Chunk(size or chunk_frames(STREAM_CHUNK_S), self.config.left_chunks)
+        return AedStream(self, self._first_pass(context, chunk), self.front_end, context, key)
+
+    def check(self, context: Context) -> None:
+        """Raise OptionError where a streaming pass cannot do what a context asks for."""
+        if self.config.streaming:
+            self._check_hotwords(context)
+
+    def _check_hotwords(self, context: Context) -> None:
+        most = self.config.hotword_candidates
+        if GRAPH in self.biasing.uses and len(context.hotwords) > most:
+            raise OptionError(
+                f"hotwords: {len(context.hotwords)} are more than hotword_candidates ({most}); of a stream there is no "
+                "first pass that could choose among them: raise it, or have the final text corrected "
+                f"(hotword_use: {CORRECTION})"
+            )
 
     @torch.inference_mode()
-    def _decode(self, batch: list[Speech]) -> list[_Decoded]:
-        encoded, lengths = self.loaded.encode(batch)
-        hotwords = [speech.context.hotwords for speech in batch]
-        listens = self.loaded.model.has_ctc and (self.guard.on or self.biasing.wanted(hotwords))
-        wanted = self.times_words or listens or self.config.mode != ATTENTION or self.drafting.on
+    def _first_pass(self, context: Context, chunk: Chunk) -> FirstPass:
+        prefixes = self._search.stream(self._told(context), self.loaded.device)
+        return FirstPass(self.loaded, self.front_end, chunk, self._positions, prefixes)
+
+    def _told(self, context: Context) -> tuple[Phrase, ...]:
+        """The hotwords that a stream is searched with."""
+        return tuple(context.hotwords) if GRAPH in self.biasing.uses else ()
+
+    def at_the_end(self, speech: Speech, first: FirstPass) -> AsrResult:
+        """The final result of a first pass that has ended, checked and corrected as others are."""
+        (result,) = self._finished([speech], [[(speech, self._ended(speech, first))]], [[]])
+        return result_of(result)
+
+    def _streamed(self, speech: Speech) -> Decoded:
+        """What a window decodes to in a streaming pass."""
+        assert self._chunk is not None  # streaming has chunks
+        self._check_hotwords(speech.context)
+        first = self._first_pass(speech.context, self._chunk)
+        first.accept(speech.feats)
+        first.finish(speech.duration_s)
+        return self._ended(speech, first)
+
+    @torch.inference_mode()
+    def _ended(self, speech: Speech, first: FirstPass) -> Decoded:
+        log_probs, lengths = first.log_probs[None], torch.tensor([first.frames])
+        found = [self._search.end(first.prefixes, first.encoded)]
+        read, heard = self._read([speech], log_probs, lengths)
+        mode = CTC_PREFIX if self.config.mode == CTC_PREFIX else RESCORE
+        chosen = [self._told(speech.context)]
+        (decoded,) = self._decoded([speech], found, chosen, log_probs, lengths, read, heard, mode)
+        return replace(decoded, shown=first.shown)
+
+    @torch.inference_mode()
+    def _decode(self, batch: list[Speech]) -> list[Decoded]:
+        if self.config.streaming:
+            return [self._streamed(speech) for speech in batch]
+        encoded, lengths = self.loaded.encode(batch, chunk=self._chunk)
+        wanted = self.times_words or self._listens(batch) or self.config.mode != ATTENTION or self.drafting.on
         log_probs = self.loaded.model.ctc_log_probs(encoded) if wanted else None
-        read: Sequence[str] | None = None
-        if listens and log_probs is not None:
+        read, heard = self._read(batch, log_probs, lengths)
+        found, chosen = self.biasing.decode(
+            [speech.context.hotwords for speech in batch],
+            partial(self._search_rows, encoded, lengths, log_probs, self._given(batch)),
+            lambda hypotheses: self._results.text(hypotheses[0]),
+            read,
+            heard,
+        )
+        return self._decoded(batch, found, chosen, log_probs, lengths, read, heard, self.config.mode)
+
+    def _listens(self, batch: Sequence[Speech]) -> bool:
+        """Whether what the CTC head reads is of use beside the text."""
+        wanted = self.guard.on or self.biasing.wanted([speech.context.hotwords for speech in batch])
+        return self.loaded.model.has_ctc and wanted
+
+    def _read(
+        self, batch: Sequence[Speech], log_probs: Tensor | None, lengths: Tensor
+    ) -> tuple[list[str] | None, list[Listening | None]]:
+        """What the CTC head reads in each window, if that is of use, and the windows through the head."""
+        read = None
+        if log_probs is not None and self._listens(batch):
             read = ctc_texts(log_probs, lengths, self.loaded.tokenizer.text_of)
         heard = [
             self.biasing.listening(None if log_probs is None else log_probs[number, :length])
             for number, length in enumerate(lengths)
         ]
-        found, chosen = self.biasing.decode(
-            hotwords,
-            partial(self._search_rows, encoded, lengths, log_probs, self._given(batch)),
-            lambda hypotheses: self._text(hypotheses[0]),
-            read,
-            heard,
-        )
+        return read, heard
+
+    def _decoded(
+        self,
+        batch: list[Speech],
+        found: list[list[Hypothesis]],
+        chosen: Sequence[tuple[Phrase, ...]],
+        log_probs: Tensor | None,
+        lengths: Tensor,
+        read: Sequence[str] | None,
+        heard: Sequence[Listening | None],
+        mode: str,
+    ) -> list[Decoded]:
+        """What each window decodes to, with all that is known of it."""
         nothing = [None] * len(batch)
-        tokens = self._token_times(log_probs, lengths, found, batch) if log_probs is not None else nothing
+        tokens = self._results.token_times(log_probs, lengths, found, batch) if log_probs is not None else nothing
         texts = read if read is not None else nothing
         shown = texts if self.guard.on else nothing
         told = [
-            self.biasing.told(own, phrases, self._text(hypotheses[0]), window)
-            for own, phrases, hypotheses, window in zip(hotwords, chosen, found, heard, strict=True)
+            self.biasing.told(speech.context.hotwords, phrases, self._results.text(hypotheses[0]), window)
+            for speech, phrases, hypotheses, window in zip(batch, chosen, found, heard, strict=True)
         ]
         windows = zip(found, tokens, shown, told, texts, strict=True)
-        return [_Decoded(best, times, text, told=own, read=heard) for best, times, text, own, heard in windows]
+        return [Decoded(best, mode, times, text, told=own, read=heard) for best, times, text, own, heard in windows]
 
     @torch.inference_mode()
     def _encode(self, batch: list[Speech], layer: int | None, adapter: bool) -> list[Tensor]:
-        encoded, lengths = self.loaded.encode(batch, layer)
+        encoded, lengths = self.loaded.encode(batch, layer, self._chunk)
         return [rows[:length].float().cpu() for rows, length in zip(encoded, lengths.tolist(), strict=True)]
 
     def _search_rows(
@@ -162,61 +264,19 @@ class Asr(WindowedRecogniser[AsrConfig, _Decoded]):
         texts = [speech.context.draft for speech in batch]
         return [Draft(self.loaded.tokenizer.tokenize(text).ids) if text else None for text in texts]
 
-    def _text(self, hypothesis: Hypothesis) -> str:
-        return self.loaded.tokenizer.text_of(hypothesis.tokens)
+    def so_far(self, speech: Speech, first: FirstPass) -> AsrResult:
+        """The text of a first pass that goes on."""
+        return self._results.so_far(speech, first)
 
-    def _token_times(
-        self, log_probs: Tensor, lengths: Tensor, found: list[list[Hypothesis]], batch: list[Speech]
-    ) -> list[list[TokenTime] | None]:
-        if not self.times_words:
-            return [None] * len(batch)
-        best = [hypotheses[0] for hypotheses in found]
-        paths = align(log_probs, lengths, [hypothesis.tokens for hypothesis in best])
-        lead_s = self.loaded.model.config.ctc_lead_s
-        return [
-            times_of(self._pieces(hypothesis), path, speech.duration_s, self._mode, lead_s)
-            for hypothesis, path, speech in zip(best, paths, batch, strict=True)
-        ]
-
-    def _pieces(self, hypothesis: Hypothesis) -> list[Piece]:
-        symbols = self.loaded.tokenizer.tokens_of(hypothesis.tokens)
-        return [Piece(symbol, number) for symbol, number in zip(symbols, hypothesis.tokens, strict=True)]
-
-    @property
-    def _mode(self) -> TimestampMode:
-        return cast("TimestampMode", self.config.timestamps)
-
-    def _join(self, speech: Speech, parts: list[tuple[Speech, _Decoded]]) -> AsrResult:
+    def _join(self, speech: Speech, parts: list[tuple[Speech, Decoded]]) -> AsrResult:
         """One utterance's result from those of its windows."""
-        decoded = [outcome for _, outcome in parts]
-        best = [outcome.hypotheses[0] for outcome in decoded]
-        tokens = [token for hypothesis in best for token in self.loaded.tokenizer.tokens_of(hypothesis.tokens)]
-        probs = [prob for hypothesis in best for prob in hypothesis.probs]
-        ctc_texts = [outcome.ctc_text for outcome in decoded]
-        texts = [self._text(hypothesis) for hypothesis in best]
-        timed = [outcome.tokens or [] for outcome in decoded]
-        words = [
-            words_recognised(text, own, self._mode) for text, own in zip(texts, timed, strict=True) if self.times_words
-        ]
-        return AsrResult(
-            uttid=speech.key,
-            text=join_texts(texts),
-            confidence=confidence(probs, self.config.confidence),
-            dur_s=speech.duration_s,
-            tokens=tokens,
-            token_confidence=probs,
-            words=on_one_axis([part for part, _ in parts], words) if self.times_words else None,
-            token_times=on_one_axis([part for part, _ in parts], timed) if self.times_words else None,
-            nbest=[self._nbest(hypothesis) for hypothesis in decoded[0].hypotheses] if len(decoded) == 1 else [],
-            ctc_text=None if None in ctc_texts else join_texts(text for text in ctc_texts if text),
-        )
+        return self._results.join(speech, parts)
 
-    def _nbest(self, hypothesis: Hypothesis) -> NBest:
-        return NBest(
-            text=self._text(hypothesis),
-            tokens=self.loaded.tokenizer.tokens_of(hypothesis.tokens),
-            score=hypothesis.score,
-            scores=scores_of(hypothesis, self.config.mode),
-            length=hypothesis.length_factor,
-            confidence=confidence(hypothesis.probs, self.config.confidence),
+
+def _need_chunks(loaded: Loaded[Aed]) -> None:
+    """Raise OptionError where a checkpoint is one for whole utterances."""
+    if not loaded.model.config.streams:
+        raise OptionError(
+            f"{loaded.directory}: this model was made for whole utterances, not for chunks or streams; "
+            "docs/training.md says how one that streams is trained (model.causal, model.chunk_sizes)"
         )

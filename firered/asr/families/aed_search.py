@@ -3,19 +3,20 @@
 from collections.abc import Sequence
 from functools import partial
 
+import torch
 from torch import Tensor
 
 from firered.asr.biasing import Biasing
 from firered.asr.config import AsrConfig
 from firered.asr.drafting import NO_DRAFT, Draft, Drafting, ctc_drafts
-from firered.asr.modes import ATTENTION, BEAM_MODES, CTC, CTC_RESCORE_LOW, JOINT, RESCORE
+from firered.asr.modes import ATTENTION, BEAM_MODES, CTC, CTC_PREFIX, CTC_RESCORE_LOW, JOINT, RESCORE
 from firered.hotwords.lists import Phrase
 from firered.models.aed import Aed
 from firered.models.lstm_lm import LstmLm
 from firered.search.beam import beam_search
 from firered.search.beams import Hypothesis
 from firered.search.ctc import ctc_greedy
-from firered.search.ctc_prefix import CtcHypothesis, ctc_prefix_search
+from firered.search.ctc_prefix import CtcHypothesis, CtcPrefixSearch, ctc_prefix_search
 from firered.search.joint import CtcPrefixScorer
 from firered.search.prefix_scorers import LmPrefixes
 from firered.search.rescore import Decoder, judged_again, rescored
@@ -70,8 +71,31 @@ class AedSearch:
                 for own, decoder in zip(ctc_greedy(log_probs, lengths), self._decoders(encoded, lengths), strict=True)
             ]
         found = self._prefixes(log_probs, lengths, hotwords)
-        if mode != RESCORE:
-            return found
+        return self._rescored(found, encoded, lengths) if mode == RESCORE else found
+
+    def stream(self, hotwords: tuple[Phrase, ...], device: torch.device) -> CtcPrefixSearch:
+        """The first pass of a stream, which is given the CTC head's frames as they come."""
+        config, graphs = self._config.stream_search, self._biasing.graphs([hotwords])
+        return CtcPrefixSearch(1, config, hotwords=graphs, scorers=self._prefix_scorers(1, device))
+
+    def end(self, first_pass: CtcPrefixSearch, encoded: Tensor) -> list[Hypothesis]:
+        """The hypotheses of a stream that has ended, the best first.
+
+        Args:
+            first_pass: of `stream`, through all frames.
+            encoded: (T, D) of the encoder.
+        """
+        (texts,) = first_pass.best(self._config.stream_search.nbest)
+        found = [as_hypothesis(own) for own in texts]
+        if self._config.mode == CTC_PREFIX or not len(encoded):
+            return found[: self._config.nbest]
+        lengths = torch.tensor([len(encoded)], device=encoded.device)
+        return self._rescored([found], encoded[None], lengths)[0]
+
+    def _rescored(
+        self, found: Sequence[Sequence[Hypothesis]], encoded: Tensor, lengths: Tensor
+    ) -> list[list[Hypothesis]]:
+        """The head's texts of each window in the decoder's order."""
         config, weight = self._config.search, self._config.ctc_weight
         return [
             rescored(own, decoder, config, weight, sos=SOS_ID, eos=EOS_ID)
@@ -124,14 +148,17 @@ class AedSearch:
         self, log_probs: Tensor, lengths: Tensor, hotwords: Sequence[tuple[Phrase, ...]]
     ) -> list[list[Hypothesis]]:
         """By the CTC head."""
-        config, count = self._config.prefix_search, len(lengths)
-        scorers = []
-        if self._lm is not None:
-            lm = partial(LmPrefixes, self._lm, self._config.elm_weight, count, config.beam_size)
-            scorers.append(lm(sos=SOS_ID, eos=EOS_ID, device=log_probs.device))
+        scorers = self._prefix_scorers(len(lengths), log_probs.device)
         graphs = self._biasing.graphs(hotwords)
-        found = ctc_prefix_search(log_probs, lengths, config, hotwords=graphs, scorers=scorers)
-        return [[_as_hypothesis(own) for own in texts] for texts in found]
+        found = ctc_prefix_search(log_probs, lengths, self._config.prefix_search, hotwords=graphs, scorers=scorers)
+        return [[as_hypothesis(own) for own in texts] for texts in found]
+
+    def _prefix_scorers(self, count: int, device: torch.device) -> list[LmPrefixes]:
+        """The language model's share in prefix searches of so many utterances."""
+        if self._lm is None:
+            return []
+        lm = partial(LmPrefixes, self._lm, self._config.elm_weight, count, self._config.ctc_beam_size)
+        return [lm(sos=SOS_ID, eos=EOS_ID, device=device)]
 
     def _decoders(self, encoded: Tensor, lengths: Tensor) -> list[Decoder]:
         """What gives the decoder's logits for texts of one window, of each window."""
@@ -145,7 +172,7 @@ def _logits(model: Aed, encoded: Tensor, lengths: Tensor, tokens: Tensor) -> Ten
     return model.logits(tokens.to(encoded.device), encoded, lengths)
 
 
-def _as_hypothesis(own: CtcHypothesis) -> Hypothesis:
+def as_hypothesis(own: CtcHypothesis) -> Hypothesis:
     """A text of the CTC head as other searches give theirs."""
     return Hypothesis(
         own.tokens, own.score + own.bonus, own.ctc_score, own.added_score, 1.0, own.log_probs, True, own.bonus

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from firered.audio.framing import FRAME_SHIFT, SAMPLE_RATE
 from firered.errors import OptionError
 from firered.options import Options, option
 
@@ -59,6 +60,17 @@ class SpeechDataConfig(FeatureDataConfig, TokenDataConfig):
         "0: it may label every frame",
         low=0,
     )
+    trim_tail_ms: int = option(
+        0,
+        "in training up to so many milliseconds, as drawn, are cut off the end of utterances, whose text stays "
+        "(TrimTail): a model that streams writes words earlier; at least half, and what CTC needs, is left",
+        low=0,
+    )
+
+    @property
+    def trim_tail(self) -> int:
+        """The same in feature frames."""
+        return round(self.trim_tail_ms / 1000 * SAMPLE_RATE / FRAME_SHIFT)
 
 
 @dataclass(frozen=True)

@@ -8,12 +8,15 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from firered.models.aed import Aed, EncoderDecoder
+from firered.models.chunks import Chunk
 from firered.text.tokenizer import BLANK_ID
 from firered.train.data.config import SpecAugmentConfig
 from firered.train.objectives.objective import BatchLoss
 from firered.train.objectives.speech import ConformerObjective
 from firered.train.objectives.tokens import token_loss, token_report
+from firered.train.objectives.trim_tail import trimmed
 
+CHUNK_LOSS = "chunk_loss"  # the dev loss with chunks
 _IMPOSSIBLE = -1e4  # a log-probability that no path chooses
 Model = TypeVar("Model", bound=EncoderDecoder)
 
@@ -34,7 +37,8 @@ class EncoderDecoderObjective(ConformerObjective[Model]):
 
     def forward(self, tensors: Mapping[str, Tensor]) -> BatchLoss:
         """Loss summed over tokens, eos included."""
-        logits, _, _ = self.model(self.features(tensors), tensors["lengths"], tensors["tokens"])
+        chunk = self.chunk(tensors)
+        logits, _, _ = self.model(self.features(tensors), tensors["lengths"], tensors["tokens"], chunk)
         return self.cross_entropy(logits, tensors["targets"])
 
     def cross_entropy(self, logits: Tensor, targets: Tensor) -> BatchLoss:
@@ -53,29 +57,49 @@ class AedObjective(EncoderDecoderObjective[Aed]):
         model: with a CTC head where `ctc_weight` is above 0.
         specaugment: see EncoderDecoderObjective.
         ctc_weight: share of the CTC loss, 0 to 1.
+        trim_tail: frames cut off the end of utterances in training at most.
+        dev_chunk: encoder frames of the chunks with which utterances are evaluated too; 0: with none.
         rates: see EncoderDecoderObjective.
     """
 
-    def __init__(self, model: Aed, specaugment: SpecAugmentConfig, *, ctc_weight: float, **rates: float) -> None:
+    def __init__(
+        self,
+        model: Aed,
+        specaugment: SpecAugmentConfig,
+        *,
+        ctc_weight: float,
+        trim_tail: int = 0,
+        dev_chunk: int = 0,
+        **rates: float,
+    ) -> None:
         super().__init__(model, specaugment, **rates)
-        self.ctc_weight = ctc_weight
+        self.ctc_weight, self.trim_tail, self.dev_chunk = ctc_weight, trim_tail, dev_chunk
 
     def forward(self, tensors: Mapping[str, Tensor]) -> BatchLoss:
         """(1 - ctc_weight) * cross-entropy + ctc_weight * CTC, both summed over utterances."""
-        if self.ctc_weight == 0:
-            return super().forward(tensors)
-        logits, encoded, lengths = self.model(self.features(tensors), tensors["lengths"], tensors["tokens"])
+        chunk = self.chunk(tensors)
+        if self.training:
+            tensors = trimmed(tensors, round(self.strength * self.trim_tail))
+        found = self._loss(tensors, chunk)
+        if self.training or not self.dev_chunk:
+            return found
+        return BatchLoss(found.loss, found.counts | {CHUNK_LOSS: self._loss(tensors, Chunk(self.dev_chunk)).loss})
+
+    def _loss(self, tensors: Mapping[str, Tensor], chunk: Chunk | None) -> BatchLoss:
+        feats = self.features(tensors)
+        logits, encoded, lengths = self.model(feats, tensors["lengths"], tensors["tokens"], chunk)
         loss, counts = self.cross_entropy(logits, tensors["targets"])
+        if self.ctc_weight == 0:
+            return BatchLoss(loss, counts)
         ctc = ctc_loss(self.model.ctc_log_probs(encoded), lengths, tensors)
         return BatchLoss((1 - self.ctc_weight) * loss + self.ctc_weight * ctc, counts | {"ctc": ctc.detach()})
 
     def report(self, loss: float, counts: Mapping[str, float]) -> dict[str, float]:
-        """Accuracy and the CTC loss per token; perplexity where the loss is cross-entropy alone."""
+        """Accuracy, the CTC loss and that with chunks per token; perplexity where the loss is cross-entropy alone."""
         figures = super().report(loss, counts)
         if "ctc" in counts:
             del figures["ppl"]
-            figures["ctc"] = counts["ctc"] / counts["tokens"]
-        return figures
+        return figures | {name: counts[name] / counts["tokens"] for name in ("ctc", CHUNK_LOSS) if name in counts}
 
 
 def ctc_loss(log_probs: Tensor, lengths: Tensor, tensors: Mapping[str, Tensor]) -> Tensor:

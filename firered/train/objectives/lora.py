@@ -28,6 +28,8 @@ class LoraObjective(AedObjective):
         lora_dropout: dropout of its input.
         keep_adapter: write LoRA in peft's format beside the merged model too.
         ctc_weight: see AedObjective.
+        trim_tail: see AedObjective.
+        dev_chunk: see AedObjective.
         rates: see AedObjective.
     """
 
@@ -41,9 +43,11 @@ class LoraObjective(AedObjective):
         lora_dropout: float,
         keep_adapter: bool,
         ctc_weight: float,
+        trim_tail: int = 0,
+        dev_chunk: int = 0,
         **rates: float,
     ) -> None:
-        super().__init__(model, specaugment, ctc_weight=ctc_weight, **rates)
+        super().__init__(model, specaugment, ctc_weight=ctc_weight, trim_tail=trim_tail, dev_chunk=dev_chunk, **rates)
         self.keep_adapter, self.scale = keep_adapter, alpha / rank
         self.lora = LoraConfig(
             r=rank,

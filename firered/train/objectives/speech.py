@@ -1,4 +1,4 @@
-"""What the losses of models of speech share: SpecAugment, and the published layout of the encoder-decoder family."""
+"""What the losses of models of speech share: SpecAugment, chunks, and the encoder-decoder family's published layout."""
 
 from collections.abc import Mapping
 from typing import TypeVar
@@ -6,6 +6,8 @@ from typing import TypeVar
 from torch import Tensor, nn
 
 from firered.models.aed import EncoderDecoder
+from firered.models.chunks import Chunk
+from firered.models.conformer import SUBSAMPLING
 from firered.train.data.config import SpecAugmentConfig
 from firered.train.objectives.objective import Objective
 from firered.train.objectives.regularise import spec_augment
@@ -29,7 +31,15 @@ class SpeechObjective(Objective[SpeechModel]):
 
 
 class ConformerObjective(SpeechObjective[ConformerModel]):
-    """A model of the encoder-decoder family."""
+    """A model of the encoder-decoder family.
+
+    One that streams is trained on chunks that are drawn for each batch, and evaluated on whole utterances.
+    """
+
+    def chunk(self, tensors: Mapping[str, Tensor]) -> Chunk | None:
+        """What frames of the batch see of the others; None: all of them."""
+        plan = self.model.config.chunk_plan
+        return plan.draw(-(-tensors["feats"].shape[1] // SUBSAMPLING)) if plan is not None and self.training else None
 
     @property
     def width(self) -> int:

@@ -1,13 +1,18 @@
 """Recognition: the attention encoder-decoder (FireRedASR2S paper, section 3), from scratch or released weights."""
 
-from dataclasses import dataclass
+import logging
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
+from typing import Any
+
+from torch.nn import functional as F
 
 from firered.errors import OptionError
 from firered.hub.catalogue import CHECKPOINT
-from firered.models.aed import Aed, Ctc
+from firered.models.aed import Aed, AedConfig, Ctc
 from firered.models.checkpoint import model_files
+from firered.models.chunks import ALL, DYNAMIC, ChunkPlan
 from firered.options import option
 from firered.train.beside import tokens_beside
 from firered.train.data.config import SpecAugmentConfig, SpeechDataConfig
@@ -16,6 +21,9 @@ from firered.train.objectives.encoder_decoder import AedObjective
 from firered.train.sections import Settings
 from firered.train.task import SPEECH_SECTIONS, Task, TaskKind
 from firered.train.tasks.conformer import ConformerConfig, sizes_of
+
+_OF_THE_LOSS = ("dropout", "label_smoothing", "ctc_weight", "dev_chunk")
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -33,24 +41,82 @@ class AedTaskConfig(ConformerConfig):
     lora_alpha: float = option(32.0, "LoRA is scaled by this over the rank", low=0)
     lora_dropout: float = option(0.05, "dropout of the input of LoRA", low=0, high=0.9)
     keep_adapter: bool = option(False, "write LoRA beside the merged model too (OUT/adapter, peft's format)")
+    causal: bool = option(
+        False, "for a model that streams: the encoder's convolutions see no frame after their own; as in init if false"
+    )
+    chunk_sizes: str = option(
+        "",
+        "for a model that streams: encoder frames (40 ms) of the chunks that its attention sees with all before them, "
+        "drawn for each batch: `dynamic` (half of the batches see everything, the others have chunks of 1 to 25), or "
+        "numbers with equal chances, such as `8 16 full`; empty: as in init, or everything",
+    )
+    left_chunks: str = option(
+        "", f"chunks before its own that a frame sees: {ALL}, or {DYNAMIC}: any number; empty: as in init, or {ALL}",
+        choices=("", ALL, DYNAMIC),
+    )  # fmt: skip
+    dev_chunk: int = option(
+        0, "encoder frames of chunks with which the dev set is evaluated too (`chunk_loss`); 0: it is not", low=0
+    )
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        try:
+            plan = ChunkPlan(self.chunk_sizes) if self.chunk_sizes else None
+        except ValueError as error:
+            raise OptionError(f"chunk_sizes: {error}") from error
+        if plan is not None and plan.has_chunks and not (self.causal or self.init):
+            raise OptionError("chunk_sizes: a model with chunks needs causal convolutions (model.causal: true)")
 
 
 def initial_model(config: AedTaskConfig, odim: int) -> Aed:
-    """The model to train: a new one, or that of `init`; with a CTC head where `ctc_weight` is above 0."""
+    """The model to train: a new one, or that of `init`; with a CTC head where `ctc_weight` is above 0.
+
+    Raises:
+        OptionError: it is to have chunks, and its convolutions are not causal.
+    """
     if not config.init:
-        return Aed(sizes_of(config, odim), ctc=config.ctc_weight > 0)
+        return Aed(_with_chunks(sizes_of(config, odim), config), ctc=config.ctc_weight > 0)
     (path,) = model_files(Path(config.init), CHECKPOINT)
     model = Aed.load(path)
+    wanted = _with_chunks(model.config, config)
+    if wanted.causal != model.config.causal:
+        log.info("%s: its convolutions become causal", config.init)
+        model = made_causal(model, wanted)
+    model.config = wanted
     if config.ctc_weight > 0 and model.ctc is None:
         model.ctc = Ctc(model.config.d_model, model.config.odim)
     return model
 
 
-def objective_of(config: AedTaskConfig, model: Aed, specaugment: SpecAugmentConfig) -> AedObjective:
-    """The model with the loss that its options ask for, LoRA included."""
-    rates = {"dropout": config.dropout, "label_smoothing": config.label_smoothing, "ctc_weight": config.ctc_weight}
+def made_causal(model: Aed, config: AedConfig) -> Aed:
+    """A new model with the weights of one whose convolutions see frames after their own; these are left out."""
+    causal = Aed(config, ctc=model.has_ctc)
+    causal.load_state_dict(model.state_dict())
+    for block in causal.encoder.blocks():
+        weight = block.conv.depthwise_conv.weight.data  # (2d, 1, K)
+        after = weight.shape[2] // 2
+        weight.copy_(F.pad(weight[..., : weight.shape[2] - after], (after, 0)))
+    return causal
+
+
+def _with_chunks(sizes: AedConfig, config: AedTaskConfig) -> AedConfig:
+    """The sizes with the chunks that the options ask for; those that are empty leave what is there."""
+    causal = sizes.causal or config.causal
+    if causal != sizes.causal and config.finetune != "full":
+        raise OptionError(f"causal: {config.init} is not, so its encoder has to be trained (model.finetune: full)")
+    left = {"": sizes.left_chunks, ALL: None}.get(config.left_chunks, config.left_chunks)
+    found = replace(sizes, causal=causal, chunk_sizes=config.chunk_sizes or sizes.chunk_sizes, left_chunks=left)
+    plan = found.chunk_plan
+    if plan is not None and plan.has_chunks and not causal:
+        raise OptionError(f"chunk_sizes: the convolutions of {config.init} are not causal (model.causal: true)")
+    return found
+
+
+def objective_of(config: AedTaskConfig, model: Aed, specaugment: SpecAugmentConfig, trim_tail: int = 0) -> AedObjective:
+    """The model with the loss that its options ask for, LoRA included; up to so many frames are cut off utterances."""
+    common: dict[str, Any] = {name: getattr(config, name) for name in _OF_THE_LOSS} | {"trim_tail": trim_tail}
     if config.finetune != "lora":
-        return AedObjective(model, specaugment, **rates)
+        return AedObjective(model, specaugment, **common)
     from firered.train.objectives.lora import LoraObjective  # peft takes seconds to import
 
     return LoraObjective(
@@ -60,7 +126,7 @@ def objective_of(config: AedTaskConfig, model: Aed, specaugment: SpecAugmentConf
         alpha=config.lora_alpha,
         lora_dropout=config.lora_dropout,
         keep_adapter=config.keep_adapter,
-        **rates,
+        **common,
     )
 
 
@@ -75,7 +141,7 @@ def build(settings: Settings) -> Task:
         model.encoder.requires_grad_(False)
     if model.ctc is not None and config.ctc_weight == 0:
         model.ctc.requires_grad_(False)
-    objective = objective_of(config, model, settings.section("specaugment", SpecAugmentConfig))
+    objective = objective_of(config, model, settings.section("specaugment", SpecAugmentConfig), data.trim_tail)
     corpus = partial(TokenCorpus, silence_db=data.silence_db)
     train, dev, left_out = corpora(
         settings, text_targets(settings, tokenizer), config.init, ctc=config.ctc_weight > 0, corpus=corpus

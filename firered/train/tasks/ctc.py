@@ -13,13 +13,15 @@ from firered.errors import OptionError
 from firered.hub.catalogue import CHECKPOINT
 from firered.models.aed import Aed, Ctc
 from firered.models.checkpoint import load_checkpoint, load_weights, model_files
+from firered.models.chunks import Chunk
 from firered.options import Options, option
 from firered.train.beside import ENCODER, tokens_beside
 from firered.train.data.config import SpecAugmentConfig, SpeechDataConfig
 from firered.train.data.transcribed import TokenCorpus, corpora, text_targets
-from firered.train.objectives.encoder_decoder import ctc_loss
+from firered.train.objectives.encoder_decoder import CHUNK_LOSS, ctc_loss
 from firered.train.objectives.objective import BatchLoss
 from firered.train.objectives.speech import ConformerObjective
+from firered.train.objectives.trim_tail import trimmed
 from firered.train.sections import Settings
 from firered.train.task import SPEECH_SECTIONS, Task, TaskKind
 
@@ -31,18 +33,49 @@ class CtcTaskConfig(Options):
     init: str | None = option(None, "directory of the trained encoder-decoder")
     encoder: str | None = option(None, "directory of a trained speech-LLM whose encoder takes the place of init's")
     dropout: float = option(0.0, "of the encoder's output", low=0, high=0.9)
+    dev_chunk: int = option(
+        0, "encoder frames of chunks with which the dev set is evaluated too (`chunk_loss`); 0: it is not", low=0
+    )
 
 
 class CtcObjective(ConformerObjective[Aed]):
-    """CTC loss that trains the head alone."""
+    """CTC loss that trains the head alone.
+
+    Args:
+        model: with a CTC head.
+        dropout: of the encoder's output.
+        specaugment: masks of the features in training.
+        trim_tail: frames cut off the end of utterances in training at most.
+        dev_chunk: encoder frames of the chunks with which utterances are evaluated too; 0: with none.
+    """
+
+    def __init__(
+        self, model: Aed, dropout: float, specaugment: SpecAugmentConfig, *, trim_tail: int = 0, dev_chunk: int = 0
+    ) -> None:
+        super().__init__(model, dropout, specaugment)
+        self.trim_tail, self.dev_chunk = trim_tail, dev_chunk
 
     def forward(self, tensors: Mapping[str, Tensor]) -> BatchLoss:
         """Loss summed over utterances."""
+        chunk = self.chunk(tensors)
+        if self.training:
+            tensors = trimmed(tensors, round(self.strength * self.trim_tail))
+        counts = {}
+        if not self.training and self.dev_chunk:
+            tokens = tensors["token_lengths"] + 1  # with the end, as the loss is weighed
+            counts = {CHUNK_LOSS: self._loss(tensors, Chunk(self.dev_chunk)), "tokens": tokens.sum()}
+        return BatchLoss(self._loss(tensors, chunk), counts)
+
+    def _loss(self, tensors: Mapping[str, Tensor], chunk: Chunk | None) -> Tensor:
         with torch.no_grad():
-            encoded, lengths = self.model.encoder(self.features(tensors), tensors["lengths"])
+            encoded, lengths = self.model.encoder(self.features(tensors), tensors["lengths"], chunk=chunk)
         rate = self.strength * self.full_dropout
         log_probs = self.model.ctc_log_probs(F.dropout(encoded, rate, self.training))
-        return BatchLoss(ctc_loss(log_probs, lengths, tensors), {})
+        return ctc_loss(log_probs, lengths, tensors)
+
+    def report(self, loss: float, counts: Mapping[str, float]) -> dict[str, float]:
+        """The loss with chunks, where there is one."""
+        return {CHUNK_LOSS: counts[CHUNK_LOSS] / counts["tokens"]} if CHUNK_LOSS in counts else {}
 
 
 def take_encoder(model: Aed, directory: Path) -> None:
@@ -75,7 +108,8 @@ def build(settings: Settings) -> Task:
     specaugment = settings.section("specaugment", SpecAugmentConfig)
     corpus = partial(TokenCorpus, silence_db=data.silence_db)
     train, dev, left_out = corpora(settings, text_targets(settings, tokenizer), config.init, ctc=True, corpus=corpus)
-    return Task(CtcObjective(model, config.dropout, specaugment), train, dev, data.batch_frames, left_out)
+    objective = CtcObjective(model, config.dropout, specaugment, trim_tail=data.trim_tail, dev_chunk=config.dev_chunk)
+    return Task(objective, train, dev, data.batch_frames, left_out)
 
 
 KIND = TaskKind(SpeechDataConfig, CtcTaskConfig, build, SPEECH_SECTIONS)

@@ -65,6 +65,7 @@ def initial_model(config: LidTaskConfig, labels: int) -> Lid:
         return Lid(sizes_of(config, labels, labels))
     aed = Aed.load(model_files(Path(config.encoder), CHECKPOINT)[0])
     sizes = replace(aed.config, lid_odim=labels, dropout_rate=config.dropout, residual_dropout=config.dropout)
+    sizes = replace(sizes, chunk_sizes=None, left_chunks=None)  # languages are identified in whole utterances
     model = Lid(replace(sizes, n_layers_dec=config.n_layers_dec or sizes.n_layers_dec))
     model.encoder.load_state_dict(aed.encoder.state_dict())
     return model
