@@ -2,7 +2,7 @@
 
 import logging
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from itertools import chain
@@ -13,6 +13,7 @@ import soundfile
 import torch
 
 from firered.audio.framing import FRAME_SHIFT_S, SAMPLE_RATE
+from firered.audio.frontend import CmvnStats
 from firered.audio.load import INT16_SCALE
 from firered.data.atomic import replacing
 from firered.data.datadir import DataDir, write_lines, write_table
@@ -39,14 +40,23 @@ _READABLE = 20  # examples that are tried until one can be read
 def rehearsed(settings: Settings) -> Iterator[tuple[Task, Stream]]:
     """The task and the batches of one process; what is written beside a model goes to a folder that does not last."""
     data = settings.sections["data"]
-    if isinstance(data, FeatureDataConfig):
-        data = replace(data, cmvn_utterances=1)  # statistics are not what this is about
     with tempfile.TemporaryDirectory(prefix="firered-train-") as folder:
+        if isinstance(data, FeatureDataConfig):
+            data = replace(data, cmvn=str(_statistics(Path(folder) / "none.ark")))
         own = Settings(settings.task, Path(folder), {**settings.sections, "data": data})
         torch.manual_seed(settings.train.seed)
         task = TASKS[settings.task].build(own)
         accum = settings.train.accum_grad
         yield task, Stream(task.train, task.batch_size, settings.train.seed, 0, 1, accum, task.train.sampling)
+
+
+def _statistics(path: Path) -> Path:
+    """The path of new statistics for normalisation that change nothing: those of the data are not needed here."""
+    none = CmvnStats()
+    none.stats[0, -1] = 1.0
+    none.stats[1, :-1] = 1.0
+    none.write(path)
+    return path
 
 
 def preview(settings: Settings, count: int) -> Path:
@@ -148,33 +158,38 @@ def _told_batches(batches: list[np.ndarray], audio: bool) -> list[str]:
 def _told_steps(settings: Settings, stream: Stream) -> str:
     config, each = settings.train, stream.steps(0)
     steps = min(each * config.max_epochs, config.max_steps or each * config.max_epochs)
-    return (
-        f"steps: {each} an epoch, {steps} in all, of {config.accum_grad} batches each with one process; with several, "
-        f"as many times fewer"
-    )
+    batches = "one batch" if config.accum_grad == 1 else f"{config.accum_grad} batches"
+    return f"steps: {each} an epoch, {steps} in all, of {batches} with one process; with several, as many times fewer"
 
 
 def _told_memory(settings: Settings, task: Task, stream: Stream, batches: list[np.ndarray]) -> list[str]:
     parameters = list(task.objective.parameters())
     weights = sum(p.numel() * p.element_size() for p in parameters)
     trained = sum(p.numel() for p in parameters if p.requires_grad)
-    measured = _measured(settings, task, stream)
+    measured = measured_activations(settings, task, stream)
     if not measured:
         return ["memory: not estimated, no example can be read"]
-    # Activations grow with the length and, by attention, with its square.
-    sizes, kept = zip(*sorted(measured.items()), strict=True)
-    curve = np.polyfit((0, *sizes), (0, *kept), min(2, len(sizes)))
-    largest = max(len(batch) * float(np.polyval(curve, batch.max())) for batch in batches)
+    largest = max(activations(measured, batches))
     state, means = 4 * trained, 8 * trained
     return [
         f"memory: weights {weights / _GB:.3f} GB, gradients {state / _GB:.3f}, Adam's means {means / _GB:.3f}, "
         f"activations of the largest batch {largest / _GB:.3f}: {(weights + state + means + largest) / _GB:.3f} GB",
-        f"activations were measured on {len(sizes)} examples of {', '.join(map(str, sizes))} on a processor, and "
+        f"activations were measured on examples of {', '.join(map(str, sorted(measured)))} on a processor, and "
         "extrapolated; a GPU's fused attention keeps less, its allocator holds some more",
     ]
 
 
-def _measured(settings: Settings, task: Task, stream: Stream) -> dict[int, int]:
+def activations(measured: Mapping[int, int], batches: Sequence[np.ndarray]) -> list[float]:
+    """Bytes that each batch keeps, of the sizes of its examples, by those measured of single examples by their size.
+
+    Activations grow with the length and, by attention, with its square.
+    """
+    sizes, kept = zip(*sorted(measured.items()), strict=True)
+    curve = np.polyfit((0, *sizes), (0, *kept), min(2, len(sizes)))
+    return [len(batch) * float(np.polyval(curve, batch.max())) for batch in batches]
+
+
+def measured_activations(settings: Settings, task: Task, stream: Stream) -> dict[int, int]:
     """Bytes of what the forward pass keeps for the backward pass, for single examples, by their size."""
     sizes = stream.corpus.sizes(0)
     order = np.argsort(sizes, kind="stable")

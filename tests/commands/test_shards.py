@@ -20,6 +20,7 @@ from firered.corpora.indexed import indexed, training_sets
 from firered.data.datadir import read_table, write_table
 from firered.data.validate import validate
 from firered.errors import AudioError, DataError
+from firered.train.rehearsal import activations, kept_bytes, measured_activations, rehearsed
 from firered.train.settings import settings_of
 from firered.train.tasks import TASKS
 
@@ -338,6 +339,21 @@ def test_a_dry_run_shows_and_writes_nothing(corpus, tmp_path):
     assert "aed: 6 examples, dev 6" in done.stdout
     assert f"longest example {frames[-1]} frames (1.4 s); padding " in done.stdout
     assert "epoch 1: 4 batches of 1 to 2 examples, 1.5 on average" in done.stdout
-    assert "steps: 2 an epoch, 8 in all, of 2 batches each" in done.stdout
+    assert "steps: 2 an epoch, 8 in all, of 2 batches with one process" in done.stdout
     assert "memory: weights 0.000 GB" in done.stdout
     assert not (tmp_path / "exp").exists()
+
+
+def test_the_estimate_of_memory_is_what_a_batch_keeps(corpus, tmp_path):
+    """In a model whose activations are no matter of a few large tensors."""
+    model = SMALL_AED | {"d_model": 64, "n_layers_enc": 3, "ctc_weight": 0.3}
+    settings = settings_of(values("aed", corpus, tmp_path, steps=1, model=model, data={"batch_frames": 600}), "test")
+    with rehearsed(settings) as (task, stream):
+        batches, sizes = stream.batches(0), stream.sizes(0)
+        found = activations(measured_activations(settings, task, stream), [sizes[batch] for batch in batches])
+        kept = [
+            kept_bytes(task.objective, task.train.collate([task.train.item(i, 0) for i in batch]), False)
+            for batch in batches
+        ]
+    assert max(map(len, batches)) > 3
+    assert found == pytest.approx(kept, rel=0.1)

@@ -62,6 +62,16 @@ def test_seed_epoch_and_utterance_decide_and_nothing_else(sounds):
     assert repr(drawn(config, seed=8)) != repr(first)
 
 
+def test_draws_of_past_epochs_are_forgotten(sounds):
+    """Memory does not grow from epoch to epoch; what is asked for again is drawn again, and the same; seed 0 is one."""
+    augment = WaveAugment(everything(sounds), seed=0)
+    first = repr(augment.draws(0, 50)[7])
+    for epoch in range(30):
+        augment.draws(epoch, 50)
+        assert len(augment._draws) <= augment.kept
+    assert repr(augment.draws(0, 50)[7]) == first
+
+
 def test_each_kind_is_drawn_by_itself(sounds):
     """Shares are those of the options, kinds come together as often as chance has it, and none changes another."""
     draws = drawn(everything(sounds))

@@ -70,7 +70,8 @@ class WaveAugment:
             told.append(f"volume {draw.volume:.3f}")
             signal = signal * np.float32(draw.volume)
         if draw.codec:
-            told.append(f"codec {draw.codec} at level {draw.codec_level:.2f}" if _has_level(draw) else draw.codec)
+            level = f" at level {draw.codec_level:.2f}" if draw.codec in ("mp3", "opus") else ""
+            told.append(f"codec {draw.codec}{level}")
             signal = coded(signal, draw.codec, draw.codec_level)
         return signal
 
@@ -114,10 +115,6 @@ class WaveAugment:
 
     def _room_name(self, number: int) -> str:
         return self._rirs[number].key if number < len(self._rirs) else f"simulated {number - len(self._rirs)}"
-
-
-def _has_level(draw: Draw) -> bool:
-    return draw.codec in ("mp3", "opus")
 
 
 def change_speed(samples: np.ndarray, speed: float) -> np.ndarray:
