@@ -23,6 +23,10 @@ class AudioError(FireRedError):
     """A recording that cannot be read, or holds nothing that can be analysed."""
 
 
+class SilentError(AudioError):
+    """A recording whose every sample is zero."""
+
+
 class ModelError(FireRedError):
     """A model directory or checkpoint that is incomplete, of another kind, or not safe to load."""
 

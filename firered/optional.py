@@ -15,6 +15,7 @@ EXTRA_OF = {
     "whisper_normalizer": "score",
     "praatio": "score",
     "tensorboard": "train",
+    "pyroomacoustics": "rooms",
     "ijson": "recipes",
     "pyarrow": "parquet",
     "pypinyin": "replace",

@@ -12,7 +12,7 @@ from firered.audio.framing import check_rate
 from firered.audio.frontend import FRAME_LENGTH, SAMPLE_RATE
 from firered.audio.mix import Mixed
 from firered.audio.source import Recording
-from firered.errors import AudioError
+from firered.errors import AudioError, SilentError
 
 log = logging.getLogger(__name__)
 
@@ -87,7 +87,7 @@ def _checked(blocks: Iterable[np.ndarray], mixed: Mixed) -> Iterator[np.ndarray]
     if silent and mixed.cancelled:
         raise AudioError(mixed.complaint())
     if silent:
-        raise AudioError("every sample is zero (digital silence: a muted channel or a failed conversion?)")
+        raise SilentError("every sample is zero (digital silence: a muted channel or a failed conversion?)")
 
 
 def checked_block(block: np.ndarray, start_s: float, rate: int = SAMPLE_RATE) -> np.ndarray:

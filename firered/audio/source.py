@@ -5,6 +5,7 @@ import re
 import shutil
 import struct
 import subprocess
+import tarfile
 from collections.abc import Iterator
 from dataclasses import dataclass
 from io import BytesIO
@@ -23,6 +24,9 @@ Recording = str | Path | BinaryIO
 
 _STDERR_TAIL = 300  # characters of another program's error output that are passed on
 _LITTLE_ROOM = 1 << 20  # bytes
+_TAR_BLOCK = 512  # bytes: a header, right before the file that it is of
+_TAR_MAGIC = slice(257, 262)  # in a header
+_TAR_SMALLEST = 8  # bytes that any audio has
 
 
 @dataclass(frozen=True)
@@ -124,13 +128,27 @@ def _if_full(path: Path) -> str:
 
 
 def _in_archive(path: Path, offset: int) -> Source:
-    """The bytes of one wav inside a Kaldi archive, by the size its RIFF header states."""
+    """The bytes of one wav inside a Kaldi archive, by the size its RIFF header states, or of one file inside a tar."""
     with path.open("rb") as file:
-        file.seek(offset)
+        file.seek(max(0, offset - _TAR_BLOCK))
+        before = file.read(min(offset, _TAR_BLOCK))
         head = file.read(8)
+        if before[_TAR_MAGIC] == b"ustar":
+            return Source(f"{path}:{offset}", head + file.read(_size_in_tar(before, f"{path}:{offset}") - len(head)))
         if len(head) < 8 or head[:4] != b"RIFF":
-            raise AudioError(f"{path}:{offset}: no wav at this place of the archive")
+            raise AudioError(f"{path}:{offset}: no wav at this place of the archive, and no file of a tar")
         return Source(f"{path}:{offset}", head + file.read(struct.unpack("<I", head[4:])[0]))
+
+
+def _size_in_tar(header: bytes, name: str) -> int:
+    """The size of a file in a tar by its header, the block before it."""
+    try:
+        size = tarfile.TarInfo.frombuf(header, tarfile.ENCODING, "surrogateescape").size
+    except tarfile.HeaderError as error:
+        raise AudioError(f"{name}: the tar is damaged here ({error})") from error
+    if size < _TAR_SMALLEST:
+        raise AudioError(f"{name}: a file of {size} bytes")
+    return size
 
 
 def _copied(file: BinaryIO, stack: contextlib.ExitStack) -> Path:

@@ -35,6 +35,8 @@ COMMANDS = {
     "prepare-data": Entry("Features", "Make a Kaldi data directory of recordings", "features:prepare"),
     "fbank": Entry("Features", "Write filterbank features", "features:fbank"),
     "cmvn": Entry("Features", "Write mean and variance statistics of features", "features:cmvn"),
+    "noisy": Entry("Training", "Write noisy copies of a data directory", "data:noisy"),
+    "shards": Entry("Training", "Pack a data directory into tar files", "data:shards"),
     "tokens": Entry("Training", "Make a dictionary and a SentencePiece model of text", "train:tokens"),
     "train": Entry("Training", "Train or fine-tune a model", "train:train"),
     "score": Entry("Scoring", "Score text, voice activity, languages or punctuation", "score:score"),

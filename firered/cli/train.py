@@ -18,17 +18,36 @@ def train_command(
     changes: Annotated[
         list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="set section.name (or a name of only one)")
     ] = None,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="show batches, steps and an estimate of the memory; train nothing")
+    ] = False,
+    preview: Annotated[
+        int | None,
+        typer.Option(metavar="N", min=1, help="write N augmented examples to listen to, to OUT/preview; train nothing"),
+    ] = None,
 ) -> None:
     """Train or fine-tune a model by a YAML file, into a folder that the other commands take as --model.
 
     The same command resumes an interrupted training. Several GPUs or machines: accelerate launch (or torchrun)
     -m firered.cli.train CONFIG.
     """
-    from firered.train.run import train
+    from firered.corpora.indexed import training_sets
     from firered.train.settings import load_settings
 
+    settings = load_settings(config, changes or ())
+    if dry_run or preview:
+        from firered.train import rehearsal
+
+        settings = training_sets(settings, lambda write: write())
+        if dry_run:
+            typer.echo("\n".join(rehearsal.dry_run(settings)))
+        if preview:
+            rehearsal.preview(settings, preview)
+        return
+    from firered.train.run import train
+
     with interruptible(resumes=True):
-        train(load_settings(config, changes or ()))
+        train(settings, training_sets)
     if int(os.environ.get("WORLD_SIZE", "1")) > 1:
         _end_at_once()
 

@@ -48,17 +48,20 @@ def copy_of(corpus: Path, *words: str) -> list[Path]:
     return groups[chosen]
 
 
-def add_copy(found: CorpusSet, corpus: Path, files: list[Path]) -> None:
-    """Add the utterances of the files; rows and files that cannot be used are recorded as missing."""
+def add_copy(found: CorpusSet, corpus: Path, files: list[Path], *, languages: bool = False) -> None:
+    """Add the utterances of the files; rows and files that cannot be used are recorded as missing.
+
+    With `languages` those of manifests have a language, too, as rows of parquet files have.
+    """
     for path in files:
         try:
             if path.suffix == parquet.SUFFIX:
                 _add_rows(found, path)
             elif "supervisions" in path.name:
                 recordings = path.with_name(path.name.replace("supervisions", "recordings"))
-                lhotse.add_supervisions(found, path, recordings, corpus)
+                lhotse.add_supervisions(found, path, recordings, corpus, languages=languages)
             else:
-                lhotse.add_cuts(found, path, corpus)
+                lhotse.add_cuts(found, path, corpus, languages=languages)
         except DataError as error:
             found.miss(path.name, str(error))
 

@@ -18,8 +18,10 @@ _TARS = (".tar.gz", ".tar", ".tgz")
 _CLOSE_S = 0.01  # a cut that ends this near to its recording's end is the whole of it
 
 
-def add_cuts(found: CorpusSet, manifest: Path, corpus: Path) -> None:
+def add_cuts(found: CorpusSet, manifest: Path, corpus: Path, *, languages: bool = False) -> None:
     """Add the utterances of a manifest of cuts; those that cannot be used are recorded as missing.
+
+    With `languages` they have those of the manifest, as it writes them.
 
     Raises:
         DataError: the manifest is not readable.
@@ -31,12 +33,14 @@ def add_cuts(found: CorpusSet, manifest: Path, corpus: Path) -> None:
             audio = _audio(cut, recording, manifest, corpus)
             start_s = _offset(cut, audio)
             for supervision in cut["supervisions"]:
-                _add(found, supervision, recording, audio, (start_s, start_s + cut["duration"]))
+                _add(found, supervision, recording, audio, (start_s, start_s + cut["duration"]), languages)
         except (KeyError, IndexError, TypeError, ValueError) as error:
             found.miss(str(cut.get("id", where)), f"{where}: not a cut with recording and supervisions: {error!r}")
 
 
-def add_supervisions(found: CorpusSet, manifest: Path, recordings: Path, corpus: Path) -> None:
+def add_supervisions(
+    found: CorpusSet, manifest: Path, recordings: Path, corpus: Path, *, languages: bool = False
+) -> None:
     """Add the utterances of a manifest of supervisions, with the manifest of the recordings that they are of.
 
     Raises:
@@ -47,12 +51,20 @@ def add_supervisions(found: CorpusSet, manifest: Path, recordings: Path, corpus:
         where = f"{manifest.name}:{number}"
         try:
             recording = by_id[supervision["recording_id"]]
-            _add(found, supervision, recording, _audio(supervision, recording, recordings, corpus), (0.0, math.inf))
+            audio = _audio(supervision, recording, recordings, corpus)
+            _add(found, supervision, recording, audio, (0.0, math.inf), languages)
         except (KeyError, IndexError, TypeError, ValueError) as error:
             found.miss(str(supervision.get("id", where)), f"{where}: not the supervision of a recording: {error!r}")
 
 
-def _add(found: CorpusSet, supervision: dict, recording: dict, audio: Path | Packed, cut: tuple[float, float]) -> None:
+def _add(
+    found: CorpusSet,
+    supervision: dict,
+    recording: dict,
+    audio: Path | Packed,
+    cut: tuple[float, float],
+    languages: bool,
+) -> None:
     """Add an utterance; `cut` is the stretch of its audio that its cut is, which it may go beyond."""
     key, text = supervision["id"], supervision.get("text")
     if not text:
@@ -72,6 +84,7 @@ def _add(found: CorpusSet, supervision: dict, recording: dict, audio: Path | Pac
             recording=of,
             span=None if whole else (start_s, end_s),
             duration_s=end_s - start_s,
+            language=supervision.get("language") if languages else None,
         )
     )
 

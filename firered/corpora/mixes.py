@@ -9,27 +9,22 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
-import soundfile
 
 from firered.audio.config import AudioConfig
-from firered.audio.framing import SAMPLE_RATE
-from firered.audio.load import INT16_SCALE, read_blocks
+from firered.audio.load import read_blocks
 from firered.corpora.corpus_set import CorpusSet, Entry
 from firered.corpora.environments import TABLE, Transcribed, plain_name
-from firered.data.atomic import replacing
 from firered.data.datadir import read_table, write_lines
 from firered.data.names import file_names, write_file_names
 from firered.data.utterance import Utterance
 from firered.errors import AudioError, DataError, OptionError
 from firered.options import Options, option
-from firered.runs.noise import Noise, find_noises, scaled_noise
+from firered.runs.noise import Noise, find_noises, write_mixed
 
 log = logging.getLogger(__name__)
 
 LIST = "mixes.tsv"  # in the data directory: what was mixed with what
 _HEADING = ("utterance", "noise", "offset_s", "snr_db", "gain_db")
-_PEAK = INT16_SCALE - 1
-_TRIES = 5  # offsets that are drawn until the noise is not all zeros there
 
 
 @dataclass(frozen=True)
@@ -104,14 +99,10 @@ class MixedSet:
         rng = np.random.default_rng([self.seed, zlib.crc32(self.place.encode()), zlib.crc32(key.encode())])
         try:
             speech = _samples(self.source.utterances[key])
-            excerpt, offset_s = _excerpt(noise, len(speech), rng)
+            excerpt, offset_s = noise.drawn_excerpt(len(speech), rng)
         except AudioError as error:
             return error
-        mixed = speech + scaled_noise(speech, excerpt, self.snr_db)
-        gain = min(1.0, _PEAK / float(np.abs(mixed).max()))  # of both, so that the ratio stays
-        with replacing(wav, only_writer=True) as unfinished:
-            samples = np.round(mixed * gain).astype(np.int16)
-            soundfile.write(unfinished, samples, SAMPLE_RATE, subtype="PCM_16", format="WAV")
+        gain = write_mixed(wav, speech, excerpt, self.snr_db)
         return "\t".join(
             (
                 key,
@@ -166,20 +157,6 @@ def _first_folder(noise: Noise, folder: Path) -> str:
     path, root = Path(noise.audio).absolute(), folder.absolute()
     below = path.relative_to(root).parts[:-1] if path.is_relative_to(root) else ()
     return below[0] if below else root.name
-
-
-def _excerpt(noise: Noise, size: int, rng: np.random.Generator) -> tuple[np.ndarray, float]:
-    """(size,) of the noise, and from where on in seconds."""
-    for attempt in range(1, _TRIES + 1):
-        offset_s = round(rng.random() * noise.last_offset_s(size), 4)
-        try:
-            excerpt = noise.excerpt(size, offset_s)
-            if excerpt.any():
-                return excerpt, offset_s
-        except AudioError:
-            if attempt == _TRIES:
-                raise
-    raise AudioError(f"noise {noise.key}: it is all zeros")
 
 
 def _samples(utterance: Utterance) -> np.ndarray:

@@ -5,6 +5,7 @@ import zlib
 from collections.abc import Collection, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
+from typing import Literal
 
 from firered.corpora.files import check_fetched
 from firered.errors import DataError
@@ -38,11 +39,21 @@ def extract(path: Path, wanted: Collection[str]) -> Iterator[tuple[str, str, byt
                 return
 
 
+def offsets(path: Path) -> dict[str, int]:
+    """Where the bytes of each recording begin in a tar file that is not compressed, by its name without suffix.
+
+    Raises:
+        DataError: it is compressed, or cannot be read to its end.
+    """
+    with _opened(path, "r:") as tar:
+        return {stem: member.offset_data for stem, member in _recordings(tar)}
+
+
 @contextmanager
-def _opened(path: Path) -> Iterator[tarfile.TarFile]:
+def _opened(path: Path, mode: Literal["r", "r:"] = "r") -> Iterator[tarfile.TarFile]:
     check_fetched(path)
     try:
-        with tarfile.open(path) as tar:
+        with tarfile.open(path, mode) as tar:
             yield tar
     except (tarfile.TarError, EOFError, zlib.error, OSError) as error:
         raise DataError(f"{path}: not a tar file, or cut short: {error}") from None

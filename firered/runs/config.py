@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from firered.errors import OptionError
 from firered.options import Options, option
 
 
@@ -38,6 +39,31 @@ class VadOutputConfig(Options):
     save_segments: str | None = option(None, "cut every segment into a wav file in this folder")
     textgrid: bool = option(False, "write a Praat TextGrid a recording into OUT/textgrid")
     plot: str | None = option(None, "draw waveform, posteriors and segments of every recording into this folder (png)")
+
+
+@dataclass(frozen=True)
+class NoisyConfig(Options):
+    """A noisy copy (FunAudio-ASR, section 5.2)."""
+
+    snr_mean: float = option(10.0, "signal-to-noise ratio in dB, mean")
+    snr_std: float = option(5.0, "and standard deviation", low=0)
+    suffix: str = option("-noisy", "what the ids of utterances and speakers of the copy end in")
+    seed: int = option(1, "of what is drawn for an utterance: noise, place in it, and ratio", low=0)
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if not self.suffix or self.suffix.split() != [self.suffix]:
+            raise OptionError(f"suffix: {self.suffix!r}: needed is one without blanks, or ids would be those of DATA")
+
+
+@dataclass(frozen=True)
+class ShardConfig(Options):
+    """Shards."""
+
+    per_shard: int = option(1000, "utterances of a shard", low=1)
+    format: str = option("flac", "of the audio: 16-bit samples at 16 kHz", choices=("flac", "wav"))
+    seed: int = option(1, "of the order of the utterances, so that every shard is a sample of the whole", low=0)
+    shuffle: bool = option(True, "put them into a random order; without it they keep that of their ids")
 
 
 @dataclass(frozen=True)

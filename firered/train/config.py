@@ -20,6 +20,7 @@ class TrainConfig(Options):
     eval_steps: int = option(0, "steps between evaluations on the dev set; 0: once an epoch", low=0)
     save_steps: int = option(1000, "steps between saved states; one is saved after every evaluation too", low=1)
     log_steps: int = option(50, "steps between lines of the log", low=1)
+    skip_nonfinite: int = option(0, "steps whose loss is not a number that are skipped; one more is an error", low=0)
     best_by: str = option("loss", "dev figure that ranks checkpoints: a loss, or one that is better when high")
     patience: int = option(0, "stop after this many evaluations in a row without a new best; 0: never", low=0)
     keep_best: int = option(5, "best checkpoints kept", low=1)

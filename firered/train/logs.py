@@ -12,16 +12,17 @@ from firered.errors import FireRedError, Problem, writing
 
 log = logging.getLogger(__name__)
 
-CURVE, LEFT_OUT = "train.jsonl", "left_out"
+CURVE, SPEED, LEFT_OUT = "train.jsonl", "speed.jsonl", "left_out"
 
 
 class Log:
     """The log of one training; a resumed run removes the lines after the step that it starts from."""
 
     def __init__(self, out: Path, step: int, total: int, tensorboard: bool) -> None:
-        self._path = out / CURVE
+        self._path, self._speed = out / CURVE, out / SPEED
         self._total, self._first, self._begun = total, step, time.monotonic()
-        write_lines(self._path, _lines_until(self._path, step))
+        for path in (self._path, self._speed):
+            write_lines(path, _lines_until(path, step))
         self._board = None
         if tensorboard:
             from torch.utils.tensorboard import SummaryWriter
@@ -30,14 +31,25 @@ class Log:
 
     def write(self, kind: str, step: int, epoch: int, figures: Mapping[str, float]) -> None:
         """Log the figures of a step; `kind` is `train` or `dev`."""
+        self._record(self._path, kind, step, epoch, figures)
+        shown = " ".join(f"{name} {value:.4g}" for name, value in figures.items())
+        log.info("%s epoch %d step %d/%d %s%s", kind, epoch + 1, step, self._total, shown, self._left(step))
+
+    def speed(self, step: int, epoch: int, figures: Mapping[str, float]) -> None:
+        """Log how fast it goes; in a file of its own, since the curve is the same however fast."""
+        self._record(self._speed, "speed", step, epoch, figures)
+        log.info(
+            "%.1f utterances and %.4f hours a second, %.0f%% of the time waiting for data",
+            figures["utterances_per_s"], figures["audio_hours_per_s"], 100 * figures["waiting"],
+        )  # fmt: skip
+
+    def _record(self, path: Path, kind: str, step: int, epoch: int, figures: Mapping[str, float]) -> None:
         record: dict[str, Any] = {"kind": kind, "step": step, "epoch": epoch, **figures}
-        with writing(self._path), self._path.open("a", encoding="utf-8") as file:
+        with writing(path), path.open("a", encoding="utf-8") as file:
             file.write(json.dumps(record) + "\n")
         for name, value in figures.items():
             if self._board is not None:
                 self._board.add_scalar(f"{kind}/{name}", value, step)
-        shown = " ".join(f"{name} {value:.4g}" for name, value in figures.items())
-        log.info("%s epoch %d step %d/%d %s%s", kind, epoch + 1, step, self._total, shown, self._left(step))
 
     def _left(self, step: int) -> str:
         done = step - self._first

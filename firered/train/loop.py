@@ -1,9 +1,7 @@
 """The one training loop."""
 
 import logging
-import math
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
 from typing import Any
 
 import torch
@@ -18,34 +16,20 @@ from firered.train.checkpoints import Keeper, state_path
 from firered.train.data.batch import Batch
 from firered.train.data.stream import Request, Stream, evaluation, read, seed_of
 from firered.train.logs import Log
+from firered.train.meter import Meter
+from firered.train.nonfinite import trouble_of
 from firered.train.objectives.objective import BatchLoss
 from firered.train.objectives.regularise import Progress
 from firered.train.objectives.schedule import learning_rate
 from firered.train.sections import Settings
 from firered.train.state import read_state
+from firered.train.sums import Sums
 from firered.train.task import Task
 
 log = logging.getLogger(__name__)
 
 Read = tuple[Request, Batch]
-
-
-@dataclass
-class Sums:
-    """Loss, weight and counts of many batches; they stay on the device until they are read."""
-
-    values: dict[str, Tensor | float] = field(default_factory=dict)
-
-    def add(self, **values: Tensor | float) -> None:
-        """Add to the values of these names."""
-        for name, value in values.items():
-            self.values[name] = self.values.get(name, 0.0) + value
-
-    def over_processes(self) -> dict[str, float]:
-        """Their sums over all processes."""
-        parts = gather_object([{name: float(value) for name, value in self.values.items()}])
-        names = sorted({name for part in parts for name in part})
-        return {name: sum(part.get(name, 0.0) for part in parts) for name in names}
+Values = dict[str, Tensor]
 
 
 class Trainer:
@@ -65,13 +49,16 @@ class Trainer:
         if self.config.gradient_checkpointing:
             self.plain.checkpoint_layers()
         share = accelerator.process_index, accelerator.num_processes
-        self.stream = Stream(task.train, task.batch_size, self.config.seed, *share, self.config.accum_grad)
+        sampling = task.train.sampling
+        self.stream = Stream(task.train, task.batch_size, self.config.seed, *share, self.config.accum_grad, sampling)
         self._batches = read(task.train, self.stream, self.config.num_workers)
         self._dev = read(task.dev, evaluation(task.dev, task.batch_size, *share), self.config.num_workers)
         self.objective, self.optimizer = accelerator.prepare(self.plain, _optimizer(settings, self.plain))
         self.progress, self.keeper = Progress(settings.progressive), Keeper(settings.out, self.config)
         self.step, self.sums = 0, Sums()  # since the last line of the log
         self.unread: dict[str, str] = {}  # utterances not readable since the last line of the log, with the reason
+        self.skipped = 0  # steps whose loss was not a number
+        self.meter = Meter()
         self._restore()
         self.total = self._total_steps()
 
@@ -92,8 +79,18 @@ class Trainer:
             log.info("resuming after step %d of %d", self.step, self.total)
         # Making the iterator starts the workers, for which a training that is finished has no use.
         batches: Iterator[Any] = iter(()) if self._finished() else iter(self._batches)
+        told = -1
         while not self._finished():
-            self._train_step([_checked(*next(batches)) for _ in range(self.config.accum_grad)])
+            if self.stream.epoch != told:
+                told = self.stream.epoch
+                self.stream.tell(told)
+            with self.meter.working():
+                with self.meter.waiting():
+                    read_now = [_checked(*next(batches)) for _ in range(self.config.accum_grad)]
+                rate = self._train_step(read_now)
+            epoch = self.stream.epoch
+            self.stream.move_on(read_now[-1][0])
+            self._report(epoch, rate, ends_epoch=read_now[-1][0].ends_epoch)
         if self.log:
             self.log.close()
         log.info("done: %s", self.settings.out)
@@ -104,29 +101,32 @@ class Trainer:
         enough_steps = bool(config.max_steps) and self.step >= config.max_steps
         return stalled or enough_steps or self.stream.epoch >= config.max_epochs
 
-    def _train_step(self, batches: list[Read]) -> None:
+    def _train_step(self, batches: list[Read]) -> float:
+        """Train on the batches of a step; the learning rate."""
         self.step += 1
         rate = learning_rate(self.settings.optim, self.step, self.total, self.plain.width)
         for group in self.optimizer.param_groups:
             group["lr"] = rate
         self.plain.set_strength(self.progress.strength(self.step))
         self.plain.train()
-        loss = self._backward(batches)
-        norm = self.accelerator.clip_grad_norm_(self.objective.parameters(), self.settings.optim.grad_clip)
-        self._refuse_nan(float(loss), float(norm), batches)
-        self.optimizer.step()
+        losses = self._backward(batches)
+        norm = float(self.accelerator.clip_grad_norm_(self.objective.parameters(), self.settings.optim.grad_clip))
+        if self._all_numbers(batches, losses, norm):
+            self.optimizer.step()
+            self.sums.add(grad_norm=norm, steps=1)
+            for (request, batch), values in zip(batches, losses, strict=True):
+                if request.counts:
+                    self.sums.add(weight=batch.weight, **values)
+                    self.meter.add([batch])
         self.optimizer.zero_grad()
-        self.sums.add(grad_norm=float(norm), steps=1)
         self.unread |= {problem.key: problem.reason for _, batch in batches for problem in batch.failed}
-        epoch = self.stream.epoch
-        self.stream.move_on(batches[-1][0])
-        self._report(epoch, rate, ends_epoch=batches[-1][0].ends_epoch)
+        return rate
 
-    def _backward(self, batches: list[Read]) -> Tensor:
-        """The loss of this process' batches; leaves gradients of the mean over all processes' batches of the step."""
+    def _backward(self, batches: list[Read]) -> list[Values]:
+        """Loss and counts of each of this process' batches; leaves gradients of the mean over all of the step."""
         own = sum(batch.weight for request, batch in batches if request.counts)
         weight = sum(gather_object([own]))
-        loss = torch.zeros((), device=self.accelerator.device)
+        found = []
         for place, (request, batch) in enumerate(batches, 1):
             assert request.epoch is not None  # which only requests of evaluation lack
             torch.manual_seed(seed_of(self.config.seed, request.epoch, request.number))
@@ -134,15 +134,12 @@ class Trainer:
             share = self.accelerator.num_processes / weight if request.counts else 0.0
             if place < len(batches):
                 with self.accelerator.no_sync(self.objective):
-                    sums = self._forward_backward(batch, share)
+                    found.append(self._forward_backward(batch, share))
             else:
-                sums = self._forward_backward(batch, share)
-            if request.counts:
-                self.sums.add(weight=batch.weight, **sums)
-                loss = loss + sums["loss"]
-        return loss
+                found.append(self._forward_backward(batch, share))
+        return found
 
-    def _forward_backward(self, batch: Batch, share: float) -> dict[str, Tensor]:
+    def _forward_backward(self, batch: Batch, share: float) -> Values:
         result = self._loss(self.objective, batch)
         self.accelerator.backward(result.loss * share)
         return {"loss": result.loss.detach().double(), **result.counts}
@@ -153,14 +150,25 @@ class Trainer:
         with torch.autocast(device.type, torch.bfloat16, enabled=self.config.dtype == "bfloat16"):
             return objective(tensors)
 
-    def _refuse_nan(self, loss: float, norm: float, batches: list[Read]) -> None:
-        if math.isfinite(loss) and math.isfinite(norm):
-            return
-        keys = " ".join(key for _, batch in batches for key in batch.keys)
-        what = f"loss is {loss}" if not math.isfinite(loss) else f"norm of the gradient is {norm}"
+    def _all_numbers(self, batches: list[Read], losses: list[Values], norm: float) -> bool:
+        """Whether loss and gradient are numbers in all processes; False where the step is to be skipped.
+
+        Raises:
+            FireRedError: they are not, and as many steps as `skip_nonfinite` allows were skipped before.
+        """
+        most, own = self.config.skip_nonfinite, [float(values["loss"]) for values in losses]
+        trouble = trouble_of([batch for _, batch in batches], own, norm, together=most > 0)
+        if not trouble:
+            return True
+        if self.skipped < most:
+            self.skipped += 1
+            counted = f"{self.skipped} of at most {most}"
+            log.warning("step %d: %s: skipped, %s (train.skip_nonfinite)", self.step, trouble, counted)
+            return False
+        many = f"{most} such steps were skipped before; " if most else ""
         raise FireRedError(
-            f"step {self.step}: the {what} with the utterances {keys}: look at these, or lower optim.lr; the same "
-            f"command resumes from the last state saved in {self.settings.out}"
+            f"step {self.step}: {trouble}: look at these, or lower optim.lr; {many}the same command resumes from the "
+            f"last state saved in {self.settings.out}"
         )
 
     def _report(self, epoch: int, rate: float, *, ends_epoch: bool) -> None:
@@ -177,11 +185,17 @@ class Trainer:
 
     def _log_train(self, epoch: int, rate: float) -> None:
         sums, self.sums = self.sums.over_processes(), Sums()
-        figures = {**self._figures(sums), "grad_norm": sums["grad_norm"] / sums["steps"], "lr": rate}
+        speed = self.meter.figures(lambda values: Sums({**values}).over_processes())
+        figures = {"lr": rate}
+        if "steps" in sums:  # not all were skipped
+            figures = {**self._figures(sums), "grad_norm": sums["grad_norm"] / sums["steps"], "lr": rate}
+        if self.skipped:
+            figures["skipped"] = self.skipped
         if self.settings.progressive.by != "none":
             figures["strength"] = self.progress.strength(self.step)
         if self.log:
             self.log.write("train", self.step, epoch, figures)
+            self.log.speed(self.step, epoch, speed)
         for key, reason in self.unread.items():
             log.warning("%s could not be read and was skipped: %s", key, reason)
         self.unread = {}
@@ -235,6 +249,7 @@ class Trainer:
             "progress": self.progress.state(),
             "scores": self.keeper.scores,
             "sums": sums,
+            "skipped": self.skipped,
         }
         checkpoints.save(state_path(self.settings.out), state)
 
@@ -247,7 +262,7 @@ class Trainer:
         self.plain.load_trained(state.trained)
         self.optimizer.load_state_dict(state.optimizer)
         self.progress.restore(state.progress)
-        self.keeper.scores = state.scores
+        self.keeper.scores, self.skipped = state.scores, state.skipped
         if self.keeper.scores and not self._finished():
             self.keeper.averaged(state.trained)  # raises where one is missing, and not after hours of training
         if self.accelerator.is_main_process:

@@ -17,7 +17,7 @@ from firered.errors import OptionError
 from firered.options import read_yaml
 from firered.train.beside import on_main_process
 from firered.train.checkpoints import FOLDER, state_path
-from firered.train.logs import CURVE, report_left_out
+from firered.train.logs import CURVE, SPEED, report_left_out
 from firered.train.loop import Trainer
 from firered.train.sections import Settings
 from firered.train.tasks import TASKS
@@ -28,10 +28,19 @@ SETTINGS = "config.yaml"
 # Options that may change when a training is resumed: those that the steps themselves do not depend on.
 _FREE = {"max_epochs", "max_steps", "save_steps", "log_steps", "patience", "keep_best", "keep_last", "average"}
 _FREE |= {"resume", "tensorboard", "device", "num_threads", "num_workers", "accum_grad", "gradient_checkpointing"}
+_FREE |= {"skip_nonfinite"}
 
 
-def train(settings: Settings) -> None:
+# Makes settings of settings, and writes what it has to in the one process that its second argument calls it in.
+Prepare = Callable[[Settings, Callable[[Callable[[], None]], None]], Settings]
+
+
+def train(settings: Settings, prepare: Prepare | None = None) -> None:
     """Train as the settings say, in every process that was started for it.
+
+    Args:
+        settings: as the YAML file has them.
+        prepare: makes of the sets that they name data directories; by default they are such.
 
     Raises:
         FireRedError: data, options or the initial model cannot be used, or a step fails.
@@ -46,15 +55,17 @@ def train(settings: Settings) -> None:
     lock: list[FolderLock] = []  # of the main process
     on_main_process(lambda: lock.append(FolderLock(settings.out)))
     try:
-        _train(settings, accelerator, lock[0].check if lock else lambda: None)
+        _train(settings, accelerator, lock[0].check if lock else lambda: None, prepare)
     finally:
         for held in lock:
             held.release()
 
 
-def _train(settings: Settings, accelerator: Accelerator, check: Callable[[], None]) -> None:
+def _train(settings: Settings, accelerator: Accelerator, check: Callable[[], None], prepare: Prepare | None) -> None:
     config = settings.train
     on_main_process(lambda: _open(settings))
+    if prepare is not None:
+        settings = prepare(settings, on_main_process)
     torch.manual_seed(config.seed)  # of the initial weights
     task = TASKS[settings.task].build(settings)
     on_main_process(lambda: report_left_out(settings.out, task.left_out))
@@ -76,7 +87,8 @@ def _open(settings: Settings) -> None:
     if not settings.train.resume:
         shutil.rmtree(out / FOLDER, ignore_errors=True)
         shutil.rmtree(out / "tensorboard", ignore_errors=True)
-        (out / CURVE).unlink(missing_ok=True)
+        for name in (CURVE, SPEED):
+            (out / name).unlink(missing_ok=True)
     elif state_path(out).exists():
         _refuse_changes(out / SETTINGS, settings)
     with replacing(out / SETTINGS) as unfinished:

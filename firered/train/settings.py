@@ -40,6 +40,7 @@ def settings_of(values: Mapping[str, Any], source: str) -> Settings:
         raise OptionError(f"{source}: out: the folder to write is not given")
     classes = kind.sections()
     given = by_section(values, _sections(classes), source)
+    _take_weights(given["data"], classes["data"], source)
     sections = {name: _section(name, cls, given[name], source) for name, cls in classes.items()}
     return Settings(str(values["task"]), Path(values["out"]), sections)
 
@@ -55,6 +56,18 @@ def _section(name: str, cls: type[Options], given: Mapping[str, Any], source: st
         return cls(**{f.name: _value(given[f.name], f.type) for f in fields(cls) if given.get(f.name) is not None})
     except OptionError as error:
         raise OptionError(f"{source}: {name}: {error}") from error
+
+
+def _take_weights(data: dict[str, Any], cls: type[Options], source: str) -> None:
+    """Write `train: {DIRECTORY: WEIGHT}` of section `data` as the two options that it stands for."""
+    if not isinstance(data.get("train"), Mapping):
+        return
+    if "weights" not in cls.names():
+        raise OptionError(f"{source}: data: train: weights are for tasks of audio; give a list")
+    if data.get("weights"):
+        raise OptionError(f"{source}: data: weights are given twice, in train and in weights")
+    data["weights"] = [*data["train"].values()]
+    data["train"] = [*data["train"]]
 
 
 def _value(value: object, annotation: object) -> object:

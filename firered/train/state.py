@@ -27,6 +27,7 @@ class State:
     progress: dict[str, float]
     scores: dict[int, float]
     sums: dict[str, float]
+    skipped: int
 
 
 def read_state(path: Path, trained: Mapping[str, Tensor], optimizer: torch.optim.Optimizer) -> State:
@@ -43,6 +44,7 @@ def read_state(path: Path, trained: Mapping[str, Tensor], optimizer: torch.optim
     content = load(path)
     try:
         counts = {name: content[name] for name in ("step", "epoch", "number")}
+        counts["skipped"] = content.get("skipped", 0)  # earlier versions skipped nothing
         progress, scores, sums = content["progress"], content["scores"], content["sums"]
         _need(all(type(count) is int and count >= 0 for count in counts.values()))
         _need(_numbers(progress, str) and progress.keys() == {"level", "best", "stalled"})

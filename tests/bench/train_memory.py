@@ -12,6 +12,7 @@ from dataclasses import replace
 import torch
 
 from firered.models.aed import SIZES, Aed, AedConfig
+from firered.train import rehearsal
 from firered.train.data.batch import Batch
 from firered.train.data.config import SpecAugmentConfig
 from firered.train.data.text import teacher_forcing
@@ -43,26 +44,10 @@ def batch_of(seconds: int) -> Batch:
 
 
 def kept_bytes(config: AedConfig, seconds: int, bfloat16: bool) -> int:
-    """Bytes of all tensors kept for the backward pass, each storage once, the model's own weights not."""
+    """Bytes that an utterance of so many seconds keeps in a model."""
     torch.manual_seed(0)
-    objective = objective_of(AedTaskConfig(), Aed(config), SpecAugmentConfig()).train()
-    own = {parameter.untyped_storage().data_ptr() for parameter in objective.parameters()}
-    kept: dict[int, int] = {}
-    alive = []  # or a storage that is freed lends its address to the next
-
-    def pack(tensor: torch.Tensor) -> torch.Tensor:
-        storage = tensor.untyped_storage()
-        if storage.data_ptr() not in own:
-            kept[storage.data_ptr()] = storage.nbytes()
-            alive.append(tensor)
-        return tensor
-
-    with (
-        torch.autograd.graph.saved_tensors_hooks(pack, lambda tensor: tensor),
-        torch.autocast("cpu", torch.bfloat16, enabled=bfloat16),
-    ):
-        objective(batch_of(seconds).tensors)
-    return sum(kept.values())
+    objective = objective_of(AedTaskConfig(), Aed(config), SpecAugmentConfig())
+    return rehearsal.kept_bytes(objective, batch_of(seconds), bfloat16)
 
 
 def activations(size: str, seconds: int, bfloat16: bool) -> tuple[float, float]:

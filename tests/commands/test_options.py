@@ -16,7 +16,7 @@ from firered.asr.config import AsrConfig
 from firered.audio.config import AudioConfig
 from firered.lid.config import LidConfig
 from firered.punc.config import PuncConfig
-from firered.runs.config import EncodeConfig, FbankConfig, RunConfig, VadOutputConfig
+from firered.runs.config import EncodeConfig, FbankConfig, NoisyConfig, RunConfig, ShardConfig, VadOutputConfig
 from firered.runtime.config import ComputeConfig
 from firered.scoring.config import ErrorRateConfig, NormalizerConfig, SampleConfig, SourceConfig, TableConfig
 from firered.train.data.config import TokensConfig
@@ -40,6 +40,8 @@ COMMANDS = {
     "firered-table": [TableConfig],
     "firered-train": [],
     "firered-tokens": [TokensConfig],
+    "firered-noisy": [NoisyConfig, AudioConfig, RunConfig],
+    "firered-shards": [ShardConfig, AudioConfig, RunConfig],
     "firered-encode": [EncodeConfig, AudioConfig, ComputeConfig, RunConfig],
     "firered-align": [AlignConfig, AudioConfig, ComputeConfig, RunConfig],
 }

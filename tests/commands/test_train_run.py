@@ -144,19 +144,40 @@ def test_training_stops_when_it_gets_no_better(corpus, tmp_path):
     assert losses(lines, "dev") == pytest.approx([losses(lines, "dev")[0]] * 4)
 
 
-def test_a_loss_that_is_not_a_number_stops_with_the_batch_named(corpus, tmp_path):
-    folder = tmp_path / "data"
+def data_with_a_bad_utterance(folder):
+    """Stored features of u0, u1 and u2; those of u1 are more than sums can hold."""
     for number in range(3):
         feats = np.random.default_rng(number).uniform(-3, 3, (50, 80)).astype(np.float32)
-        feats *= 1e38 if number == 1 else 1.0  # more than the sums inside can hold
+        feats *= 1e38 if number == 1 else 1.0
         (folder / "ark").mkdir(parents=True, exist_ok=True)
         write_matrix(folder / f"ark/{number}.ark", feats)
     write_table(folder / "feats.scp", {f"u{n}": f"{folder}/ark/{n}.ark" for n in range(3)})
     write_table(folder / "text", {f"u{n}": "你好" for n in range(3)})
     write_table(folder / "utt2num_frames", {f"u{n}": "50" for n in range(3)})
-    data = {"train": str(folder), "cmvn": str(cmvn(tmp_path)), "batch_frames": 50}
+    return {"train": str(folder), "cmvn": str(cmvn(folder)), "batch_frames": 50}
+
+
+def test_a_loss_that_is_not_a_number_stops_with_the_batch_named(corpus, tmp_path):
+    data = data_with_a_bad_utterance(tmp_path / "data")
     with pytest.raises(FireRedError, match=r"step \d: the loss is nan with the utterances u1: look at these"):
         run(values("aed", corpus, tmp_path / "exp", steps=5, model=SMALL_AED, data=data))
+
+
+def test_steps_that_are_not_numbers_can_be_skipped_and_are_counted(corpus, tmp_path, caplog):
+    data = data_with_a_bad_utterance(tmp_path / "data")
+    content = values("aed", corpus, tmp_path / "exp", steps=6, model=SMALL_AED, data=data, train={"skip_nonfinite": 2})
+    with caplog.at_level(logging.WARNING):
+        lines = run(content)
+    assert caplog.text.count("the loss is nan with the utterances u1: skipped") == 2
+    assert "skipped, 2 of at most 2 (train.skip_nonfinite)" in caplog.text
+    assert len(losses([line for line in lines if "loss" in line])) == 4
+    assert all(map(np.isfinite, losses([line for line in lines if "loss" in line])))
+    assert [line.get("skipped") for line in lines if line["kind"] == "train"] == [None, None, 1, 1, 2, 2]
+    assert all(torch.isfinite(weight).all() for weight in weights(tmp_path / "exp").values())
+    # The count goes on where the training is resumed: the third epoch's is one too many.
+    content["train"]["max_steps"] = 9
+    with pytest.raises(FireRedError, match=r"utterances u1: look at these.*; 2 such steps were skipped before"):
+        run(content)
 
 
 def cmvn(folder):

@@ -9,6 +9,7 @@ import soundfile
 from support.corpora import prepare_of
 from support.signals import sine, write_wav
 
+from firered.audio.effects import looped
 from firered.cli.corpus import write_sets
 from firered.corpora.mixes import MixConfig
 from firered.data.datadir import DataDir, write_table
@@ -143,7 +144,7 @@ def test_the_noise_is_the_stretch_that_is_listed_at_every_ratio(speech, noises, 
     noise, _ = soundfile.read(files[row["noise"]], dtype="int16")
     mixed, _ = soundfile.read(found["sim-canteen-0"].wav_scp["b"], dtype="int16")
     rest = mixed / 10 ** (float(row["gain_db"]) / 20) - soundfile.read(tmp_path / "wav/b.wav", dtype="int16")[0]
-    stretch = np.resize(noise[round(float(row["offset_s"]) * 16000) :][: len(rest)], len(rest))
+    stretch = looped(noise[round(float(row["offset_s"]) * 16000) :][: len(rest)].astype(float), len(rest))
     assert np.corrcoef(rest, stretch)[0, 1] > 0.999
 
 

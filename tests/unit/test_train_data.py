@@ -10,16 +10,18 @@ import yaml
 from support.signals import noise, sine, write_wav
 from support.train_corpus import NO_MASKS, SMALL_AED, SMALL_VAD, TEXTS, make_all, run, values
 
+from firered.audio.framing import num_frames
 from firered.audio.frontend import Cmvn, fbank
 from firered.audio.load import read
 from firered.data.archives import write_matrix
 from firered.data.datadir import read_table, write_table
 from firered.errors import DataError, FireRedError, ModelError, OptionError
 from firered.text.tokenizer import Tokenizer
-from firered.train.data.augment import AS_IT_IS, Draw, WaveAugment
+from firered.train.data.augment import AS_IT_IS, Draw, WaveAugment, change_speed
 from firered.train.data.config import AugmentConfig, TokensConfig
 from firered.train.data.labels import read_spans
 from firered.train.data.tokens import make_tokens
+from firered.train.data.transcribed import frames_at
 from firered.train.settings import load_settings, settings_of
 from firered.train.tasks import TASKS
 
@@ -209,6 +211,39 @@ def test_utterances_too_short_for_ctc_are_listed(corpus, tmp_path):
     task = build(values("aed", corpus, tmp_path / "exp", steps=1, model=model, data={"train": str(data)}))
     # 88 frames are 22 of the encoder's; 12 tokens that are the same need 23
     assert left_out(task) == ["a1 too short: 88 frames for 12 tokens in the CTC loss"]
+
+
+def test_what_ctc_needs_is_counted_at_the_fastest_speed(corpus, tmp_path):
+    """No utterance that is kept has fewer frames than its tokens and the blanks between equal ones, at any speed."""
+    data = tmp_path / "data"
+    keys = {f"u{number:02d}": number for number in range(40)}
+    for key, number in keys.items():
+        write_wav(data / f"{key}.wav", noise(8000 + 37 * number, seed=number))
+    write_table(data / "wav.scp", {key: str(data / f"{key}.wav") for key in keys})
+    write_table(data / "text", {key: "好好" + "天气" * (number % 6) for key, number in keys.items()})
+    sections = {"data": {"train": str(data)}, "augment": {"speeds": "0.9 1.0 1.1"}}
+    task = build(values("aed", corpus, tmp_path / "exp", steps=1, model=SMALL_AED | {"ctc_weight": 0.5}, **sections))
+    listed = [str(problem) for problem in task.left_out if problem.key in keys]
+    assert all("tokens in the CTC loss at speed 1.1" in line for line in listed)
+    assert 0 < len(listed) < len(keys)
+    for epoch in range(6):
+        for index in range(len(task.train.keys)):
+            _, feats, (ids, _) = task.train.item(index, epoch)
+            assert -(-len(feats) // 4) >= len(ids) + 1
+    losses = [line["loss"] for line in run(values("aed", corpus, tmp_path / "exp2", steps=8,
+              model=SMALL_AED | {"ctc_weight": 1.0}, **sections)) if line["kind"] == "train"]  # fmt: skip
+    assert all(map(np.isfinite, losses))
+
+
+@pytest.mark.parametrize("speed", [0.9, 1.0, 1.1, 1.37])
+def test_the_fewest_frames_of_a_speed(speed):
+    found = []
+    for samples in range(400, 4000, 13):
+        frames = num_frames(samples)
+        after = num_frames(len(change_speed(np.zeros(samples, np.float32), speed)))
+        assert frames_at(frames, speed) <= after
+        found.append(after - frames_at(frames, speed))
+    assert max(found) <= 2
 
 
 @pytest.mark.parametrize(("unknown", "fate"), [("unk", "trained on as <unk>"), ("skip", "skipped")])

@@ -6,7 +6,9 @@ from typing import Any, Protocol
 import numpy as np
 from torch import Tensor
 
+from firered.audio.framing import FRAME_SHIFT_S
 from firered.errors import Problem
+from firered.train.data.sampling import Sampling
 
 NO_TARGET = -100  # target index that losses ignore
 
@@ -20,11 +22,20 @@ class Batch:
     weight: float
     failed: list[Problem] = field(default_factory=list)  # its utterances that could not be read
 
+    @property
+    def audio_s(self) -> float:
+        """Seconds of audio, by the `lengths` of its features; 0 of batches of text."""
+        return float(self.tensors["lengths"].sum()) * FRAME_SHIFT_S if "lengths" in self.tensors else 0.0
+
 
 class Corpus(Protocol):
     """Examples by number, made on request, in whatever process requests them."""
 
     keys: list[str]
+
+    @property
+    def sampling(self) -> Sampling | None:
+        """How examples are drawn in training; None: each once in an epoch."""
 
     def sizes(self, epoch: int | None) -> np.ndarray:
         """(n,) size of each example in the unit of the batch cap; `epoch` None stands for evaluation."""

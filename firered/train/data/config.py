@@ -1,10 +1,13 @@
 """Options of training data: the sections `data`, `augment` and `specaugment`, and those of firered-tokens."""
 
+import math
 from dataclasses import dataclass
 
 from firered.audio.framing import FRAME_SHIFT, SAMPLE_RATE
 from firered.errors import OptionError
 from firered.options import Options, option
+
+CODECS = ("mp3", "opus", "mulaw", "8k")  # what firered.audio.effects has; it is not loaded for options
 
 
 @dataclass(frozen=True)
@@ -24,6 +27,32 @@ class FeatureDataConfig(DataConfig):
     batch_frames: int = option(12000, "frames of a batch at most, padding included", low=1)
     min_frames: int = option(10, "shorter utterances are skipped and listed", low=1)
     max_frames: int = option(3000, "longer utterances are skipped and listed", low=1)
+    weights: str = option("", "how often in an epoch each directory of train is drawn, one number each; empty: once")
+    language_temperature: float = option(
+        1.0, "languages of utt2lang are drawn by their hours to the power of 1 / this: 1 as they come, above 1 evener",
+        low=1,
+    )  # fmt: skip
+    buffer: int = option(
+        0,
+        "utterances that batches are made of at a time, of a few shards in random order, so that a slow disk reads "
+        "little at a time; 0: all",
+        low=0,
+    )
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        self.weight_of_each()
+
+    def weight_of_each(self) -> dict[str, float]:
+        """The weight of each directory of `train`."""
+        paths = self.train.split()
+        try:
+            weights = [float(weight) for weight in self.weights.split()] or [1.0] * len(paths)
+        except ValueError as error:
+            raise OptionError(f"weights: {self.weights!r} are not numbers between blanks") from error
+        if len(weights) != len(paths) or not all(0 < weight < math.inf for weight in weights):
+            raise OptionError(f"weights: {self.weights!r}: needed is a number above 0 for each of {self.train!r}")
+        return dict(zip(paths, weights, strict=True))
 
 
 def _empty() -> str:
@@ -113,13 +142,29 @@ class PuncDataConfig(DataConfig):
 
 @dataclass(frozen=True)
 class AugmentConfig(Options):
-    """Augmentation of the audio of training utterances, drawn again in every epoch."""
+    """Augmentation of the audio of training utterances, drawn again in every epoch, each kind by itself."""
 
     speeds: str = option("", "speed factors, drawn with equal chances, such as `0.9 1.0 1.1`; empty: none")
     noise: str = option("", "data directory, wav.scp or folder of noise recordings; empty: none")
     noise_prob: float = option(0.3, "share of utterances that noise is added to (FunAudio-ASR, 5.2)", low=0, high=1)
     snr_mean: float = option(10.0, "signal-to-noise ratio in dB, mean")
     snr_std: float = option(5.0, "and standard deviation", low=0)
+    noise_snr: str = option("", "instead of mean and deviation: lowest and highest ratio, such as `0 15`")
+    musan: str = option("", "folder with noise, music and speech in it: noise at 0 to 15 dB, music and babble of these")
+    music: str = option("", "recordings of music; by default those of musan")
+    music_prob: float = option(0.3, "share of utterances that music is added to", low=0, high=1)
+    music_snr: str = option("5 15", "lowest and highest signal-to-noise ratio in dB")
+    babble: str = option("", "recordings of speech that babble is made of; by default those of musan")
+    babble_prob: float = option(0.3, "share of utterances that babble is added to", low=0, high=1)
+    babble_snr: str = option("13 20", "lowest and highest ratio in dB, of each speaker")
+    babble_speakers: str = option("3 7", "fewest and most speakers")
+    rirs: str = option("", "data directory, wav.scp or folder of impulse responses of rooms; empty: none")
+    rooms: int = option(0, "rooms that are simulated beside these (the extra `rooms`)", low=0)
+    rir_prob: float = option(0.3, "share of utterances in a room", low=0, high=1)
+    volume: str = option("", "lowest and highest factor of the volume, such as Kaldi's `0.125 2`; empty: none")
+    volume_prob: float = option(1.0, "share of utterances whose volume is changed", low=0, high=1)
+    codecs: str = option("", "drawn with equal chances: mp3, opus, mulaw, 8k (a telephone's band); empty: none")
+    codec_prob: float = option(0.3, "share of utterances that go through one", low=0, high=1)
     pad_prob: float = option(0.0, "share of utterances with zeros before and after, under noise (5.6)", low=0, high=1)
     pad_seconds: float = option(1.0, "zeros on each side at most", low=0)
     pure_noise_prob: float = option(0.0, "share of utterances replaced by noise and no text (5.6)", low=0, high=1)
@@ -128,8 +173,12 @@ class AugmentConfig(Options):
         super().__post_init__()
         if any(not 0.1 <= speed <= 10 for speed in self.speed_factors()):
             raise OptionError(f"speeds: {self.speeds!r}: factors lie between 0.1 and 10")
-        if self.pure_noise_prob and not self.noise:
+        for name in ("noise_snr", "music_snr", "babble_snr", "babble_speakers", "volume"):
+            self.range_of(name)
+        if self.pure_noise_prob and not self.noises():
             raise OptionError("pure_noise_prob: needs noise recordings (noise: FOLDER)")
+        if unknown := sorted(set(self.codecs.split()) - set(CODECS)):
+            raise OptionError(f"codecs: {' '.join(unknown)} not one of {', '.join(CODECS)}")
 
     def speed_factors(self) -> list[float]:
         """The factors as numbers; [1.0] where none are given."""
@@ -138,11 +187,36 @@ class AugmentConfig(Options):
         except ValueError as error:
             raise OptionError(f"speeds: {self.speeds!r} are not numbers between blanks") from error
 
+    def range_of(self, name: str) -> tuple[float, float] | None:
+        """Lowest and highest value of an option that has both; None where it is empty."""
+        given = getattr(self, name)
+        if name == "noise_snr" and not given and self.musan:
+            given = "0 15"
+        if not given.split():
+            return None
+        try:
+            low, high = map(float, given.split())
+        except ValueError as error:
+            raise OptionError(f"{name}: {given!r} is not two numbers, the lowest and the highest") from error
+        least = {"babble_speakers": 1.0, "volume": 0.0}.get(name, -math.inf)
+        if not least <= low <= high < math.inf:
+            raise OptionError(f"{name}: {given!r}: needed are the lowest and then the highest of finite numbers"
+                              + (f" from {least:g} on" if least > -math.inf else ""))  # fmt: skip
+        return low, high
+
+    def noises(self, kind: str = "noise") -> str:
+        """Where the recordings of `noise`, `music` or `babble` are; empty where there are none."""
+        below = {"noise": "noise", "music": "music", "babble": "speech"}
+        return getattr(self, kind) or (f"{self.musan}/{below[kind]}" if self.musan else "")
+
     @property
     def touches_audio(self) -> bool:
         """Whether the audio is changed at all."""
-        noise = bool(self.noise) and self.noise_prob + self.pure_noise_prob > 0
-        return noise or self.speed_factors() != [1.0] or self.pad_prob > 0
+        noise = bool(self.noises()) and self.noise_prob + self.pure_noise_prob > 0
+        more = any(self.noises(kind) and getattr(self, f"{kind}_prob") for kind in ("music", "babble"))
+        rooms = bool(self.rirs or self.rooms) and self.rir_prob > 0
+        line = bool(self.volume and self.volume_prob) or bool(self.codecs and self.codec_prob)
+        return noise or more or rooms or line or self.speed_factors() != [1.0] or self.pad_prob > 0
 
 
 @dataclass(frozen=True)

@@ -84,6 +84,8 @@ class MarkedCorpus:
     Every text comes once in an epoch; evaluation concatenates at random too, always in the same way.
     """
 
+    sampling = None
+
     def __init__(self, examples: Mapping[str, Example], config: PuncDataConfig, cls_id: int, seed: int) -> None:
         self.keys = list(examples)
         self._examples = list(examples.values())

@@ -5,7 +5,7 @@ import math
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -23,14 +23,23 @@ from firered.runs.inputs import resolve
 from firered.train.data.augment import AS_IT_IS, Draw, WaveAugment
 from firered.train.data.batch import Batch
 from firered.train.data.config import FeatureDataConfig
+from firered.train.data.sampling import Sampling
 
 log = logging.getLogger(__name__)
 
 _AUDIO = AudioConfig()
 
 
-def utterances_of(paths: str, what: str, *, by_segment: bool = True) -> tuple[list[Utterance], list[Problem]]:
-    """Utterances of data directories, in the order of the directories, and the problems of those that cannot be used.
+class Pool(NamedTuple):
+    """Utterances of data directories, in the order of these, and the problems of those that cannot be used."""
+
+    utterances: list[Utterance]
+    problems: list[Problem]
+    owner: dict[str, str]  # the directory of each utterance
+
+
+def utterances_of(paths: str, what: str, *, by_segment: bool = True) -> Pool:
+    """The utterances of data directories.
 
     Raises:
         OptionError: no directory is given.
@@ -38,17 +47,15 @@ def utterances_of(paths: str, what: str, *, by_segment: bool = True) -> tuple[li
     """
     if not paths.split():
         raise OptionError(f"data.{what}: no data directory given")
-    utterances: list[Utterance] = []
-    problems: list[Problem] = []
-    owner: dict[str, str] = {}
+    pool = Pool([], [], {})
     for path in paths.split():
         found = resolve([path], _AUDIO, by_segment=by_segment)
         for utterance in found.utterances:
-            if owner.setdefault(utterance.id, path) != path:
-                raise DataError(f"{utterance.id} is in {owner[utterance.id]} and in {path}: ids must differ")
-        utterances += found.utterances
-        problems += found.problems
-    return utterances, problems
+            if pool.owner.setdefault(utterance.id, path) != path:
+                raise DataError(f"{utterance.id} is in {pool.owner[utterance.id]} and in {path}: ids must differ")
+        pool.utterances.extend(found.utterances)
+        pool.problems.extend(found.problems)
+    return pool
 
 
 def count_frames(utterance: Utterance) -> int:
@@ -106,8 +113,15 @@ class SpeechCorpus(ABC):
         self._utterances, self._frames, self._targets = utterances, frames, targets
         self._cmvn = cmvn
         self._augment = augment if augment is not None and augment.config.touches_audio else None
+        self.sampling: Sampling | None = None
         if self._augment is not None:
             _need_audio(utterances)
+
+    def draw_by(self, sampling: Sampling) -> None:
+        """Draw the utterances of an epoch so, in training."""
+        self.sampling = sampling
+        if self._augment is not None:
+            self._augment.kept = 2 * sampling.passes_at_once
 
     def sizes(self, epoch: int | None) -> np.ndarray:
         """(n,) numbers of frames, after augmentation in training."""
@@ -125,10 +139,18 @@ class SpeechCorpus(ABC):
         if self._augment is None or epoch is None:
             feats = torch.cat(list(of_utterance(utterance, _AUDIO)))
         else:
-            draw = self._augment.draws(epoch, len(self.keys))[index]
-            rng = np.random.default_rng([self._augment.seed, epoch, index])
-            feats = fbank(self._augment.apply(_samples(utterance), draw, rng))
+            samples, draw = self.audio(index, epoch)
+            feats = fbank(samples)
         return utterance.id, self._cmvn(feats), self.target(index, draw, feats)
+
+    def audio(self, index: int, epoch: int, told: list[str] | None = None) -> tuple[np.ndarray, Draw]:
+        """(n,) the samples of an utterance as training hears them in an epoch, and what was drawn; `told` in words."""
+        samples = _samples(self._utterances[index])
+        if self._augment is None:
+            return samples, AS_IT_IS
+        draw = self._augment.draws(epoch, len(self.keys))[index]
+        rng = np.random.default_rng([self._augment.seed, epoch, index])
+        return self._augment.apply(samples, draw, rng, told), draw
 
     def target(self, index: int, draw: Draw, feats: Tensor) -> Any:  # noqa: ANN401 - what `collate` takes
         """The target of an utterance augmented as drawn, with features (T, 80) that are not normalised."""

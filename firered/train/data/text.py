@@ -134,6 +134,8 @@ def teacher_forcing(sequences: Iterable[Sequence[int]]) -> dict[str, Tensor]:
 class SentenceCorpus:
     """Token sequences, each between sos and eos."""
 
+    sampling = None
+
     def __init__(self, sequences: dict[str, list[int]]) -> None:
         self.keys = list(sequences)
         self._sequences = list(sequences.values())

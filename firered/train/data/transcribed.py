@@ -9,6 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from firered.audio.framing import FRAME_LENGTH, FRAME_SHIFT, num_frames
 from firered.data.utterance import Utterance
 from firered.errors import DataError, Problem
 from firered.models.conformer import SUBSAMPLING
@@ -17,6 +18,7 @@ from firered.train.beside import cmvn_beside
 from firered.train.data.augment import Draw, WaveAugment
 from firered.train.data.batch import Batch
 from firered.train.data.config import AugmentConfig, FeatureDataConfig, SpeechDataConfig
+from firered.train.data.mixing import sampling_of
 from firered.train.data.speech import SpeechCorpus, usable, utterances_of
 from firered.train.data.text import TokenTargets, table_of, teacher_forcing, transcripts
 from firered.train.sections import Settings
@@ -113,8 +115,9 @@ def corpora(
     fastest = max(augment.config.speed_factors()) if ctc else None
     left_out: list[Problem] = []
     parts: dict[str, Any] = {}
+    owners: dict[str, dict[str, str]] = {}
     for what in ("train", "dev"):
-        utterances, problems = utterances_of(getattr(config, what), what)
+        utterances, problems, owners[what] = utterances_of(getattr(config, what), what)
         left_out += problems
         known = targets(utterances, what, left_out)
         kept, frames = usable([utterance for utterance in utterances if utterance.id in known], config, left_out)
@@ -124,7 +127,10 @@ def corpora(
             raise DataError(f"data.{what}: no utterance is left in {getattr(config, what)}{examples_of(left_out)}")
         parts[what] = (kept, frames, [known[utterance.id] for utterance in kept])
     cmvn = cmvn_beside(settings, parts["train"][0], initial)
-    return corpus(*parts["train"], cmvn, augment), corpus(*parts["dev"], cmvn, None), left_out
+    train = corpus(*parts["train"], cmvn, augment)
+    utterances, frames, _ = parts["train"]
+    train.draw_by(sampling_of(config, settings.train.seed, utterances, frames, owners["train"]))
+    return train, corpus(*parts["dev"], cmvn, None), left_out
 
 
 def _long_enough(
@@ -135,13 +141,21 @@ def _long_enough(
     left_out: list[Problem],
 ) -> tuple[list[Utterance], np.ndarray]:
     """Those of the utterances and their frames that have a CTC path at this speed; the others go to `left_out`."""
-    fits = [_fits(int(count / speed), ids[utterance.id]) for utterance, count in zip(utterances, frames, strict=True)]
+    least = [frames_at(int(count), speed) for count in frames]
+    fits = [_fits(count, ids[utterance.id]) for utterance, count in zip(utterances, least, strict=True)]
+    at = f" at speed {speed:g}" if speed != 1.0 else ""
     left_out += [
-        Problem(utterance.id, f"too short: {count} frames for {len(ids[utterance.id])} tokens in the CTC loss")
+        Problem(utterance.id, f"too short: {count} frames for {len(ids[utterance.id])} tokens in the CTC loss{at}")
         for utterance, count, fit in zip(utterances, frames, fits, strict=True)
         if not fit
     ]
     return [utterance for utterance, fit in zip(utterances, fits, strict=True) if fit], frames[fits]
+
+
+def frames_at(frames: int, speed: float) -> int:
+    """The fewest frames that an utterance of so many can have at a speed."""
+    samples = FRAME_LENGTH + (frames - 1) * FRAME_SHIFT
+    return num_frames(int(samples / speed))
 
 
 def _fits(frames: int, ids: list[int]) -> bool:

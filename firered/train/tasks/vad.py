@@ -26,6 +26,8 @@ from firered.train.data.augment import Draw, WaveAugment
 from firered.train.data.batch import Batch
 from firered.train.data.config import AugmentConfig, SpecAugmentConfig, VadDataConfig
 from firered.train.data.labels import Spans, frame_labels, read_spans
+from firered.train.data.mixing import sampling_of
+from firered.train.data.sampling import Sampling
 from firered.train.data.speech import SpeechCorpus, usable, utterances_of
 from firered.train.data.transcribed import examples_of
 from firered.train.objectives.objective import BatchLoss
@@ -145,6 +147,7 @@ class _Piece:
     utterance: Utterance
     frames: int
     spans: Spans
+    directory: str = ""
 
 
 def _pieces(recording: Utterance, count: int, spans: Spans, config: VadDataConfig) -> list[_Piece]:
@@ -175,7 +178,7 @@ def _read(config: VadDataConfig, what: str, events: Sequence[str], left_out: lis
     found: list[_Piece] = []
     paths = getattr(config, what)
     for path in paths.split() or [""]:
-        recordings, problems = utterances_of(path, what, by_segment=False)
+        recordings, problems, _ = utterances_of(path, what, by_segment=False)
         left_out += problems
         spans = read_spans(Path(path), config.labels, [recording.id for recording in recordings], left_out)
         labelled = [recording for recording in recordings if recording.id in spans]
@@ -184,10 +187,18 @@ def _read(config: VadDataConfig, what: str, events: Sequence[str], left_out: lis
         log.info("%s: %d recordings, %d of them without any labelled event", path, len(kept), empty)
         for recording, count in zip(kept, counts.tolist(), strict=True):
             own = spans[recording.id] if events == EVENTS else _voice(spans[recording.id])
-            found += _pieces(recording, count, own, config)
+            found += [replace(piece, directory=path) for piece in _pieces(recording, count, own, config)]
     if not found:
         raise DataError(f"data.{what}: no recording is left in {paths}{examples_of(left_out)}")
     return found
+
+
+def _sampling(config: VadDataConfig, seed: int, pieces: list[_Piece]) -> Sampling:
+    utterances, owners = (
+        [piece.utterance for piece in pieces],
+        {piece.utterance.id: piece.directory for piece in pieces},
+    )
+    return sampling_of(config, seed, utterances, np.array([piece.frames for piece in pieces]), owners)
 
 
 def build(settings: Settings) -> Task:
@@ -199,6 +210,7 @@ def build(settings: Settings) -> Task:
     cmvn = cmvn_beside(settings, [piece.utterance for piece in parts["train"]], config.init)
     augment = WaveAugment(settings.section("augment", AugmentConfig), settings.train.seed)
     train = FrameCorpus(parts["train"], events, cmvn, augment)
+    train.draw_by(_sampling(data, settings.train.seed, parts["train"]))
     dev = FrameCorpus(parts["dev"], events, cmvn, None)
     model = initial_model(config, len(events), lookahead)
     objective = VadObjective(model, events, config.dropout, settings.section("specaugment", SpecAugmentConfig))

@@ -1,0 +1,54 @@
+"""firered-noisy and firered-shards."""
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from firered.audio.config import AudioConfig
+from firered.cli.flags import script
+from firered.runs.config import NoisyConfig, RunConfig, ShardConfig
+
+Data = Annotated[str, typer.Argument(metavar="DATA", help="a data directory", show_default=False)]
+
+
+def noisy_command(
+    data: Data,
+    noise: Annotated[
+        str,
+        typer.Argument(metavar="NOISE", help="folder of noise, a wav.scp, or a data directory", show_default=False),
+    ],
+    out: Annotated[Path, typer.Argument(metavar="OUT", help="the data directory to write", show_default=False)],
+    config: NoisyConfig,
+    audio: AudioConfig,
+    job: RunConfig,
+) -> None:
+    """Write a noisy copy of every utterance, with utt2noise and utt2snr; train on it beside the clean data."""
+    from firered.runs.noisy import make_noisy
+
+    sys.exit(make_noisy(data, noise, out, config, audio, job))
+
+
+def shards_command(
+    data: Annotated[
+        str,
+        typer.Argument(
+            metavar="DATA",
+            help="a data directory; manifests of lhotse; parquet files; or shards of others, which are indexed",
+            show_default=False,
+        ),
+    ],
+    out: Annotated[Path, typer.Argument(metavar="OUT", help="the folder to write", show_default=False)],
+    config: ShardConfig,
+    audio: AudioConfig,
+    job: RunConfig,
+) -> None:
+    """Pack a data directory into tar files (WebDataset), for training; OUT is a data directory again."""
+    from firered.corpora.shards import make_shards
+
+    sys.exit(make_shards(data, out, config, audio, job))
+
+
+noisy = script(noisy_command)
+shards = script(shards_command)
