@@ -60,7 +60,9 @@ def live_command(
     ] = None,
     rate: Annotated[
         int | None,
-        typer.Option(help="Hz of raw samples on standard input [default: 16000], or of the microphone [default: its own]"),
+        typer.Option(
+            help="Hz of raw samples on standard input [default: 16000], or of the microphone [default: its own]"
+        ),
     ] = None,
     channels: Annotated[
         int | None, typer.Option(help="channels of raw samples on standard input, or of the microphone [default: 1]")

@@ -69,7 +69,7 @@ class Given:
         return URL if scheme_of(first) else FILE
 
     def check(self, kind: str, subtitles: SubtitleConfig, audio: AudioConfig, job: RunConfig) -> None:
-        """Refuse what is out of range, and what this kind of audio would leave without effect; and files that are there.
+        """Refuse what is out of range or without effect with this kind of audio, and files that are there.
 
         Raises:
             OptionError: there is some of that.

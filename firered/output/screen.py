@@ -116,7 +116,8 @@ def caption(start_s: float, stable: str, unstable: str, width: int) -> list[Row]
     for number, line in enumerate(_wrapped(both, room - len(head))):
         cut = min(max(steady - at, 0), len(line))
         at += len(line)
-        rows.append(Row((" " * len(head) if number else head) + line[:cut], line[cut:].rstrip()))
+        shown = line.rstrip()
+        rows.append(Row((" " * len(head) if number else head) + shown[:cut], shown[cut:]))
     return rows
 
 

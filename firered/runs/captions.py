@@ -63,21 +63,27 @@ def run_captions(session: LiveSession, how: Live) -> int:
             stack.enter_context(_messages_beside(shown))
         stopping = stack.enter_context(_Stopping(arriving))
         stack.enter_context(arriving)
-        error = _follow(arriving, feed, outputs, stopping, shown if isinstance(shown, Screen) else None)
+        lag = _Lag() if how.pace else None
+        error = _follow(arriving, feed, outputs, stopping, lag, shown if isinstance(shown, Screen) else None)
         outputs.give(feed.finish(), feed)
     return _status(feed, arriving, outputs, error, how)
 
 
 def _follow(
-    arriving: Arriving, feed: Feed, outputs: "_Outputs", stopping: "_Stopping", screen: Screen | None
+    arriving: Arriving,
+    feed: Feed,
+    outputs: "_Outputs",
+    stopping: "_Stopping",
+    lag: "_Lag | None",
+    screen: Screen | None,
 ) -> Exception | None:
     """Give out what the stream gives until it ends; the error that ended it, if one has."""
-    lag = _Lag()
     try:
         for piece in arriving.pieces(_TICK_S):
             if piece is not None:
                 outputs.give(feed.accept(piece), feed)
-            lag.look(min(arriving.waiting_s, feed.clock_s() - feed.session.heard_s))
+            if lag is not None:
+                lag.look(min(arriving.waiting_s, feed.clock_s() - feed.session.heard_s))
             stopping.tell()
             if screen is not None:
                 screen.refresh()

@@ -30,6 +30,7 @@ class Feed:
         self.failures: list[str] = []
         self._failed: set[tuple[int, str]] = set()
         self._last_s = 0.0
+        self._free_s = 0.0  # when the work would be done that begins with the arrival of its piece
 
     def accept(self, piece: Piece) -> list[Timed]:
         """What becomes known with the next piece.
@@ -47,12 +48,12 @@ class Feed:
 
     def clock_s(self) -> float:
         """Seconds since the stream's first sample, by the clock that results are timed by."""
-        if self._clock is None:
-            return self.session.heard_s + self.session.behind_s
-        return self._clock()
+        return self._free_s if self._clock is None else self._clock()
 
     def _timed(self, results: list[LiveResult], begun: float) -> list[Timed]:
-        self.computing_s += time.monotonic() - begun
+        took_s = time.monotonic() - begun
+        self.computing_s += took_s
+        self._free_s = max(self._free_s, self.session.heard_s) + took_s
         self._last_s = max(self._last_s, self.clock_s())
         for result in results:
             if isinstance(result, Final):

@@ -59,6 +59,8 @@ class Terminal:
             self._down()
         else:
             wide = columns(character)
+            if not wide:  # it would stand on the character before it
+                return
             if self.column + wide > self.width:
                 self._down()
             self.lines[self.row][self.column] = character
@@ -90,4 +92,6 @@ class Terminal:
 
     def dimmed(self):
         """The dim characters of each line that is on it."""
-        return ["".join(line[c] for c in sorted(dim) if c in line) for line, dim in zip(self.lines, self.dim, strict=True)]
+        return [
+            "".join(line[c] for c in sorted(dim) if c in line) for line, dim in zip(self.lines, self.dim, strict=True)
+        ]

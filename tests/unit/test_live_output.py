@@ -30,7 +30,9 @@ def final(number, start_s, *sentences, **more):
 FINALS = [
     final(1, 0.5, ("Hello world.", 0.5, 1.2), ("How are you?", 1.3, 2.0)),
     final(2, 2.4),
-    final(3, 3.5, ("This one is much longer, and it goes on, and on, until nobody can read it at a glance.", 3.5, 14.9)),
+    final(
+        3, 3.5, ("This one is much longer, and it goes on, and on, until nobody can read it at a glance.", 3.5, 14.9)
+    ),
     final(4, 14.9, ("A --> <b> & c.", 14.9, 14.91)),
     final(5, 14.92, ("Soon.", 14.92, 15.5)),
 ]

@@ -10,7 +10,6 @@ from support.terminal import Terminal
 from firered.output.screen import Screen, caption, erasing
 from firered.results.live import Event, Final, Partial
 from firered.runs.captions import _messages_beside
-from firered.text.width import columns
 
 
 def partial(stable, unstable, start_s=1.0):
@@ -36,7 +35,12 @@ def test_stable_text_is_plain_and_the_rest_dim():
 
 
 def test_a_final_takes_the_place_of_the_partial_text_and_stays():
-    results = [partial("你好", "谁星"), final("你好，谁星期三去公园？"), partial("", "it", 65.2), final("It rains.", 65.2)]
+    results = [
+        partial("你好", "谁星"),
+        final("你好，谁星期三去公园？"),
+        partial("", "it", 65.2),
+        final("It rains.", 65.2),
+    ]
     assert shown(60, 10, *results).text() == ["0:01.0  你好，谁星期三去公园？", "1:05.2  It rains.", ""]
 
 
@@ -65,10 +69,12 @@ def test_wide_characters_count_twice_and_none_is_cut_in_half():
 def test_a_text_that_is_higher_than_the_terminal_shows_its_end():
     text = " ".join(f"word{n:02d}" for n in range(40))
     terminal = shown(40, 4, final("Before."), partial(text, ""), partial(text, " more"))
-    assert terminal.scrolled[:1] in ([], ["0:01.0  Before."])
-    assert len(terminal.lines) <= 4
-    assert terminal.text()[-1].endswith("word39 more")
-    assert any(line.startswith("…") for line in terminal.text())
+    assert terminal.text() == [
+        "0:01.0  Before.",
+        "…       word32 word33 word34 word35",
+        "        word36 word37 word38 word39",
+        "        more",
+    ]
 
 
 TEXTS = st.text(st.sampled_from("ab,.' 你好。ｱé\u0301한\n\t\x1b"), max_size=60)
@@ -87,7 +93,8 @@ def test_only_finals_and_the_last_partial_are_left(width, height, spoken):
             rows = caption(1.0, stable, "", width) if "".join(stable.replace("\x1b", "").split()) else []
             expected += [row.plain for row in rows]
     screen.erase()
-    assert [line.rstrip() for line in terminal.text()] == [*(line.rstrip() for line in expected), ""]
+    expected = [row.replace("\u0301", "").rstrip() for row in expected]  # which the terminal has no place for
+    assert [line.rstrip() for line in terminal.text()] == [*expected, ""]
 
 
 @settings(deadline=None)

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from support.live import Scripted, run, scripted_system
 
-from firered.errors import AudioError, OptionError
+from firered.errors import AudioError
 from firered.live.config import LiveConfig
 from firered.results import LidResult, Seconds
 from firered.results.live import Event, Final, Partial
