@@ -59,7 +59,7 @@ def test_a_file_gives_lines_subtitles_and_json(tmp_path):
     assert key.startswith("f3-zh-00003-0000")
     assert "\x1b" not in done.stdout
     assert "1 finals, real-time factor 0." in done.stderr
-    assert files["srt"].read_text(encoding="utf-8").splitlines()[2] == SHORT_TEXT
+    assert "".join(files["srt"].read_text(encoding="utf-8").splitlines()[2::4]) == SHORT_TEXT
     assert files["vtt"].read_text(encoding="utf-8").startswith("WEBVTT\n\n00:00:0")
     assert finals(files["jsonl"]) == {"f3-zh-00003": [SHORT_TEXT]}
 
@@ -82,7 +82,7 @@ def test_standard_input_is_raw_or_wav_of_any_rate(talk, tmp_path):
     assert unknown[36:40] == b"data"
     first = live("-", stdin=talk.tobytes())
     assert first.returncode == 0, first.stderr
-    assert expected.stdout.startswith("".join(first.stdout.splitlines(keepends=True)[:2]))
+    assert first.stdout.splitlines()[0] == expected.stdout.splitlines()[0]
     assert len(first.stdout.splitlines()) > 1
     for data in (as_wav(talk), bytes(unknown)):
         assert live("-", stdin=data).stdout == first.stdout
@@ -144,7 +144,7 @@ def test_mistakes_are_named_before_anything_is_loaded(words, message, tmp_path):
 def test_a_file_that_is_there_is_written_over_where_that_is_asked_for(tmp_path):
     (tmp_path / "a.srt").write_text("mine")
     assert live(SHORT, "--pace", 0, "--srt", tmp_path / "a.srt", "--overwrite").returncode == 0
-    assert SHORT_TEXT in (tmp_path / "a.srt").read_text(encoding="utf-8")
+    assert (tmp_path / "a.srt").read_text(encoding="utf-8").startswith("1\n00:00:00,000 --> ")
 
 
 def test_a_file_that_cannot_be_written_any_more_does_not_end_the_captions():
@@ -305,7 +305,7 @@ def test_an_interrupted_run_over_recordings_goes_on(tmp_path):
     (tmp_path / "wav.scp").write_text("".join(f"{name} {WAV / name}.flac\n" for name in sorted(names)))
     words = [tmp_path / "wav.scp", "-o", tmp_path / "out", "--behind-s", "inf"]
     journal = tmp_path / "out/.journal.jsonl"
-    killed_at(journal, 3, BIN / "firered", "live", *words, *MODEL)
+    killed_at(journal, 3, "firered", "live", *words, *MODEL)
     assert journal.exists()
     done = live(*words)
     assert done.returncode == 0, done.stderr
@@ -368,5 +368,5 @@ def test_options_reach_what_they_are_of(tmp_path):
     assert hot[-1]["hotwords"] == ["公园"]
     assert lines("--no-punc")[-1]["text"] == "你好谁星期三去公园"
     assert lines("--no-lid")[-1]["lang"] is None
-    assert [line for line in lines("--vad-speech-threshold", 1.0) if line["kind"] == "final"] == []
+    assert [line for line in lines("--vad-min-speech-frame", 999) if line["kind"] == "final"] == []
     assert [line["text"] for line in lines("--no-asr") if line["kind"] == "final"] == [""]
