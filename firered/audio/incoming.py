@@ -6,7 +6,7 @@ from typing import NamedTuple
 import numpy as np
 
 from firered.audio.framing import SAMPLE_RATE
-from firered.errors import AudioError
+from firered.errors import AudioError, OptionError
 
 ADVICE = "decode it first: ... | ffmpeg -loglevel error -i - -f s16le -ac 1 -ar 16000 - | ..."
 
@@ -36,6 +36,7 @@ _PCM, _FLOAT, _EXTENSIBLE = 1, 3, 0xFFFE
 _CODECS = {2: "MS ADPCM", 6: "A-law", 7: "mu-law", 0x11: "IMA ADPCM", 0x31: "GSM 6.10", 0x50: "MPEG", 0x55: "MP3"}
 _GUID_TAIL = bytes.fromhex("000000001000800000aa00389b71")  # of sample formats that are codecs by number
 _LOWEST_RATE, _HIGHEST_RATE = 1000, 768000  # Hz
+_MOST_CHANNELS = 64  # of raw samples
 _LONGEST_HEADER = 1 << 24  # bytes before the samples: descriptions, pictures
 # From here on a size is what programs write that do not know how much will come: 0x7FFFF000, 0x80000000, 0xFFFFFFFF.
 _NOT_KNOWN = 0x7FFF0000
@@ -57,16 +58,26 @@ class _Header(NamedTuple):
     data: int | None  # bytes of samples, where that is known
 
 
-_RAW = _Header(_Format(_PCM, 2, 1, SAMPLE_RATE), 0, None)
-
-
 class Incoming:
     """Samples of live audio from its bytes, in pieces of any size.
 
-    Without a header they are raw 16-bit little-endian PCM, one channel, 16 kHz.
+    Without a header they are raw 16-bit little-endian PCM. A header says what they are itself.
+
+    Args:
+        rate: of raw samples, in Hz; None: 16 kHz.
+        channels: of raw samples; None: one.
+
+    Raises:
+        OptionError: audio has no such rate or number of channels.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, rate: int | None = None, channels: int | None = None) -> None:
+        self._told = rate, channels
+        if rate is not None and not _LOWEST_RATE <= rate <= _HIGHEST_RATE:
+            raise OptionError(f"rate: {rate} Hz is not between {_LOWEST_RATE} and {_HIGHEST_RATE}")
+        if channels is not None and not 1 <= channels <= _MOST_CHANNELS:
+            raise OptionError(f"channels: {channels} is not between 1 and {_MOST_CHANNELS}")
+        self._raw = _Header(_Format(_PCM, 2, channels or 1, rate or SAMPLE_RATE), 0, None)
         self._bytes = b""
         self._header: _Header | None = None
         self._left: int | None = None  # bytes of samples that the header promises beyond those received
@@ -75,13 +86,15 @@ class Incoming:
         """Samples (n, channels) that are complete now, with their rate; None while it is not known what they are.
 
         Raises:
-            AudioError: this is another container, or a WAV that cannot be read.
+            AudioError: this is another container, or a WAV that cannot be read, or not of the rate or number of
+                channels that it was said to have.
         """
         self._bytes += data
         if self._header is None:
-            self._header = _header_of(self._bytes)
+            self._header = _header_of(self._bytes, self._raw)
             if self._header is None:
                 return None
+            self._check(self._header.format)
             self._bytes, self._left = self._bytes[self._header.size :], self._header.data
         return self._samples(self._header.format)
 
@@ -95,10 +108,16 @@ class Incoming:
         if self._header is None and self._bytes:
             if self._bytes.startswith(b"RIFF"):
                 raise AudioError("ends within its WAV header")
-            self._header = _RAW  # fewer bytes than containers are known by
-            left = self._samples(_RAW.format)
+            self._header = self._raw  # fewer bytes than containers are known by
+            left = self._samples(self._raw.format)
         missing = self._left or 0
         return left, f"ended {missing} bytes before the length that its WAV header states" if missing else ""
+
+    def _check(self, stored: _Format) -> None:
+        rate, channels = self._told
+        for name, told, found in (("rate", rate, stored.rate), ("channels", channels, stored.channels)):
+            if told not in (None, found):
+                raise AudioError(f"its WAV header says {name} {found}, --{name} {told}: leave the option out for WAV")
 
     def _samples(self, stored: _Format) -> tuple[np.ndarray, int]:
         data = self._bytes
@@ -127,15 +146,15 @@ def _decoded(data: bytes, stored: _Format) -> np.ndarray:
     return np.frombuffer(data, f"<i{stored.width}")
 
 
-def _header_of(data: bytes) -> _Header | None:
-    """What the first bytes say; None where more of them are needed."""
+def _header_of(data: bytes, raw: _Header) -> _Header | None:
+    """What the first bytes say, `raw` where it is none of the containers; None where more of them are needed."""
     if len(data) < _HEAD:
         return None
     for place, magic, name in _OTHERS:
         if data.startswith(magic, place):
             raise AudioError(f"this is {name}, not WAV or raw 16-bit PCM; {ADVICE}")
     if data[:4] not in (b"RIFF", b"RF64", b"BW64"):
-        return _RAW
+        return raw
     if data[8:12] != b"WAVE":
         raise AudioError(f"this is a RIFF file of the kind {_shown(data[8:12])}, not WAV; {ADVICE}")
     return _wav_header(data)

@@ -20,9 +20,10 @@ class Entry:
     target: str
 
 
-# The order of the list. `firered NAME` is also the console script firered-NAME, but for transcribe and doctor.
+# The order of the list. `firered NAME` is also the console script firered-NAME, but for transcribe, live and doctor.
 COMMANDS = {
     "transcribe": Entry("Transcribe", "Recordings to subtitles, text and other files", "transcribe:transcribe"),
+    "live": Entry("Transcribe", "Live audio to captions while it is spoken", "live:live"),
     "vad": Entry("Modules", "Find speech in recordings", "vad:vad"),
     "mvad": Entry("Modules", "Find speech, singing and music in recordings", "vad:mvad"),
     "stream-vad": Entry("Modules", "Find speech in live audio", "vad:stream_vad"),
@@ -80,7 +81,7 @@ class Commands(TyperGroup):
 def _firered(version: Version = False) -> None:
     """Speech recognition: voice activity, language, text, word times and punctuation.
 
-    firered COMMAND --help shows what a command takes. Each command but transcribe and doctor is also there as
+    firered COMMAND --help shows what a command takes. Each command but transcribe, live and doctor is also there as
     firered-COMMAND.
     """
 

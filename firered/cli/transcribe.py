@@ -6,7 +6,7 @@ import logging
 import os
 import pickle
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -14,13 +14,14 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from firered.asr.config import RecogniserConfig
-from firered.asr.families import FAMILIES, Family, find, options_of, register
+from firered.asr.families import FAMILIES, Family, find, register
 from firered.audio.config import AudioConfig
-from firered.cli.flags import Kinds, script, use_threads
+from firered.cli.flags import script, use_threads
+from firered.cli.kinds import asr_kinds
 from firered.errors import OptionError, writing
 from firered.hub.catalogue import MODELS
 from firered.lid.config import LidConfig
-from firered.options import read_yaml, write_sections
+from firered.options import write_sections
 from firered.output.config import SubtitleConfig
 from firered.punc.config import PuncConfig
 from firered.runs.config import RunConfig
@@ -178,17 +179,8 @@ def _expanded(paths: list[str], out: Path) -> list[str]:
     return found
 
 
-def _kinds(given: Mapping[str, Any]) -> Kinds:
-    """The options of recognition for the kind of model that a flag, a YAML file or the directory gives."""
-    values = read_yaml(given["config_file"]) if given.get("config_file") else {}
-    section = values.get("system")
-    values = {**(section if isinstance(section, Mapping) else {}), **values}
-    kind, model = (given.get(name) or values.get(name) for name in ("asr_type", "asr_model"))
-    return {"asr": options_of(model or given.get("models"), kind)}
-
-
 _PRESET = {"timestamps": "pauses"}  # word times are on here, for subtitles
 # Parameter and module whose name its flags carry.
 _MODULES = {"vad": "vad", "mvad": "mvad", "lid": "lid", "asr": "asr", "context": "asr", "punc": "punc"}
 
-transcribe = script(transcribe_command, _PRESET, _MODULES, _kinds)
+transcribe = script(transcribe_command, _PRESET, _MODULES, asr_kinds)

@@ -22,7 +22,7 @@ class LiveConfig(Options):
     falling_silence: bool = option(
         False,
         "silence that ends a segment falls with its length, as in Fun-ASR's published service: 2 s up to 5 s, 1.5 s up "
-        "to 10 s, 1 s up to 15 s, 0.8 s up to 30 s, 0.4 s up to 45 s, then 0.1 s; at least the detector's",
+        "to 10 s, 1 s up to 15 s, 0.8 s up to 30 s, 0.4 s up to 45 s, then 0.1 s; at least silence_s",
     )
     max_segment_s: float = option(15.0, "a longer segment is cut where it is quietest, and goes on", low=2)
     cut_s: float = option(5.0, "the last seconds of such a segment, in which that place is looked for", low=0.5)
@@ -58,7 +58,7 @@ class LiveConfig(Options):
         "saves steps, the text stays the same",
     )
     behind_s: float | None = option(
-        1.0, "partial text is skipped while computing is so far behind the audio; None: never", low=0
+        1.0, "seconds that computing may be behind the audio before partial text is skipped; inf: it never is", low=0
     )
 
     def __post_init__(self) -> None:
@@ -66,5 +66,3 @@ class LiveConfig(Options):
         chunk_frames(self.chunk_s, "chunk_s")
         if self.cut_s > self.max_segment_s / 2:
             raise OptionError(f"cut_s: {self.cut_s} s is more than half of max_segment_s, {self.max_segment_s} s")
-        if self.silence_s and self.falling_silence:
-            raise OptionError("silence_s and falling_silence: only one of them can say what ends a segment")

@@ -110,7 +110,8 @@ class Endpoints:
         """Frames of silence that end a segment of so many frames."""
         seconds = self._config.silence_s
         if self._config.falling_silence:
-            seconds = next(silence_s for most_s, silence_s in FALLING if length <= most_s * FRAMES_A_SECOND)
+            falling_s = next(silence_s for most_s, silence_s in FALLING if length <= most_s * FRAMES_A_SECOND)
+            seconds = max(seconds, falling_s)
         return max(self._own_silence, frames_of(seconds))
 
 

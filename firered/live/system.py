@@ -1,7 +1,6 @@
 """Live recognition on the released models: `LiveSystem`."""
 
 from collections.abc import Mapping
-from dataclasses import replace
 from pathlib import Path
 
 from firered.asr.carried import carries
@@ -15,7 +14,7 @@ from firered.live.config import LiveConfig
 from firered.live.session import Clock, LiveSession, clock
 from firered.punc.config import PuncConfig
 from firered.runtime.context import Context
-from firered.system.config import SystemConfig
+from firered.system.config import ModulesConfig, SystemConfig
 from firered.system.modules import Modules
 from firered.system.system import Models, System
 from firered.vad.config import StreamVadConfig
@@ -78,7 +77,7 @@ class LiveSystem:
         models: Models = MODELS,
         config: LiveConfig | None = None,
         *,
-        system: SystemConfig | None = None,
+        system: ModulesConfig | None = None,
         device: str = "auto",
         vad: StreamVadConfig | None = None,
         lid: LidConfig | None = None,
@@ -93,7 +92,7 @@ class LiveSystem:
         Args:
             models: as `System.from_pretrained` takes them; the detector is `FireRedVAD/Stream-VAD`.
             config: when segments end, how often the open one is recognised, what of its text is stable.
-            system: which modules run and which recogniser; its `vad` and `events` do not count here.
+            system: which modules run and which recogniser; of a `SystemConfig` what is of recordings does not count.
             device: what the models run on.
             vad: options of the streaming detector.
             lid: of language identification.
@@ -107,11 +106,11 @@ class LiveSystem:
             ModelError: a model that is needed is missing or incomplete; the message names how to get it.
             OptionError: `asr` holds the options of another family.
         """
-        system = replace(system or SystemConfig(), vad=False, events=False)
+        whole_config = recognition_of(system or ModulesConfig())
         place = models.get(STREAM_VAD, MODELS) if isinstance(models, Mapping) else models
         detector = StreamVad.from_pretrained(find_model(Path(place), STREAM_VAD), vad, device)
-        whole = System.from_pretrained(models, system, device=device, lid=lid, asr=asr, punc=punc)
-        return cls(detector, whole.modules, config, context, context_carry, system.punc, quick)
+        whole = System.from_pretrained(models, whole_config, device=device, lid=lid, asr=asr, punc=punc)
+        return cls(detector, whole.modules, config, context, context_carry, whole_config.punc, quick)
 
     def session(
         self,
@@ -136,3 +135,9 @@ class LiveSystem:
             audio=audio,
             clock=clock,
         )
+
+
+def recognition_of(modules: ModulesConfig) -> SystemConfig:
+    """The system that works on segments which are found elsewhere."""
+    own = {name: getattr(modules, name) for name in ModulesConfig.names()}
+    return SystemConfig(**own, vad=False, events=False)

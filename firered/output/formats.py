@@ -5,10 +5,11 @@ from collections.abc import Callable, Iterable
 from firered.data.write import Labelled, as_field, ctm_line, in_turn, json_line, one_line, rttm, textgrid_of_tiers
 from firered.output.config import SubtitleConfig
 from firered.output.published import milliseconds, published
-from firered.output.subtitles import cues
+from firered.output.subtitles import Cue, cues
 from firered.output.timed_text import piece_of
 from firered.results import Event, Seconds, Sentence, Transcript, Trouble, Word
 
+VTT_HEAD = "WEBVTT\n"
 _SPEECH = "speech"
 
 
@@ -19,20 +20,24 @@ def jsonl(transcript: Transcript, _: SubtitleConfig) -> str:
 
 def srt(transcript: Transcript, config: SubtitleConfig) -> str:
     """SubRip subtitles."""
-    blocks = []
-    for number, cue in enumerate(cues(transcript, config), 1):
-        text = "\n".join(cue.lines).replace("-->", "→")  # which would look like a line of times
-        blocks.append(f"{number}\n{_clock(cue.start_ms, ',')} --> {_clock(cue.end_ms, ',')}\n{text}\n\n")
-    return "".join(blocks)
+    return "".join(srt_cue(number, cue) for number, cue in enumerate(cues(transcript, config), 1))
+
+
+def srt_cue(number: int, cue: Cue) -> str:
+    """One of them; they are counted from 1."""
+    text = "\n".join(cue.lines).replace("-->", "→")  # which would look like a line of times
+    return f"{number}\n{_clock(cue.start_ms, ',')} --> {_clock(cue.end_ms, ',')}\n{text}\n\n"
 
 
 def vtt(transcript: Transcript, config: SubtitleConfig) -> str:
     """WebVTT subtitles."""
-    blocks = ["WEBVTT\n"]
-    for cue in cues(transcript, config):
-        text = "\n".join(cue.lines).replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
-        blocks.append(f"\n{_clock(cue.start_ms, '.')} --> {_clock(cue.end_ms, '.')}\n{text}\n")
-    return "".join(blocks)
+    return VTT_HEAD + "".join(map(vtt_cue, cues(transcript, config)))
+
+
+def vtt_cue(cue: Cue) -> str:
+    """One of them."""
+    text = "\n".join(cue.lines).replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+    return f"\n{_clock(cue.start_ms, '.')} --> {_clock(cue.end_ms, '.')}\n{text}\n"
 
 
 def _clock(ms: int, point: str) -> str:

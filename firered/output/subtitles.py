@@ -11,7 +11,7 @@ from firered.output.timed_text import Piece, piece_of, split_for_lines, timed_pi
 from firered.results import Transcript
 from firered.text.width import columns
 
-_SHORTEST_MS = 40  # a frame of 25 a second: players never show what is shorter
+SHORTEST_MS = 40  # a frame of 25 a second: players never show what is shorter
 _MARKS = tuple("，。？！、；：…,.?!;:")
 _MARK_COUNTS = 0.5  # how far from an even share, as a fraction of it, a cut may move to a mark
 _PAUSE_COUNTS_S = 0.5  # and to a pause; longer pauses weigh no more
@@ -41,7 +41,7 @@ def cues(transcript: Transcript, config: SubtitleConfig) -> list[Cue]:
             start = part[0].start_ms
             if lines := _lines(part, config.max_line_width):
                 found.append((start, int(min(part[-1].end_ms, start + limit_ms)), lines))
-    return [Cue(*cue) for cue in in_turn(found, _SHORTEST_MS)]
+    return [Cue(*cue) for cue in in_turn(found, SHORTEST_MS)]
 
 
 def _parts(sentence: Piece, pieces: Sequence[Piece], width: int) -> list[Piece]:

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from support.live import Scripted, run, scripted_system
 
-from firered.errors import AudioError, OptionError
+from firered.errors import AudioError
 from firered.live.config import LiveConfig
 from firered.results import LidResult, Seconds
 from firered.results.live import Event, Final, Partial
@@ -151,8 +151,9 @@ def test_silence_that_ends_a_segment_falls_with_its_length():
     # 1.5 s of silence are not yet 2 s; after 8 s of speech they are enough.
     assert [(final.start_s, final.end_s) for final in of(Final, results)] == [(1.0, 9.19), (11.0, 12.19)]
     assert [event.known_s for event in of(Event, results) if event.kind == "speech_end"] == [10.515, 14.015]
-    with pytest.raises(OptionError, match="only one of them"):
-        LiveConfig(silence_s=1.0, falling_silence=True)
+    config = LiveConfig(behind_s=None, lead_s=0.0, falling_silence=True, silence_s=1.6, max_segment_s=60)
+    results = run(scripted_system(spans, config=config).session(), silence(16), 1600)
+    assert [event.known_s for event in of(Event, results) if event.kind == "speech_end"] == [10.615, 14.015]
 
 
 def test_the_end_of_the_stream_ends_a_segment_with_the_audio():
