@@ -20,9 +20,10 @@ class Entry:
     target: str
 
 
-# The order of the list. `firered NAME` is also the console script firered-NAME, but for transcribe and doctor.
+# The order of the list. `firered NAME` is also the console script firered-NAME, but for transcribe, serve and doctor.
 COMMANDS = {
     "transcribe": Entry("Transcribe", "Recordings to subtitles, text and other files", "transcribe:transcribe"),
+    "serve": Entry("Transcribe", "Serve transcripts over HTTP, as OpenAI's API has them", "serve:serve"),
     "vad": Entry("Modules", "Find speech in recordings", "vad:vad"),
     "mvad": Entry("Modules", "Find speech, singing and music in recordings", "vad:mvad"),
     "stream-vad": Entry("Modules", "Find speech in live audio", "vad:stream_vad"),
@@ -78,8 +79,8 @@ class Commands(TyperGroup):
 def _firered(version: Version = False) -> None:
     """Speech recognition: voice activity, language, text, word times and punctuation.
 
-    firered COMMAND --help shows what a command takes. Each command but transcribe and doctor is also there as
-    firered-COMMAND.
+    firered COMMAND --help shows what a command takes. Each command but transcribe, serve and doctor is also
+    there as firered-COMMAND.
     """
 
 
