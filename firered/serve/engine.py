@@ -58,7 +58,7 @@ class Engine:
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self.name, self.config = name, config
-        self.able = Able(name, frozenset(), (), finds_voice=False)  # until models are loaded
+        self.able = Able(name, frozenset(), (), finds_voice=False, times_words=False)  # until models are loaded
 
         def described() -> System:
             system = build()

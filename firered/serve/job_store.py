@@ -88,6 +88,9 @@ class JobStore:
         self._held = FolderLock(self.folder)
         self._database = sqlite3.connect(self.folder / _FILE, check_same_thread=False)
         self._database.execute("PRAGMA journal_mode = WAL")
+        self._database.execute(
+            "PRAGMA synchronous = NORMAL"
+        )  # a segment may be lost with the power, not with the process
         self._database.executescript(_TABLES)
         return self._database
 

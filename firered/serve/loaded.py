@@ -20,18 +20,26 @@ class Able:
         uses: the fields of a context that it makes use of.
         languages: codes of those that it writes, where it cannot be told one.
         finds_voice: whether there is a voice detector.
+        times_words: whether its words have times.
     """
 
     name: str
     uses: frozenset[str]
     languages: tuple[str, ...]
     finds_voice: bool
+    times_words: bool
 
     @classmethod
     def of(cls, name: str, languages: Sequence[str], system: System) -> "Able":
         """What a system can do, under a name; languages are those of recognisers that cannot be told one."""
-        uses = [frozenset(recogniser.uses) for recogniser in system.modules.recognisers]
-        return cls(name, frozenset.intersection(*uses), tuple(languages), system.modules.vad is not None)
+        recognisers = system.modules.recognisers
+        return cls(
+            name=name,
+            uses=frozenset.intersection(*(frozenset(recogniser.uses) for recogniser in recognisers)),
+            languages=tuple(languages),
+            finds_voice=system.modules.vad is not None,
+            times_words=all(recogniser.times_words for recogniser in recognisers),
+        )
 
 
 class Models:

@@ -79,6 +79,8 @@ def asked_for(fields: Sequence[tuple[str, str]], able: Able, defaults: Defaults)
     units = {_one_of("timestamp_granularities", unit, (_WORD, _SEGMENT)) for unit in given["timestamp_granularities"]}
     if units and form != VERBOSE:
         raise invalid("timestamp_granularities", f"response_format has to be {VERBOSE} for them, it is {form}")
+    if _WORD in units and not able.times_words:
+        raise unsupported("timestamp_granularities", f"{able.name} has no times of words here")
     return Asked(
         format=form,
         stream=stream,

@@ -130,6 +130,7 @@ def serve_until_told(
         Exception: why its models could not be loaded.
     """
     logging.getLogger("uvicorn").setLevel(logging.WARNING)
+    logging.getLogger("python_multipart").setLevel(logging.ERROR)  # it warns of every malformed form, which is answered
     listening = Listening(config, application(config, build, name, languages, context, vad))
     listening.run()
     if listening.failure is not None:

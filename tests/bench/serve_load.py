@@ -5,7 +5,8 @@
 
 What stands behind -- goes to `firered serve`. Each client posts one recording after the other; only this machine is
 called, so many requests and seconds a row at most, and the server ends with the script. Beside the requests a thread
-asks for /health ten times a second.
+asks for /health ten times a second. `--clients 10 --requests 1000000 --seconds 1800` looks at its memory for half an
+hour.
 """
 
 import argparse
@@ -24,6 +25,10 @@ import numpy as np
 TOP = Path(__file__).resolve().parents[2]
 POST = "/v1/audio/transcriptions"
 _START_S = 600
+_COLUMNS = (
+    *("clients", "requests", "errors", "requests/s", "audio s/s", "P50 s", "P95 s", "P99 s", "/health max s"),
+    "MB before, after",
+)
 
 
 def main() -> None:
@@ -42,8 +47,8 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         process, url = start(asked.models, server, Path(folder))
         try:
-            print("clients | requests | errors | requests/s | audio s/s | P50 s | P95 s | P99 s | /health max s | MB")
-            print("---|---|---|---|---|---|---|---|---|---")
+            print(" | ".join(_COLUMNS))
+            print("|".join(["---"] * len(_COLUMNS)))
             for clients in map(int, asked.clients.split(",")):
                 print(row(url, contents, clients, asked.requests, asked.seconds, process.pid), flush=True)
         finally:
@@ -75,7 +80,7 @@ def row(url: str, contents: list[tuple[str, bytes]], clients: int, most: int, li
     """One row of the table."""
     lock, took, heard = threading.Lock(), [], []
     errors, slowest, left = 0, [0.0], most
-    until = time.monotonic() + limit_s
+    until, before = time.monotonic() + limit_s, memory(pid)
     done = threading.Event()
 
     def client(number: int) -> None:
@@ -114,12 +119,16 @@ def row(url: str, contents: list[tuple[str, bytes]], clients: int, most: int, li
     done.set()
     watcher.join()
     p50, p95, p99 = np.percentile(took, (50, 95, 99))
-    pages = int(Path(f"/proc/{pid}/statm").read_text(encoding="ascii").split()[1])
-    memory = pages * os.sysconf("SC_PAGE_SIZE") / 1e6
     return (
         f"{clients} | {len(took)} | {errors} | {len(took) / wall_s:.1f} | {sum(heard) / wall_s:.0f} | "
-        f"{p50:.2f} | {p95:.2f} | {p99:.2f} | {slowest[0]:.2f} | {memory:.0f}"
+        f"{p50:.2f} | {p95:.2f} | {p99:.2f} | {slowest[0]:.2f} | {before:.0f}, {memory(pid):.0f}"
     )
+
+
+def memory(pid: int) -> float:
+    """Megabytes of a process."""
+    pages = int(Path(f"/proc/{pid}/statm").read_text(encoding="ascii").split()[1])
+    return pages * os.sysconf("SC_PAGE_SIZE") / 1e6
 
 
 if __name__ == "__main__":

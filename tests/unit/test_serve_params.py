@@ -12,8 +12,8 @@ from firered.serve.errors import ApiError
 from firered.serve.loaded import Able
 from firered.serve.params import FORMATS, Defaults, asked_for
 
-AED = Able("aed", frozenset({"hotwords"}), ("zh", "en", "yue"), finds_voice=True)
-TOLD = Able("told", frozenset({"hotwords", "language", "prompt"}), (), finds_voice=True)
+AED = Able("aed", frozenset({"hotwords"}), ("zh", "en", "yue"), finds_voice=True, times_words=True)
+TOLD = Able("told", frozenset({"hotwords", "language", "prompt"}), (), finds_voice=False, times_words=False)
 DEFAULTS = Defaults(("aed", "whisper-1"), Context(hotwords=["House"]), VadConfig(min_silence_frame=30))
 
 
@@ -126,6 +126,13 @@ def test_refused(fields, param, code):
     assert (error["param"], error["code"], error["type"]) == (param, code, "invalid_request_error")
     assert error["message"].startswith(f"{param}: ")
     assert len(error["message"]) < 300
+
+
+def test_what_the_models_do_not_give():
+    words = ("response_format", "verbose_json"), ("timestamp_granularities[]", "word")
+    assert refused(*words, able=TOLD)["code"] == "unsupported_parameter"
+    settings = ("chunking_strategy", '{"type": "server_vad"}')
+    assert refused(settings, able=TOLD)["param"] == "chunking_strategy"
 
 
 def test_a_model_that_is_not_here():
