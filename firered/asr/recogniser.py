@@ -73,6 +73,10 @@ class Recogniser(Encoder, Protocol):
     def takes_history(self) -> bool:
         """Whether it makes use of what was said before an utterance."""
 
+    @property
+    def uses(self) -> Sequence[str]:
+        """The fields of a context that it makes use of, where they are given."""
+
     def check(self, context: Context) -> None:
         """Raise OptionError where the model cannot do what a context asks for, such as a language it does not know."""
 

@@ -154,6 +154,11 @@ class WindowedRecogniser(WindowedEncoder[Config], Generic[Config, Decoded]):
         return True
 
     @property
+    def uses(self) -> Sequence[str]:
+        """The fields of a context that it makes use of, where they are given."""
+        return () if self.config.hotword_use == "none" else ("hotwords",)
+
+    @property
     def punctuates(self) -> bool:
         """Whether its text has punctuation."""
         return False

@@ -28,6 +28,10 @@ class AudioConfig(Options):
         low=0.0,
     )
 
+    ffmpeg_seconds: float = option(
+        0.0, "how long ffmpeg may take over a recording, which is a failure then; 0: as long as it takes", low=0.0
+    )
+
     @property
     def overshoot_s(self) -> float:
         """Seconds that a segment may end after its recording."""

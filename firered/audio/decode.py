@@ -6,7 +6,10 @@ What comes out is the recording as it is, in blocks: native rate, all channels, 
 
 import contextlib
 import logging
+import signal
 import subprocess
+import threading
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,7 +22,7 @@ from firered.audio.probe import Header, ffprobe, open_soundfile, soundfile_heade
 from firered.audio.source import Recording, Source, open_source, tail_of
 from firered.data.temporary import nameless_file
 from firered.errors import AudioError
-from firered.processes import group
+from firered.processes import group, signal_group
 
 log = logging.getLogger(__name__)
 
@@ -46,11 +49,13 @@ def open_recording(
     allow_truncated: bool = False,
     start_s: float = 0.0,
     end_s: float = np.inf,
+    ffmpeg_seconds: float = 0.0,
 ) -> Iterator[Decoded]:
     """The recording of a Kaldi extended file name (str), a file (Path) or a binary file, from `start_s` to `end_s`.
 
     Raises:
-        AudioError: nothing there, not audio, cut short (unless allowed), a failing or refused pipe.
+        AudioError: nothing there, not audio, cut short (unless allowed), a failing or refused pipe; or ffmpeg takes
+            more than so many seconds over it, if they are not 0.
     """
     with (
         open_source(recording, pipes=pipes, allow_truncated=allow_truncated) as source,
@@ -62,8 +67,8 @@ def open_recording(
             yield Decoded(soundfile_header(file), blocks, source.notes)
         else:
             path = source.on_disk(stack)
-            header = ffprobe(path, source.name)
-            blocks = _ffmpeg_blocks(path, header, (start_s, end_s), source.name, stack)
+            header = ffprobe(path, source.name, ffmpeg_seconds)
+            blocks = _ffmpeg_blocks(path, header, (start_s, end_s), source.name, stack, ffmpeg_seconds)
             yield Decoded(header, blocks, source.notes)
 
 
@@ -103,7 +108,12 @@ def _read(file: soundfile.SoundFile, count: int) -> tuple[np.ndarray, str]:
 
 
 def _ffmpeg_blocks(
-    path: Path, header: Header, span: tuple[float, float], name: str, stack: contextlib.ExitStack
+    path: Path,
+    header: Header,
+    span: tuple[float, float],
+    name: str,
+    stack: contextlib.ExitStack,
+    seconds: float,
 ) -> Iterator[np.ndarray]:
     # Decoded from its start on and counted in samples: seeking is some milliseconds off in many formats.
     end = f":end_sample={round(span[1] * header.rate)}" if np.isfinite(span[1]) else ""
@@ -112,16 +122,49 @@ def _ffmpeg_blocks(
     command += ["-f", "f32le", "-c:a", "pcm_f32le", "pipe:1"]
     errors = stack.enter_context(nameless_file())
     process = stack.enter_context(group(command, stdout=subprocess.PIPE, stderr=errors))
-    yield from _samples_of(process, header, name, errors)
-
-
-def _samples_of(process: subprocess.Popen[bytes], header: Header, name: str, errors: IO[bytes]) -> Iterator[np.ndarray]:
-    output = cast(IO[bytes], process.stdout)
-    frame_bytes = 4 * header.channels
-    while data := output.read(int(BLOCK_S * header.rate) * frame_bytes):
-        yield np.frombuffer(data[: len(data) // frame_bytes * frame_bytes], "<f4").reshape(-1, header.channels)
+    output = _Output(process, seconds)
+    yield from _samples_of(output, header)
     failed = process.wait() != 0
     errors.seek(0)
     complaint = errors.read()
+    if output.late:
+        raise AudioError(f"{name}: ffmpeg took more than {seconds:g} s over it (--ffmpeg-seconds)")
     if failed or complaint:
         raise AudioError(f"{name}: ffmpeg could not decode all of it{tail_of(complaint)}")
+
+
+class _Output:
+    """The output of a process that is killed when it has been waited for too long, all reads together.
+
+    Args:
+        process: with a pipe as its standard output.
+        seconds: that it may take; 0: any. The time that its reader takes does not count.
+    """
+
+    def __init__(self, process: subprocess.Popen[bytes], seconds: float) -> None:
+        self._process, self._left = process, seconds or np.inf
+        self.late = False
+
+    def read(self, size: int) -> bytes:
+        """So many bytes; fewer at the end."""
+        output = cast(IO[bytes], self._process.stdout)
+        if np.isinf(self._left):
+            return output.read(size)
+        began = time.monotonic()
+        timer = threading.Timer(self._left, self._stop)
+        timer.daemon = True
+        timer.start()
+        try:
+            return output.read(size)
+        finally:
+            timer.cancel()
+            self._left = max(0.0, self._left - (time.monotonic() - began))
+
+    def _stop(self) -> None:
+        self.late = signal_group(self._process, signal.SIGKILL)
+
+
+def _samples_of(output: _Output, header: Header) -> Iterator[np.ndarray]:
+    frame_bytes = 4 * header.channels
+    while data := output.read(int(BLOCK_S * header.rate) * frame_bytes):
+        yield np.frombuffer(data[: len(data) // frame_bytes * frame_bytes], "<f4").reshape(-1, header.channels)

@@ -44,7 +44,12 @@ def read_blocks(
         AudioError: the recording cannot be read, is too short for one frame, is all zeros, or holds NaN or Inf.
     """
     with open_recording(
-        recording, pipes=config.pipes, allow_truncated=config.allow_truncated, start_s=start_s, end_s=end_s
+        recording,
+        pipes=config.pipes,
+        allow_truncated=config.allow_truncated,
+        start_s=start_s,
+        end_s=end_s,
+        ffmpeg_seconds=config.ffmpeg_seconds,
     ) as opened:
         for note in opened.notes:
             log.warning("%s", note)

@@ -29,6 +29,8 @@ _STATING = ("mov", "matroska", "asf", "avi")
 _EXACT_SUBTYPES = ("PCM", "FLOAT", "DOUBLE", "ULAW", "ALAW", "ALAC")  # of libsndfile
 _EXACT_CODECS = ("pcm_", "flac", "alac", "wavpack", "tta", "ape")  # of ffmpeg
 _PLAYLISTS = (b"#EXTM3U", b"ffconcat ")  # ffmpeg would open whatever files they name
+# The same by the names that ffprobe has for them: they may begin with anything.
+_NAMING_OTHERS = frozenset(("concat", "dash", "hls", "applehttp", "imf", "rtsp", "sdp", "webm_dash_manifest"))
 _PLAYLIST_BYTES = 16
 _AT_ONCE = 8  # files probed in parallel: most of the time goes to waiting for the disk
 _IN_A_ROW = 32  # files of one thread's task: handing over each by itself takes as long as reading a header
@@ -78,7 +80,9 @@ def probe(recording: Recording, config: AudioConfig | None = None) -> Header:
         contextlib.ExitStack() as stack,
     ):
         file = open_soundfile(source, stack)
-        return ffprobe(source.on_disk(stack), source.name) if file is None else soundfile_header(file)
+        if file is not None:
+            return soundfile_header(file)
+        return ffprobe(source.on_disk(stack), source.name, config.ffmpeg_seconds)
 
 
 def open_soundfile(source: Source, stack: contextlib.ExitStack) -> soundfile.SoundFile | None:
@@ -118,11 +122,16 @@ def _states_length(source: Source) -> bool:
     return any(name in head[: 1 << 12] for name in (b"Xing", b"Info", b"VBRI"))
 
 
-def ffprobe(path: Path, name: str) -> Header:
-    """The header of the first audio stream of a file, as ffprobe has it; `name` is for messages.
+def ffprobe(path: Path, name: str, seconds: float = 0.0) -> Header:
+    """The header of the first audio stream of a file, as ffprobe has it.
+
+    Args:
+        path: of the file.
+        name: for messages.
+        seconds: that it may take; 0: any.
 
     Raises:
-        AudioError: ffmpeg is not installed, or finds no audio.
+        AudioError: ffmpeg is not installed, finds no audio, or takes too long.
     """
     if not (shutil.which("ffmpeg") and shutil.which("ffprobe")):
         raise AudioError(f"{name}: not wav, flac, ogg or mp3; install ffmpeg to read other formats")
@@ -131,18 +140,25 @@ def ffprobe(path: Path, name: str) -> Header:
             raise AudioError(f"{name}: a playlist, which names other files; give those")
     command = ["ffprobe", "-v", "error", "-protocol_whitelist", "file,pipe", "-select_streams", "a:0"]
     command += ["-show_entries", "stream=codec_name,sample_rate,channels,duration:format=format_name,duration"]
-    done = subprocess.run(
-        [*command, "-of", "json", f"file:{path}"], stdin=subprocess.DEVNULL, capture_output=True, check=False
-    )
+    command += ["-of", "json", f"file:{path}"]
+    try:
+        done = subprocess.run(
+            command, stdin=subprocess.DEVNULL, capture_output=True, check=False, timeout=seconds or None
+        )
+    except subprocess.TimeoutExpired:
+        raise AudioError(f"{name}: ffprobe took more than {seconds:g} s over it (--ffmpeg-seconds)") from None
     if done.returncode != 0:
         raise AudioError(f"{name}: not audio that soundfile or ffmpeg can read{tail_of(done.stderr)}")
     found: dict[str, Any] = json.loads(done.stdout)
+    container = found.get("format", {})
+    kind = str(container.get("format_name", ""))
+    if not _NAMING_OTHERS.isdisjoint(kind.split(",")):
+        raise AudioError(f"{name}: a playlist ({kind}), which names other files; give those")
     stream: dict[str, Any] = next(iter(found.get("streams", ())), {})
     rate, channels = (_positive(stream.get(field)) for field in ("sample_rate", "channels"))
     if not (rate and channels):
         raise AudioError(f"{name}: holds no audio stream")
-    container = found.get("format", {})
-    stated = str(container.get("format_name", "")).startswith(_STATING)
+    stated = kind.startswith(_STATING)
     duration_s = (_positive(stream.get("duration")) or _positive(container.get("duration"))) if stated else None
     return Header(str(stream.get("codec_name", "")), int(rate), int(channels), duration_s)
 

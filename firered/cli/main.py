@@ -20,10 +20,11 @@ class Entry:
     target: str
 
 
-# The order of the list. `firered NAME` is also the console script firered-NAME, but for transcribe, live and doctor.
+# The order of the list. `firered NAME` is also the script firered-NAME, but for transcribe, live, serve and doctor.
 COMMANDS = {
     "transcribe": Entry("Transcribe", "Recordings to subtitles, text and other files", "transcribe:transcribe"),
     "live": Entry("Transcribe", "Live audio to captions while it is spoken", "live:live"),
+    "serve": Entry("Transcribe", "Serve transcripts over HTTP, as OpenAI's API has them", "serve:serve"),
     "vad": Entry("Modules", "Find speech in recordings", "vad:vad"),
     "mvad": Entry("Modules", "Find speech, singing and music in recordings", "vad:mvad"),
     "stream-vad": Entry("Modules", "Find speech in live audio", "vad:stream_vad"),
@@ -81,8 +82,8 @@ class Commands(TyperGroup):
 def _firered(version: Version = False) -> None:
     """Speech recognition: voice activity, language, text, word times and punctuation.
 
-    firered COMMAND --help shows what a command takes. Each command but transcribe, live and doctor is also there as
-    firered-COMMAND.
+    firered COMMAND --help shows what a command takes. Each command but transcribe, live, serve and doctor is also
+    there as firered-COMMAND.
     """
 
 

@@ -89,7 +89,7 @@ def transcribe_command(
     families = _passed_on() if len(devices) > 1 else []
     options = {"vad": vad, "mvad": mvad, "lid": lid, "asr": asr, "punc": punc}
     build = functools.partial(
-        _build, places, system, options, context, compute.num_threads or _threads(len(devices)), families
+        build_system, places, system, options, context, compute.num_threads or _threads(len(devices)), families
     )
     routes = [find(path)[0] for path in system.routes().values()]
     groups = system, *options.values(), context, subtitles, audio
@@ -113,7 +113,7 @@ def transcribe_command(
     sys.exit(run_transcribe(inputs, out, how))
 
 
-def _build(
+def build_system(
     places: dict[str, Path],
     system: SystemConfig,
     options: dict[str, Any],
@@ -179,8 +179,8 @@ def _expanded(paths: list[str], out: Path) -> list[str]:
     return found
 
 
-_PRESET = {"timestamps": "pauses"}  # word times are on here, for subtitles
+PRESET = {"timestamps": "pauses"}  # word times are on here, for subtitles
 # Parameter and module whose name its flags carry.
-_MODULES = {"vad": "vad", "mvad": "mvad", "lid": "lid", "asr": "asr", "context": "asr", "punc": "punc"}
+MODULES = {"vad": "vad", "mvad": "mvad", "lid": "lid", "asr": "asr", "context": "asr", "punc": "punc"}
 
-transcribe = script(transcribe_command, _PRESET, _MODULES, asr_kinds)
+transcribe = script(transcribe_command, PRESET, MODULES, asr_kinds)

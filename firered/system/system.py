@@ -2,7 +2,6 @@
 
 import contextlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import cast
 
@@ -20,13 +19,14 @@ from firered.lid.config import LidConfig
 from firered.lid.identify import Lid
 from firered.punc.config import PuncConfig
 from firered.punc.punctuate import Punc
-from firered.results import Event, LidResult, Seconds, Transcript
+from firered.results import Event, LidResult, Transcript
 from firered.runtime.batches import shares
 from firered.runtime.context import Context
 from firered.runtime.entry import as_firered
-from firered.system.assemble import Segment, transcript
+from firered.system.assemble import Segment
 from firered.system.config import SystemConfig
 from firered.system.modules import Modules as Modules
+from firered.system.recording import Recording, Voice, voice_of, voiced_s
 from firered.system.stretches import Memo, Stretch, results, texts
 from firered.vad.config import MvadConfig, VadConfig
 from firered.vad.detect import Mvad, Vad
@@ -81,20 +81,6 @@ def model_dirs(models: Models, config: SystemConfig, asr: RecogniserConfig | Non
 def _place_name(family: Family) -> str:
     """The name of a family's directory among the models of a system."""
     return family.published[0] if family.published else family.name
-
-
-@dataclass
-class _Recording:
-    """A recording whose segments are known."""
-
-    spool: Spool
-    spans: list[Seconds]
-    events: list[Event]
-    context: Context
-    segments: list[Stretch] = field(init=False)
-
-    def __post_init__(self) -> None:
-        self.segments = [Stretch(self.spool, span, self.context) for span in self.spans]
 
 
 class System:
@@ -191,8 +177,8 @@ class System:
         batches, and their transcripts come one after the other.
         """
         frames = ((frames, path_of(audio)) for audio in audios for frames in frames_of_all([audio]))
-        recordings = self._segmented(frames)
-        for group in shares(recordings, _voiced_s, self.config.share_seconds):
+        recordings = self.segmented(frames)
+        for group in shares(recordings, voiced_s, self.config.share_seconds):
             for outcome in self._transcribe_group(group, None):
                 yield as_firered(outcome) if isinstance(outcome, Exception) else outcome
 
@@ -205,33 +191,45 @@ class System:
             recordings: frames of each and the path of its audio; with a memo their ids are all different.
             memo: results that modules gave for segments already; new ones are added, and none is computed again.
         """
-        yield from self._transcribe_group(list(self._segmented(recordings)), memo)
+        yield from self._transcribe_group(list(self.segmented(recordings)), memo)
 
-    def _segmented(self, recordings: Iterable[tuple[Frames, str]]) -> Iterator[Outcome[_Recording]]:
-        """The recordings with their segments; features are computed here, once for each front end."""
+    def segmented(
+        self, recordings: Iterable[tuple[Frames, str]], context: Context | None = None, vad: VadConfig | None = None
+    ) -> Iterator[Outcome[Recording]]:
+        """The recordings with their segments, which `recognised` takes; the caller closes them.
+
+        Args:
+            recordings: frames of each and the path of its audio.
+            context: what the recogniser is given with their segments, in the place of the system's.
+            vad: options of the VAD for these recordings, in the place of its own.
+        """
         front_ends = [recogniser.front_end for recogniser in self.modules.recognisers]
-        for spool, spans in self._spans(Spool(frames, path, front_ends) for frames, path in recordings):
-            if isinstance(spans, Exception):
+        for spool, voice in self._voice((Spool(frames, path, front_ends) for frames, path in recordings), vad):
+            if isinstance(voice, Exception):
                 spool.close()
-                yield spans
+                yield voice
                 continue
             try:
-                yield _Recording(spool, spans, self._events(spool), self.context)
+                yield Recording(spool, voice, self._events(spool), context or self.context)
             except Exception as error:  # any failure is the outcome of this recording alone
                 spool.close()
                 yield error
 
-    def _spans(self, recordings: Iterable[Spool]) -> Iterator[tuple[Spool, Outcome[list[Seconds]]]]:
+    def _voice(
+        self, recordings: Iterable[Spool], options: VadConfig | None
+    ) -> Iterator[tuple[Spool, Outcome[list[Voice]]]]:
         """Segments of voice of each recording; without a VAD all of it is one."""
-        if self.modules.vad is not None:
-            for frames, result in self.modules.vad.detect(recordings):
-                yield cast(Spool, frames), result if isinstance(result, Exception) else list(result.timestamps)
+        vad = self.modules.vad
+        if vad is not None:
+            vad = vad if options is None else Vad(vad.classifier, options)
+            for frames, result in vad.detect(recordings):
+                yield cast(Spool, frames), result if isinstance(result, Exception) else voice_of(result)
             return
         for spool in recordings:
             try:
                 for _ in spool:
                     pass
-                yield spool, [(0.0, round(spool.duration_s, 3))]
+                yield spool, [Voice((0.0, round(spool.duration_s, 3)))]
             except Exception as error:  # any failure is the outcome of this recording alone; the caller reports it
                 yield spool, error
 
@@ -243,21 +241,25 @@ class System:
         return [Event(int(1000 * start_s) / 1000, int(1000 * end_s) / 1000, kind) for start_s, end_s, kind in found]
 
     def _transcribe_group(
-        self, group: Sequence[Outcome[_Recording]], memo: Memo | None
+        self, group: Sequence[Outcome[Recording]], memo: Memo | None
     ) -> Iterator[Outcome[Transcript]]:
-        recordings = [recording for recording in group if isinstance(recording, _Recording)]
-        found = iter(self._recognised([stretch for recording in recordings for stretch in recording.segments], memo))
+        recordings = [recording for recording in group if isinstance(recording, Recording)]
+        found = iter(self.recognised([stretch for recording in recordings for stretch in recording.segments], memo))
         for recording in group:
             if isinstance(recording, Exception):
                 yield recording
                 continue
-            segments = [replace(next(found), span=span) for span in recording.spans]
-            yield transcript(recording.spool, segments, recording.events)
-            recording.spool.close()
+            yield recording.transcript([next(found) for _ in recording.segments])
+            recording.close()
 
-    def _recognised(self, stretches: list[Stretch], memo: Memo | None) -> list[Segment]:
-        """What all modules make of each segment, in order; their places in their recordings are left open."""
-        segments = [Segment((0.0, 0.0)) for _ in stretches]
+    def recognised(self, stretches: list[Stretch], memo: Memo | None = None) -> list[Segment]:
+        """What all modules make of each segment, in order; they may be of several recordings and share batches.
+
+        Args:
+            stretches: segments of recordings, those of each in order of time.
+            memo: results that modules gave for segments already; see `transcribe_frames`.
+        """
+        segments = [Segment(stretch.span) for stretch in stretches]
         lid = self.modules.lid
         if lid is not None:
             languages: list[Outcome[LidResult]] = results(
@@ -272,10 +274,6 @@ class System:
         )
         self.modules.punctuate(segments, self.config.punc)
         return segments
-
-
-def _voiced_s(recording: Outcome[_Recording]) -> float:
-    return 0.0 if isinstance(recording, Exception) else sum(stretch.duration_s for stretch in recording.segments)
 
 
 def _with_times(family: Family, options: RecogniserConfig | None, places: Mapping[str, Path]) -> RecogniserConfig:

@@ -69,6 +69,11 @@ def code_of(name: str) -> str | None:
     return _CODE.get(wanted) or (_CODE.get(dialect) if dialect == "yue" else None) or _CODE.get(first)
 
 
+def english_name(code: str) -> str | None:
+    """The English name of a language, in lower case; None: unknown."""
+    return next((row[1].lower() for row in _ROWS if row[0] == code), None)
+
+
 def three_letters(code: str) -> str | None:
     """The three letters of a language's code; None: unknown."""
     return _THREE.get(code)

@@ -6,6 +6,7 @@ import os
 import re
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -15,7 +16,7 @@ import firered
 
 TOP = next(folder for folder in Path(__file__).resolve().parents if (folder / "pyproject.toml").is_file())
 MINI = TOP / "egs/mini"
-PAGES = ("quickstart", "commands", "recipes", "python", "live", "performance")
+PAGES = ("quickstart", "commands", "recipes", "python", "live", "server", "performance")
 
 
 def blocks():
@@ -47,8 +48,28 @@ def run(command, cwd):
     return done.stdout
 
 
+@pytest.fixture(scope="module")
+def address(workspace):
+    """Where a server with the workspace's models listens."""
+    for package in ("fastapi", "openai"):
+        pytest.importorskip(package)
+    command = [Path(sys.executable).parent / "firered", "serve", "--models", "pretrained_models", "--port", "0"]
+    log = workspace / "server.log"
+    with log.open("w") as file, subprocess.Popen(command, cwd=workspace, stderr=file) as server:
+        try:
+            for _ in range(1200):
+                if "info ready" in log.read_text():
+                    break
+                time.sleep(0.1)
+            yield re.findall(r"listening on http://(127\.0\.0\.1:\d+)", log.read_text())[0]
+        finally:
+            server.terminate()
+
+
 @pytest.mark.parametrize(("page", "language", "block"), list(blocks()))
-def test_block(page, language, block, workspace):
+def test_block(page, language, block, workspace, request):
+    if page == "server":
+        block = block.replace("127.0.0.1:8000", request.getfixturevalue("address"))
     if "tests/bench/" in block:
         pytest.importorskip("kaldi_native_fbank")
     if "run.sh" in block and not (TOP / ".venv/bin/firered-vad").exists():

@@ -6,7 +6,21 @@ from pathlib import Path
 
 import firered
 
-LIBRARY = {"vad", "lid", "asr", "align", "punc", "system", "search", "models", "audio", "text", "peers", "live"}
+LIBRARY = {
+    "vad",
+    "lid",
+    "asr",
+    "align",
+    "punc",
+    "system",
+    "search",
+    "models",
+    "audio",
+    "text",
+    "peers",
+    "live",
+    "serve",
+}
 COMMANDS = ("firered.runs", "firered.launch", "firered.cli", "firered.data.datadir")
 LEAVES = {"results", "text"}
 

@@ -3,6 +3,7 @@
 import math
 import os
 import subprocess
+import time
 from io import BytesIO
 from pathlib import Path
 
@@ -206,3 +207,43 @@ def test_a_rate_that_nothing_is_recorded_at(tmp_path, rate):
     for use in (probe, read):
         with pytest.raises(AudioError, match=f"{rate} is no sample rate: expected 1000 to 6000000 Hz"):
             use(path)
+
+
+# --- hostile files ---
+
+
+MANIFEST = """<?xml version="1.0"?>
+<MPD xmlns="urn:mpeg:dash:schema:mpd:2011" type="static" mediaPresentationDuration="PT5S">
+<Period><AdaptationSet contentType="audio"><Representation id="1" mimeType="audio/mp4" bandwidth="1000">
+<BaseURL>{}</BaseURL></Representation></AdaptationSet></Period></MPD>
+"""
+
+
+@needs_ffmpeg
+def test_a_manifest_that_names_another_file_opens_none(stereo, tmp_path):
+    """Without a word at its beginning by which it is known, as playlists have one."""
+    other = converted(stereo, tmp_path / "other.mp4", "-c:a", "aac")
+    manifest = tmp_path / "upload.bin"
+    for named in (other, f"file://{other}", other.name):
+        manifest.write_text(MANIFEST.format(named))
+        for look in (probe, lambda path: read(path, AUDIO)):
+            with pytest.raises(AudioError, match=r"names other files|not audio"):
+                look(manifest)
+
+
+@needs_ffmpeg
+@pytest.mark.parametrize("program", ["ffmpeg", "ffprobe"])
+def test_ffmpeg_has_as_long_as_it_is_given(stereo, tmp_path, monkeypatch, program):
+    path = converted(stereo, tmp_path / "a.m4a", "-c:a", "aac")
+    assert len(read(path, AudioConfig(ffmpeg_seconds=60.0))) > 0
+    slow = tmp_path / "bin" / program
+    slow.parent.mkdir()
+    slow.write_text(f"#!/bin/sh\necho $$ > {tmp_path}/pid\nexec sleep 60\n")
+    slow.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{slow.parent}:{os.environ['PATH']}")
+    began = time.monotonic()
+    with pytest.raises(AudioError, match=rf"{program} took more than 0.5 s"):
+        read(path, AudioConfig(ffmpeg_seconds=0.5))
+    assert time.monotonic() - began < 20
+    with pytest.raises(ProcessLookupError):
+        os.kill(int((tmp_path / "pid").read_text()), 0)

@@ -36,6 +36,7 @@ class Family:
         front_end: the features that a directory's model takes; None: it is loaded to be asked.
         load_aligner: what aligns given text by its CTC head; None: it has none.
         lacks_aligner: why a directory's own checkpoint cannot align, empty where it can; None: loading it tells.
+        languages: codes of those that its models write, where they cannot be told one; empty: not known.
         told_language: whether its recogniser can be told the language of an utterance.
         writes_marks: whether the model of a directory writes the marks that its options speak of.
     """
@@ -55,6 +56,7 @@ class Family:
     front_end: "Callable[[Path], FrontEnd] | None" = None
     load_aligner: "Callable[[Path, AlignConfig, str], CtcAligner] | None" = None
     lacks_aligner: Callable[[Path], str] | None = None
+    languages: tuple[str, ...] = ()
     told_language: bool = False
     writes_marks: Callable[[Path], bool] | None = None
 

@@ -67,6 +67,7 @@ class FunAsr(WindowedRecogniser[FunAsrConfig, _Decoded]):
     """SANM encoder, adaptor and Qwen3, and a CTC head for times; confidence is the mean token probability."""
 
     takes_history = True
+    uses = _CONTEXT
     instruction = str(Request(hotwords=["，"], history="，"))
 
     def __init__(self, loaded: LoadedFunAsr, config: FunAsrConfig, guard: Guard | None = None) -> None:
@@ -293,7 +294,7 @@ class FunAsr(WindowedRecogniser[FunAsrConfig, _Decoded]):
             token_times=on_one_axis(windows, [outcome.tokens for outcome in decoded]) if self.times_words else None,
             flags=_flags(decoded),
             ctc_text=None if None in ctc_texts else join_texts(text for text in ctc_texts if text),
-            context_used=[name for name in _CONTEXT if getattr(context, name)],
+            context_used=[name for name in self.uses if getattr(context, name)],
         )
 
 

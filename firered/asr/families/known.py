@@ -109,6 +109,9 @@ def _load_speech_llm_encoder(directory: Path, config: LlmConfig, device: str) ->
     return LlmEncoder.from_pretrained(directory, config, device)
 
 
+# What the reports of FireRedASR and FireRedASR2 state: Mandarin and Chinese dialects, English, and both mixed.
+_FIRERED = ("zh", "en", "yue")
+
 AED = Family(
     name="aed",
     about="attention encoder-decoder (FireRedASR-AED, either generation)",
@@ -122,6 +125,7 @@ AED = Family(
     times="timestamps",
     nbest=True,
     load_aligner=_load_aed_aligner,
+    languages=_FIRERED,
 )
 SPEECH_LLM = Family(
     name="llm",
@@ -135,6 +139,7 @@ SPEECH_LLM = Family(
     adapter=True,
     load_encoder=_load_speech_llm_encoder,
     front_end=_published_front_end,
+    languages=_FIRERED,
 )
 FUN_ASR = Family(
     name="fun-asr",

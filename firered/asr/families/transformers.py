@@ -93,10 +93,16 @@ class TransformersAsr(WindowedRecogniser[TransformersConfig, Answer]):
         return self.config.punctuates and writes_marks(self.loaded.directory)
 
     @property
-    def _uses(self) -> Iterator[str]:
+    def uses(self) -> Sequence[str]:
         """The fields of a context that it makes use of, where they are given."""
-        yield from ("history",) * self.takes_history
-        yield from ("hotwords", "language", "prompt")
+        kind = self.kind
+        able = {
+            "history": self.takes_history,
+            "hotwords": True,
+            "language": kind.languages is not None,
+            "prompt": kind.takes_prompt,
+        }
+        return [name for name, uses in able.items() if uses]
 
     @property
     def languages(self) -> Sequence[str]:
@@ -167,7 +173,7 @@ class TransformersAsr(WindowedRecogniser[TransformersConfig, Answer]):
             token_confidence=probs,
             words=words,
             flags=[_TRUNCATED] * any(answer.truncated for answer in answers),
-            context_used=[name for name in self._uses if getattr(speech.context, name)],
+            context_used=[name for name in self.uses if getattr(speech.context, name)],
             lang=",".join(languages) or None,
         )
 
