@@ -30,6 +30,7 @@ from firered.version import __version__
 
 log = logging.getLogger(__name__)
 
+_PROBES = ("/health", "/ready", "/metrics")  # asked for every few seconds, and not logged
 _UNKNOWN = "(none)"  # the route of requests for what there is not
 
 
@@ -148,5 +149,5 @@ class Counted:
             took_s = time.monotonic() - began
             self._measures.requests.add(route=route, status=str(status or CLIENT_LEFT))
             self._measures.seconds.add(took_s, route=route)
-            if status >= 500 or route not in ("/health", "/ready", "/metrics"):
+            if route not in _PROBES:
                 log.info("%s %s %s %.0f ms", scope["method"], route, status or CLIENT_LEFT, 1000 * took_s)
