@@ -1,36 +1,29 @@
 """The application that a server runs: `create_app`."""
 
 import contextlib
-import logging
-import time
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 
 from fastapi import FastAPI
 from starlette.concurrency import run_in_threadpool
 from starlette.middleware.cors import CORSMiddleware
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from firered.runtime.context import Context
 from firered.serve import jobs, routes, transcriptions
 from firered.serve.auth import Doorman
 from firered.serve.config import ServeConfig
+from firered.serve.counted import Counted
 from firered.serve.engine import Engine
-from firered.serve.errors import CLIENT_LEFT, answer_errors, fault
+from firered.serve.errors import answer_errors
 from firered.serve.job_runner import JobRunner
 from firered.serve.job_store import JobStore
 from firered.serve.jobs import Jobs
 from firered.serve.keeper import Keeper
 from firered.serve.limits import Limits
-from firered.serve.measures import Measures
 from firered.serve.params import Defaults
 from firered.serve.services import Services
 from firered.vad.config import VadConfig
 from firered.version import __version__
-
-log = logging.getLogger(__name__)
-
-_UNKNOWN = "(none)"  # the route of requests for what there is not
 
 
 def create_app(
@@ -113,40 +106,3 @@ def _jobs(services: Services) -> Jobs | None:
     store = JobStore(Path(services.config.jobs))
     services.measures.watch_each("firered_jobs", "jobs, by status", "status", store.counts)
     return Jobs(store, JobRunner(store, services))
-
-
-class Counted:
-    """Counts answers, and logs them: method, route, status and time, nothing of what was sent or recognised.
-
-    An error that nobody has foreseen becomes an answer here.
-    """
-
-    def __init__(self, app: ASGIApp, measures: Measures) -> None:
-        self._app, self._measures = app, measures
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """One request."""
-        if scope["type"] != "http":
-            await self._app(scope, receive, send)
-            return
-        began, status = time.monotonic(), 0
-
-        async def noted(message: Message) -> None:
-            nonlocal status
-            if message["type"] == "http.response.start":
-                status = message["status"]
-            await send(message)
-
-        try:
-            await self._app(scope, receive, noted)
-        except Exception as error:
-            answer = fault(error)
-            if not status:
-                await answer.response()(scope, receive, noted)
-        finally:
-            route = getattr(scope.get("route"), "path", _UNKNOWN)
-            took_s = time.monotonic() - began
-            self._measures.requests.add(route=route, status=str(status or CLIENT_LEFT))
-            self._measures.seconds.add(took_s, route=route)
-            if status >= 500 or route not in ("/health", "/ready", "/metrics"):
-                log.info("%s %s %s %.0f ms", scope["method"], route, status or CLIENT_LEFT, 1000 * took_s)

@@ -9,13 +9,12 @@ from typing import IO
 
 from python_multipart.exceptions import FormParserError
 from python_multipart.multipart import MultipartParser, parse_options_header
-from starlette.requests import ClientDisconnect, Request
+from starlette.requests import Request
 
 from firered.serve.errors import ApiError, invalid
 
 _FIELD_BYTES, _FIELDS_BYTES = 1 << 18, 1 << 20  # of one text field, of all
 _HEADER_BYTES, _PARTS = 1 << 14, 2000
-_LINGER_BYTES, _LINGER_S = 64 << 20, 5.0  # that are still read of an upload that is refused, so that the answer arrives
 _LONGEST_NAME = 100
 
 
@@ -81,8 +80,6 @@ def _boundary(request: Request) -> bytes:
 async def _read(request: Request, bounds: Bounds, reader: "_Reader") -> Form:
     stated = request.headers.get("content-length", "")
     if stated.isdecimal() and int(stated) > bounds.size:
-        if "expect" not in request.headers:  # else the client waits for a word before it sends anything
-            await _linger(request, _LINGER_BYTES)
         raise _too_large(bounds)
     size, until = 0, time.monotonic() + bounds.whole_s
     chunks = request.stream()
@@ -96,13 +93,8 @@ async def _read(request: Request, bounds: Bounds, reader: "_Reader") -> Form:
             raise ApiError(408, "the upload takes too long", code="request_timeout") from None
         size += len(chunk)
         if size > bounds.size:
-            await _linger(request, _LINGER_BYTES)
             raise _too_large(bounds)
-        try:
-            reader.take(chunk)
-        except ApiError:
-            await _linger(request, _LINGER_BYTES)
-            raise
+        reader.take(chunk)
     return reader.finish()
 
 
@@ -110,17 +102,6 @@ def _too_large(bounds: Bounds) -> ApiError:
     return ApiError(
         413, f"the upload is larger than {bounds.size / 1e6:g} MB, the most that is taken", code="file_too_large"
     )
-
-
-async def _linger(request: Request, most: int) -> None:
-    """Read what is on its way, within bounds: a client that still writes would not see the answer."""
-    size, until = 0, time.monotonic() + _LINGER_S
-    with contextlib.suppress(ClientDisconnect, asyncio.TimeoutError, RuntimeError):
-        while size < most and (left := until - time.monotonic()) > 0:
-            message = await asyncio.wait_for(request.receive(), left)
-            size += len(message.get("body", b""))
-            if message["type"] == "http.disconnect" or not message.get("more_body"):
-                return
 
 
 class _Reader:

@@ -96,6 +96,15 @@ def test_other_pages_may_not_call(tmp_path):
         assert answer.headers["access-control-allow-origin"] == "https://example.org"
 
 
+def test_an_answer_before_the_end_of_an_upload_arrives(with_keys):
+    """Closed at once, the connection would be reset, and a client that writes would see no reason."""
+    for _ in range(5):
+        answer = send(with_keys, content=bytes(20_000_000))
+        assert answer.status_code == 401
+        assert answer.headers["connection"] == "close"
+        check_error(answer.json())
+
+
 # --- limits ---
 
 
@@ -208,7 +217,7 @@ HEAD = (
 
 def test_a_client_that_falls_silent_is_told_so(tmp_path):
     with serving(tmp_path, told_system(), receive_s=0.3) as served, raw(served, HEAD) as connection:
-        answer = connection.recv(1 << 16)
+        answer = b"".join(iter(lambda: connection.recv(1 << 16), b""))  # it is closed then
         assert answer.startswith(b"HTTP/1.1 408 ")
         assert b'"code":"request_timeout"' in answer
         assert served.services.limits.open == 0
