@@ -77,7 +77,9 @@ def test_console_names_are_the_commands():
     scripts = dict(re.findall(r'^(firered-[\w-]+) = "([\w.:]+)"$', project, re.MULTILINE))
     for name, target in scripts.items():
         assert target == f"firered.cli.{COMMANDS[name.removeprefix('firered-')].target}"
-    assert {f"firered-{name}" for name in COMMANDS} - scripts.keys() == {"firered-transcribe", "firered-doctor"}
+    assert {f"firered-{name}" for name in COMMANDS} - scripts.keys() == {
+        *("firered-transcribe", "firered-live", "firered-doctor")
+    }
 
 
 @pytest.mark.parametrize("name", COMMANDS)
