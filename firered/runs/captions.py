@@ -90,6 +90,8 @@ def _follow(
     except (FireRedError, OSError) as error:
         return error
     stopping.tell()
+    if screen is not None:
+        screen.refresh()
     return None
 
 

@@ -4,7 +4,6 @@ import contextlib
 import io
 import json
 import logging
-import os
 import signal
 import sys
 from collections.abc import Iterator, Sequence
@@ -23,6 +22,7 @@ from firered.data.archives import MatrixWriter
 from firered.data.temporary import named_file
 from firered.data.utterance import Utterance
 from firered.errors import AudioError
+from firered.output.printing import put_out
 from firered.output.published import published
 from firered.results import StreamEvent, StreamFrame, StreamVadResult
 from firered.runs.config import RunConfig, VadOutputConfig
@@ -193,10 +193,5 @@ def _print(frames: Sequence[StreamFrame], events: Sequence[StreamEvent]) -> None
         while later and later[0].frame <= frame.frame:
             lines.append(json.dumps(published(later.pop(0))))
     lines += [json.dumps(published(event)) for event in later]
-    if not lines:
-        return
-    try:
-        print("\n".join(lines), flush=True)
-    except BrokenPipeError:
-        log.warning("nobody reads what is printed any more; the files are written as before")
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    if lines:
+        put_out("".join(f"{line}\n" for line in lines), sys.stdout)

@@ -78,9 +78,7 @@ def test_console_names_are_the_commands():
     for name, target in scripts.items():
         assert target == f"firered.cli.{COMMANDS[name.removeprefix('firered-')].target}"
     assert {f"firered-{name}" for name in COMMANDS} - scripts.keys() == {
-        "firered-transcribe",
-        "firered-serve",
-        "firered-doctor",
+        *("firered-transcribe", "firered-live", "firered-serve", "firered-doctor")
     }
 
 
