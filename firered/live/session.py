@@ -2,7 +2,7 @@
 
 import math
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -128,6 +128,16 @@ class LiveSession:
             AudioError: this is no such piece, or it holds NaN or infinite samples; the stream is as it was before. Or
                 it is finished.
         """
+        return list(self.accepting(samples, rate))
+
+    def accepting(self, samples: Samples, rate: int = SAMPLE_RATE) -> Iterator[LiveResult]:
+        """The same one by one, each as soon as it is known: an end of speech before its final is computed.
+
+        All have to be taken before anything else is asked of the session.
+
+        Raises:
+            AudioError: as `accept`, and at once.
+        """
         if self._finished:
             raise AudioError("the stream is finished; LiveSystem.session() gives a new one")
         self._budget.begin()
@@ -135,24 +145,30 @@ class LiveSession:
 
     def finish(self) -> list[LiveResult]:
         """What becomes known with the end of the audio: the final of the segment that is still open."""
+        return list(self.finishing())
+
+    def finishing(self) -> Iterator[LiveResult]:
+        """The same one by one, as `accepting` gives it."""
         if self._finished:
-            return []
-        self._budget.begin()
-        found = self._take(self._pieces.finish())
+            return iter(())
         self._finished = True
+        self._budget.begin()
+        return self._stamped(self._end())
+
+    def _end(self) -> Iterator[LiveResult]:
+        yield from self._take(self._pieces.finish())
         end_s, in_speech = math.floor(1000 * self.heard_s) / 1000, self._endpoints.speaking
         for change in self._endpoints.finish(end_s):
-            found += self._changed(change, round(self.heard_s, 3), in_speech)
+            yield from self._changed(change, round(self.heard_s, 3), in_speech)
         self._vad.finish()
         self._heard.drop(end_s)
-        return self._stamped(found)
 
-    def _stamped(self, found: list[LiveResult]) -> list[LiveResult]:
-        return [replace(result, heard_s=round(self.heard_s, 3)) for result in found]
+    def _stamped(self, found: Iterator[LiveResult]) -> Iterator[LiveResult]:
+        for result in found:
+            yield replace(result, heard_s=round(self.heard_s, 3))
 
-    def _take(self, signal: np.ndarray) -> list[LiveResult]:
+    def _take(self, signal: np.ndarray) -> Iterator[LiveResult]:
         """What a signal of 16 kHz on the int16 scale gives."""
-        found: list[LiveResult] = []
         for begin in range(0, len(signal), _AT_ONCE):
             piece = signal[begin : begin + _AT_ONCE]
             before_s = self.heard_s
@@ -162,26 +178,23 @@ class LiveSession:
             later = list(events)
             for frame in self._vad.frames:
                 own = [later.pop(0) for _ in range(sum(event.frame == frame.frame for event in later))]
-                found += self._frame(frame, own)
+                yield from self._frame(frame, own)
             self._vad.forget()
             self._heard.drop(self._endpoints.needed_from(self._frames) / FRAMES_A_SECOND)
-        return found
 
-    def _frame(self, frame: StreamFrame, events: Sequence[StreamEvent]) -> list[LiveResult]:
+    def _frame(self, frame: StreamFrame, events: Sequence[StreamEvent]) -> Iterator[LiveResult]:
         """What the detector's next frame gives."""
         now = self._frames = frame.frame
-        found: list[LiveResult] = []
         for change in self._endpoints.accept(frame, events):
-            found += self._changed(change, _known_s(now))
+            yield from self._changed(change, _known_s(now))
         current = self._open
         if current is None:
-            return found
+            return
         current.spoke = current.spoke or frame.speech
         if self._identifies and not current.lid_done and now - current.start >= self._lid_after:
-            found += self._identify(current, now)
+            yield from self._identify(current, now)
         if self._recognises:
-            found += self._recognise(current, now)
-        return found
+            yield from self._recognise(current, now)
 
     def _recognise(self, current: _Open, now: int) -> list[LiveResult]:
         """The text so far of the open segment, when it is due."""
@@ -212,14 +225,13 @@ class LiveSession:
         current.passed, current.spoke = now, False
         return self._shown(current, now, said)
 
-    def _changed(self, change: Change, known_s: float, in_speech: bool = False) -> list[LiveResult]:
+    def _changed(self, change: Change, known_s: float, in_speech: bool = False) -> Iterator[LiveResult]:
         """What the start or the end of a segment gives."""
-        found: list[LiveResult] = []
         before = self._open
         if change.kind != "start" and before is not None:
             if change.kind == "end":
-                found.append(Event("speech_end", before.number, change.time_s, known_s, 0.0))
-            found += self._close(before, change.time_s, known_s, change.kind == "cut", in_speech)
+                yield Event("speech_end", before.number, change.time_s, known_s, 0.0)
+            yield from self._close(before, change.time_s, known_s, change.kind == "cut", in_speech)
             self._open = None
         if change.kind != "end" and self._endpoints.start is not None:
             self._count += 1
@@ -227,10 +239,9 @@ class LiveSession:
             stable = before.rest if before is not None and before.rest else Stable(self.config)
             self._open = _Open(self._count, start, stable, start)
             if change.kind == "start":
-                found.append(Event("speech_start", self._count, change.time_s, known_s, 0.0))
+                yield Event("speech_start", self._count, change.time_s, known_s, 0.0)
             elif before is not None:  # the speech goes on, and its language with it
                 self._open.lid, self._open.lid_done = before.lid, before.lid_done
-        return found
 
     def _identify(self, current: _Open, now: int) -> list[LiveResult]:
         """Find out the language of the open segment."""

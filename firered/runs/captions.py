@@ -128,12 +128,12 @@ class _Outputs:
         self._outputs, self.failed = list(outputs), False
         self._told = 0  # failures that were told
 
-    def give(self, results: Sequence[Timed], feed: Feed) -> None:
+    def give(self, results: Iterator[Timed], feed: Feed) -> None:
         """Write them, and say what has failed."""
-        for failure in feed.failures[self._told :]:
-            log.error("%s", failure)
-        self._told = len(feed.failures)
         for result, clock_s in results:
+            for failure in feed.failures[self._told :]:
+                log.error("%s", failure)
+            self._told = len(feed.failures)
             for output in list(self._outputs):
                 with self._trying(output):
                     output.give(result, clock_s)

@@ -1,7 +1,7 @@
 """A session of live recognition that is fed, with the time at which each of its results is given out: `Feed`."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 from firered.audio.arriving import Piece
 from firered.live.session import LiveSession
@@ -32,35 +32,39 @@ class Feed:
         self._last_s = 0.0
         self._free_s = 0.0  # when the work would be done that begins with the arrival of its piece
 
-    def accept(self, piece: Piece) -> list[Timed]:
-        """What becomes known with the next piece.
+    def accept(self, piece: Piece) -> Iterator[Timed]:
+        """What becomes known with the next piece, each as soon as it is; all have to be taken.
 
         Raises:
             AudioError: it is no audio.
         """
-        begun = time.monotonic()
-        return self._timed(self.session.accept(*piece), begun)
+        return self._timed(lambda: self.session.accepting(*piece))
 
-    def finish(self) -> list[Timed]:
+    def finish(self) -> Iterator[Timed]:
         """What becomes known with the end of the audio."""
-        begun = time.monotonic()
-        return self._timed(self.session.finish(), begun)
+        return self._timed(self.session.finishing)
 
     def clock_s(self) -> float:
         """Seconds since the stream's first sample, by the clock that results are timed by."""
         return self._free_s if self._clock is None else self._clock()
 
-    def _timed(self, results: list[LiveResult], begun: float) -> list[Timed]:
-        took_s = time.monotonic() - begun
-        self.computing_s += took_s
-        self._free_s = max(self._free_s, self.session.heard_s) + took_s
-        self._last_s = max(self._last_s, self.clock_s())
-        for result in results:
+    def _timed(self, begin: Callable[[], Iterator[LiveResult]]) -> Iterator[Timed]:
+        results: Iterator[LiveResult] | None = None
+        result: LiveResult | None = None
+        while results is None or result is not None:
+            begun = time.monotonic()
+            results = begin() if results is None else results
+            result = next(results, None)
+            took_s = time.monotonic() - begun
+            self.computing_s += took_s
+            self._free_s = max(self._free_s, self.session.heard_s) + took_s
+            self._last_s = max(self._last_s, self.clock_s())
             if isinstance(result, Final):
                 self.finals += 1
             elif isinstance(result, Event) and result.kind == "trouble":
                 self._note(result)
-        return [(result, self._last_s) for result in results]
+            if result is not None:
+                yield result, self._last_s
 
     def _note(self, trouble: Event) -> None:
         """Take note of a failure; that of a pass which is made again and again counts once a segment."""

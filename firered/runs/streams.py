@@ -1,7 +1,7 @@
 """Recordings recognised as live streams without waiting: the files that `firered live IN -o OUT` writes."""
 
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -86,10 +86,13 @@ def streamed(system: LiveSystem, recording: Utterance, audio: AudioConfig) -> St
     feed = Feed(system.session(recording.id))
     lines, texts = list[str](), list[str]()
 
-    def note(results: list[Timed]) -> None:
-        made = (live_line(recording.id, result, clock_s) for result, clock_s in results)
-        lines.extend(json_line(line) for line in made if line is not None)
-        texts.extend(result.text for result, _ in results if isinstance(result, Final))
+    def note(results: Iterator[Timed]) -> None:
+        for result, clock_s in results:
+            line = live_line(recording.id, result, clock_s)
+            if line is not None:
+                lines.append(json_line(line))
+            if isinstance(result, Final):
+                texts.append(result.text)
 
     size = round(PIECE_S * SAMPLE_RATE)
     for block in samples_of(recording, audio):

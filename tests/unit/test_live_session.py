@@ -373,3 +373,13 @@ def test_three_hours_of_speech_and_silence_cost_and_keep_no_more_than_minutes():
 
 def _hour(key: str) -> int:
     return int(key.split("-")[-2]) // 3600000
+
+
+def test_an_end_of_speech_is_given_before_its_final_is_computed():
+    asr = Scripted(spoken(SPANS[0]))
+    session = scripted_system(SPANS[:1], asr, LiveConfig(behind_s=None, interval_s=9)).session()
+    seen = [(type(result).__name__, len(asr.calls)) for result in session.accepting(silence(4))]
+    assert seen == [("Event", 0), ("Event", 0), ("Final", 1)]
+    assert list(session.finishing()) == []
+    with pytest.raises(AudioError, match="the stream is finished"):
+        session.accepting(silence(1))
