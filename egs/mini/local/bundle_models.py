@@ -25,6 +25,7 @@ PLACES = {
     "FireRedPunc": "punc",
     "lm": "lm",
 }
+STREAMING = {"FireRedASR2-AED-Stream": "ctc_stream"}  # where it was trained
 _BESIDE = ("cmvn.ark", "dict.txt", "train_bpe1000.model", "chinese-bert-wwm-ext_vocab.txt", "out_dict")
 _ENCODER, _LLM, _BERT = "asr_encoder.pth.tar", "Qwen2-7B-Instruct", "chinese-lert-base"
 
@@ -57,10 +58,11 @@ def main(
     out: Annotated[Path, typer.Argument(help="folder to write")],
 ) -> None:
     """Write the models and log their size."""
-    for place, name in PLACES.items():
+    places = PLACES | {place: name for place, name in STREAMING.items() if (trained / name).is_dir()}
+    for place, name in places.items():
         bundle(trained / name, out / place)
     size = sum(path.stat().st_size for path in out.rglob("*") if path.is_file())
-    print(f"{out}: {len(PLACES)} models, {size / 1e6:.1f} MB")
+    print(f"{out}: {len(places)} models, {size / 1e6:.1f} MB")
 
 
 if __name__ == "__main__":
