@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""What run.sh has to know of a recogniser before a stage: a line on standard output."""
+"""What recipes have to know of a recogniser before a stage: a line on standard output."""
 
 import sys
 from pathlib import Path
@@ -43,6 +43,13 @@ def marks(models: Models, kind: Kind, settings: Annotated[Path, typer.Argument(m
     values = read_yaml(settings) if settings.is_file() else {}
     options = family.config.of({name: value for name, value in values.items() if name in family.config.names()})
     print("yes" if family.punctuates(directory, options) else "no")
+
+
+@app.command()
+def streams(models: Models, kind: Kind = "") -> None:
+    """Why it has no streaming pass; nothing if it has one."""
+    directory, family = find(models, kind or None)
+    print(family.why_no_stream(directory))
 
 
 if __name__ == "__main__":

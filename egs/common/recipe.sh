@@ -24,6 +24,9 @@ nj=1
 cmd=
 asr_type=
 asr_config=
+decode=offline
+chunk_seconds=
+streaming_config=
 itn=false
 allow_missing=false
 python=
@@ -63,6 +66,14 @@ Stages: -1 data directories (local/prepare.py), 0 and 1 VAD, 2 LID, 3 recognitio
   --asr-type aed|llm|fun-asr|transformers
                                kind of recognition model                  [what --models holds, the first of these]
   --asr-config YAML            settings of recognition                    [conf/asr_<kind>.yaml]
+  --decode offline|streaming|live|both|all
+                               how speech is recognised, several between blanks. offline: utterances as a whole;
+                               streaming: in chunks, as if they were spoken now, nothing decoded again (an AED that was
+                               trained for chunks, Fun-ASR-Nano), rows \`<system> streaming\`; live: by \`firered live\`
+                               with the streaming VAD of --models, rows \`<system> live final\`; both: offline and
+                               streaming; all: all three                  [$decode]
+  --chunk-seconds S            of these chunks                            [0.64; Fun-ASR-Nano: 0.72]
+  --streaming-config YAML      settings of the streaming pass             [conf/asr_<kind>_streaming.yaml]
   --nj, --cmd, --python        as in the run.sh at the top"
 
 TOP=$(cd "$recipe/../.." && pwd)
@@ -70,11 +81,13 @@ TOP=$(cd "$recipe/../.." && pwd)
 . "$TOP/utils/parse_options.sh"
 # shellcheck source=utils/plain_paths.sh
 . "$TOP/utils/plain_paths.sh"
-plain_paths corpus labels annotate magichub lists noise models model hyp exp asr_config python
+plain_paths corpus labels annotate magichub lists noise models model hyp exp asr_config streaming_config python
 # shellcheck source=utils/path.sh
 . "$TOP/utils/path.sh"
 # shellcheck source=egs/common/systems.sh
 . "$TOP/egs/common/systems.sh"
+# shellcheck source=egs/common/passes.sh
+. "$TOP/egs/common/passes.sh"
 
 # Rules of scoring, each with the name of its report first: the papers', this project's, the SpeechIO leaderboard's, and
 # for characters in either script. All Chinese sets have all of them, so that every rule has its averages.
@@ -230,7 +243,7 @@ recognise_written() { # recognise_written <set>
   system+=" with ITN"
   mkdir -p "$exp/$1/itn"
   ln -sfn ../data "$exp/$1/itn/data"
-  { if [ -n "$asr_config" ]; then grep -v -e '^#' -e '^itn:' "$asr_config" || true; fi && echo 'itn: true'; } >"$exp/itn.yaml"
+  { if [ -n "$asr_config" ]; then settings_of "$asr_config" itn:; fi && echo 'itn: true'; } >"$exp/itn.yaml"
   recognise_set "$1" "$exp/itn.yaml" itn
 }
 
@@ -251,6 +264,12 @@ recognise_without_lists() { # recognise_without_lists <set>
 }
 
 recognise_own() { # recognise_own <set>
+  if pass_wanted offline; then recognise_offline "$1"; fi
+  if pass_wanted streaming; then recognise_streaming "$1"; fi
+  if pass_wanted live; then recognise_live "$1"; fi
+}
+
+recognise_offline() { # recognise_offline <set>: and the rows beside that of its utterances as a whole
   recognise_set "$1" "$asr_config"
   if [ "$itn" = true ]; then recognise_written "$1"; fi
   if [ "$without_lists" = true ] && [ -d "$exp/$1/data/hotwords" ] && [ -n "$directory" ]; then
@@ -262,10 +281,13 @@ recognise_own() { # recognise_own <set>
 # by_language: the rules of each set's language.
 recognise() {
   local rules=("$@") family directory=
-  prepare
+  find_passes
   find_asked asr
+  if ! own_wanted; then offline_alone "other systems, and results from elsewhere, have no other pass"; fi
+  prepare
   if own_wanted && { wanted 3 || wanted 6; }; then
     find_recogniser
+    check_streaming
     # The settings of the published example, unless there are others.
     if [ -z "$asr_config" ] && [ -f "$TOP/conf/asr_$family.yaml" ]; then asr_config=$TOP/conf/asr_$family.yaml; fi
     if [ "$itn" = true ]; then check_itn "$family"; fi
@@ -277,6 +299,7 @@ recognise() {
 # identify <label|language>: what is compared.
 identify() {
   local level=$1
+  offline_alone "this recipe recognises no text"
   prepare
   find_asked lid
   of_systems lid 2 identify_set score_languages
@@ -293,6 +316,7 @@ score_languages() { # score_languages <set> [model]
 }
 
 detect() {
+  offline_alone "this recipe recognises no text"
   prepare
   find_asked vad
   of_systems vad 1 detect_set score_activity
@@ -309,6 +333,7 @@ score_activity() { # score_activity <set> [model]
 }
 
 punctuate() {
+  offline_alone "this recipe recognises no text"
   prepare
   find_asked punc
   of_systems punc 5 punctuate_set score_marks

@@ -10,6 +10,7 @@ stage=0
 stop_stage=7
 nj=2
 lm_weight=0.1
+streaming=false
 quick=false
 dir=
 python=
@@ -17,12 +18,14 @@ python=
 help_message="Usage: bash egs/mini/run.sh [options]
 
 Stages: 0 corpus, 1 features and dictionary, 2 training of recognition (AED), in parallel of VAD, mVAD, streaming VAD,
-        punctuation and language models, 3 of CTC and language identification, in parallel of the speech-LLM,
+        punctuation and language models, 3 of CTC and language identification, in parallel of the speech-LLM, then with
+        --streaming of recognition that streams, without and with TrimTail in parallel,
         4 models in the published layout, 5 decoding, 6 scores, 7 RESULTS.md
 
   --stage N, --stop-stage N    first and last stage to run; finished trainings are not done again [$stage, $stop_stage]
   --nj N                       cores: 2 trains two models in parallel                            [$nj]
   --lm-weight W                weight of the language model in fusion                           [$lm_weight]
+  --streaming true|false       also recognition that streams: some two hours more                [$streaming]
   --quick true|false           a fiftieth of the corpus and a few steps: does it all run?        [$quick]
   --dir DIR                    where data/, exp/, models/, test/ and RESULTS.md are made
                                [this folder; with --quick true its folder quick]
@@ -82,6 +85,34 @@ speech_llm() {
   train llm
 }
 
+# train_streaming <suffix> [settings...]: recognition that streams, from `aed`, with settings of encoder and CTC head.
+train_streaming() {
+  local suffix=$1 name from=exp/aed own
+  shift
+  for name in aed_stream aed_stream_decoder ctc_stream; do
+    own=("$@")
+    if [ "$name" = aed_stream_decoder ]; then own=(); fi # it is told all that there is to hear
+    task "train_$name$suffix" firered-train "$here/conf/$name.yaml" ${short+"${short[@]}"} --set "model.init=$from" \
+      --set "out=exp/$name$suffix" ${own+"${own[@]}"}
+    from=exp/$name$suffix
+  done
+  task "align_stream$suffix" firered-align --num-threads 1 --model "$from" data/dev data/dev/text "exp/align_stream$suffix"
+  task "lead_stream$suffix" python "$here/local/set_ctc_lead.py" data/dev/ctm "exp/align_stream$suffix/ctm" "$from"
+}
+streaming_plain() { train_streaming ""; }
+streaming_trimmed() { train_streaming _trim --set data.trim_tail_ms=100; }
+
+# Of test: in chunks of 0.32 s, 0.64 s, and in one that holds any utterance.
+decode_streaming() { # decode_streaming <suffix>
+  local chunk
+  for chunk in 0.32 0.64 60; do
+    task "decode_stream$1_$chunk" firered-asr --num-threads 1 --model "exp/ctc_stream$1" --streaming --mode rescore \
+      --chunk-seconds "$chunk" --timestamps pauses data/test "exp/decode/stream$1_$chunk"
+  done
+}
+decode_streaming_plain() { decode_streaming ""; }
+decode_streaming_trimmed() { decode_streaming _trim; }
+
 decode() { # <name> <command...>: into exp/decode/<name>, given as the last word
   task "decode_$1" "${@:2}" --num-threads 1 --model models "exp/decode/$1"
 }
@@ -122,14 +153,20 @@ fi
 
 if in_stage 2 "recognition; detectors, punctuation, language models -> exp"; then both recognition others; fi
 
-if in_stage 3 "CTC, language identification; speech-LLM -> exp"; then both heads speech_llm; fi
+if in_stage 3 "CTC, language identification; speech-LLM -> exp"; then
+  both heads speech_llm
+  if [ "$streaming" = true ]; then both streaming_plain streaming_trimmed; fi
+fi
 
 if in_stage 4 "models in the published layout -> models, a few recordings -> test"; then
   task models python "$here/local/bundle_models.py" exp models
   task test_set python "$here/local/bundle_test.py" data test
 fi
 
-if in_stage 5 "decoding -> exp/decode"; then both decode_text decode_others; fi
+if in_stage 5 "decoding -> exp/decode"; then
+  both decode_text decode_others
+  if [ "$streaming" = true ]; then both decode_streaming_plain decode_streaming_trimmed; fi
+fi
 
 if in_stage 6 "scores -> exp/score"; then
   for name in aed aed_lm llm; do score "$name" firered-score data/test "exp/decode/$name"; done
@@ -148,6 +185,15 @@ if in_stage 6 "scores -> exp/score"; then
     score "cut_lid_$name" firered-score lid "exp/segments/$name" "exp/decode/cut_lid_$name"
   done
   score punc firered-score punc data/punc_test exp/decode/punc
+  if [ "$streaming" = true ]; then
+    for name in stream stream_trim; do
+      for chunk in 0.32 0.64 60; do
+        score "${name}_$chunk" firered-score data/test "exp/decode/${name}_$chunk/text_streaming"
+        score "${name}_final_$chunk" firered-score data/test "exp/decode/${name}_$chunk"
+        score "${name}_live_$chunk" firered-score live data/test "exp/decode/${name}_$chunk"
+      done
+    done
+  fi
   score align python "$here/local/boundary_errors.py" data/test/ctm exp/decode/align/ctm
 fi
 

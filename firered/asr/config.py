@@ -24,6 +24,8 @@ from firered.text.replacing import THRESHOLD, Replacer
 
 CHUNK_FRAME_S = 0.04  # of an encoder frame: chunks are whole ones
 STREAM_CHUNK_S = 0.64  # of streams, if no other length is given
+STREAM_STEP_S = 0.72  # of audio between two passes of Fun-ASR-Nano over a stream, as published
+_LEAST_STEP_S = 0.06  # a row of its encoder
 
 
 @dataclass(frozen=True)
@@ -327,6 +329,14 @@ class FunAsrConfig(DraftConfig):
     hotwords_in_prompt: bool = option(True, "put hotwords into the prompt: all of a short list, as published")
     max_length: int = option(512, "tokens of a window at most; of short ones fewer: 32, and 40 a second", low=1)
     split_truncated: bool = option(True, "decode a window whose text ends at that limit again, in two halves")
+    streaming: bool = option(
+        False,
+        "decode as if utterances were spoken now: anew from the start with every step of audio, each answer but its "
+        "last five tokens being the beginning of the next, as published",
+    )
+    chunk_seconds: float = option(
+        0.0, f"with streaming: seconds of audio in a step; 0: {STREAM_STEP_S}, as published", low=0
+    )
     draft: str = option(
         "none",
         "the CTC head's text as a draft, of which the language model verifies many tokens in one pass; the text found "
@@ -357,8 +367,17 @@ class FunAsrConfig(DraftConfig):
 
     def __post_init__(self) -> None:
         super().__post_init__()
+        if self.chunk_seconds and not self.streaming:
+            raise OptionError("chunk_seconds: has no effect without streaming")
+        if 0 < self.chunk_seconds < _LEAST_STEP_S:
+            raise OptionError(f"chunk_seconds: {self.chunk_seconds} is below {_LEAST_STEP_S}")
         self.check_trust(drafts=self.draft != "none", beam_size=self.beam_size)
         self.search  # noqa: B018 - it checks what belongs together
+
+    @property
+    def step_s(self) -> float:
+        """Seconds of audio between two passes over a stream."""
+        return self.chunk_seconds or STREAM_STEP_S
 
     @property
     def punctuates(self) -> bool:

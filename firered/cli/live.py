@@ -89,6 +89,9 @@ def live_command(
         Path | None,
         typer.Option("-o", "--output-dir", help="take all recordings of INPUT as streams, without waiting, into here"),
     ] = None,
+    segments: Annotated[
+        bool, typer.Option("--segments", help="with -o: the segments of a data directory are streams of their own")
+    ] = False,
     models: Annotated[Path, typer.Option(help="directory that holds the models under their published names")] = MODELS,
 ) -> None:
     """Recognise live audio while it is spoken: captions in the terminal, subtitles, JSON.
@@ -107,12 +110,14 @@ def live_command(
     )
     with_models = _Models(models, system, live, {"vad": vad, "lid": lid, "asr": asr, "punc": punc}, context, compute)
     if out is None:
+        if segments:
+            raise OptionError("--segments: without effect but with -o OUT")
         with interruptible(resumes=False):
             sys.exit(_stream(own, with_models, subtitles, audio, job))
     own.refuse_all()
     if subtitles != SubtitleConfig():
         raise OptionError("options of subtitles: without effect with -o OUT")
-    sys.exit(_recordings(own.paths, out, with_models, audio, job))
+    sys.exit(_recordings(own.paths, out, with_models, audio, job, by_segment=segments))
 
 
 @dataclass(frozen=True)
@@ -157,8 +162,10 @@ def _stream(own: Given, models: _Models, subtitles: SubtitleConfig, audio: Audio
     return run_captions(session, Live(source, own.speed, room_s, written, own.ids, job.keep_going, kind == MIC))
 
 
-def _recordings(paths: list[str], out: Path, models: _Models, audio: AudioConfig, job: RunConfig) -> int:
-    """Exit status of all recordings of the inputs as streams."""
+def _recordings(
+    paths: list[str], out: Path, models: _Models, audio: AudioConfig, job: RunConfig, *, by_segment: bool
+) -> int:
+    """Exit status of all recordings of the inputs, or their segments, as streams."""
     from firered.live.system import STREAM_VAD, recognition_of
     from firered.runs.depends import fingerprint
     from firered.runs.inputs import resolve
@@ -175,7 +182,7 @@ def _recordings(paths: list[str], out: Path, models: _Models, audio: AudioConfig
     identity = fingerprint("firered live", system, models.live, *parts.values(), models.context, audio, *places)
     with writing(out):
         out.mkdir(parents=True, exist_ok=True)
-    inputs = resolve(paths, audio, by_segment=False, tables=False)
+    inputs = resolve(paths, audio, by_segment=by_segment, tables=False)
     sections = [("system", models.system), ("live", models.live), *parts.items(), ("asr", models.context)]
     write_sections(out / "config.yaml", f"firered live --models {models.models}", [*sections, ("audio", audio)])
     return run_streams(inputs, out, models.build, identity, audio, job)

@@ -19,6 +19,7 @@ UTTERANCE, RECORDING, SPEAKER, EITHER, LINES = "utterance", "recording", "speake
 # RECORDING means utterances too where there is no `segments`; LINES are free-form lines that `line_key` reads.
 KNOWN_FILES = {
     **dict.fromkeys(("segments", "text", "token", "token_conf", "feats.scp", "vad.scp", "ali.scp"), UTTERANCE),
+    "text_streaming": UTTERANCE,
     **dict.fromkeys(("utt2spk", "utt2dur", "utt2num_frames", "utt2uniq", "utt2score", "utt2prompt"), UTTERANCE),
     **dict.fromkeys(("utt2lang", "utt2lang_conf", "utt2dialect", "utt2conf", "utt2hotwords"), UTTERANCE),
     **dict.fromkeys(("utt2noise", "utt2snr"), UTTERANCE),
@@ -27,7 +28,7 @@ KNOWN_FILES = {
     **dict.fromkeys(("spk2utt", "spk2gender", "spk2hotwords", "cmvn.scp"), SPEAKER),
     **dict.fromkeys(("rttm", "ctm", "failed", "flags", "*.jsonl"), LINES),
 }
-EMPTY_VALUE_OK = frozenset({"text", "token", "token_conf"})  # of an utterance without speech
+EMPTY_VALUE_OK = frozenset({"text", "text_streaming", "token", "token_conf"})  # of an utterance without speech
 _FRAME_SHIFT_S = 0.01
 
 # Only blanks separate fields: in the C locale a full-width or no-break space is text like any other.
@@ -227,13 +228,14 @@ def line_key(name: str, line: str) -> tuple:
     if name in ("failed", "flags"):
         return _first_field(line), line
     if name.endswith(".jsonl"):
+        owner = "reco" if name == "live.jsonl" else "uttid"
         try:
-            uttid = json.loads(line)["uttid"]
+            key = json.loads(line)[owner]
         except (ValueError, KeyError, TypeError):
-            uttid = None
-        if not isinstance(uttid, str):
-            raise ValueError('not a JSON object with an "uttid"')
-        return (uttid,)  # nothing else: the lines of one utterance keep their order
+            key = None
+        if not isinstance(key, str):
+            raise ValueError(f'not a JSON object with an "{owner}"')
+        return (key,)  # nothing else: the lines of one utterance or recording keep their order
     fields = line.split()
     if len(fields) < 5:
         raise ValueError(f"{len(fields)} fields are too few for {name}")

@@ -176,7 +176,7 @@ def combine(parts: Sequence[str | Path], out: str | Path) -> None:
 
     A key that two parts have must have one value. A file that only some parts have is merged from those. Files that
     none has are left as they are in `out`, but for the reports of an earlier run: `failed`, `flags`, `config.yaml`,
-    `hotwords.tsv` and, unless all parts have one, `speed.json`.
+    `hotwords.tsv`, `text_streaming`, `live.jsonl` and, unless all parts have one, `speed.json`.
     """
     out, sources = Path(out), [DataDir(Path(part)) for part in parts]
     names = {source.path: known_files(source.path) for source in sources}
@@ -206,7 +206,7 @@ def combine(parts: Sequence[str | Path], out: str | Path) -> None:
     reports = [source.path / REPORT for source in sources if (source.path / REPORT).is_file()]
     if reports:
         contents[REPORT] = merged_reports(reports)
-    for name in {"failed", "flags", "config.yaml", SPEED, REPORT} - set(contents):
+    for name in {"failed", "flags", "config.yaml", "text_streaming", "live.jsonl", SPEED, REPORT} - set(contents):
         (out / name).unlink(missing_ok=True)
     _write_all(out, contents)
     for source in sources:

@@ -143,9 +143,15 @@ def live_lines(inputs: Inputs, results: Mapping[str, AsrResult]) -> list[dict[st
     """What `firered-score live` reads, on the recordings' time axes: the texts of each utterance, and its final one."""
     lines: list[dict[str, object]] = []
     utterances = [utterance for utterance in inputs.utterances if utterance.id in results]
-    for number, utterance in enumerate(sorted(utterances, key=lambda own: (own.recording, own.start_s))):
+    numbers = Counter[str]()  # of the segments of each recording, whatever others are recognised beside it
+    for utterance in sorted(utterances, key=lambda own: (own.recording, own.start_s)):
         result, start_s = results[utterance.id], utterance.start_s
-        own = {"reco": utterance.recording, "segment": number, "start_s": round(start_s, 3), "clock_s": None}
+        own = {
+            "reco": utterance.recording,
+            "segment": numbers[utterance.recording],
+            "start_s": round(start_s, 3),
+            "clock_s": None,
+        }
         for shown in result.shown:
             heard_s = round(start_s + shown.heard_s, 3)
             partial = {"heard_s": heard_s, "end_s": heard_s, "stable": "", "unstable": shown.text}
@@ -157,6 +163,7 @@ def live_lines(inputs: Inputs, results: Mapping[str, AsrResult]) -> list[dict[st
         ]
         final = {"heard_s": end_s, "end_s": end_s, "text": result.text} | ({"words": words} if words else {})
         lines.append({**own, "kind": "final", **final})
+        numbers[utterance.recording] += 1
     return lines
 
 

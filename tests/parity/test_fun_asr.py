@@ -294,6 +294,22 @@ def test_streaming_by_prefix(default, expected):
                 assert prefix == step["kept"]
 
 
+def test_a_streaming_pass_over_whole_utterances(checkpoint, expected):
+    """The same by the option: all steps of several utterances, together and alone."""
+    asr = recogniser(checkpoint, streaming=True)
+    cases = expected["streaming"]
+    speech = [speech_of(asr, case["wav"]) for case in cases]
+    together = asr.recognise(speech)
+    for own, result in zip(speech, together, strict=True):
+        assert_same(asr.recognise([own])[0], result)
+    for case, result in zip(cases, together, strict=True):
+        steps = [(step["text"], round(step["samples"] / 16000, 3)) for step in case["steps"]]
+        changes = [step for before, step in zip([("", 0), *steps], steps, strict=False) if step[0] != before[0]]
+        assert [(one.text, one.heard_s) for one in result.shown] == changes
+        assert result.text == steps[-1][0]
+        assert result.words
+
+
 def test_segments_of_a_long_recording(default, expected):
     case = expected["long"]
     samples = fbank_input("long")

@@ -24,6 +24,7 @@ import bundle_test
 import results
 import set_ctc_lead
 import small_llm
+import streaming_rows
 
 
 class TestBoundaries:
@@ -101,6 +102,32 @@ class TestResults:
             "VAD", "AED with language model", *["CTC"] * 3
         ]  # fmt: skip
         assert "| ≤ 2 | **2.10** |" in missed[1]
+
+
+class TestStreaming:
+    def page(self, tmp_path):
+        write_lines(tmp_path / "score/aed/score.json", [json.dumps(self.score(1.0))])
+        for chunk, value in (("0.32", 3.25), ("0.64", 2.5), ("60", 2.0)):
+            for part in ("", "_final"):
+                write_lines(tmp_path / f"score/stream{part}_{chunk}/score.json", [json.dumps(self.score(value))])
+            delays = {"first, heard": {"p50": 0.3141, "p90": 0.5}, "final, heard": {"p50": None, "p90": None}}
+            write_lines(tmp_path / f"score/stream_live_{chunk}/score.json", [json.dumps({"delays_s": delays})])
+        return list(streaming_rows.streaming_rows(tmp_path / "score"))
+
+    def score(self, value):
+        return {"metrics": {"MER%": {"value": value}}, "substitutions": 5, "deletions": 4, "insertions": 3}
+
+    def test_errors_and_delays_by_chunk(self, tmp_path):
+        page = self.page(tmp_path)
+        assert "| AED | whole utterances | - | - | **1.00** | 5 / 4 / 3 | - | - | - |" in page
+        cells = "**3.25** | 5 / 4 / 3 | **3.25** | 5 / 4 / 3 | 314 | 500 | - |"
+        assert f"| AED in chunks | chunks of 0.32 s | {cells}" in page
+        assert "AED in chunks: the first pass loses +1.25 points in chunks of 0.32 s against full context." in page
+        assert not any("TrimTail" in line for line in page)
+
+    def test_nothing_where_no_such_model_was_trained(self, tmp_path):
+        (tmp_path / "score").mkdir()
+        assert list(streaming_rows.streaming_rows(tmp_path / "score")) == []
 
 
 class TestBundle:

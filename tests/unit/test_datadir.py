@@ -492,6 +492,7 @@ def test_line_files_are_sorted_by_what_they_mean(tmp_path):
         rttm=";; a comment\nSPEAKER r 1 10.0 1.0 <NA> <NA> a <NA> <NA>\nSPEAKER r 1 9.5 1.0 <NA> <NA> a <NA> <NA>\n",
         ctm="r 1 10.0 0.1 b\nr 1 9.5 0.1 a\n",
         x_jsonl='{"uttid": "u", "n": 2}\n{"uttid": "u", "n": 1}\n',
+        live_jsonl='{"reco": "r", "n": 6}\n',
         failed="b why\n",
     )
     make(
@@ -499,6 +500,7 @@ def test_line_files_are_sorted_by_what_they_mean(tmp_path):
         rttm="SPEAKER r 1 9.5 1.0 <NA> <NA> a <NA> <NA>\nSPKR-INFO r 1 <NA> <NA> <NA> unknown a <NA> <NA>\n",
         ctm="q 2 0.0 0.1 c\nr 1 9.5 0.1 a\n",
         x_jsonl='{"uttid": "t", "n": 3}\n',
+        live_jsonl='{"reco": "q", "n": 5}\n{"reco": "q", "n": 4}\n',
         failed="a why\nb so\n",
     )
     combine([tmp_path / "1", tmp_path / "2"], tmp_path / "out")
@@ -508,6 +510,7 @@ def test_line_files_are_sorted_by_what_they_mean(tmp_path):
         "SPEAKER r 1 10.0 1.0 <NA> <NA> a <NA> <NA>\n",
         "ctm": "q 2 0.0 0.1 c\nr 1 9.5 0.1 a\nr 1 10.0 0.1 b\n",
         "x.jsonl": '{"uttid": "t", "n": 3}\n{"uttid": "u", "n": 2}\n{"uttid": "u", "n": 1}\n',
+        "live.jsonl": '{"reco": "q", "n": 5}\n{"reco": "q", "n": 4}\n{"reco": "r", "n": 6}\n',
         "failed": "a why\nb so\nb why\n",
     }
     combine([tmp_path / "2", tmp_path / "1", tmp_path / "2"], tmp_path / "again")
@@ -543,6 +546,7 @@ def test_combine_names_what_does_not_agree(tmp_path, name, one, other):
         ("x.jsonl", "{", 'not a JSON object with an "uttid"'),
         ("x.jsonl", "[1]", 'not a JSON object with an "uttid"'),
         ("x.jsonl", '{"uttid": 1}', 'not a JSON object with an "uttid"'),
+        ("live.jsonl", '{"uttid": "u"}', 'not a JSON object with an "reco"'),
     ],
 )
 def test_bad_lines_of_line_files_are_named(tmp_path, name, line, reason):

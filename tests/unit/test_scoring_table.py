@@ -3,13 +3,15 @@
 import json
 import re
 import subprocess
+from dataclasses import replace
 
 import pytest
 from support.paths import TOP
 from support.scoring_sides import call, score_of, write_side
-from support.tables import beside, rows, table
+from support.tables import beside, rows, table, under
 
 from firered.hub.find import system_name
+from firered.scoring.config import TableConfig
 from firered.scoring.published import averages, published
 from firered.scoring.reports.results import Result, with_averages
 from firered.scoring.reports.table import results_page
@@ -427,3 +429,40 @@ def test_other_metrics_have_their_figures():
 def test_names_cannot_break_the_table():
     text = "\n".join(results_page("t", [result("a|b", 1)])) + "\n"
     assert r"a\|b" in text
+
+
+# Passes
+
+
+def passed(system, value, test_set="code-switch-a", **counts):
+    source = {"substitutions": 3, "deletions": 2, "insertions": 1, "tokens": 60, "utterances": 1, "settings": {}}
+    one = result(test_set, value, system, "MER%", "firered")
+    return replace(one, source={**source, **counts, "provenance": MADE_BY})
+
+
+def test_passes_of_a_system_stand_side_by_side_and_beside_those_that_papers_print():
+    made = [
+        passed("Own live final", 9.0, deletions=0),
+        passed("Own streaming 0.64 s", 11.0),
+        passed("Own streaming full", 10.5),
+        passed("Own streaming 0.32 s", 12.0, substitutions=7),
+        passed("Own", 10.0),
+        passed("Other", 5.0),  # it has no other pass
+    ]
+    text = "\n".join([*results_page("T", made, TableConfig(bootstrap=0)), ""])
+    found = under(text, "## Offline, streaming pass and live final")
+    own = [row for row in found if row["System"] == "Own"]
+    assert [(row["Pass"], row["Error rate"]) for row in own] == [
+        ("offline", "**10.00**"),
+        ("streaming 0.32 s", "**12.00**"),
+        ("streaming 0.64 s", "**11.00**"),
+        ("streaming full", "**10.50**"),
+        ("live final", "**9.00**"),
+    ]
+    assert [own[1][name] for name in ("Sub.", "Del.", "Ins.", "of")] == ["7", "2", "1", "60"]
+    printed = {(row["System"], row["Pass"]): row["Error rate"] for row in found if row["System"] != "Own"}
+    assert printed["FunAudio-ASR w/ RL (FunAudio-ASR, table 5)", "offline"] == "1.59"
+    assert printed["FunAudio-ASR w/ RL (FunAudio-ASR, table 5)", "streaming"] == "2.28"
+    assert len(printed) == 6
+    alone = "\n".join(results_page("T", [passed("Own", 10.0), passed("Other", 5.0)], TableConfig(bootstrap=0)))
+    assert "streaming pass" not in alone

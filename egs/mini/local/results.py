@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
+from streaming_rows import streaming_rows
 
 from firered.data.datadir import write_lines
 from firered.version import __version__
@@ -64,6 +65,7 @@ def results(exp: Path, models: Path) -> Iterator[str]:
     for figure in FIGURES:
         yield _row(exp / "score", figure)
     yield ""
+    yield from streaming_rows(exp / "score")
     size = sum(path.stat().st_size for path in models.rglob("*") if path.is_file())
     yield f"All models together: {size / 1e6:.1f} MB."
     yield ""

@@ -24,8 +24,8 @@ from firered.errors import ModelError, OptionError, result_of
 from firered.hotwords.lists import Phrase
 from firered.hub.catalogue import CHECKPOINT
 from firered.hub.find import find_model
-from firered.models.aed import Aed
-from firered.models.checkpoint import model_files
+from firered.models.aed import Aed, AedConfig
+from firered.models.checkpoint import load_checkpoint, model_files
 from firered.models.chunks import Chunk
 from firered.models.lstm_lm import LstmLm
 from firered.models.streaming import PositionKeys
@@ -35,6 +35,11 @@ from firered.runtime.loaded import Loaded, need_ctc
 from firered.runtime.speech import Speech
 from firered.search.beams import Hypothesis
 from firered.search.ctc import ctc_texts
+
+_WHOLE = (
+    "{}: this model was made for whole utterances, not for chunks or streams; docs/training.md says how one that "
+    "streams is trained (model.causal, model.chunk_sizes)"
+)
 
 
 class Asr(WindowedRecogniser[AsrConfig, Decoded]):
@@ -273,10 +278,22 @@ class Asr(WindowedRecogniser[AsrConfig, Decoded]):
         return self._results.join(speech, parts)
 
 
+def lacks_streaming(directory: Path) -> str:
+    """Why a directory's model has no streaming pass; empty where it has one.
+
+    Raises:
+        ModelError: the directory is incomplete or damaged.
+    """
+    path = model_files(directory, CHECKPOINT)[0]
+    args, state = load_checkpoint(path)
+    if not AedConfig.from_args(args, path).streams:
+        return _WHOLE.format(directory)
+    if state and not any(name.startswith("ctc.") for name in state):  # of a quantised one they lie elsewhere
+        return f"{directory}: its checkpoint has no CTC head, which writes the text of a streaming pass"
+    return ""
+
+
 def _need_chunks(loaded: Loaded[Aed]) -> None:
     """Raise OptionError where a checkpoint is one for whole utterances."""
     if not loaded.model.config.streams:
-        raise OptionError(
-            f"{loaded.directory}: this model was made for whole utterances, not for chunks or streams; "
-            "docs/training.md says how one that streams is trained (model.causal, model.chunk_sizes)"
-        )
+        raise OptionError(_WHOLE.format(loaded.directory))

@@ -1,6 +1,5 @@
 """What the hypotheses of the attention encoder-decoder become: texts with times, and results of utterances."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import cast
 
@@ -14,9 +13,9 @@ from firered.asr.config import AsrConfig
 from firered.asr.families.aed_search import as_hypothesis, scores_of
 from firered.asr.families.aed_stream import FirstPass
 from firered.asr.modes import CTC_PREFIX
-from firered.asr.windowed import Window
+from firered.asr.window import Window, shown_of
 from firered.models.aed import Aed
-from firered.results import Alignment, AsrResult, NBest, Shown, TokenSpan, TokenTime
+from firered.results import Alignment, AsrResult, NBest, TokenSpan, TokenTime
 from firered.runtime.loaded import Loaded
 from firered.runtime.speech import Speech
 from firered.runtime.windows import on_one_axis
@@ -29,14 +28,13 @@ from firered.text.tokenizer import BLANK_ID
 class Decoded(Window):
     """One window's hypotheses, best first, its tokens in seconds from its start, and what the CTC head reads in it.
 
-    `shown` are the texts of its streaming pass, `mode` is the one that `hypotheses` are of.
+    `mode` is the one that `hypotheses` are of.
     """
 
     hypotheses: list[Hypothesis]
     mode: str
     tokens: list[TokenTime] | None = None
     ctc_text: str | None = None
-    shown: Sequence[Shown] = ()
 
 
 class AedResults:
@@ -106,7 +104,7 @@ class AedResults:
             token_times=on_one_axis([part for part, _ in parts], timed) if self.times_words else None,
             nbest=[self._nbest(one, decoded[0].mode) for one in decoded[0].hypotheses] if len(decoded) == 1 else [],
             ctc_text=None if None in ctc_texts else join_texts(text for text in ctc_texts if text),
-            shown=_shown(parts),
+            shown=shown_of(parts),
         )
 
     def _nbest(self, hypothesis: Hypothesis, mode: str) -> NBest:
@@ -135,15 +133,3 @@ class AedResults:
             tokens = self._times(hypothesis, Alignment(labels, spans, best.path_score, BLANK_ID), speech)
         decoded = Decoded([hypothesis], CTC_PREFIX, tokens, shown=first.shown)
         return self.join(speech, [(speech, decoded)])
-
-
-def _shown(parts: Sequence[tuple[Speech, Decoded]]) -> list[Shown]:
-    """The texts of an utterance's streaming pass from those of its windows."""
-    found: list[Shown] = []
-    before, start_s = "", 0.0
-    for speech, decoded in parts:
-        own = [Shown(join_texts([before, one.text]), round(start_s + one.heard_s, 3)) for one in decoded.shown]
-        before = own[-1].text if own else before
-        found += own
-        start_s += len(speech.feats) * speech.front_end.frame_shift_s
-    return found

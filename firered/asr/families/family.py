@@ -36,6 +36,8 @@ class Family:
         front_end: the features that a directory's model takes; None: it is loaded to be asked.
         load_aligner: what aligns given text by its CTC head; None: it has none.
         lacks_aligner: why a directory's own checkpoint cannot align, empty where it can; None: loading it tells.
+        lacks_streaming: why a directory's own checkpoint has no streaming pass, empty where it has one; None: all of a
+            kind with the option `streaming` have one.
         languages: codes of those that its models write, where they cannot be told one; empty: not known.
         told_language: whether its recogniser can be told the language of an utterance.
         writes_marks: whether the model of a directory writes the marks that its options speak of.
@@ -56,6 +58,7 @@ class Family:
     front_end: "Callable[[Path], FrontEnd] | None" = None
     load_aligner: "Callable[[Path, AlignConfig, str], CtcAligner] | None" = None
     lacks_aligner: Callable[[Path], str] | None = None
+    lacks_streaming: Callable[[Path], str] | None = None
     languages: tuple[str, ...] = ()
     told_language: bool = False
     writes_marks: Callable[[Path], bool] | None = None
@@ -75,6 +78,16 @@ class Family:
     def punctuates(self, directory: Path, config: RecogniserConfig) -> bool:
         """Whether the model of a directory writes its own marks with these options."""
         return config.punctuates and (self.writes_marks is None or self.writes_marks(directory))
+
+    def why_no_stream(self, directory: Path) -> str:
+        """Why there is no streaming pass of a directory's model; empty where there is one.
+
+        Raises:
+            ModelError: the directory is incomplete or damaged.
+        """
+        if "streaming" not in self.config.names():
+            return f"{directory}: models of the kind {self.name} have no streaming pass"
+        return self.lacks_streaming(directory) if self.lacks_streaming else ""
 
     def recognises(self, directory: Path) -> bool:
         """Whether a directory has the files that one of this kind is known by."""

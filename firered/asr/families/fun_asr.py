@@ -15,12 +15,14 @@ from firered.asr.biasing import Biasing
 from firered.asr.config import FunAsrConfig
 from firered.asr.drafting import CTC_DRAFT, NO_DRAFT, Drafting, Read, entropy_of
 from firered.asr.families.fun_asr_loaded import NANO, LoadedFunAsr, why_no_ctc
+from firered.asr.families.fun_asr_stream import streamed
 from firered.asr.families.fun_asr_times import read_by_ctc, timed_tokens, token_times, words_of
 from firered.asr.guard import Guard
 from firered.asr.hotword_config import PROMPT
 from firered.asr.listening import Head, Listening
 from firered.asr.llm_search import LlmSearch
-from firered.asr.windowed import Window, WindowedRecogniser
+from firered.asr.window import Window, shown_of
+from firered.asr.windowed import WindowedRecogniser
 from firered.errors import ModelError, OptionError, Outcome
 from firered.hotwords.lists import HotwordList, Phrase
 from firered.hub.find import find_model
@@ -145,7 +147,22 @@ class FunAsr(WindowedRecogniser[FunAsrConfig, _Decoded]):
         code = code_of(name) or name
         return "zh" if code == "yue" and code not in self.languages else code
 
+    @property
+    def decodes_again(self) -> bool:
+        """Whether windows are: not in a streaming pass."""
+        return not self.config.streaming
+
     def _decode(self, batch: list[Speech]) -> list[_Decoded]:
+        """What each window decodes to; in a streaming pass, what its last step does."""
+        if not self.config.streaming:
+            return self._decode_whole(batch)
+
+        def text(decoded: _Decoded) -> str:
+            return clean(decoded.answer)
+
+        return streamed(batch, self.config.step_s, self._decode_whole, text, self.loaded.tokenizer)
+
+    def _decode_whole(self, batch: list[Speech]) -> list[_Decoded]:
         """What each window decodes to; digital silence, for which the model would invent something, is not decoded."""
         heard = [speech for speech in batch if self.loaded.hears(speech)]
         decoded = iter(self._decode_heard(heard) if heard else ())
@@ -267,7 +284,7 @@ class FunAsr(WindowedRecogniser[FunAsrConfig, _Decoded]):
         settled: list[tuple[Speech, Outcome[_Decoded]]] = []
         for part, outcome in parts:
             cut = isinstance(outcome, _Decoded) and outcome.truncated and part.duration_s > _SPLIT_S
-            if not (cut and self.config.split_truncated):
+            if not (cut and self.config.split_truncated and self.decodes_again):
                 settled.append((part, outcome))
                 continue
             log.warning("%s: the text ends at the limit of its length; decoding in two parts", part.key)
@@ -295,6 +312,7 @@ class FunAsr(WindowedRecogniser[FunAsrConfig, _Decoded]):
             flags=_flags(decoded),
             ctc_text=None if None in ctc_texts else join_texts(text for text in ctc_texts if text),
             context_used=[name for name in self.uses if getattr(context, name)],
+            shown=shown_of(parts),
         )
 
 

@@ -41,6 +41,12 @@ def _load_aed_aligner(directory: Path, config: AlignConfig, device: str) -> "Ctc
     return Aligner.from_pretrained(directory, config, device)
 
 
+def _lacks_aed_streaming(directory: Path) -> str:
+    from firered.asr.families.aed import lacks_streaming
+
+    return lacks_streaming(directory)
+
+
 def _load_speech_llm(directory: Path, config: LlmConfig, device: str) -> "Recogniser":
     need_transformers()
     from firered.asr.families.speech_llm import LlmAsr
@@ -125,6 +131,7 @@ AED = Family(
     times="timestamps",
     nbest=True,
     load_aligner=_load_aed_aligner,
+    lacks_streaming=_lacks_aed_streaming,
     languages=_FIRERED,
 )
 SPEECH_LLM = Family(

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from firered.asr.families.transformers_loaded import Hearing
 from firered.asr.listening import Head
-from firered.asr.windowed import Window
+from firered.asr.window import Window
 from firered.errors import OptionError
 from firered.results import Word
 from firered.runtime.context import Context

@@ -33,16 +33,23 @@ def listed(ids: Sequence[str]) -> str:
 
 
 def shown_settings(settings: Mapping[str, object]) -> str:
-    """Settings of a decoding as reports show them: those that decide a result."""
+    """Settings of a decoding as reports show them: those that decide a result; those of a module after its name."""
+    kept = _deciding({name: value for name, value in settings.items() if not isinstance(value, Mapping)})
+    for module, own in settings.items():
+        if isinstance(own, Mapping):
+            kept |= {f"{module}.{name}": value for name, value in _deciding(own).items()}
+    return ", ".join(f"{name} {value}" for name, value in kept.items())
+
+
+def _deciding(settings: Mapping[str, object]) -> dict[str, object]:
     guarded = settings.get("guard", "off") not in ("off", False)
-    kept = {
+    return {
         name: value
         for name, value in settings.items()
         if value not in (None, "", [])
         and name not in _NO_PART_OF_A_RESULT
         and (guarded or not name.startswith("guard"))
     }
-    return ", ".join(f"{name} {value}" for name, value in kept.items())
 
 
 def tsv(heading: Sequence[str], rows: Iterable[Sequence[str | int | float | None]]) -> Iterator[str]:

@@ -16,6 +16,7 @@ from firered.scoring.reports.beside import (
 )
 from firered.scoring.reports.lines import shown, shown_interval, shown_settings
 from firered.scoring.reports.markdown import markdown
+from firered.scoring.reports.passes import passes_section
 from firered.scoring.reports.provenance import made_of
 from firered.scoring.reports.results import DASH, Result
 from firered.scoring.reports.systems import systems_section
@@ -46,6 +47,7 @@ def results_page(title: str, results: Sequence[Result], config: TableConfig | No
     together = config.baseline is not None or len({result.row for result in results}) < len(results)
     if together:
         yield from systems_section(results, config)
+    yield from passes_section(results)
     for system in systems:
         mine = in_order([result for result in results if result.system == system])
         beside = [result for result in mine if result.comparable]
