@@ -22,7 +22,7 @@ from firered.train.data.transcribed import Targets
 from firered.train.rewards.reward import Wanted
 
 KEYWORDS = "keywords"  # table of a data directory: an utterance's keywords between semicolons
-_SEPARATOR = ";"
+SEPARATOR = ";"
 
 
 class RewardedCorpus(SpeechCorpus):
@@ -79,7 +79,7 @@ def wanted_of(data: DataConfig) -> Targets:
 
 def phrases(value: str) -> tuple[str, ...]:
     """The keywords of a row of `keywords`."""
-    return tuple(phrase for part in value.split(_SEPARATOR) if (phrase := " ".join(part.split())))
+    return tuple(phrase for part in value.split(SEPARATOR) if (phrase := " ".join(part.split())))
 
 
 def _tables(paths: str, name: str, left_out: list[Problem]) -> dict[str, str]:
