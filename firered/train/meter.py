@@ -1,7 +1,7 @@
 """How fast a training goes, and how long it waits for its data."""
 
 import time
-from collections import Counter
+from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 
@@ -17,7 +17,7 @@ class Meter:
 
     def __init__(self) -> None:
         self._values = dict.fromkeys(("utterances", "audio_s", "busy_s", "waited_s", "processes"), 0.0)
-        self._phases: Counter[str] = Counter()  # seconds
+        self._phases: defaultdict[str, float] = defaultdict(float)  # seconds
 
     @contextmanager
     def waiting(self) -> Iterator[None]:
@@ -60,7 +60,7 @@ class Meter:
         self._values["processes"] = 1.0
         sums = over_processes({**self._values, **{f"{name}_s": seconds for name, seconds in self._phases.items()}})
         phases = [f"{name}_s" for name in self._phases]
-        self._values, self._phases = dict.fromkeys(self._values, 0.0), Counter()
+        self._values, self._phases = dict.fromkeys(self._values, 0.0), defaultdict(float)
         busy_s = max(sums["busy_s"] / sums["processes"], 1e-9)
         figures = {
             "utterances_per_s": sums["utterances"] / busy_s,

@@ -2,7 +2,7 @@
 
 import logging
 import math
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import combinations
 from pathlib import Path
@@ -41,7 +41,7 @@ class Utterances:
 
     references: Texts
     ours: Texts
-    others: list[Texts]
+    others: Sequence[Texts]
     languages: Texts
     seconds: Mapping[str, float]
     keywords: Mapping[str, tuple[str, ...]]
@@ -138,7 +138,7 @@ def _hard(known: Utterances, config: PromptConfig) -> set[str]:
     return keys
 
 
-def _agreed(others: list[Texts], languages: Texts, agree: float) -> set[str]:
+def _agreed(others: Sequence[Texts], languages: Texts, agree: float) -> set[str]:
     keys = set.intersection(*(set(other) for other in others))
     for one, other in combinations(others, 2):
         apart = error_rates(one, other, languages, keys)
@@ -148,9 +148,9 @@ def _agreed(others: list[Texts], languages: Texts, agree: float) -> set[str]:
 
 def error_rates(references: Texts, hypotheses: Texts, languages: Texts, keys: Collection[str]) -> dict[str, float]:
     """The error rate of each utterance in percent; infinite where the reference is empty and the hypothesis is not."""
-    sides = ({key: texts[key] for key in keys} for texts in (references, hypotheses))
+    one, other = ({key: texts[key] for key in keys} for texts in (references, hypotheses))
     rates = {}
-    for aligned in align_texts(*sides, rule(), languages):
+    for aligned in align_texts(one, other, rule(), languages):
         rate = aligned.counts.rate
         rates[aligned.key] = rate if rate is not None else math.inf if aligned.counts.errors else 0.0
     return rates

@@ -6,7 +6,7 @@ Encoder and adapter stay as they are; the language model is trained, by LoRA or 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, cast
 
 import torch
 from peft import PeftModel
@@ -82,7 +82,7 @@ class Policy(nn.Module, ABC):
     def steps(self, prompts: Prompts, beams: int, longest: int) -> LlmSteps:
         """The language model, about to write so many texts for each prompt, of so many tokens at most."""
         llm = self.llm.get_base_model() if isinstance(self.llm, PeftModel) else self.llm
-        return LlmSteps(llm, prompts.embeds, prompts.mask, beams, longest)
+        return LlmSteps(cast("PreTrainedModel", llm), prompts.embeds, prompts.mask, beams, longest)
 
     def scores(
         self,

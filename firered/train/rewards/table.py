@@ -27,7 +27,7 @@ class Rewards:
     """
 
     def __init__(self, config: RewardConfig) -> None:
-        own = {
+        own: dict[str, Reward] = {
             "accuracy": accuracy,
             "keywords": keywords,
             "hallucination": Hallucination(config.patterns),
