@@ -1,4 +1,4 @@
-"""firered-train and firered-tokens."""
+"""firered-train, firered-tokens and firered-rl-data."""
 
 import logging
 import os
@@ -11,6 +11,7 @@ import typer
 from firered.cli.flags import script, split_paths
 from firered.cli.frame import interruptible
 from firered.train.data.config import TokensConfig
+from firered.train.data.rl_config import PromptConfig
 
 
 def train_command(
@@ -84,8 +85,28 @@ def tokens_command(
     make_tokens(" ".join(inputs), out, config)
 
 
+def rl_data_command(
+    data: Annotated[Path, typer.Argument(metavar="DATA", help="a data directory", show_default=False)],
+    ours: Annotated[
+        Path,
+        typer.Argument(
+            metavar="OURS",
+            help="what the model to be trained makes of it: a file or directory with `text`",
+            show_default=False,
+        ),
+    ],
+    out: Annotated[Path, typer.Argument(metavar="OUT", help="the data directory to write", show_default=False)],
+    config: PromptConfig,
+) -> None:
+    """Choose utterances for task grpo: hard, long, prone to invention, with keywords, and regular ones."""
+    from firered.train.prompts import choose_prompts
+
+    sys.exit(choose_prompts(data, ours, out, config))
+
+
 train = script(train_command)
 tokens = script(tokens_command)
+rl_data = script(rl_data_command)
 
 
 if __name__ == "__main__":

@@ -38,9 +38,11 @@ class Log:
     def speed(self, step: int, epoch: int, figures: Mapping[str, float]) -> None:
         """Log how fast it goes; in a file of its own, since the curve is the same however fast."""
         self._record(self._speed, "speed", step, epoch, figures)
+        phases = " ".join(f"{name} {value:.4g}" for name, value in list(figures.items())[3:])
         log.info(
-            "%.1f utterances and %.4f hours a second, %.0f%% of the time waiting for data",
+            "%.1f utterances and %.4f hours a second, %.0f%% of the time waiting for data%s",
             figures["utterances_per_s"], figures["audio_hours_per_s"], 100 * figures["waiting"],
+            f"; {phases}" if phases else "",
         )  # fmt: skip
 
     def _record(self, path: Path, kind: str, step: int, epoch: int, figures: Mapping[str, float]) -> None:

@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import nullcontext
 from typing import Any
 
 import torch
@@ -10,7 +11,6 @@ from accelerate.utils import gather_object
 from torch import Tensor, nn
 
 from firered.errors import FireRedError
-from firered.hub.catalogue import CHECKPOINT
 from firered.train import checkpoints
 from firered.train.checkpoints import Keeper, state_path
 from firered.train.data.batch import Batch
@@ -19,6 +19,7 @@ from firered.train.logs import Log
 from firered.train.meter import Meter
 from firered.train.nonfinite import trouble_of
 from firered.train.objectives.objective import BatchLoss
+from firered.train.objectives.optimizer import optimizer_of
 from firered.train.objectives.regularise import Progress
 from firered.train.objectives.schedule import learning_rate
 from firered.train.sections import Settings
@@ -53,7 +54,7 @@ class Trainer:
         self.stream = Stream(task.train, task.batch_size, self.config.seed, *share, self.config.accum_grad, sampling)
         self._batches = read(task.train, self.stream, self.config.num_workers)
         self._dev = read(task.dev, evaluation(task.dev, task.batch_size, *share), self.config.num_workers)
-        self.objective, self.optimizer = accelerator.prepare(self.plain, _optimizer(settings, self.plain))
+        self.objective, self.optimizer = accelerator.prepare(self.plain, optimizer_of(self.plain, settings.optim))
         self.progress, self.keeper = Progress(settings.progressive), Keeper(settings.out, self.config)
         self.step, self.sums = 0, Sums()  # since the last line of the log
         self.unread: dict[str, str] = {}  # utterances not readable since the last line of the log, with the reason
@@ -109,18 +110,36 @@ class Trainer:
             group["lr"] = rate
         self.plain.set_strength(self.progress.strength(self.step))
         self.plain.train()
+        batches = [(request, self._prepared(request, batch)) for request, batch in batches]
+        for update in range(self.plain.updates):
+            self.plain.update = update
+            with self.meter.phase("update") if self.plain.in_phases else nullcontext():
+                updated = self._update(batches)
+            if updated and update == 0:
+                self.meter.add(batch for request, batch in batches if request.counts)
+        self.unread |= {problem.key: problem.reason for _, batch in batches for problem in batch.failed}
+        return rate
+
+    @torch.no_grad()
+    def _prepared(self, request: Request, batch: Batch) -> Batch:
+        """The batch as the objective's `forward` takes it."""
+        seed = seed_of(self.config.seed, -1 if request.epoch is None else request.epoch, request.number)
+        with self._arithmetic():
+            return self.plain.prepare(batch, seed, self.meter)
+
+    def _update(self, batches: list[Read]) -> bool:
+        """Update the weights by the batches of a step; False where the loss is not a number and that is skipped."""
         losses = self._backward(batches)
         norm = float(self.accelerator.clip_grad_norm_(self.objective.parameters(), self.settings.optim.grad_clip))
-        if self._all_numbers(batches, losses, norm):
+        updated = self._all_numbers(batches, losses, norm)
+        if updated:
             self.optimizer.step()
             self.sums.add(grad_norm=norm, steps=1)
             for (request, batch), values in zip(batches, losses, strict=True):
                 if request.counts:
                     self.sums.add(weight=batch.weight, **values)
-                    self.meter.add([batch])
         self.optimizer.zero_grad()
-        self.unread |= {problem.key: problem.reason for _, batch in batches for problem in batch.failed}
-        return rate
+        return updated
 
     def _backward(self, batches: list[Read]) -> list[Values]:
         """Loss and counts of each of this process' batches; leaves gradients of the mean over all of the step."""
@@ -131,7 +150,7 @@ class Trainer:
             assert request.epoch is not None  # which only requests of evaluation lack
             torch.manual_seed(seed_of(self.config.seed, request.epoch, request.number))
             # Gradients are averaged over processes; times their number they are the sum again.
-            share = self.accelerator.num_processes / weight if request.counts else 0.0
+            share = self.accelerator.num_processes / weight if request.counts and weight else 0.0
             if place < len(batches):
                 with self.accelerator.no_sync(self.objective):
                     found.append(self._forward_backward(batch, share))
@@ -147,8 +166,12 @@ class Trainer:
     def _loss(self, objective: nn.Module, batch: Batch) -> BatchLoss:
         device = self.accelerator.device
         tensors = {name: tensor.to(device) for name, tensor in batch.tensors.items()}
-        with torch.autocast(device.type, torch.bfloat16, enabled=self.config.dtype == "bfloat16"):
+        with self._arithmetic():
             return objective(tensors)
+
+    def _arithmetic(self) -> torch.autocast:
+        """The number format of the forward pass, for a block."""
+        return torch.autocast(self.accelerator.device.type, torch.bfloat16, enabled=self.config.dtype == "bfloat16")
 
     def _all_numbers(self, batches: list[Read], losses: list[Values], norm: float) -> bool:
         """Whether loss and gradient are numbers in all processes; False where the step is to be skipped.
@@ -201,7 +224,7 @@ class Trainer:
         self.unread = {}
 
     def _figures(self, sums: Mapping[str, float]) -> dict[str, float]:
-        loss = sums["loss"] / sums["weight"]
+        loss = sums["loss"] / (sums["weight"] or 1.0)  # where nothing counts, the loss is 0
         return {"loss": loss, **self.plain.report(loss, sums)}
 
     @torch.no_grad()
@@ -209,7 +232,8 @@ class Trainer:
         """Loss and figures of the dev set, over all processes."""
         self.plain.eval()
         sums = Sums()
-        for _, batch in (_checked(*pair) for pair in self._dev):
+        for request, read_now in (_checked(*pair) for pair in self._dev):
+            batch = self._prepared(request, read_now)
             result = self._loss(self.plain, batch)
             sums.add(weight=batch.weight, loss=result.loss.double(), **result.counts)
             for problem in batch.failed:
@@ -233,7 +257,7 @@ class Trainer:
     def _export(self) -> None:
         """Write the averaged model in the published layout."""
         state = _on_cpu(self.plain.exported()) | self.keeper.averaged(self.plain.trained())
-        checkpoints.save(self.settings.out / CHECKPOINT, self.plain.package(state))
+        checkpoints.save(self.settings.out / self.plain.file, self.plain.package(state))
         self.plain.save_beside(self.settings.out, state)
 
     def _save_state(self) -> None:
@@ -279,17 +303,3 @@ def _checked(request: Request, batch: Batch | FireRedError) -> Read:
 
 def _on_cpu(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
     return {name: tensor.detach().cpu() for name, tensor in tensors.items()}
-
-
-def _optimizer(settings: Settings, objective: nn.Module) -> torch.optim.Optimizer:
-    """AdamW; vectors (biases, norms) do not decay."""
-    config = settings.optim
-    trained = [parameter for parameter in objective.parameters() if parameter.requires_grad]
-    return torch.optim.AdamW(
-        [
-            {"params": [weight for weight in trained if weight.ndim > 1], "weight_decay": config.weight_decay},
-            {"params": [vector for vector in trained if vector.ndim <= 1], "weight_decay": 0.0},
-        ],
-        lr=config.lr,
-        betas=(config.beta1, config.beta2),
-    )

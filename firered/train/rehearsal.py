@@ -23,6 +23,7 @@ from firered.train.data.batch import Batch, Corpus
 from firered.train.data.config import FeatureDataConfig
 from firered.train.data.speech import SpeechCorpus
 from firered.train.data.stream import Stream
+from firered.train.meter import Meter
 from firered.train.objectives.objective import Objective
 from firered.train.sections import Settings
 from firered.train.task import Task
@@ -227,5 +228,8 @@ def kept_bytes(objective: Objective, batch: Batch, bfloat16: bool) -> int:
         torch.autograd.graph.saved_tensors_hooks(pack, lambda tensor: tensor),
         torch.autocast("cpu", torch.bfloat16, enabled=bfloat16),
     ):
-        objective.train()(batch.tensors)
+        objective.train()
+        with torch.no_grad():
+            batch = objective.prepare(batch, 0, Meter())
+        objective(batch.tensors)
     return sum(kept.values())

@@ -20,6 +20,7 @@ from firered.runs.config import EncodeConfig, FbankConfig, NoisyConfig, RunConfi
 from firered.runtime.config import ComputeConfig
 from firered.scoring.config import ErrorRateConfig, NormalizerConfig, SampleConfig, SourceConfig, TableConfig
 from firered.train.data.config import TokensConfig
+from firered.train.data.rl_config import PromptConfig
 from firered.vad.config import MvadConfig, StreamVadConfig, VadConfig
 
 BIN = Path(sys.executable).parent
@@ -40,6 +41,7 @@ COMMANDS = {
     "firered-table": [TableConfig],
     "firered-train": [],
     "firered-tokens": [TokensConfig],
+    "firered-rl-data": [PromptConfig],
     "firered-noisy": [NoisyConfig, AudioConfig, RunConfig],
     "firered-shards": [ShardConfig, AudioConfig, RunConfig],
     "firered-encode": [EncodeConfig, AudioConfig, ComputeConfig, RunConfig],

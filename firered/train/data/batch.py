@@ -21,6 +21,7 @@ class Batch:
     tensors: dict[str, Tensor]
     weight: float
     failed: list[Problem] = field(default_factory=list)  # its utterances that could not be read
+    about: list[Any] = field(default_factory=list)  # what else an objective's `prepare` is to know of each
 
     @property
     def audio_s(self) -> float:

@@ -15,7 +15,7 @@ from torch.nn.utils.rnn import pad_sequence
 from firered.audio.config import AudioConfig
 from firered.audio.frames import of_utterance, whole_segment
 from firered.audio.framing import SAMPLE_RATE, num_frames
-from firered.audio.frontend import Cmvn, CmvnStats, fbank
+from firered.audio.frontend import PUBLISHED, Cmvn, CmvnStats, FrontEnd, fbank
 from firered.audio.load import read_blocks
 from firered.data.utterance import Utterance
 from firered.errors import AudioError, DataError, OptionError, Problem
@@ -91,22 +91,24 @@ def usable(
 
 
 class SpeechCorpus(ABC):
-    """Features and targets of utterances.
+    """Features and targets of utterances; `front_end` says what the features are.
 
     Args:
         utterances: where the features come from.
         frames: (n,) their numbers of frames.
         targets: (n,) token ids, empty for pure noise; subclasses may take other targets.
-        cmvn: normalisation.
+        cmvn: normalisation; None: none.
         augment: augmentation of the audio in training; None: none.
     """
+
+    front_end: FrontEnd = PUBLISHED
 
     def __init__(
         self,
         utterances: Sequence[Utterance],
         frames: np.ndarray,
         targets: Sequence[Any],
-        cmvn: Cmvn,
+        cmvn: Cmvn | None,
         augment: WaveAugment | None,
     ) -> None:
         self.keys = [utterance.id for utterance in utterances]
@@ -137,11 +139,11 @@ class SpeechCorpus(ABC):
         """
         draw, utterance = AS_IT_IS, self._utterances[index]
         if self._augment is None or epoch is None:
-            feats = torch.cat(list(of_utterance(utterance, _AUDIO)))
+            feats = torch.cat(list(of_utterance(utterance, _AUDIO, self.front_end)))
         else:
             samples, draw = self.audio(index, epoch)
-            feats = fbank(samples)
-        return utterance.id, self._cmvn(feats), self.target(index, draw, feats)
+            feats = fbank(samples, self.front_end)
+        return utterance.id, feats if self._cmvn is None else self._cmvn(feats), self.target(index, draw, feats)
 
     def audio(self, index: int, epoch: int, told: list[str] | None = None) -> tuple[np.ndarray, Draw]:
         """(n,) the samples of an utterance as training hears them in an epoch, and what was drawn; `told` in words."""

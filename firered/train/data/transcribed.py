@@ -23,8 +23,7 @@ from firered.train.data.speech import SpeechCorpus, usable, utterances_of
 from firered.train.data.text import TokenTargets, table_of, teacher_forcing, transcripts
 from firered.train.sections import Settings
 
-Targets = Callable[[Sequence[Utterance], str, list[Problem]], Mapping[str, list[int]]]
-
+Targets = Callable[[Sequence[Utterance], str, list[Problem]], Mapping[str, Any]]  # mostly token ids
 
 _TOO_LATE = 1  # encoder frames of 40 ms, beside the one in which the speech ends
 
@@ -97,6 +96,7 @@ def corpora(
     *,
     ctc: bool = False,
     corpus: Callable[..., SpeechCorpus] = TokenCorpus,
+    normalised: bool = True,
 ) -> tuple[SpeechCorpus, SpeechCorpus, list[Problem]]:
     """Training and dev corpus of the directories that the settings name, and the problems of utterances left out.
 
@@ -106,6 +106,7 @@ def corpora(
         initial: model directory whose statistics are used, unless others are given.
         ctc: leave out utterances that have fewer encoder frames than CTC needs for their tokens.
         corpus: class of the corpora, with the arguments of SpeechCorpus.
+        normalised: False: the model takes features as they are, and has no statistics.
 
     Raises:
         DataError: nothing is left to train on, or to evaluate on.
@@ -126,7 +127,7 @@ def corpora(
         if not kept:
             raise DataError(f"data.{what}: no utterance is left in {getattr(config, what)}{examples_of(left_out)}")
         parts[what] = (kept, frames, [known[utterance.id] for utterance in kept])
-    cmvn = cmvn_beside(settings, parts["train"][0], initial)
+    cmvn = cmvn_beside(settings, parts["train"][0], initial) if normalised else None
     train = corpus(*parts["train"], cmvn, augment)
     utterances, frames, _ = parts["train"]
     train.draw_by(sampling_of(config, settings.train.seed, utterances, frames, owners["train"]))

@@ -10,6 +10,9 @@ import torch
 from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
+from firered.hub.catalogue import CHECKPOINT
+from firered.train.data.batch import Batch
+from firered.train.meter import Meter
 from firered.train.objectives.regularise import set_dropout
 
 Model = TypeVar("Model", bound=nn.Module)
@@ -24,9 +27,20 @@ class BatchLoss(NamedTuple):
 
 
 class Objective(nn.Module, ABC, Generic[Model]):
-    """A model and its loss. The parameters that require gradients are trained."""
+    """A model and its loss. The parameters that require gradients are trained.
+
+    Attributes:
+        file: name of the checkpoint in the published layout.
+        updates: optimiser steps that each batch, once prepared, is used for.
+        update: the number of the one that is being computed, from 0; the loop sets it.
+        in_phases: `prepare` takes a share of the time that is worth logging.
+    """
 
     model: Model
+    file: str = CHECKPOINT
+    updates: int = 1
+    update: int = 0
+    in_phases: bool = False
 
     def __init__(self, model: Model, dropout: float) -> None:
         super().__init__()
@@ -39,12 +53,22 @@ class Objective(nn.Module, ABC, Generic[Model]):
     def forward(self, tensors: Mapping[str, Tensor]) -> BatchLoss:
         """The loss of a batch; in evaluation mode without regularisation."""
 
+    def prepare(self, batch: Batch, seed: int, meter: Meter) -> Batch:
+        """The batch as `forward` takes it; most are that already.
+
+        Args:
+            batch: read from the data.
+            seed: of what is drawn for it.
+            meter: counts the seconds of phases.
+        """
+        return batch
+
     @abstractmethod
     def package(self, state: dict[str, Tensor]) -> dict[str, object]:
-        """The content of model.pth.tar in the published layout, for the model's state dict on the CPU."""
+        """The content of `file` in the published layout, for the model's state dict on the CPU."""
 
     def save_beside(self, out: Path, state: dict[str, Tensor]) -> None:
-        """Write the files beside model.pth.tar that change with it; most models have none."""
+        """Write the files beside `file` that change with it; most models have none."""
 
     @property
     def width(self) -> int:

@@ -10,6 +10,7 @@ _MODULES = {
     "ctc": "ctc",
     "lid": "lid",
     "llm": "llm",
+    "grpo": "grpo",
     "vad": "vad",
     "stream-vad": "vad",
     "mvad": "vad",

@@ -184,7 +184,7 @@ def _recognition_model(config: LlmTaskConfig) -> Aed:
     return Aed.load(model_files(Path(config.encoder), CHECKPOINT)[0])
 
 
-def _language_model(config: LlmTaskConfig) -> Path:
+def language_model(config: LlmTaskConfig) -> Path:
     """The folder of the language model: that of the options, or the one of the initial model."""
     if config.llm:
         return Path(config.llm)
@@ -193,8 +193,8 @@ def _language_model(config: LlmTaskConfig) -> Path:
     raise OptionError("model.llm: the folder of the language model is not given")
 
 
-def _write_beside(out: Path, config: LlmTaskConfig, folder: Path) -> None:
-    """Write the encoder's arguments and initial weights, and a link to the language model, to `out`."""
+def write_beside(out: Path, config: LlmTaskConfig, folder: Path | None) -> None:
+    """Write the encoder's arguments and initial weights, and a link to the language model (None: none), to `out`."""
     if config.init:
         copy_beside(out, Path(config.init) / ENCODER)
     else:
@@ -204,7 +204,8 @@ def _write_beside(out: Path, config: LlmTaskConfig, folder: Path) -> None:
         state = {name: value for name, value in tensors.items() if name.startswith("encoder.")}
         content = {"args": published["args"], "model_state_dict": state}
         on_main_process(lambda: checkpoints.save(out / ENCODER, content))
-    on_main_process(lambda: _link(out / LLM, folder))
+    if folder is not None:
+        on_main_process(lambda: _link(out / LLM, folder))
 
 
 def _link(path: Path, folder: Path) -> None:
@@ -238,12 +239,12 @@ def build(settings: Settings) -> Task:
     config, data = settings.section("model", LlmTaskConfig), settings.section("data", LlmDataConfig)
     if bool(config.init) == bool(config.encoder):
         raise OptionError("model.init or model.encoder: give one: a speech-LLM to start from, or a recognition model")
-    folder = _language_model(config)
+    folder = language_model(config)
     tokenizer = LlmTokenizer.from_dir(folder)
     model = initial_model(config, folder, tokenizer.speech_id)
     tokenizer.check_size(model.llm.config.vocab_size)
     objective = LlmObjective(model, config, settings.section("specaugment", SpecAugmentConfig))
-    _write_beside(settings.out, config, folder)
+    write_beside(settings.out, config, folder)
     plain = load_tokenizer(folder)
     corpus = partial(LlmCorpus, tokenizer, model.encoder_projector.downsample_rate)
     train, dev, left_out = corpora(settings, _targets(data, plain), config.init or config.encoder, corpus=corpus)

@@ -1,0 +1,100 @@
+"""Fun-ASR-Nano as a policy."""
+
+import re
+import shutil
+from collections.abc import Mapping
+from pathlib import Path
+
+import torch
+from peft import LoraConfig, inject_adapter_in_model
+from torch import Tensor
+from transformers import PreTrainedModel
+
+from firered.asr.families.fun_asr_loaded import LoadedFunAsr
+from firered.models.checkpoint import load_tensors
+from firered.models.fun_asr_checkpoint import CTC_VOCABULARY, WEIGHTS
+from firered.models.fun_asr_config import CONFIG
+from firered.runtime.context import Context
+from firered.train.beside import copy_beside, on_main_process
+from firered.train.objectives.policies import Policy, Prompts
+
+# Those of the published LoRA script of Fun-ASR-Nano, but for the dropout: a policy draws and learns without.
+TARGETS, SCALE = ("q_proj", "v_proj"), 2.0
+FOLDER = "model"  # below OUT, whose own config.yaml has the settings of the training
+
+
+class FunAsrPolicy(Policy):
+    """Fun-ASR-Nano in its published form; LoRA is merged on saving.
+
+    Args:
+        loaded: the networks, on the processor.
+        lora: train LoRA alone; False: all of the language model.
+        rank: of LoRA.
+        itn: ask for numbers and marks as usual in writing.
+    """
+
+    file = f"{FOLDER}/{WEIGHTS}"
+
+    def __init__(self, loaded: LoadedFunAsr, *, lora: bool, rank: int, itn: bool) -> None:
+        super().__init__(loaded.tokenizer, lora=lora)
+        self._loaded, self._itn = loaded, itn
+        self.encoder, self._llm = loaded.encoder, loaded.llm
+        if lora:
+            config = LoraConfig(r=rank, lora_alpha=int(SCALE * rank), target_modules=list(TARGETS))
+            inject_adapter_in_model(config, self._llm)
+            for name, parameter in self._llm.named_parameters():
+                if ".lora_" in name:
+                    parameter.data = parameter.data.float()  # whatever the language model is in
+
+    @property
+    def llm(self) -> PreTrainedModel:
+        """The language model."""
+        return self._llm
+
+    def prompts(self, tensors: Mapping[str, Tensor]) -> Prompts:
+        """Prompts with speech in them, of `feats` (N, L, 560), stacked frames, and `rows` (N,)."""
+        feats, rows = tensors["feats"], tensors["rows"]
+        self._loaded.device = feats.device  # where the training has put it
+        encoded = self.encoder.encode(feats.to(self.encoder.dtype), rows)
+        return Prompts(*self._loaded.prompts(encoded, rows, [Context()] * len(rows), self._itn))
+
+    def exported(self) -> dict[str, Tensor]:
+        """What is trained; the rest is in the checkpoint that training began with."""
+        state = {name: value for name, value in self.state_dict().items() if name.startswith("_llm.")}
+        return {name: value for name, value in state.items() if not self.lora or ".lora_" in name}
+
+    def package(self, state: dict[str, Tensor]) -> dict[str, object]:
+        """The checkpoint that training began with, and what was trained in it: all else stays bit for bit."""
+        initial = dict(load_tensors(self._loaded.directory / WEIGHTS))
+        start = "module.llm." if any(name.startswith("module.") for name in initial) else "llm."
+        if not self.lora:
+            new = {start + name.removeprefix("_llm."): value for name, value in state.items()}
+            return {"state_dict": {**initial, **{name: new[name].to(initial[name].dtype) for name in new}}}
+        for name, factor in state.items():
+            stem = name.removesuffix(".lora_A.default.weight")
+            if stem != name:
+                place = f"{start}{stem.removeprefix('_llm.')}.weight"
+                added = SCALE * (state[f"{stem}.lora_B.default.weight"] @ factor)
+                initial[place] = (initial[place] + added).to(initial[place].dtype)
+        return {"state_dict": initial}
+
+
+def write_beside(out: Path, loaded: LoadedFunAsr) -> None:
+    """Copy what lies beside the weights of a published directory to the folder of the model in `out`."""
+    directory, name, out = loaded.directory, loaded.config.llm, out / FOLDER
+    on_main_process(lambda: out.mkdir(parents=True, exist_ok=True))
+    copy_beside(out, *(path for file in (CONFIG, CTC_VOCABULARY) if (path := directory / file).is_file()))
+
+    def copy_folder() -> None:
+        (out / name).mkdir(parents=True, exist_ok=True)
+        for path in (directory / name).iterdir():
+            if path.is_file() and not re.search(r"\.(safetensors|bin|pt)$", path.name):
+                shutil.copyfile(path, out / name / path.name)
+
+    if (directory / name).resolve() != (out / name).resolve():
+        on_main_process(copy_folder)
+
+
+def float_weights(loaded: LoadedFunAsr) -> bool:
+    """Whether the language model's weights are float32, as training all of them needs."""
+    return loaded.llm.dtype == torch.float32
