@@ -166,3 +166,8 @@ class Keeper:
         steps = self._averaged()
         log.debug("model of the mean of steps %s", " ".join(map(str, steps)))
         return average([trained_of(load(path), wanted, path) for path in map(self.path, steps)])
+
+
+def on_cpu(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """The tensors without their gradients, in the main memory."""
+    return {name: tensor.detach().cpu() for name, tensor in tensors.items()}

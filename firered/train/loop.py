@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from firered.errors import FireRedError
 from firered.train import checkpoints
-from firered.train.checkpoints import Keeper, state_path
+from firered.train.checkpoints import Keeper, on_cpu, state_path
 from firered.train.data.batch import Batch
 from firered.train.data.stream import Request, Stream, evaluation, read, seed_of
 from firered.train.logs import Log
@@ -114,17 +114,15 @@ class Trainer:
         for update in range(self.plain.updates):
             self.plain.update = update
             with self.meter.phase("update") if self.plain.in_phases else nullcontext():
-                updated = self._update(batches)
-            if updated and update == 0:
-                self.meter.add(batch for request, batch in batches if request.counts)
+                if self._update(batches) and update == 0:
+                    self.meter.add(batch for request, batch in batches if request.counts)
         self.unread |= {problem.key: problem.reason for _, batch in batches for problem in batch.failed}
         return rate
 
-    @torch.no_grad()
     def _prepared(self, request: Request, batch: Batch) -> Batch:
         """The batch as the objective's `forward` takes it."""
         seed = seed_of(self.config.seed, -1 if request.epoch is None else request.epoch, request.number)
-        with self._arithmetic():
+        with torch.no_grad(), self._arithmetic():
             return self.plain.prepare(batch, seed, self.meter)
 
     def _update(self, batches: list[Read]) -> bool:
@@ -245,7 +243,7 @@ class Trainer:
         self.progress.evaluated(figures["loss"])
         if self.log:
             self.log.write("dev", self.step, epoch, figures)
-            changed = self.keeper.add(self.step, figures, _on_cpu(self.plain.trained()))
+            changed = self.keeper.add(self.step, figures, on_cpu(self.plain.trained()))
             if changed:
                 self._export()
         else:
@@ -256,7 +254,7 @@ class Trainer:
 
     def _export(self) -> None:
         """Write the averaged model in the published layout."""
-        state = _on_cpu(self.plain.exported()) | self.keeper.averaged(self.plain.trained())
+        state = on_cpu(self.plain.exported()) | self.keeper.averaged(self.plain.trained())
         checkpoints.save(self.settings.out / self.plain.file, self.plain.package(state))
         self.plain.save_beside(self.settings.out, state)
 
@@ -268,7 +266,7 @@ class Trainer:
             "step": self.step,
             "epoch": self.stream.epoch,
             "number": self.stream.number,
-            "trained": _on_cpu(self.plain.trained()),
+            "trained": on_cpu(self.plain.trained()),
             "optimizer": self.optimizer.state_dict(),
             "progress": self.progress.state(),
             "scores": self.keeper.scores,
@@ -299,7 +297,3 @@ def _checked(request: Request, batch: Batch | FireRedError) -> Read:
     if isinstance(batch, FireRedError):
         raise batch
     return request, batch
-
-
-def _on_cpu(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    return {name: tensor.detach().cpu() for name, tensor in tensors.items()}

@@ -1,5 +1,6 @@
 """GRPO: the loss and its gradient beside plain ones, rollouts and their probabilities, and whole trainings."""
 
+import re
 from dataclasses import replace
 from importlib.metadata import EntryPoint
 
@@ -20,6 +21,7 @@ from firered.train.meter import Meter
 from firered.train.objectives.optimizer import optimizer_of
 from firered.train.objectives.policies import Prompts
 from firered.train.objectives.policy_loss import LossConfig, grouped, k3, token_losses
+from firered.train.rehearsal import dry_run
 from firered.train.rewards import table
 from firered.train.settings import settings_of
 from firered.train.tasks import TASKS
@@ -154,7 +156,7 @@ def test_first_ratio_is_one_and_training_stops_where_it_is_not(root, tmp_path, k
     batch = prepared(task, (0, 1, 4))
     prompts = Prompts(*(batch.tensors[name] for name in Prompts._fields))
     asked = batch.tensors["group"], batch.tensors["tokens"], batch.tensors["there"], 1.0
-    off = (objective.model.scores(prompts, *asked).log_probs - batch.tensors["old"]).exp() - 1
+    off = (objective.model.scores(prompts, *asked).log_probs.detach() - batch.tensors["old"]).exp() - 1
     assert float(off[batch.tensors["there"]].abs().max()) < 1e-4
     first = objective(batch.tensors)
     assert float(first.counts["clipped"]) == 0.0
@@ -394,6 +396,15 @@ def test_keywords_and_languages_come_from_the_data_directory(root, tmp_path):
     assert wanted["a2"].keywords == ("天气", "好")
     assert wanted["a3"].keywords == ()
     assert (wanted["a1"].language, wanted["a2"].language) == ("zh", "yue")
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_dry_run_measures_the_memory_of_rollouts(root, tmp_path, kind):
+    few, many = (
+        dry_run(settings_of(content(root, tmp_path, kind, grpo={"group_size": size}), "test"))[-2] for size in (2, 8)
+    )
+    least, most = (float(re.search(r"activations of the largest batch ([\d.]+)", told)[1]) for told in (few, many))
+    assert most > 2 * least > 0
 
 
 def test_what_cannot_be_trained_says_why(root, tmp_path):
