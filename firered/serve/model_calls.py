@@ -1,8 +1,9 @@
 """Calls of models by live streams, which share batches: `ModelCall` and `Desk`, a stream's way to the models."""
 
+import contextlib
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -53,6 +54,9 @@ class Turntable(Protocol):
     def withdraw(self, call: ModelCall) -> None:
         """Nobody wants it any more."""
 
+    def count(self, *, streams: int = 0, busy: int = 0) -> None:
+        """So many more streams are open, or at work."""
+
 
 class Desk:
     """Hands a stream's calls to the engine's threads and waits for what comes back.
@@ -83,6 +87,15 @@ class Desk:
         if call.found is None:
             raise LeftError("the stream was left")
         return list(call.found)
+
+    @contextlib.contextmanager
+    def at_work(self) -> Iterator[None]:
+        """The block computes for the stream; others may wait for its calls, to share a batch."""
+        self._turns.count(busy=1)
+        try:
+            yield
+        finally:
+            self._turns.count(busy=-1)
 
     def alone(self, act: Callable[[], Any]) -> Any:  # noqa: ANN401 - whatever it gives
         """What a function gives that needs the first copy of the models to itself."""

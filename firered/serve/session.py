@@ -2,6 +2,7 @@
 
 import logging
 import threading
+import time
 from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -124,8 +125,9 @@ class Session:
     def _run(self) -> None:
         with self._streams.open(self._desk) as begin:
             stream = Stream(begin, self._settings)
-            while (order := self._next()) is not None:
-                with self._streams.at_work():
+            while self._waited():
+                with self._desk.at_work():  # what comes until its turn is computed together
+                    order = self._next()
                     told = self._carried_out(order, stream)
                 if self._desk.left:
                     return
@@ -134,17 +136,32 @@ class Session:
                 if isinstance(order, End) or (told and told.error and told.error.status >= 500):
                     return
 
-    def _next(self) -> Order | None:
-        """The next order; audio that waits is put together. None: it was left."""
+    def _waited(self) -> bool:
+        """Wait for the next order; whether there is one, and the session was not left."""
         with self._changed:
             while not self._orders and not self._desk.left:
                 self._changed.wait()
-            if self._desk.left:
-                return None
-            order = self._orders.popleft()
+            least_s = self._streams.least_s
+            least, until = self._bytes(least_s), time.monotonic() + least_s
+            while (
+                self._waiting < least
+                and all(isinstance(order, Audio) for order in self._orders)
+                and (left_s := until - time.monotonic()) > 0
+                and not self._desk.left
+            ):
+                self._changed.wait(left_s)
+        return not self._desk.left
+
+    def _bytes(self, seconds: float) -> int:
+        return round(seconds * self._settings.rate) * sample_bytes(self._settings.encoding)
+
+    def _next(self) -> Order:
+        """The next order; audio that waits is put together."""
+        with self._changed:
+            order = self._orders.popleft() if self._orders else Clear()  # it was left meanwhile
             if not isinstance(order, Audio):
                 return order
-            most = round(_AT_ONCE_S * self._settings.rate) * sample_bytes(self._settings.encoding)
+            most = self._bytes(_AT_ONCE_S)
             data = order.data
             while self._orders and len(data) < most and isinstance(following := self._orders[0], Audio):
                 data += following.data

@@ -12,7 +12,6 @@ from starlette.websockets import WebSocket, WebSocketDisconnect, WebSocketState
 
 from firered.serve.auth import Client
 from firered.serve.errors import ApiError, fault
-from firered.serve.model_calls import Desk
 from firered.serve.samples import sample_bytes
 from firered.serve.services import Services
 from firered.serve.session import End, Session, Told
@@ -128,7 +127,7 @@ class _Line:
         self._socket, self._talk, self._config = socket, talk, services.config
         self._out: asyncio.Queue[Message | Told] = asyncio.Queue()
         self._loop = asyncio.get_running_loop()
-        self._session = Session(streams, Desk(services.engine.turns), talk.settings, self._tell)
+        self._session = Session(streams, streams.desk(), talk.settings, self._tell)
         self._code = NORMAL  # with which it ends
         self._skipped, self._told_skipped = services.measures.skipped, 0
         self.heard_s = 0.0

@@ -18,6 +18,8 @@ from firered.serve.shared_models import shared_modules
 from firered.vad.config import StreamVadConfig
 from firered.vad.detect import StreamVad
 
+_FEW, _LEAST_S = 4, 0.2
+
 
 @dataclass(frozen=True)
 class Settings:
@@ -54,6 +56,15 @@ class Streams:
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
 
+    def desk(self) -> Desk:
+        """A new stream's way to the models."""
+        return Desk(self._engine.turns)
+
+    @property
+    def least_s(self) -> float:
+        """Seconds of audio that are worth computing: with many streams small pieces cost more than they are worth."""
+        return _LEAST_S if self._engine.turns.streams > _FEW else 0.0
+
     @property
     def possible(self) -> bool:
         """Whether there is a voice detector for them."""
@@ -80,15 +91,6 @@ class Streams:
                 yield begin
             finally:
                 turns.count(streams=-1)
-
-    @contextlib.contextmanager
-    def at_work(self) -> Iterator[None]:
-        """The block is computing of a stream, whose calls others may wait for to share a batch."""
-        self._engine.turns.count(busy=1)
-        try:
-            yield
-        finally:
-            self._engine.turns.count(busy=-1)
 
 
 class Stream:
@@ -136,7 +138,7 @@ class Stream:
         self._base_s, self._samples, self._base = self.heard_s, 0, self._segments
 
     def change(self, settings: Settings) -> list[LiveResult]:
-        """What becomes known as other settings hold; speech is finished before them, but where only the context differs."""
+        """What becomes known as other settings hold; only a context changes in the middle of speech."""
         if self._session is not None and self._settings.same_audio(settings):
             self._session.context = settings.context
             found: list[LiveResult] = []
