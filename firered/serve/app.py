@@ -13,7 +13,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from firered.live.config import LiveConfig
 from firered.runtime.context import Context
-from firered.serve import jobs, plain_stream, realtime, routes, transcriptions
+from firered.serve import jobs, page, plain_stream, realtime, routes, transcriptions
 from firered.serve.auth import Doorman
 from firered.serve.config import ServeConfig
 from firered.serve.engine import Engine
@@ -82,7 +82,14 @@ def create_app(
     app.state.services, app.state.jobs, app.state.sockets = services, taken, Sockets(services)
     answer_errors(app)
     routes.watch(services)
-    for router in (routes.router, transcriptions.router, jobs.router, realtime.router, plain_stream.router):
+    for router in (
+        routes.router,
+        transcriptions.router,
+        jobs.router,
+        realtime.router,
+        plain_stream.router,
+        page.router,
+    ):
         app.include_router(router)
     if config.origin:
         app.add_middleware(CORSMiddleware, allow_origins=list(config.origin), allow_methods=["*"], allow_headers=["*"])

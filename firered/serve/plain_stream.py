@@ -14,7 +14,7 @@ from firered.serve.errors import ApiError, invalid
 from firered.serve.params import check_name, context_of
 from firered.serve.samples import ENCODINGS, PCM16
 from firered.serve.services import Services
-from firered.serve.session import Audio, Clear, Commit, End, Session, Told
+from firered.serve.session import Audio, Clear, Commit, End, Order, Session, Told
 from firered.serve.sockets import Message
 from firered.serve.streams import Settings
 
@@ -129,7 +129,7 @@ class PlainTalk:
             found.append({"type": "end", "duration_s": at_s, "skipped": told.skipped})
         return found
 
-    def error(self, error: ApiError) -> Message:
+    def error(self, error: ApiError, _: Order | None = None) -> Message:
         """What is wrong; the stream goes on."""
         return {"type": "error", **error.body}
 

@@ -15,7 +15,7 @@ from firered.serve.params import check_name
 from firered.serve.realtime_items import Items, event, new_id
 from firered.serve.realtime_settings import Wanted, shown, updated
 from firered.serve.services import Services
-from firered.serve.session import Audio, Change, Clear, Commit, Session, Told
+from firered.serve.session import Audio, Change, Clear, Commit, Order, Session, Told
 from firered.serve.sockets import Message
 
 router = APIRouter()
@@ -100,9 +100,9 @@ class RealtimeTalk:
             found.append(self._session("updated", wanted))
         return found
 
-    def error(self, error: ApiError, tag: str | None = None) -> Message:
+    def error(self, error: ApiError, order: Order | None = None) -> Message:
         """An error, after which the session goes on."""
-        return _error(error, tag)
+        return _error(error, order.tag if isinstance(order, Commit) else None)
 
     def _session(self, what: str, wanted: Wanted) -> Message:
         name = "transcription_session" if self._beta else "session"

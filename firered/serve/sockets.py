@@ -14,7 +14,7 @@ from firered.serve.auth import Client
 from firered.serve.errors import ApiError, fault
 from firered.serve.samples import sample_bytes
 from firered.serve.services import Services
-from firered.serve.session import End, Session, Told
+from firered.serve.session import End, Order, Session, Told
 from firered.serve.streams import Settings, Streams
 
 log = logging.getLogger(__name__)
@@ -48,8 +48,8 @@ class Talk(Protocol):
     def told(self, told: Told) -> Sequence[Message]:
         """The messages of what became of an order."""
 
-    def error(self, error: ApiError) -> Message:
-        """The message of an error."""
+    def error(self, error: ApiError, order: Order | None = None) -> Message:
+        """The message of an error, of an order if it comes of one."""
 
 
 class Sockets:
@@ -214,7 +214,7 @@ class _Line:
         self._skipped.add(max(0, item.skipped - self._told_skipped))
         self._told_skipped = max(item.skipped, self._told_skipped)
         self.heard_s = item.heard_s
-        return [self._talk.error(item.error)] if item.error else self._talk.told(item)
+        return [self._talk.error(item.error, item.order)] if item.error else self._talk.told(item)
 
 
 def _idle(seconds: float) -> ApiError:
