@@ -27,6 +27,7 @@ class ModelCall:
         items: what the model is given.
         process: gives an outcome for each item.
         seconds: of speech.
+        ahead: it is a short step of a final text, which goes before passes over segments.
         at: when it came.
         done: set once `found` is there, or will never be.
     """
@@ -35,6 +36,7 @@ class ModelCall:
     items: list[Any]
     process: Process
     seconds: float = 0.0
+    ahead: bool = False
     at: float = field(default_factory=time.monotonic)
     done: threading.Event = field(default_factory=threading.Event)
     found: Sequence[Outcome[Any]] | None = None
@@ -70,13 +72,15 @@ class Desk:
         self._call: ModelCall | None = None
         self.left = False
 
-    def call(self, name: str | None, items: Sequence[Any], process: Process, seconds: float = 0.0) -> list[Any]:
+    def call(
+        self, name: str | None, items: Sequence[Any], process: Process, seconds: float = 0.0, *, ahead: bool = False
+    ) -> list[Any]:
         """An outcome for each item.
 
         Raises:
             LeftError: the stream was left meanwhile.
         """
-        call = ModelCall(name, list(items), process, seconds)
+        call = ModelCall(name, list(items), process, seconds, ahead)
         with self._lock:
             if self.left:
                 raise LeftError("the stream was left")

@@ -51,7 +51,7 @@ class SharedLid:
             assert system.modules.lid is not None
             return system.modules.lid.identify(items)
 
-        return self._desk.call("lid", utterances, process, _seconds(utterances))
+        return self._desk.call("lid", utterances, process, _seconds(utterances), ahead=True)
 
 
 class SharedPunc:
@@ -66,7 +66,7 @@ class SharedPunc:
 
     def punctuate(self, texts: Sequence[str]) -> list[Outcome[PuncResult]]:
         """As `Punc.punctuate`."""
-        return self._desk.call("punc texts", texts, lambda system, items: _punc(system).punctuate(items))
+        return self._desk.call("punc texts", texts, lambda system, items: _punc(system).punctuate(items), ahead=True)
 
     def sentences(self, utterances: Sequence[Sequence[Word]], *, texts: Sequence[str]) -> list[Outcome[PuncResult]]:
         """As `Punc.sentences`."""
@@ -74,7 +74,7 @@ class SharedPunc:
         def process(system: System, items: list[tuple[Sequence[Word], str]]) -> Sequence[Outcome[PuncResult]]:
             return _punc(system).sentences([words for words, _ in items], texts=[text for _, text in items])
 
-        return self._desk.call("punc words", [*zip(utterances, texts, strict=True)], process)
+        return self._desk.call("punc words", [*zip(utterances, texts, strict=True)], process, ahead=True)
 
 
 def _punc(system: System) -> Punc:

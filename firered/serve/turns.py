@@ -121,8 +121,9 @@ class Turns:
             return []
 
     def _first(self, number: int) -> ModelCall | None:
-        """The call that waits longest for a thread."""
-        return next((call for call in self._calls if number == 0 or call.name is not None), None)
+        """The call whose turn it is for a thread: of those that go ahead, else of all, the one that waits longest."""
+        own = [call for call in self._calls if number == 0 or call.name is not None]
+        return next((call for call in own if call.ahead), own[0] if own else None)
 
     def _together(self, first: ModelCall, number: int) -> list[ModelCall]:
         """The calls of a turn: the first that waits and others of its name; a moment is waited for those."""

@@ -16,12 +16,17 @@ pytest.importorskip("websockets")
 
 from support.paths import EGS
 from support.serving import TALK_ZH, ZH, Told, always_speech, bundled, bundled_detector, serving, told_system, wait_for
+from support.streaming import write_streaming
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 
 import firered
+from firered.asr import families
+from firered.asr.config import AsrConfig
 from firered.live.config import LiveConfig
-from firered.results.live import Final
+from firered.live.system import LiveSystem
+from firered.results.live import Final, Partial
 from firered.serve import server, sockets
+from firered.system.config import SystemConfig
 from firered.system.modules import Modules
 from firered.system.system import System
 
@@ -360,3 +365,25 @@ def test_a_recogniser_that_fails_is_no_end(tmp_path):
             found = lines(socket)
     assert [trouble["kind"] for trouble in of("final", found)[0]["troubles"]] == ["failed"]
     assert "secret" not in json.dumps(found)
+
+
+def test_a_recogniser_that_streams_does_so_here(tmp_path):
+    """Its chunks are computed by the engine, and give what they give without a server."""
+    directory = write_streaming(tmp_path / "model")
+    asr = families.AED.load(directory, AsrConfig(timestamps="pauses"), "cpu")
+    config = LiveConfig(silence_s=0.5, behind_s=None, chunk_s=0.32, interval_s=0.1)
+    samples = samples_of(ZH)
+    session = LiveSystem(bundled_detector(), Modules(asr=asr), config, own_marks=False).session()
+    own = [one for one in [*session.accept(samples), *session.finish()] if isinstance(one, Partial)]
+    build = lambda: System(Modules(asr=asr), SystemConfig(punc=False))  # noqa: E731
+    with (
+        serving(tmp_path, build, detector=bundled_detector, live=config, workers=2) as running,
+        running.socket() as socket,
+    ):
+        send(socket, samples, 1 << 20)
+        socket.send("END")
+        found = of("partial", lines(socket))
+    assert len(own) > 4
+    assert [(line["end_s"], line["stable"] + line["unstable"]) for line in found] == [
+        (partial.end_s, partial.text) for partial in own
+    ]
