@@ -1,10 +1,12 @@
 """firered serve."""
 
 import functools
+import logging
 import sys
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -13,14 +15,21 @@ from firered.asr.families import find
 from firered.cli.flags import script
 from firered.cli.kinds import asr_kinds
 from firered.cli.transcribe import MODULES, PRESET, build_system
-from firered.errors import OptionError
+from firered.errors import ModelError, OptionError
 from firered.hub.catalogue import MODELS
+from firered.hub.find import find_model
 from firered.lid.config import LidConfig
+from firered.live.config import LiveConfig
 from firered.punc.config import PuncConfig
 from firered.runtime.config import ComputeConfig, ContextConfig
 from firered.serve.config import ServeConfig
 from firered.system.config import SystemConfig
 from firered.vad.config import MvadConfig, VadConfig
+
+if TYPE_CHECKING:
+    from firered.vad.detect import StreamVad
+
+log = logging.getLogger(__name__)
 
 
 def serve_command(
@@ -32,10 +41,11 @@ def serve_command(
     asr: RecogniserConfig,
     context: ContextConfig,
     punc: PuncConfig,
+    live: LiveConfig,
     compute: ComputeConfig,
     models: Annotated[Path, typer.Option(help="directory that holds the models under their published names")] = MODELS,
 ) -> None:
-    """Serve transcripts over HTTP: OpenAI's POST /v1/audio/transcriptions, and jobs for long recordings."""
+    """Serve transcripts, as OpenAI's API has them, of recordings and of live audio, and jobs for long recordings."""
     if not system.asr:
         raise OptionError("asr: a server without recognition has nothing to serve")
     if context.context_carry:
@@ -51,7 +61,21 @@ def serve_command(
         find(path)
     options = {"vad": vad, "mvad": mvad, "lid": lid, "asr": asr, "punc": punc}
     build = functools.partial(build_system, places, system, options, context, compute.num_threads, (), compute.device)
-    sys.exit(serve_until_told(server, build, directory.name, family.languages, context.context(), vad))
+    about = directory.name, family.languages, context.context(), vad
+    sys.exit(serve_until_told(server, build, *about, detector=_detector(models, compute.device), live=live))
 
 
-serve = script(serve_command, PRESET, MODULES, asr_kinds)
+def _detector(models: Path, device: str) -> "Callable[[], StreamVad] | None":
+    """Makes the voice detector of live streams; None where its model is not there, which the log says."""
+    from firered.live.system import STREAM_VAD
+    from firered.vad.detect import StreamVad
+
+    try:
+        place = find_model(models, STREAM_VAD)
+    except ModelError as error:
+        log.warning("no live streams: %s", error)
+        return None
+    return functools.partial(StreamVad.from_pretrained, place, None, device)
+
+
+serve = script(serve_command, {**PRESET, "silence_s": 0.5}, MODULES, asr_kinds)

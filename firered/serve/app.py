@@ -8,8 +8,9 @@ from fastapi import FastAPI
 from starlette.concurrency import run_in_threadpool
 from starlette.middleware.cors import CORSMiddleware
 
+from firered.live.config import LiveConfig
 from firered.runtime.context import Context
-from firered.serve import jobs, routes, transcriptions
+from firered.serve import jobs, page, plain_stream, realtime, routes, transcriptions
 from firered.serve.auth import Doorman
 from firered.serve.config import ServeConfig
 from firered.serve.counted import Counted
@@ -22,8 +23,11 @@ from firered.serve.keeper import Keeper
 from firered.serve.limits import Limits
 from firered.serve.params import Defaults
 from firered.serve.services import Services
+from firered.serve.sockets import Sockets
 from firered.vad.config import VadConfig
 from firered.version import __version__
+
+LIVE = LiveConfig(silence_s=0.5)  # a breath in mid-sentence ends no segment
 
 
 def create_app(
@@ -32,6 +36,7 @@ def create_app(
     *,
     context: Context | None = None,
     vad: VadConfig | None = None,
+    live: LiveConfig | None = None,
 ) -> FastAPI:
     """The application: its routes, and what they share as `app.state.services`.
 
@@ -42,6 +47,7 @@ def create_app(
         engine: owns the models; not started yet.
         context: what the recogniser is given where a request says nothing else.
         vad: options of the voice detector likewise.
+        live: options of live streams likewise.
 
     Raises:
         OptionError: the server would serve other machines without a key.
@@ -54,8 +60,9 @@ def create_app(
         keeper=Keeper(engine),
         doorman=Doorman.of(config),
         limits=Limits(config, lambda: engine.wait_s),
+        sockets=Limits(config, lambda: 0.0, most=config.max_sockets, what="streams"),
         measures=engine.measures,
-        defaults=Defaults(names, context or Context(), vad or VadConfig()),
+        defaults=Defaults(names, context or Context(), vad or VadConfig(), live or LIVE),
     )
     taken = _jobs(services)
     app = FastAPI(
@@ -66,10 +73,17 @@ def create_app(
         redoc_url=None,
         openapi_url=None,
     )
-    app.state.services, app.state.jobs = services, taken
+    app.state.services, app.state.jobs, app.state.sockets = services, taken, Sockets(services)
     answer_errors(app)
     routes.watch(services)
-    for router in (routes.router, transcriptions.router, jobs.router):
+    for router in (
+        routes.router,
+        transcriptions.router,
+        jobs.router,
+        realtime.router,
+        plain_stream.router,
+        page.router,
+    ):
         app.include_router(router)
     if config.origin:
         app.add_middleware(CORSMiddleware, allow_origins=list(config.origin), allow_methods=["*"], allow_headers=["*"])

@@ -42,6 +42,10 @@ class ServeConfig(Options):
     upload_s: float = option(600.0, "seconds that an upload may take", low=0.1)
     media_s: float = option(120.0, "seconds that ffmpeg may take over an upload", low=0.1)
 
+    max_sockets: int = option(64, "live streams that are open at a time; others are answered 503", low=1)
+    max_message_mb: float = option(16.0, "megabytes of a message of a live stream", low=0.001)
+    idle_socket_s: float = option(600.0, "seconds without a message after which a live stream ends", low=0.1)
+
     jobs: str = option("firered-jobs", "folder of jobs, made with the first; empty: there are none")
     max_job_mb: float = option(2000.0, "megabytes of a job's recording", low=0.001)
     max_job_hours: float = option(24.0, "hours of a job's recording", low=0.0001)

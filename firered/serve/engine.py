@@ -13,15 +13,18 @@ from firered.audio.frames import Frames, of_samples
 from firered.audio.framing import SAMPLE_RATE
 from firered.audio.load import array_blocks, read_blocks
 from firered.errors import Outcome, result_of
+from firered.runtime.batches import run_batch
 from firered.serve.config import ServeConfig
 from firered.serve.errors import ApiError, fault
 from firered.serve.loaded import Able, Models
 from firered.serve.measures import Measures
+from firered.serve.model_calls import ModelCall
 from firered.serve.turns import Piece, Turns
 from firered.serve.work import JOB, REQUEST, Listener, Task, TooLong, Work
 from firered.system.assemble import Segment
 from firered.system.recording import Recording, Voice
 from firered.system.system import System
+from firered.vad.detect import StreamVad
 
 log = logging.getLogger(__name__)
 
@@ -46,6 +49,7 @@ class Engine:
         config: of the server.
         measures: what is counted.
         clock: seconds of any origin.
+        detector: makes the voice detector of live streams; None: there are none.
     """
 
     def __init__(
@@ -56,6 +60,8 @@ class Engine:
         config: ServeConfig,
         measures: Measures | None = None,
         clock: Callable[[], float] = time.monotonic,
+        *,
+        detector: Callable[[], StreamVad] | None = None,
     ) -> None:
         self.name, self.config = name, config
         self.able = Able(name, frozenset(), (), finds_voice=False, times_words=False)  # until models are loaded
@@ -65,7 +71,7 @@ class Engine:
             self.able = Able.of(name, languages, system)
             return system
 
-        self.models = Models(described, config.workers)
+        self.models = Models(described, config.workers, detector)
         self.measures = measures or Measures()
         self.turns = Turns(config.turn_seconds, config.batch_wait_ms / 1000, lambda: self._reading > 0)
         self._clock = clock
@@ -220,11 +226,35 @@ class Engine:
         return of_samples("upload", _within(work, read_blocks(audio, self._audio)))
 
     def _recognise(self, number: int) -> None:
-        while pieces := self.turns.take():
-            found = self._recognised(number, pieces)
-            for piece, outcome in zip(pieces, found, strict=True):
-                piece.work.put(piece.number, outcome)
-            del pieces, found, piece, outcome
+        while turn := self.turns.take(number):
+            calls = [one for one in turn if isinstance(one, ModelCall)]
+            pieces = [one for one in turn if isinstance(one, Piece)]
+            if calls:
+                self._answer(number, calls)
+            else:
+                for piece, outcome in zip(pieces, self._recognised(number, pieces), strict=True):
+                    piece.work.put(piece.number, outcome)
+                del piece, outcome
+            del turn, calls, pieces
+
+    def _answer(self, number: int, calls: Sequence[ModelCall]) -> None:
+        """Compute what live streams have called for, in one batch."""
+        items = [item for call in calls for item in call.items]
+        found: Sequence[Outcome[object]]
+        began = self._clock()
+        try:
+            with self.models.use(number) as system:
+                self._busy[number] = began
+                found = run_batch(items, lambda batch: calls[0].process(system, batch))
+        except Exception as error:
+            found = [fault(error)] * len(items)
+        finally:
+            self._busy[number] = None
+        if seconds := sum(call.seconds for call in calls):
+            self.measures.batch(len(items), seconds, self._clock() - began)
+        outcomes = iter(found)
+        for call in calls:
+            call.put([next(outcomes) for _ in call.items])
 
     def _recognised(self, number: int, pieces: Sequence[Piece]) -> Sequence[Outcome[Segment]]:
         try:

@@ -21,12 +21,21 @@ class Limits:
         config: of the server.
         wait_s: about how long what comes now has to wait.
         clock: seconds of any origin.
+        most: of all clients; None: as many as the server's requests.
+        what: they are called.
     """
 
     def __init__(
-        self, config: ServeConfig, wait_s: Callable[[], float], clock: Callable[[], float] = time.monotonic
+        self,
+        config: ServeConfig,
+        wait_s: Callable[[], float],
+        clock: Callable[[], float] = time.monotonic,
+        *,
+        most: int | None = None,
+        what: str = "requests",
     ) -> None:
         self._config, self._wait_s, self._clock = config, wait_s, clock
+        self._most, self._what = config.max_open if most is None else most, what
         self._lock = threading.Lock()
         self._open: Counter[str] = Counter()
         self._left: dict[str, tuple[float, float]] = {}  # requests that a client has left, as of when
@@ -59,12 +68,12 @@ class Limits:
         if self._open[name] >= config.max_client:
             raise ApiError(
                 429,
-                f"{config.max_client} requests of yours are open, the most that one client may have",
-                code="too_many_open_requests",
+                f"{config.max_client} {self._what} of yours are open, the most that one client may have",
+                code=f"too_many_open_{self._what}",
                 kind="rate_limit_error",
                 retry_after_s=self._later(),
             )
-        if self.open >= config.max_open:
+        if self.open >= self._most:
             raise ApiError(503, "the server is busy", code="server_busy", retry_after_s=self._later())
         if config.max_rate:
             self._check_rate(name)
@@ -81,7 +90,7 @@ class Limits:
         if left < 1:
             raise ApiError(
                 429,
-                f"more than {rate:g} requests a minute",
+                f"more than {rate:g} {self._what} a minute",
                 code="rate_limit_exceeded",
                 kind="rate_limit_error",
                 retry_after_s=(1 - left) * 60 / rate,

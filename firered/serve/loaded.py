@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 from firered.system.system import System
+from firered.vad.detect import StreamVad
 
 
 @dataclass(frozen=True)
@@ -43,15 +44,19 @@ class Able:
 
 
 class Models:
-    """Copies of a system, one for each thread that recognises.
+    """Copies of a system, one for each thread that recognises, and the voice detector of live streams.
 
     Args:
-        build: makes one.
+        build: makes a system.
         copies: how many.
+        detector: makes the detector; None: there is none.
     """
 
-    def __init__(self, build: Callable[[], System], copies: int) -> None:
-        self._build, self._copies = build, copies
+    def __init__(
+        self, build: Callable[[], System], copies: int, detector: Callable[[], StreamVad] | None = None
+    ) -> None:
+        self._build, self._copies, self._build_detector = build, copies, detector
+        self._detector: StreamVad | None = None
         self._lock = threading.Lock()
         self._systems: list[System] = []
         self._users = 0
@@ -66,6 +71,7 @@ class Models:
         """The copy of a number, loaded first if it is not there, and kept as long as the block runs."""
         with self._lock:
             if not self._systems:
+                self._detector = self._build_detector() if self._build_detector else None
                 self._systems = [self._build() for _ in range(self._copies)]
             self._users += 1
             system = self._systems[number]
@@ -76,12 +82,23 @@ class Models:
             with self._lock:
                 self._users -= 1
 
+    @property
+    def detects(self) -> bool:
+        """Whether there is a detector for live streams."""
+        return self._build_detector is not None
+
+    @property
+    def detector(self) -> StreamVad:
+        """The detector of live streams, while somebody uses the models."""
+        assert self._detector is not None
+        return self._detector
+
     def unload(self) -> bool:
         """Whether they are gone from memory; not while somebody uses them."""
         with self._lock:
             if self._users or not self._systems:
                 return False
-            self._systems = []
+            self._systems, self._detector = [], None
         give_back_memory()
         return True
 

@@ -104,8 +104,10 @@ class Measures:
         self.computed_s = Counter("firered_computing_seconds_total", "time that recognising took, of all threads")
         self.segments = Histogram("firered_batch_segments", "segments that were recognised together", _SEGMENTS)
         self.cancelled = Counter("firered_cancelled_total", "recordings that nobody waited for any more")
+        self.skipped = Counter("firered_skipped_total", "partial texts that were left out as computing was behind")
         self._all: list[Counter | Histogram | Gauge] = [
-            *(self.requests, self.seconds, self.audio_s, self.speech_s, self.computed_s, self.segments, self.cancelled)
+            *(self.requests, self.seconds, self.audio_s, self.speech_s, self.computed_s, self.segments, self.cancelled),
+            self.skipped,
         ]
         self.watch("process_resident_memory_bytes", "memory of the process", _memory)
         self.watch("process_open_fds", "open files of the process", _open_files)

@@ -4,16 +4,17 @@ import json
 import math
 import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from firered.errors import OptionError
 from firered.hotwords.lists import HotwordList
+from firered.live.config import LiveConfig
 from firered.runtime.context import Context
 from firered.serve.errors import ApiError, invalid, unsupported
 from firered.serve.loaded import Able
 from firered.text.languages import AUTO, code_of, listed
-from firered.vad.config import VadConfig
+from firered.vad.config import StreamVadConfig, VadConfig
 
 JSON, TEXT, SRT, VTT, VERBOSE = "json", "text", "srt", "vtt", "verbose_json"
 FORMATS = (JSON, TEXT, SRT, VTT, VERBOSE)
@@ -32,11 +33,16 @@ _SETTING = re.compile(r"chunking_strategy\[(\w+)\]")  # each of its settings as 
 
 @dataclass(frozen=True)
 class Defaults:
-    """What holds where a request says nothing: the server's names of the model, context and voice detector."""
+    """What holds where a request says nothing: the server's names of the model, context and voice detector.
+
+    Live streams have options and a voice detector of their own.
+    """
 
     names: tuple[str, ...]
     context: Context
     vad: VadConfig
+    live: LiveConfig = field(default_factory=LiveConfig)
+    stream_vad: StreamVadConfig = field(default_factory=StreamVadConfig)
 
 
 @dataclass(frozen=True)
@@ -87,7 +93,7 @@ def asked_for(fields: Sequence[tuple[str, str]], able: Able, defaults: Defaults)
         words=_WORD in units,
         segments=_SEGMENT in units or not units,
         log_probs=_wants_log_probs(given, form),
-        context=_context(given, able, defaults.context),
+        context=context_of(given, able, defaults.context),
         vad=_chunking(_single(given, _CHUNKING), able, defaults.vad),
     )
 
@@ -136,7 +142,11 @@ def _flag(given: Mapping[str, list[str]], name: str) -> bool:
 
 
 def _check_model(given: Mapping[str, list[str]], defaults: Defaults) -> None:
-    name = _single(given, "model")
+    check_name(_single(given, "model"), defaults)
+
+
+def check_name(name: str, defaults: Defaults) -> None:
+    """Raise ApiError where a model is asked for that is not here; no name is any."""
     if name and name not in defaults.names:
         raise no_model(name, defaults.names)
 
@@ -175,7 +185,12 @@ def _wants_log_probs(given: Mapping[str, list[str]], form: str) -> bool:
     return bool(given["include"])
 
 
-def _context(given: Mapping[str, list[str]], able: Able, default: Context) -> Context:
+def context_of(given: Mapping[str, list[str]], able: Able, default: Context) -> Context:
+    """What the recogniser is given, by `language`, `languages`, `prompt` and `keywords`.
+
+    Raises:
+        ApiError: the model cannot be told it.
+    """
     prompt = _single(given, "prompt")
     if prompt and "prompt" not in able.uses:
         raise unsupported("prompt", f"{able.name} takes none; words that are likely to come are `keywords[]`")

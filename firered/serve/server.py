@@ -13,17 +13,20 @@ import uvicorn
 from fastapi import FastAPI
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
+from firered.live.config import LiveConfig
 from firered.runtime.context import Context
 from firered.serve.app import create_app
 from firered.serve.config import ServeConfig
 from firered.serve.engine import Engine
 from firered.system.system import System
 from firered.vad.config import VadConfig
+from firered.vad.detect import StreamVad
 
 log = logging.getLogger(__name__)
 
 _HEAD_S = 20.0  # that a client has for the head of its request
 _IDLE_S = 20  # that a connection without requests is kept
+_PING_S, _PONG_S = 20.0, 60.0  # from one ping of a live stream to the next, and that an answer may take
 
 
 class _Patient(H11Protocol):
@@ -37,6 +40,8 @@ class _Patient(H11Protocol):
         self._late = self.loop.call_later(_HEAD_S, self._without_request)
 
     def _without_request(self) -> None:
+        if self.transport.get_protocol() is not self:  # it is a WebSocket now
+            return
         if self.cycle is None and not self.transport.is_closing():
             self.transport.close()
 
@@ -69,11 +74,16 @@ class Listening(uvicorn.Server):
                 proxy_headers=False,
                 timeout_keep_alive=_IDLE_S,
                 timeout_graceful_shutdown=math.ceil(config.grace_s),
+                ws_max_size=round(1e6 * config.max_message_mb),
+                ws_ping_interval=_PING_S,
+                ws_ping_timeout=_PONG_S,
+                ws_per_message_deflate=False,
             )
         )
         self.port = 0
         self.failure: Exception | None = None
         app.state.services.keeper.failed = self._failed
+        self._sockets, self._grace_s = app.state.sockets, config.grace_s
 
     def _failed(self, error: Exception) -> None:
         self.failure = error
@@ -85,6 +95,13 @@ class Listening(uvicorn.Server):
         for server in self.servers if self.started else ():
             self.port = server.sockets[0].getsockname()[1]
             log.info("listening on http://%s:%d", self.config.host, self.port)
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """End: live streams have their last words recognised before they are closed."""
+        for server in self.servers:
+            server.close()
+        await self._sockets.end(self._grace_s)
+        await super().shutdown(sockets)
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
         """A signal has come."""
@@ -102,6 +119,9 @@ def application(
     languages: Sequence[str] = (),
     context: Context | None = None,
     vad: VadConfig | None = None,
+    *,
+    detector: Callable[[], StreamVad] | None = None,
+    live: LiveConfig | None = None,
 ) -> FastAPI:
     """The application of a system; see `create_app`.
 
@@ -112,8 +132,11 @@ def application(
         languages: codes of those that it writes, where it cannot be told one.
         context: what the recogniser is given where a request says nothing else.
         vad: options of the voice detector likewise.
+        detector: makes the voice detector of live streams; None: there are none.
+        live: options of live streams.
     """
-    return create_app(config, Engine(build, name, languages, config), context=context, vad=vad)
+    engine = Engine(build, name, languages, config, detector=detector)
+    return create_app(config, engine, context=context, vad=vad, live=live)
 
 
 def serve_until_told(
@@ -123,6 +146,9 @@ def serve_until_told(
     languages: Sequence[str],
     context: Context,
     vad: VadConfig,
+    *,
+    detector: Callable[[], StreamVad] | None = None,
+    live: LiveConfig | None = None,
 ) -> int:
     """Exit status of a server that has ended.
 
@@ -131,7 +157,8 @@ def serve_until_told(
     """
     logging.getLogger("uvicorn").setLevel(logging.WARNING)
     logging.getLogger("python_multipart").setLevel(logging.ERROR)  # it warns of every malformed form, which is answered
-    listening = Listening(config, application(config, build, name, languages, context, vad))
+    app = application(config, build, name, languages, context, vad, detector=detector, live=live)
+    listening = Listening(config, app)
     listening.run()
     if listening.failure is not None:
         raise listening.failure

@@ -32,6 +32,7 @@ class Services:
     keeper: Keeper
     doorman: Doorman
     limits: Limits
+    sockets: Limits
     measures: Measures
     defaults: Defaults
 

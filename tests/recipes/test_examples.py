@@ -51,7 +51,7 @@ def run(command, cwd):
 @pytest.fixture(scope="module")
 def address(workspace):
     """Where a server with the workspace's models listens."""
-    for package in ("fastapi", "openai"):
+    for package in ("fastapi", "openai", "websockets"):
         pytest.importorskip(package)
     command = [Path(sys.executable).parent / "firered", "serve", "--models", "pretrained_models", "--port", "0"]
     log = workspace / "server.log"

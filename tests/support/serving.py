@@ -15,7 +15,9 @@ from firered.serve.config import ServeConfig
 from firered.serve.server import Listening, application
 from firered.system.modules import Modules
 from firered.system.system import System
-from support.live import FixedVad
+from firered.vad.config import StreamVadConfig
+from firered.vad.detect import StreamVad
+from support.live import Detector, FixedVad
 from support.paths import EGS
 
 WAV = EGS / "mini/test/wav"
@@ -34,16 +36,33 @@ class Served:
         self.services = app.state.services
         self.engine = self.services.engine
 
+    def socket(self, path="/v1/stream?rate=16000", **how):
+        """A WebSocket, by a client that goes by no proxy."""
+        from websockets.sync.client import connect
+
+        return connect(self.url.replace("http", "ws", 1) + path, proxy=None, open_timeout=_PATIENCE_S, **how)
+
     def http(self, **how):
         """A client that waits as long as it takes, and goes by no proxy."""
         return httpx.Client(base_url=self.url, timeout=_PATIENCE_S, trust_env=False, **how)
 
 
 @contextlib.contextmanager
-def serving(tmp_path, build=None, *, ready=True, name="FireRedASR2-AED", languages=("zh", "en", "yue"), **options):
+def serving(
+    tmp_path,
+    build=None,
+    *,
+    ready=True,
+    name="FireRedASR2-AED",
+    languages=("zh", "en", "yue"),
+    detector=None,
+    live=None,
+    **options,
+):
     """A server with the bundled models, or others; it ends with the block."""
+    detector = detector or (bundled_detector if build is None else None)
     config = ServeConfig(**{"port": 0, "jobs": str(tmp_path / "jobs"), "probe_s": 0.0, "grace_s": 5.0, **options})
-    app = application(config, build or bundled, name, languages)
+    app = application(config, build or bundled, name, languages, detector=detector, live=live)
     listening = Listening(config, app)
     thread = threading.Thread(target=listening.run, name="server")
     thread.start()
@@ -71,6 +90,18 @@ def wait_for(condition, seconds=_PATIENCE_S):
 def bundled():
     """The system of the bundled models."""
     return System.from_pretrained(EGS / "mini/models", device="cpu")
+
+
+def bundled_detector():
+    """The voice detector of live streams of the bundled models."""
+    return StreamVad.from_pretrained(EGS / "mini/models/FireRedVAD/Stream-VAD", device="cpu")
+
+
+def always_speech():
+    """A voice detector of live streams that finds speech from 0.5 to 1.5 s of every two seconds."""
+    detector = Detector([(second + 0.5, second + 1.5) for second in range(0, 4000, 2)], ())
+    detector.config = StreamVadConfig()  # so that it serves whoever wants nothing else
+    return detector
 
 
 def wav_bytes(seconds=1.0, rate=16000, form="WAV", seed=0):
