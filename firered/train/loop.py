@@ -6,30 +6,24 @@ from typing import Any
 
 import torch
 from accelerate import Accelerator
-from accelerate.utils import gather_object
-from torch import Tensor, nn
+from torch import Tensor
 
-from firered.errors import FireRedError
 from firered.hub.catalogue import CHECKPOINT
 from firered.train import checkpoints
 from firered.train.checkpoints import Keeper, state_path
-from firered.train.data.batch import Batch
-from firered.train.data.stream import Request, Stream, evaluation, read, seed_of
+from firered.train.data.stream import Stream, evaluation, read
 from firered.train.logs import Log
 from firered.train.meter import Meter
-from firered.train.nonfinite import trouble_of
-from firered.train.objectives.objective import BatchLoss
 from firered.train.objectives.regularise import Progress
 from firered.train.objectives.schedule import learning_rate
+from firered.train.optimiser import optimiser_of
 from firered.train.sections import Settings
 from firered.train.state import read_state
+from firered.train.steps import Read, Steps, checked
 from firered.train.sums import Sums
 from firered.train.task import Task
 
 log = logging.getLogger(__name__)
-
-Read = tuple[Request, Batch]
-Values = dict[str, Tensor]
 
 
 class Trainer:
@@ -53,11 +47,11 @@ class Trainer:
         self.stream = Stream(task.train, task.batch_size, self.config.seed, *share, self.config.accum_grad, sampling)
         self._batches = read(task.train, self.stream, self.config.num_workers)
         self._dev = read(task.dev, evaluation(task.dev, task.batch_size, *share), self.config.num_workers)
-        self.objective, self.optimizer = accelerator.prepare(self.plain, _optimizer(settings, self.plain))
+        self.objective, self.optimizer = accelerator.prepare(self.plain, optimiser_of(settings.optim, self.plain))
         self.progress, self.keeper = Progress(settings.progressive), Keeper(settings.out, self.config)
         self.step, self.sums = 0, Sums()  # since the last line of the log
         self.unread: dict[str, str] = {}  # utterances not readable since the last line of the log, with the reason
-        self.skipped = 0  # steps whose loss was not a number
+        self.steps = Steps(settings, accelerator, self.objective)
         self.meter = Meter()
         self._restore()
         self.total = self._total_steps()
@@ -86,7 +80,7 @@ class Trainer:
                 self.stream.tell(told)
             with self.meter.working():
                 with self.meter.waiting():
-                    read_now = [_checked(*next(batches)) for _ in range(self.config.accum_grad)]
+                    read_now = [checked(*next(batches)) for _ in range(self.config.accum_grad)]
                 rate = self._train_step(read_now)
             epoch = self.stream.epoch
             self.stream.move_on(read_now[-1][0])
@@ -109,9 +103,9 @@ class Trainer:
             group["lr"] = rate
         self.plain.set_strength(self.progress.strength(self.step))
         self.plain.train()
-        losses = self._backward(batches)
+        losses = self.steps.backward(batches)
         norm = float(self.accelerator.clip_grad_norm_(self.objective.parameters(), self.settings.optim.grad_clip))
-        if self._all_numbers(batches, losses, norm):
+        if self.steps.all_numbers(self.step, batches, losses, norm):
             self.optimizer.step()
             self.sums.add(grad_norm=norm, steps=1)
             for (request, batch), values in zip(batches, losses, strict=True):
@@ -121,55 +115,6 @@ class Trainer:
         self.optimizer.zero_grad()
         self.unread |= {problem.key: problem.reason for _, batch in batches for problem in batch.failed}
         return rate
-
-    def _backward(self, batches: list[Read]) -> list[Values]:
-        """Loss and counts of each of this process' batches; leaves gradients of the mean over all of the step."""
-        own = sum(batch.weight for request, batch in batches if request.counts)
-        weight = sum(gather_object([own]))
-        found = []
-        for place, (request, batch) in enumerate(batches, 1):
-            assert request.epoch is not None  # which only requests of evaluation lack
-            torch.manual_seed(seed_of(self.config.seed, request.epoch, request.number))
-            # Gradients are averaged over processes; times their number they are the sum again.
-            share = self.accelerator.num_processes / weight if request.counts else 0.0
-            if place < len(batches):
-                with self.accelerator.no_sync(self.objective):
-                    found.append(self._forward_backward(batch, share))
-            else:
-                found.append(self._forward_backward(batch, share))
-        return found
-
-    def _forward_backward(self, batch: Batch, share: float) -> Values:
-        result = self._loss(self.objective, batch)
-        self.accelerator.backward(result.loss * share)
-        return {"loss": result.loss.detach().double(), **result.counts}
-
-    def _loss(self, objective: nn.Module, batch: Batch) -> BatchLoss:
-        device = self.accelerator.device
-        tensors = {name: tensor.to(device) for name, tensor in batch.tensors.items()}
-        with torch.autocast(device.type, torch.bfloat16, enabled=self.config.dtype == "bfloat16"):
-            return objective(tensors)
-
-    def _all_numbers(self, batches: list[Read], losses: list[Values], norm: float) -> bool:
-        """Whether loss and gradient are numbers in all processes; False where the step is to be skipped.
-
-        Raises:
-            FireRedError: they are not, and as many steps as `skip_nonfinite` allows were skipped before.
-        """
-        most, own = self.config.skip_nonfinite, [float(values["loss"]) for values in losses]
-        trouble = trouble_of([batch for _, batch in batches], own, norm, together=most > 0)
-        if not trouble:
-            return True
-        if self.skipped < most:
-            self.skipped += 1
-            counted = f"{self.skipped} of at most {most}"
-            log.warning("step %d: %s: skipped, %s (train.skip_nonfinite)", self.step, trouble, counted)
-            return False
-        many = f"{most} such steps were skipped before; " if most else ""
-        raise FireRedError(
-            f"step {self.step}: {trouble}: look at these, or lower optim.lr; {many}the same command resumes from the "
-            f"last state saved in {self.settings.out}"
-        )
 
     def _report(self, epoch: int, rate: float, *, ends_epoch: bool) -> None:
         config = self.config
@@ -189,8 +134,8 @@ class Trainer:
         figures = {"lr": rate}
         if "steps" in sums:  # not all were skipped
             figures = {**self._figures(sums), "grad_norm": sums["grad_norm"] / sums["steps"], "lr": rate}
-        if self.skipped:
-            figures["skipped"] = self.skipped
+        if self.steps.skipped:
+            figures["skipped"] = self.steps.skipped
         if self.settings.progressive.by != "none":
             figures["strength"] = self.progress.strength(self.step)
         if self.log:
@@ -209,8 +154,8 @@ class Trainer:
         """Loss and figures of the dev set, over all processes."""
         self.plain.eval()
         sums = Sums()
-        for _, batch in (_checked(*pair) for pair in self._dev):
-            result = self._loss(self.plain, batch)
+        for _, batch in (checked(*pair) for pair in self._dev):
+            result = self.steps.loss(self.plain, batch)
             sums.add(weight=batch.weight, loss=result.loss.double(), **result.counts)
             for problem in batch.failed:
                 log.warning("%s could not be read and was not evaluated on: %s", problem.key, problem.reason)
@@ -249,7 +194,7 @@ class Trainer:
             "progress": self.progress.state(),
             "scores": self.keeper.scores,
             "sums": sums,
-            "skipped": self.skipped,
+            "skipped": self.steps.skipped,
         }
         checkpoints.save(state_path(self.settings.out), state)
 
@@ -262,7 +207,7 @@ class Trainer:
         self.plain.load_trained(state.trained)
         self.optimizer.load_state_dict(state.optimizer)
         self.progress.restore(state.progress)
-        self.keeper.scores, self.skipped = state.scores, state.skipped
+        self.keeper.scores, self.steps.skipped = state.scores, state.skipped
         if self.keeper.scores and not self._finished():
             self.keeper.averaged(state.trained)  # raises where one is missing, and not after hours of training
         if self.accelerator.is_main_process:
@@ -270,26 +215,5 @@ class Trainer:
             self.keeper.prune()
 
 
-def _checked(request: Request, batch: Batch | FireRedError) -> Read:
-    """The pair; raises the error that stands in the place of a batch."""
-    if isinstance(batch, FireRedError):
-        raise batch
-    return request, batch
-
-
 def _on_cpu(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
     return {name: tensor.detach().cpu() for name, tensor in tensors.items()}
-
-
-def _optimizer(settings: Settings, objective: nn.Module) -> torch.optim.Optimizer:
-    """AdamW; vectors (biases, norms) do not decay."""
-    config = settings.optim
-    trained = [parameter for parameter in objective.parameters() if parameter.requires_grad]
-    return torch.optim.AdamW(
-        [
-            {"params": [weight for weight in trained if weight.ndim > 1], "weight_decay": config.weight_decay},
-            {"params": [vector for vector in trained if vector.ndim <= 1], "weight_decay": 0.0},
-        ],
-        lr=config.lr,
-        betas=(config.beta1, config.beta2),
-    )
