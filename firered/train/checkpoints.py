@@ -15,6 +15,7 @@ from firered.errors import FireRedError, ModelError, OptionError
 from firered.models.checkpoint import check_weights, need_numbers
 from firered.models.torch_file import read_torch_file
 from firered.train.config import TrainConfig
+from firered.train.shards import own_part
 
 log = logging.getLogger(__name__)
 
@@ -82,7 +83,7 @@ def trained_of(content: Mapping[str, Any], wanted: Mapping[str, Tensor], path: P
     if not isinstance(trained, dict) or not all(isinstance(value, Tensor) for value in trained.values()):
         raise ModelError(f"{path}: not a checkpoint of a training (no trained tensors)")
     check_weights(wanted, trained, path)
-    need_numbers(trained, path)
+    need_numbers({name: own_part(value) for name, value in trained.items()}, path)
     return trained
 
 

@@ -17,6 +17,12 @@ class TrainConfig(Options):
         "float32", "arithmetic of the forward pass; weights stay float32", choices=("float32", "bfloat16")
     )
     gradient_checkpointing: bool = option(False, "recompute layers in the backward pass: less memory, more time")
+    sharding: str = option(
+        "none",
+        "how several processes hold the model: each the whole of it (none), or each a part of every weight, its "
+        "gradient and its means (fsdp)",
+        choices=("none", "fsdp"),
+    )
     eval_steps: int = option(0, "steps between evaluations on the dev set; 0: once an epoch", low=0)
     save_steps: int = option(1000, "steps between saved states; one is saved after every evaluation too", low=1)
     log_steps: int = option(50, "steps between lines of the log", low=1)

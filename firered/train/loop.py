@@ -4,21 +4,21 @@ import logging
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
-import torch
 from accelerate import Accelerator
 from torch import Tensor
 
 from firered.hub.catalogue import CHECKPOINT
 from firered.train import checkpoints
 from firered.train.checkpoints import Keeper, state_path
-from firered.train.data.stream import Stream, evaluation, read
+from firered.train.data.stream import Stream, read
+from firered.train.evaluation import Evaluation
+from firered.train.layout import layout_of
 from firered.train.logs import Log
 from firered.train.meter import Meter
 from firered.train.objectives.regularise import Progress
 from firered.train.objectives.schedule import learning_rate
-from firered.train.optimiser import optimiser_of
 from firered.train.sections import Settings
-from firered.train.state import read_state
+from firered.train.state import read_state, save_state
 from firered.train.steps import Read, Steps, checked
 from firered.train.sums import Sums
 from firered.train.task import Task
@@ -39,19 +39,20 @@ class Trainer:
     ) -> None:
         self._check = check
         self.settings, self.config, self.accelerator = settings, settings.train, accelerator
-        self.plain = task.objective  # `objective` is this, or its wrapper for several processes
+        self.plain = task.objective
         if self.config.gradient_checkpointing:
             self.plain.checkpoint_layers()
         share = accelerator.process_index, accelerator.num_processes
         sampling = task.train.sampling
         self.stream = Stream(task.train, task.batch_size, self.config.seed, *share, self.config.accum_grad, sampling)
         self._batches = read(task.train, self.stream, self.config.num_workers)
-        self._dev = read(task.dev, evaluation(task.dev, task.batch_size, *share), self.config.num_workers)
-        self.objective, self.optimizer = accelerator.prepare(self.plain, optimiser_of(settings.optim, self.plain))
+        self.layout = layout_of(self.config.sharding, self.plain, settings.optim, accelerator)
+        self.optimizer = self.layout.optimizer
         self.progress, self.keeper = Progress(settings.progressive), Keeper(settings.out, self.config)
         self.step, self.sums = 0, Sums()  # since the last line of the log
         self.unread: dict[str, str] = {}  # utterances not readable since the last line of the log, with the reason
-        self.steps = Steps(settings, accelerator, self.objective)
+        self.steps = Steps(settings, accelerator, self.layout)
+        self._evaluation = Evaluation(settings, task, accelerator, self.layout, self.steps)
         self.meter = Meter()
         self._restore()
         self.total = self._total_steps()
@@ -104,7 +105,7 @@ class Trainer:
         self.plain.set_strength(self.progress.strength(self.step))
         self.plain.train()
         losses = self.steps.backward(batches)
-        norm = float(self.accelerator.clip_grad_norm_(self.objective.parameters(), self.settings.optim.grad_clip))
+        norm = self.layout.clip(self.settings.optim.grad_clip)
         if self.steps.all_numbers(self.step, batches, losses, norm):
             self.optimizer.step()
             self.sums.add(grad_norm=norm, steps=1)
@@ -149,54 +150,40 @@ class Trainer:
         loss = sums["loss"] / sums["weight"]
         return {"loss": loss, **self.plain.report(loss, sums)}
 
-    @torch.no_grad()
-    def evaluate(self) -> dict[str, float]:
-        """Loss and figures of the dev set, over all processes."""
-        self.plain.eval()
-        sums = Sums()
-        for _, batch in (checked(*pair) for pair in self._dev):
-            result = self.steps.loss(self.plain, batch)
-            sums.add(weight=batch.weight, loss=result.loss.double(), **result.counts)
-            for problem in batch.failed:
-                log.warning("%s could not be read and was not evaluated on: %s", problem.key, problem.reason)
-        return self._figures(sums.over_processes())
-
     def _evaluated(self, epoch: int) -> None:
-        figures = self.evaluate()
+        figures = self._evaluation.figures()
         self.progress.evaluated(figures["loss"])
+        # Where a model is in shards all processes take part in putting it together.
+        exported = self.layout.on_cpu(self.plain.exported()) if self.layout.in_shards else {}
         if self.log:
             self.log.write("dev", self.step, epoch, figures)
-            changed = self.keeper.add(self.step, figures, _on_cpu(self.plain.trained()))
-            if changed:
-                self._export()
+            trained = self.plain.trained()
+            own = {name: exported[name] for name in trained} if exported else self.layout.on_cpu(trained)
+            if self.keeper.add(self.step, figures, own):
+                self._export(exported or self.layout.on_cpu(self.plain.exported()))
         else:
             self.keeper.note(self.step, figures)
         self._save_state()
         if self.log:
             self.keeper.prune()
 
-    def _export(self) -> None:
+    def _export(self, exported: dict[str, Tensor]) -> None:
         """Write the averaged model in the published layout."""
-        state = _on_cpu(self.plain.exported()) | self.keeper.averaged(self.plain.trained())
+        state = exported | self.keeper.averaged(self.plain.trained())
         checkpoints.save(self.settings.out / CHECKPOINT, self.plain.package(state))
         self.plain.save_beside(self.settings.out, state)
 
     def _save_state(self) -> None:
-        sums = self.sums.over_processes()
-        if not self.log:
-            return
         state = {
             "step": self.step,
             "epoch": self.stream.epoch,
             "number": self.stream.number,
-            "trained": _on_cpu(self.plain.trained()),
-            "optimizer": self.optimizer.state_dict(),
             "progress": self.progress.state(),
             "scores": self.keeper.scores,
-            "sums": sums,
+            "sums": self.sums.over_processes(),
             "skipped": self.steps.skipped,
         }
-        checkpoints.save(state_path(self.settings.out), state)
+        save_state(state_path(self.settings.out), state, self.layout)
 
     def _restore(self) -> None:
         path = state_path(self.settings.out)
@@ -213,7 +200,3 @@ class Trainer:
         if self.accelerator.is_main_process:
             self.sums.add(**state.sums)
             self.keeper.prune()
-
-
-def _on_cpu(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    return {name: tensor.detach().cpu() for name, tensor in tensors.items()}

@@ -28,7 +28,7 @@ SETTINGS = "config.yaml"
 # Options that may change when a training is resumed: those that the steps themselves do not depend on.
 _FREE = {"max_epochs", "max_steps", "save_steps", "log_steps", "patience", "keep_best", "keep_last", "average"}
 _FREE |= {"resume", "tensorboard", "device", "num_threads", "num_workers", "accum_grad", "gradient_checkpointing"}
-_FREE |= {"skip_nonfinite"}
+_FREE |= {"skip_nonfinite", "sharding"}
 
 
 # Makes settings of settings, and writes what it has to in the one process that its second argument calls it in.

@@ -1,23 +1,26 @@
-"""The state from which a training resumes, checked before any of it is taken up."""
+"""The state from which a training resumes: saved whole or in shards, checked before any of it is taken up."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
+from accelerate import PartialState
 from torch import Tensor
 
 from firered.errors import ModelError
 from firered.models.checkpoint import check_weights, need_numbers
-from firered.train.checkpoints import load, trained_of
+from firered.train.checkpoints import load, save, trained_of
+from firered.train.layout import Whole
+from firered.train.shards import SHARDS, delete_shards, laid_out_as, load_shards, own_part, save_shards
 
 _MEANS = ("exp_avg", "exp_avg_sq")  # what AdamW keeps for a weight, beside the number of its steps
 
 
 @dataclass(frozen=True)
 class State:
-    """What state.pt holds; see `Trainer`."""
+    """What state.pt holds; see `Trainer`. Tensors are laid out as the model's and the optimiser's are."""
 
     step: int
     epoch: int
@@ -42,6 +45,9 @@ def read_state(path: Path, trained: Mapping[str, Tensor], optimizer: torch.optim
         ModelError: it cannot be read, or is not the state of this training.
     """
     content = load(path)
+    weights = [weight for group in optimizer.param_groups for weight in group["params"]]
+    if "shards" in content:
+        content = _with_shards(content, path, trained, weights)
     try:
         counts = {name: content[name] for name in ("step", "epoch", "number")}
         counts["skipped"] = content.get("skipped", 0)  # earlier versions skipped nothing
@@ -51,21 +57,72 @@ def read_state(path: Path, trained: Mapping[str, Tensor], optimizer: torch.optim
         _need(_numbers(scores, int) and _numbers(sums, str))
         means = _means(content["optimizer"], optimizer)
     except (KeyError, TypeError, AttributeError, _NotOfThisTraining) as error:
-        raise ModelError(
-            f"{path}: not the state of this training, or damaged; --set train.resume=false starts again"
-        ) from error
+        raise _not_this(path) from error
     state = trained_of(content, trained, path)
-    weights = [weight for group in optimizer.param_groups for weight in group["params"]]
     for name in _MEANS:
         given = {f"{name} of weight {index}": mean[name] for index, mean in means.items()}
         check_weights({f"{name} of weight {index}": weights[index] for index in means}, given, path)
-        need_numbers(given, path)
+        need_numbers({which: own_part(mean) for which, mean in given.items()}, path)
+    if "shards" not in content:
+        state = {name: laid_out_as(trained[name], value) for name, value in state.items()}
+        for index, mean in means.items():
+            mean |= {name: laid_out_as(weights[index], mean[name]) for name in _MEANS}
     resumed = {"state": means, "param_groups": optimizer.state_dict()["param_groups"]}
     return State(**counts, trained=state, optimizer=resumed, progress=progress, scores=scores, sums=sums)
 
 
+def _with_shards(
+    content: dict[str, Any], path: Path, trained: Mapping[str, Tensor], weights: Sequence[Tensor]
+) -> dict[str, Any]:
+    """The content of state.pt with the tensors of the folder of shards that it names."""
+    try:
+        folder, states = path.parent / content["shards"], content["optimizer"]["state"]
+        _need(folder.parent == path.parent)
+        wanted = {f"trained.{name}": tensor for name, tensor in trained.items()}
+        wanted |= {f"{name}.{index}": weights[index] for index in states for name in _MEANS}
+    except (KeyError, TypeError, AttributeError, IndexError, _NotOfThisTraining) as error:
+        raise _not_this(path) from error
+    found = load_shards(folder, wanted)
+    means = {index: state | {name: found[f"{name}.{index}"] for name in _MEANS} for index, state in states.items()}
+    own = {name: found[f"trained.{name}"] for name in trained}
+    return content | {"trained": own, "optimizer": content["optimizer"] | {"state": means}}
+
+
+def save_state(path: Path, state: dict[str, Any], layout: Whole) -> None:
+    """Replace the state of a training; all processes have to call.
+
+    Args:
+        path: of state.pt.
+        state: what it holds beside `trained` and `optimizer`.
+        layout: of the model, whose tensors are saved as they lie.
+
+    Raises:
+        FireRedError: it cannot be saved; what was there still is.
+    """
+    trained, optimizer = layout.plain.trained(), layout.optimizer.state_dict()
+    if not layout.in_shards:
+        if PartialState().is_main_process:
+            save(path, {**state, "trained": layout.on_cpu(trained), "optimizer": optimizer})
+            delete_shards(path.parent)
+        return
+    tensors = {f"trained.{name}": tensor for name, tensor in trained.items()}
+    tensors |= {f"{name}.{index}": mean[name] for index, mean in optimizer["state"].items() for name in _MEANS}
+    folder = path.parent / f"{SHARDS}-{state['step']:08d}"
+    # One of the same step, which a kill may have left before state.pt named it, is written over.
+    save_shards(folder, tensors)
+    if PartialState().is_main_process:
+        counts = {index: {"step": mean["step"]} for index, mean in optimizer["state"].items()}
+        save(path, {**state, "shards": folder.name, "optimizer": optimizer | {"state": counts}})
+        delete_shards(path.parent, kept=folder.name)
+    PartialState().wait_for_everyone()
+
+
 class _NotOfThisTraining(Exception):
     """The content of a file is of another layout."""
+
+
+def _not_this(path: Path) -> ModelError:
+    return ModelError(f"{path}: not the state of this training, or damaged; --set train.resume=false starts again")
 
 
 def _need(holds: bool) -> None:

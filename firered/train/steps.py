@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from firered.errors import FireRedError
 from firered.train.data.batch import Batch
 from firered.train.data.stream import Request, seed_of
+from firered.train.layout import Whole
 from firered.train.nonfinite import trouble_of
 from firered.train.objectives.objective import BatchLoss
 from firered.train.sections import Settings
@@ -33,12 +34,12 @@ class Steps:
     Args:
         settings: of the training.
         accelerator: of its processes.
-        objective: with what averages its gradients over them.
+        layout: of the model on them.
     """
 
-    def __init__(self, settings: Settings, accelerator: Accelerator, objective: nn.Module) -> None:
+    def __init__(self, settings: Settings, accelerator: Accelerator, layout: Whole) -> None:
         self._out, self._config, self._accelerator = settings.out, settings.train, accelerator
-        self._objective = objective
+        self._layout = layout
         self.skipped = 0  # steps whose loss was not a number
 
     def backward(self, batches: list[Read]) -> list[Values]:
@@ -52,14 +53,14 @@ class Steps:
             # Gradients are averaged over processes; times their number they are the sum again.
             share = self._accelerator.num_processes / weight if request.counts else 0.0
             if place < len(batches):
-                with self._accelerator.no_sync(self._objective):
+                with self._layout.collecting():
                     found.append(self._forward_backward(batch, share))
             else:
                 found.append(self._forward_backward(batch, share))
         return found
 
     def _forward_backward(self, batch: Batch, share: float) -> Values:
-        result = self.loss(self._objective, batch)
+        result = self.loss(self._layout.objective, batch)
         self._accelerator.backward(result.loss * share)
         return {"loss": result.loss.detach().double(), **result.counts}
 
