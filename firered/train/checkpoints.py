@@ -129,7 +129,7 @@ class Keeper:
         by = self.config.best_by
         if by not in figures:
             raise OptionError(f"train.best_by: {by!r} is not a figure of this task; known: {', '.join(figures)}")
-        score = -figures[by] if by.endswith("loss") else figures[by]
+        score = -figures[by] if by.endswith("loss") or by == "error_rate" else figures[by]
         self.scores[step] = -math.inf if math.isnan(score) else score
 
     def add(self, step: int, figures: Mapping[str, float], trained: Mapping[str, Tensor]) -> bool:

@@ -6,6 +6,7 @@ import torch
 from accelerate import Accelerator
 
 from firered.train.data.stream import evaluation, read
+from firered.train.error_rate import DevErrors
 from firered.train.layout import Whole
 from firered.train.sections import Settings
 from firered.train.steps import Steps, checked
@@ -31,6 +32,9 @@ class Evaluation:
         requests = evaluation(task.dev, task.batch_size, *share, together=layout.in_shards)
         self._dev = read(task.dev, requests, settings.train.num_workers)
         self._plain, self._layout, self._steps = task.objective, layout, steps
+        self._errors = None
+        if settings.train.error_rate_utterances:
+            self._errors = DevErrors(settings, task, accelerator, layout, steps)
 
     @torch.no_grad()
     def figures(self) -> dict[str, float]:
@@ -47,4 +51,4 @@ class Evaluation:
         self._layout.settle()
         total = sums.over_processes()
         loss = total["loss"] / total["weight"]
-        return {"loss": loss, **self._plain.report(loss, total)}
+        return {"loss": loss, **self._plain.report(loss, total), **(self._errors.figures() if self._errors else {})}

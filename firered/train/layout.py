@@ -11,6 +11,7 @@ from torch.distributed.fsdp import FSDPModule, fully_shard, register_fsdp_forwar
 
 from firered.errors import OptionError
 from firered.models.relative_attention import RelativeAttention
+from firered.search.scorers import Stepper
 from firered.train.config import OptimConfig
 from firered.train.objectives.objective import Objective
 from firered.train.optimiser import optimiser_of
@@ -43,6 +44,10 @@ class Whole:
     def clip(self, most: float) -> float:
         """The norm of the gradient; where it is above `most` the gradient is scaled down to that."""
         return float(self._accelerator.clip_grad_norm_(self.objective.parameters(), most))
+
+    def led(self, model: Stepper) -> Stepper:
+        """A model in the middle of decoding, as all processes have to follow it together."""
+        return model
 
     def settle(self) -> None:
         """Leave parameters as the optimiser knows them, after a pass without gradients."""
@@ -99,6 +104,10 @@ class Sharded(Whole):
         """The norm of the gradient over all processes; where it is above `most` the gradient is scaled down to that."""
         return float(whole(nn.utils.clip_grad_norm_(self.plain.parameters(), most)))
 
+    def led(self, model: Stepper) -> Stepper:
+        """The model, whose outputs are those of the first process in all of them, so that all take the same steps."""
+        return _Led(model)
+
     def settle(self) -> None:
         """Give back the weights that are whole since the last pass."""
         self._sharded.reshard()
@@ -111,6 +120,24 @@ class Sharded(Whole):
             if self._accelerator.is_main_process:
                 found[name] = value.cpu()
         return found
+
+
+class _Led:
+    """A stepper that all processes run on the same utterances."""
+
+    def __init__(self, model: Stepper) -> None:
+        self._model = model
+
+    def step(self, tokens: Tensor) -> Tensor:
+        logits = self._model.step(tokens).contiguous()
+        torch.distributed.broadcast(logits, 0)
+        return logits
+
+    def reorder(self, index: Tensor) -> None:
+        self._model.reorder(index)
+
+    def select(self, utterances: list[int]) -> None:
+        self._model.select(utterances)
 
 
 def layout_of(sharding: str, plain: Objective, config: OptimConfig, accelerator: Accelerator) -> Whole:

@@ -9,6 +9,7 @@ from torch import Tensor
 
 from firered.hub.catalogue import CHECKPOINT
 from firered.train import checkpoints
+from firered.train.boards import Board, TensorBoard, WandB
 from firered.train.checkpoints import Keeper, state_path
 from firered.train.data.stream import Stream, read
 from firered.train.evaluation import Evaluation
@@ -69,7 +70,7 @@ class Trainer:
         """
         self.log = None
         if self.accelerator.is_main_process:
-            self.log = Log(self.settings.out, self.step, self.total, self.config.tensorboard)
+            self.log = Log(self.settings.out, self.step, self.total, self._boards())
         if self.step:
             log.info("resuming after step %d of %d", self.step, self.total)
         # Making the iterator starts the workers, for which a training that is finished has no use.
@@ -89,6 +90,14 @@ class Trainer:
         if self.log:
             self.log.close()
         log.info("done: %s", self.settings.out)
+
+    def _boards(self) -> list[Board]:
+        out, config, boards = self.settings.out, self.config, list[Board]()
+        if config.tensorboard:
+            boards.append(TensorBoard(out, self.step))
+        if config.wandb_project:
+            boards.append(WandB(out, config.wandb_project, self.settings.to_dict()))
+        return boards
 
     def _finished(self) -> bool:
         config = self.config

@@ -66,10 +66,20 @@ class Steps:
 
     def loss(self, objective: nn.Module, batch: Batch) -> BatchLoss:
         """The loss of a batch, in the arithmetic of the settings."""
-        device = self._accelerator.device
-        tensors = {name: tensor.to(device) for name, tensor in batch.tensors.items()}
-        with torch.autocast(device.type, torch.bfloat16, enabled=self._config.dtype == "bfloat16"):
-            return objective(tensors)
+        with self._arithmetic():
+            return objective(self._on_device(batch))
+
+    def decoded(self, batch: Batch, by: str) -> list[list[int]]:
+        """The tokens that the model writes for each utterance of a batch; see `Objective.decode`."""
+        with self._arithmetic():
+            return self._layout.plain.decode(self._on_device(batch), by, self._layout.led)
+
+    def _arithmetic(self) -> torch.autocast:
+        enabled = self._config.dtype == "bfloat16"
+        return torch.autocast(self._accelerator.device.type, torch.bfloat16, enabled=enabled)
+
+    def _on_device(self, batch: Batch) -> dict[str, Tensor]:
+        return {name: tensor.to(self._accelerator.device) for name, tensor in batch.tensors.items()}
 
     def all_numbers(self, step: int, batches: list[Read], losses: list[Values], norm: float) -> bool:
         """Whether loss and gradient are numbers in all processes; False where the step is to be skipped.

@@ -27,7 +27,8 @@ def corpus(tmp_path_factory):
 def content(corpus, out, steps=STEPS, llm_dtype="float32", **train):
     """LoRA, adapter and encoder, layers recomputed: three batches an epoch, which is no whole number of steps."""
     model = {"init": str(corpus / "model"), "llm_dtype": llm_dtype, "lora_rank": 4, "dropout": 0.1}
-    train = {"save_steps": 2, "eval_steps": 4, "sharding": "fsdp", "gradient_checkpointing": True} | train
+    train = {"save_steps": 2, "eval_steps": 4, "sharding": "fsdp", "gradient_checkpointing": True,
+             "error_rate_utterances": 4} | train  # fmt: skip
     return values("llm", corpus, out, steps=steps, model=model, data={"batch_frames": 260}, train=train)
 
 
@@ -67,6 +68,8 @@ def test_the_curve_is_that_of_one_process(sharded, alone):
     assert losses(records(sharded)) == pytest.approx(losses(records(alone)), rel=1e-4)
     assert losses(records(sharded), "dev") == pytest.approx(losses(records(alone), "dev"), rel=1e-4)
     assert len(losses(records(sharded))) == STEPS
+    of_both = [[line["error_rate"] for line in records(out) if line["kind"] == "dev"] for out in (sharded, alone)]
+    assert of_both[0] == pytest.approx(of_both[1], abs=10.0)  # a token of a model that knows nothing may differ
     assert losses(records(sharded))[-1] < losses(records(sharded))[0]
 
 
@@ -135,7 +138,7 @@ def test_one_process_has_nothing_to_share_out(corpus, tmp_path):
 
 
 def test_recognition_trains_in_shards_in_bfloat16(corpus, tmp_path):
-    train = {"sharding": "fsdp", "dtype": "bfloat16", "accum_grad": 2}
+    train = {"sharding": "fsdp", "dtype": "bfloat16", "accum_grad": 2, "error_rate_utterances": 3}
     one = values("aed", corpus, tmp_path / "exp", steps=6, model=SMALL_AED | {"ctc_weight": 0.3}, train=train)
     statuses, log = train_in(2, one)
     assert statuses == [0, 0], log

@@ -2,7 +2,7 @@
 
 import math
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
 from typing import Any, Generic, NamedTuple, TypeVar
@@ -13,10 +13,14 @@ from torch.nn.modules.batchnorm import _BatchNorm
 from torch.utils.checkpoint import checkpoint
 
 from firered.errors import OptionError
+from firered.search.scorers import Stepper
 from firered.train.objectives.regularise import set_dropout
 
 Model = TypeVar("Model", bound=nn.Module)
 _STACKS = ("layer_stack", "layer", "layers")  # names of a model's layers: here, in BERT, in Qwen2
+
+
+Led = Callable[[Stepper], Stepper]
 
 
 class BatchLoss(NamedTuple):
@@ -42,12 +46,13 @@ class Objective(nn.Module, ABC, Generic[Model]):
     def forward(self, tensors: Mapping[str, Tensor]) -> BatchLoss:
         """The loss of a batch; in evaluation mode without regularisation."""
 
-    def decode(self, tensors: Mapping[str, Tensor], by: str) -> list[list[int]]:
+    def decode(self, tensors: Mapping[str, Tensor], by: str, led: Led) -> list[list[int]]:
         """The tokens that the model writes for each utterance of a batch, found greedily.
 
         Args:
-            tensors: of the batch; `feats` and `lengths` alone say what is written.
+            tensors: of the batch; no transcript is looked at.
             by: the part that writes them, `attention` or `ctc`, where a model has both.
+            led: makes of what computes the next token what all processes follow together.
 
         Raises:
             OptionError: it has no such part, or writes no text.

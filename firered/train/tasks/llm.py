@@ -7,13 +7,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import torch
 from peft import PeftModel
 from torch import Tensor
 from torch.nn.utils.rnn import pad_sequence
-from transformers import PreTrainedTokenizerBase
+from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from firered.asr.families.speech_llm_loaded import llm_folder
 from firered.data.utterance import Utterance
@@ -23,9 +23,12 @@ from firered.models.adapters import Adapter
 from firered.models.aed import Aed
 from firered.models.checkpoint import model_files
 from firered.models.conformer import SUBSAMPLING
+from firered.models.llm_stepper import LlmSteps
 from firered.models.qwen import load_llm, with_lora
 from firered.models.speech_llm import SpeechLlm, positions_of
 from firered.options import Options, option
+from firered.search.config import GenerateConfig
+from firered.search.generate import search
 from firered.text.llm_tokenizer import LlmTokenizer, load_tokenizer
 from firered.text.units import IDEOGRAPH
 from firered.train import checkpoints
@@ -35,7 +38,7 @@ from firered.train.data.config import LlmDataConfig, SpecAugmentConfig
 from firered.train.data.speech import SpeechCorpus
 from firered.train.data.text import table_of, why_not
 from firered.train.data.transcribed import Targets, corpora
-from firered.train.objectives.objective import BatchLoss
+from firered.train.objectives.objective import BatchLoss, Led
 from firered.train.objectives.speech import SpeechObjective
 from firered.train.objectives.tokens import token_loss, token_report
 from firered.train.sections import Settings
@@ -131,6 +134,21 @@ class LlmObjective(SpeechObjective[SpeechLlm]):
             logits_to_keep=labels.shape[1] - first + 1,
         )
         return token_loss(out.logits[:, :-1], labels[:, first:])
+
+    def decode(self, tensors: Mapping[str, Tensor], by: str, led: Led) -> list[list[int]]:
+        """What the language model writes after each prompt; see `Objective.decode`."""
+        model, ids, labels = self.model, tensors["ids"], tensors["labels"]
+        eos = int(labels[0][labels[0] != NO_TARGET][-1])  # with which every transcript ends
+        prompts = [row[given] for row, given in zip(ids, tensors["mask"] & (labels == NO_TARGET), strict=True)]
+        ones = [torch.ones_like(prompt, dtype=torch.bool) for prompt in prompts]
+        padded, mask = (pad_sequence(rows, batch_first=True, padding_side="left") for rows in (prompts, ones))
+        embeds = model.embed(padded, model.embed_speech(tensors["feats"], tensors["lengths"]))
+        limits = (padded == model.speech_id).sum(1).clamp(min=1)  # a token each 80 ms, as in recognition
+        llm = model.llm.get_base_model() if isinstance(model.llm, PeftModel) else model.llm
+        llm = model.llm.get_base_model() if isinstance(model.llm, PeftModel) else model.llm
+        steps = led(LlmSteps(cast(PreTrainedModel, llm), embeds, mask, 1, int(limits.max())))
+        found = search(steps, limits, GenerateConfig(beam_size=1), first=padded[:, -1], eos=eos)
+        return [list(best.tokens) for best, *_ in found]
 
     @property
     def width(self) -> int:
@@ -247,7 +265,7 @@ def build(settings: Settings) -> Task:
     plain = load_tokenizer(folder)
     corpus = partial(LlmCorpus, tokenizer, model.encoder_projector.downsample_rate)
     train, dev, left_out = corpora(settings, _targets(data, plain), config.init or config.encoder, corpus=corpus)
-    return Task(objective, train, dev, data.batch_frames, left_out)
+    return Task(objective, train, dev, data.batch_frames, left_out, tokenizer.text_of)
 
 
 KIND = TaskKind(LlmDataConfig, LlmTaskConfig, build, SPEECH_SECTIONS)
