@@ -15,12 +15,12 @@ from transformers.modeling_outputs import CausalLMOutputWithPast
 from firered.errors import ModelError
 from firered.models.adapters import DOWNSAMPLE_RATE, Adapter
 from firered.models.aed import AedConfig
+from firered.models.causal_lm import LORA_RANK, load_llm, lora_shape, map_llm, with_lora
 from firered.models.checkpoint import arg, config_from_args, load_checkpoint, load_network, load_weights
 from firered.models.conformer import ConformerEncoder
 from firered.models.dtype import fill_for
 from firered.models.llm_reduced import reduce_llm
 from firered.models.positions import PositionTable
-from firered.models.qwen import LORA_RANK, load_llm, lora_shape, map_llm, with_lora
 from firered.text.files import first_line
 
 

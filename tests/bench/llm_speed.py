@@ -39,7 +39,7 @@ from firered.data.archives import write_matrix
 from firered.models import llm_stepper
 from firered.models.adapters import Adapter
 from firered.models.aed import AedConfig
-from firered.models.qwen import LORA_RANK, with_lora
+from firered.models.causal_lm import LORA_RANK, with_lora
 from firered.runtime.speech import Speech
 
 SHARD, FOLDER = 1 << 30, "Qwen2"

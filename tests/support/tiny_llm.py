@@ -12,7 +12,7 @@ from transformers.convert_slow_tokenizer import bytes_to_unicode
 from firered.data.archives import write_matrix
 from firered.models.adapters import Adapter
 from firered.models.aed import AedConfig
-from firered.models.qwen import with_lora
+from firered.models.causal_lm import with_lora
 
 ENCODER = {"idim": 80, "odim": 12, "d_model": 32, "n_head": 4, "n_layers_enc": 1, "n_layers_dec": 1, "kernel_size": 15}
 HIDDEN, RANK = 48, 4

@@ -19,9 +19,9 @@ from firered.asr.families.speech_llm_loaded import LoadedLlm, llm_dtype, llm_fol
 from firered.errors import ModelError, OptionError
 from firered.models.adapters import Adapter
 from firered.models.bfloat16 import WidenedLinear, cpu_has_bfloat16
+from firered.models.causal_lm import LORA_TARGETS, load_llm, with_lora
 from firered.models.checkpoint import load_checkpoint
 from firered.models.llm_stepper import LlmSteps, keep_rows
-from firered.models.qwen import LORA_TARGETS, load_llm, with_lora
 from firered.models.speech_llm import SpeechLlm, positions_of, splice
 from firered.runtime.speech import Speech
 from firered.search.config import GenerateConfig

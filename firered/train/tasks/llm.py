@@ -21,10 +21,10 @@ from firered.errors import OptionError, Problem
 from firered.hub.catalogue import CHECKPOINT
 from firered.models.adapters import Adapter
 from firered.models.aed import Aed
+from firered.models.causal_lm import load_llm, with_lora
 from firered.models.checkpoint import model_files
 from firered.models.conformer import SUBSAMPLING
 from firered.models.llm_stepper import LlmSteps
-from firered.models.qwen import load_llm, with_lora
 from firered.models.speech_llm import SpeechLlm, positions_of
 from firered.options import Options, option
 from firered.search.config import GenerateConfig
