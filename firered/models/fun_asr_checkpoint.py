@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 from transformers import FunAsrNanoEncoder, Qwen3Config, Qwen3ForCausalLM
 
-from firered.models.causal_lm import QwenSizes, weight_files
+from firered.models.causal_lm import LlmSizes, weight_files
 from firered.models.checkpoint import check_weights, config_from_args, load_tensors, make_network, need_numbers
 from firered.models.fun_asr import (
     Adaptor,
@@ -146,7 +146,7 @@ def _adaptor(sizes: AdaptorSizes, tensors: int, path: Path) -> Adaptor:
 
 def _qwen3(values: Mapping[str, Any], tensors: int, path: Path) -> Qwen3ForCausalLM:
     """The language model of a config.json's values."""
-    sizes = config_from_args(QwenSizes, Namespace(**values), "a Qwen3", source=path)
+    sizes = config_from_args(LlmSizes, Namespace(**values), "a Qwen3", source=path)
     return make_network(lambda: qwen3(Qwen3Config(**values)), sizes, tensors, path)
 
 

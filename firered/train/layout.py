@@ -1,7 +1,7 @@
 """How a model lies on the processes of a training: whole on each of them, or in shards."""
 
 from collections.abc import Iterator, Mapping
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 
 import torch
 from accelerate import Accelerator
@@ -44,6 +44,10 @@ class Whole:
     def clip(self, most: float) -> float:
         """The norm of the gradient; where it is above `most` the gradient is scaled down to that."""
         return float(self._accelerator.clip_grad_norm_(self.objective.parameters(), most))
+
+    def decoding(self) -> AbstractContextManager[None]:
+        """The block in which the model writes text."""
+        return nullcontext()
 
     def led(self, model: Stepper) -> Stepper:
         """A model in the middle of decoding, as all processes have to follow it together."""
@@ -103,6 +107,17 @@ class Sharded(Whole):
     def clip(self, most: float) -> float:
         """The norm of the gradient over all processes; where it is above `most` the gradient is scaled down to that."""
         return float(whole(nn.utils.clip_grad_norm_(self.plain.parameters(), most)))
+
+    @contextmanager
+    def decoding(self) -> Iterator[None]:
+        """The block in which the model writes text; where it takes its layers apart, all of them are whole in it."""
+        parts = [part for part in self.plain.modules() if isinstance(part, FSDPModule)]
+        apart = parts if self.plain.takes_layers_apart else []
+        for part in apart:
+            part.unshard()
+        yield
+        for part in apart:
+            part.reshard()
 
     def led(self, model: Stepper) -> Stepper:
         """The model, whose outputs are those of the first process in all of them, so that all take the same steps."""

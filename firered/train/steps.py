@@ -71,7 +71,7 @@ class Steps:
 
     def decoded(self, batch: Batch, by: str) -> list[list[int]]:
         """The tokens that the model writes for each utterance of a batch; see `Objective.decode`."""
-        with self._arithmetic():
+        with self._arithmetic(), self._layout.decoding():
             return self._layout.plain.decode(self._on_device(batch), by, self._layout.led)
 
     def _arithmetic(self) -> torch.autocast:

@@ -89,7 +89,7 @@ class LoadedEncoder:
         """Normalised features (N, T, bins) and their lengths (N,)."""
         feats = pad_sequence([self.cmvn(speech.feats) for speech in batch], batch_first=True)
         lengths = torch.tensor([len(speech.feats) for speech in batch], device=self.device)
-        return feats.to(self.device, self.adapter.linear1.weight.dtype), lengths
+        return feats.to(self.device, self.adapter.dtype), lengths
 
 
 @dataclass

@@ -66,6 +66,8 @@ class AedObjective(EncoderDecoderObjective[Aed]):
         rates: see EncoderDecoderObjective.
     """
 
+    takes_layers_apart = True
+
     def __init__(
         self,
         model: Aed,

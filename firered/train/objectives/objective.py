@@ -34,6 +34,7 @@ class Objective(nn.Module, ABC, Generic[Model]):
     """A model and its loss. The parameters that require gradients are trained."""
 
     model: Model
+    takes_layers_apart = False  # `decode` computes with parts of layers and not by their forward pass alone
 
     def __init__(self, model: Model, dropout: float) -> None:
         super().__init__()

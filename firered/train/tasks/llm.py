@@ -11,7 +11,7 @@ from typing import Any, cast
 
 import torch
 from peft import PeftModel
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn.utils.rnn import pad_sequence
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
@@ -19,9 +19,9 @@ from firered.asr.families.speech_llm_loaded import llm_folder
 from firered.data.utterance import Utterance
 from firered.errors import OptionError, Problem
 from firered.hub.catalogue import CHECKPOINT
-from firered.models.adapters import Adapter
+from firered.models.adapters import ADAPTERS, DOWNSAMPLE_RATE, make_adapter
 from firered.models.aed import Aed
-from firered.models.causal_lm import load_llm, with_lora
+from firered.models.causal_lm import LORA_TARGETS, load_llm, with_lora
 from firered.models.checkpoint import model_files
 from firered.models.conformer import SUBSAMPLING
 from firered.models.llm_stepper import LlmSteps
@@ -61,12 +61,18 @@ class LlmTaskConfig(Options):
 
     init: str | None = option(None, "model directory to start from: released weights, or those of an earlier stage")
     encoder: str | None = option(None, "recognition model (aed) whose encoder and statistics are taken")
-    llm: str | None = option(None, "Hugging Face folder of a Qwen2; by default the one of init")
+    llm: str | None = option(
+        None, "Hugging Face folder of a language model (Qwen2, Qwen3, Llama); by default that of init"
+    )
     trains: str = option(
         "all",
         "what is trained: encoder, adapter and LoRA (all, the FireRedASR paper), or what one stage of five trains",
         choices=("all", "adapter", "encoder_adapter", "lora"),
     )
+    adapter: str = option("linear", "kind of a new adapter: linear as published", choices=ADAPTERS)
+    adapter_layers: int = option(2, "Transformer blocks of a new adapter", low=1)
+    adapter_width: int = option(2048, "width of the layer before a new adapter's blocks", low=1)
+    lora_targets: str = option(" ".join(LORA_TARGETS), "layers of the language model that get new additions, by name")
     lora_rank: int = option(64, "rank of new additions to the language model", low=1)
     llm_dtype: str = option(
         "float32", "number format of the language model's own weights, which stay", choices=("float32", "bfloat16")
@@ -173,6 +179,7 @@ class LlmObjective(SpeechObjective[SpeechLlm]):
             freeze_llm="lora" not in self.trains,
             use_lora=any(".lora_" in name for name in state),
             encoder_downsample_rate=self.model.encoder_projector.downsample_rate,
+            **self.model.encoder_projector.arguments(),
         )
         return {"args": args, "model_state_dict": state}
 
@@ -189,11 +196,26 @@ def initial_model(config: LlmTaskConfig, folder: Path, speech_id: int) -> Speech
     else:
         encoder = _recognition_model(config).encoder
         llm = load_llm(folder, dtype, "cpu")
-        adapter = Adapter(encoder.input_preprocessor.out.out_features, llm.config.hidden_size)
+        width = encoder.input_preprocessor.out.out_features
+        sizes = DOWNSAMPLE_RATE, config.adapter_layers, config.adapter_width
+        adapter = make_adapter(config.adapter, width, llm.config.hidden_size, *sizes)
         model = SpeechLlm(encoder, adapter, llm, speech_id)
     if "lora" in _TRAINS[config.trains] and not isinstance(model.llm, PeftModel):
-        model.llm = with_lora(model.llm, config.lora_rank)
+        model.llm = with_lora(model.llm, config.lora_rank, _targets_in(model.llm, config.lora_targets.split()))
     return model
+
+
+def _targets_in(llm: nn.Module, names: list[str]) -> list[str]:
+    """The names, each of which is that of linear layers of the language model.
+
+    Raises:
+        OptionError: one is not.
+    """
+    known = sorted({name.rpartition(".")[2] for name, part in llm.named_modules() if isinstance(part, nn.Linear)})
+    unknown = [name for name in names if name not in known]
+    if unknown or not names:
+        raise OptionError(f"model.lora_targets: {' '.join(unknown) or 'none given'}: known are {', '.join(known)}")
+    return names
 
 
 def _recognition_model(config: LlmTaskConfig) -> Aed:
