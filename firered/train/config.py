@@ -17,6 +17,9 @@ class TrainConfig(Options):
         "float32", "arithmetic of the forward pass; weights stay float32", choices=("float32", "bfloat16")
     )
     gradient_checkpointing: bool = option(False, "recompute layers in the backward pass: less memory, more time")
+    compile: bool = option(False, "compile layers (torch.compile): slow first steps, then fast ones; other last digits")
+    ema: float = option(0.0, "decay of a moving average of the weights, such as 0.999; 0: none", low=0, high=0.999999)
+    ema_export: bool = option(True, "with ema: evaluate, keep and export the moving average, not the weights")
     sharding: str = option(
         "none",
         "how several processes hold the model: each the whole of it (none), or each a part of every weight, its "

@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import nullcontext
 from typing import Any
 
 from accelerate import Accelerator
@@ -12,6 +13,7 @@ from firered.train import checkpoints
 from firered.train.boards import Board, TensorBoard, WandB
 from firered.train.checkpoints import Keeper, state_path
 from firered.train.data.stream import Stream, read
+from firered.train.ema import Ema
 from firered.train.evaluation import Evaluation
 from firered.train.layout import layout_of
 from firered.train.logs import Log
@@ -41,6 +43,10 @@ class Trainer:
         self._check = check
         self.settings, self.config, self.accelerator = settings, settings.train, accelerator
         self.plain = task.objective
+        if self.config.compile:
+            from firered.train.compiled import compile_layers  # the compiler takes seconds to import
+
+            compile_layers(self.plain)
         if self.config.gradient_checkpointing:
             self.plain.checkpoint_layers()
         share = accelerator.process_index, accelerator.num_processes
@@ -49,6 +55,7 @@ class Trainer:
         self._batches = read(task.train, self.stream, self.config.num_workers)
         self.layout = layout_of(self.config.sharding, self.plain, settings.optim, accelerator)
         self.optimizer = self.layout.optimizer
+        self.ema = Ema(self.config.ema, self.plain) if self.config.ema else None
         self.progress, self.keeper = Progress(settings.progressive), Keeper(settings.out, self.config)
         self.step, self.sums = 0, Sums()  # since the last line of the log
         self.unread: dict[str, str] = {}  # utterances not readable since the last line of the log, with the reason
@@ -117,6 +124,8 @@ class Trainer:
         norm = self.layout.clip(self.settings.optim.grad_clip)
         if self.steps.all_numbers(self.step, batches, losses, norm):
             self.optimizer.step()
+            if self.ema:
+                self.ema.update(self.step)
             self.sums.add(grad_norm=norm, steps=1)
             for (request, batch), values in zip(batches, losses, strict=True):
                 if request.counts:
@@ -160,6 +169,14 @@ class Trainer:
         return {"loss": loss, **self.plain.report(loss, sums)}
 
     def _evaluated(self, epoch: int) -> None:
+        with self.ema.in_place() if self.ema and self.config.ema_export else nullcontext():
+            self._evaluate(epoch)
+        self._save_state()
+        if self.log:
+            self.keeper.prune()
+
+    def _evaluate(self, epoch: int) -> None:
+        """Evaluate, keep and export the weights that are in place."""
         figures = self._evaluation.figures()
         self.progress.evaluated(figures["loss"])
         # Where a model is in shards all processes take part in putting it together.
@@ -172,9 +189,6 @@ class Trainer:
                 self._export(exported or self.layout.on_cpu(self.plain.exported()))
         else:
             self.keeper.note(self.step, figures)
-        self._save_state()
-        if self.log:
-            self.keeper.prune()
 
     def _export(self, exported: dict[str, Tensor]) -> None:
         """Write the averaged model in the published layout."""
@@ -192,16 +206,18 @@ class Trainer:
             "sums": self.sums.over_processes(),
             "skipped": self.steps.skipped,
         }
-        save_state(state_path(self.settings.out), state, self.layout)
+        save_state(state_path(self.settings.out), state, self.layout, self.ema.tensors if self.ema else {})
 
     def _restore(self) -> None:
         path = state_path(self.settings.out)
         if not path.exists():
             return
-        state = read_state(path, self.plain.trained(), self.optimizer)
+        state = read_state(path, self.plain.trained(), self.optimizer, with_ema=self.ema is not None)
         self.step, self.stream.epoch, self.stream.number = state.step, state.epoch, state.number
         self.plain.load_trained(state.trained)
         self.optimizer.load_state_dict(state.optimizer)
+        if self.ema:
+            self.ema.restore(state.ema)
         self.progress.restore(state.progress)
         self.keeper.scores, self.steps.skipped = state.scores, state.skipped
         if self.keeper.scores and not self._finished():

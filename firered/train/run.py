@@ -29,7 +29,7 @@ SETTINGS = "config.yaml"
 # Options that may change when a training is resumed: those that the steps themselves do not depend on.
 _FREE = {"max_epochs", "max_steps", "save_steps", "log_steps", "patience", "keep_best", "keep_last", "average"}
 _FREE |= {"resume", "tensorboard", "device", "num_threads", "num_workers", "accum_grad", "gradient_checkpointing"}
-_FREE |= {"skip_nonfinite", "sharding", "error_rate_utterances", "error_rate_by", "wandb_project"}
+_FREE |= {"skip_nonfinite", "sharding", "compile", "error_rate_utterances", "error_rate_by", "wandb_project"}
 
 
 # Makes settings of settings, and writes what it has to in the one process that its second argument calls it in.

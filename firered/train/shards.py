@@ -4,6 +4,7 @@ A checkpoint in shards is a folder; any number of processes, one included, read 
 """
 
 import shutil
+import warnings
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -76,7 +77,9 @@ def load_shards(folder: Path, wanted: Mapping[str, Tensor]) -> dict[str, Tensor]
     check_weights(wanted, shapes, folder)
     found = {name: torch.empty_like(tensor, requires_grad=False) for name, tensor in wanted.items()}
     try:
-        dcp.load(found, checkpoint_id=folder, no_dist=True)  # every process finds its parts without the others
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", "torch.distributed is disabled")  # as it is in one process
+            dcp.load(found, checkpoint_id=folder, no_dist=True)  # every process finds its parts without the others
     except Exception as error:  # likewise
         raise ModelError(f"{folder}: a part cannot be read ({first_line(error)}); {_REMEDY}") from error
     need_numbers({name: own_part(tensor) for name, tensor in found.items()}, folder)

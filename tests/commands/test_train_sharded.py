@@ -28,7 +28,7 @@ def content(corpus, out, steps=STEPS, llm_dtype="float32", **train):
     """LoRA, adapter and encoder, layers recomputed: three batches an epoch, which is no whole number of steps."""
     model = {"init": str(corpus / "model"), "llm_dtype": llm_dtype, "lora_rank": 4, "dropout": 0.1}
     train = {"save_steps": 2, "eval_steps": 4, "sharding": "fsdp", "gradient_checkpointing": True,
-             "error_rate_utterances": 4} | train  # fmt: skip
+             "error_rate_utterances": 4, "ema": 0.9} | train  # fmt: skip
     return values("llm", corpus, out, steps=steps, model=model, data={"batch_frames": 260}, train=train)
 
 

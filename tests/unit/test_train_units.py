@@ -23,6 +23,7 @@ from firered.train.data.labels import frame_labels
 from firered.train.data.stream import Stream, dynamic_batches, evaluation
 from firered.train.data.text import teacher_forcing
 from firered.train.data.transcribed import _fits, labelled_frames
+from firered.train.ema import Ema
 from firered.train.objectives.encoder_decoder import ctc_loss
 from firered.train.objectives.objective import BatchLoss, Objective
 from firered.train.objectives.regularise import Progress, set_dropout, spec_augment
@@ -422,3 +423,16 @@ def test_running_averages_are_taken_once_where_layers_are_recomputed():
     assert int(again.model.layers[0][1].num_batches_tracked) == 3
     for weight, other in zip(plain.parameters(), again.parameters(), strict=True):
         assert torch.allclose(weight.grad, other.grad, atol=1e-6)
+
+
+def test_running_averages_are_taken_as_they_are_and_not_averaged():
+    objective = _Normed()
+    assert "layers.0.1.running_mean" in objective.exported()
+    assert "layers.0.1.running_mean" not in objective.trained()
+    ema = Ema(0.5, objective)
+    objective.train()
+    objective({"x": torch.randn(8, 4)})
+    before = objective.model.layers[0][1].running_mean.clone()
+    ema.update(1)
+    with ema.in_place():
+        assert torch.equal(objective.exported()["layers.0.1.running_mean"], before)
