@@ -16,6 +16,7 @@ EXTRA_OF = {
     "praatio": "score",
     "tensorboard": "train",
     "pyroomacoustics": "rooms",
+    "wandb": "wandb",
     "ijson": "recipes",
     "pyarrow": "parquet",
     "pypinyin": "replace",

@@ -26,6 +26,15 @@ def train_command(
         int | None,
         typer.Option(metavar="N", min=1, help="write N augmented examples to listen to, to OUT/preview; train nothing"),
     ] = None,
+    merged: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="DIR",
+            help="write the speech-LLM that was trained with LoRA merged into its language model to DIR, LoRA and the "
+            "adapter alone beside it; train nothing",
+            show_default=False,
+        ),
+    ] = None,
 ) -> None:
     """Train or fine-tune a model by a YAML file, into a folder that the other commands take as --model.
 
@@ -36,6 +45,11 @@ def train_command(
     from firered.train.settings import load_settings
 
     settings = load_settings(config, changes or ())
+    if merged is not None:
+        from firered.train.merged import write_merged
+
+        write_merged(settings, merged)
+        return
     if dry_run or preview:
         from firered.train import rehearsal
 

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 from transformers import FunAsrNanoEncoder, Qwen3Config, Qwen3ForCausalLM
 
+from firered.models.causal_lm import LlmSizes, weight_files
 from firered.models.checkpoint import check_weights, config_from_args, load_tensors, make_network, need_numbers
 from firered.models.fun_asr import (
     Adaptor,
@@ -24,7 +25,6 @@ from firered.models.fun_asr import (
 )
 from firered.models.fun_asr_config import CONFIG, TRANSFORMERS_CONFIG, CheckpointConfig, llm_values, transformers_config
 from firered.models.mapped import give_back
-from firered.models.qwen import QwenSizes, weight_files
 from firered.models.safetensors_file import read_safetensors
 
 WEIGHTS, CTC_VOCABULARY = "model.pt", "multilingual.tiktoken"
@@ -146,7 +146,7 @@ def _adaptor(sizes: AdaptorSizes, tensors: int, path: Path) -> Adaptor:
 
 def _qwen3(values: Mapping[str, Any], tensors: int, path: Path) -> Qwen3ForCausalLM:
     """The language model of a config.json's values."""
-    sizes = config_from_args(QwenSizes, Namespace(**values), "a Qwen3", source=path)
+    sizes = config_from_args(LlmSizes, Namespace(**values), "a Qwen3", source=path)
     return make_network(lambda: qwen3(Qwen3Config(**values)), sizes, tensors, path)
 
 

@@ -46,6 +46,8 @@ class LlmPasses:
 
     def __init__(self, llm: PreTrainedModel, cache: object) -> None:
         self._llm, self._cache = llm, cache
+        # Models whose layers may differ take masks by their kind; all have full attention here.
+        self._by_layer = getattr(llm.config, "layer_types", None) is not None
         # transformers renames the argument: it drops the old name in 5.40, and older versions have no other.
         self._cache_argument = "cache" if "cache" in inspect.signature(llm.forward).parameters else "past_key_values"
 
@@ -68,7 +70,7 @@ class LlmPasses:
         """
         out = self._llm(
             inputs_embeds=embeds,
-            attention_mask={"full_attention": seen},
+            attention_mask={"full_attention": seen} if self._by_layer else seen,
             position_ids=positions,
             use_cache=True,
             logits_to_keep=logits_to_keep,

@@ -13,14 +13,14 @@ from transformers import PreTrainedModel
 from transformers.modeling_outputs import CausalLMOutputWithPast
 
 from firered.errors import ModelError
-from firered.models.adapters import DOWNSAMPLE_RATE, Adapter
+from firered.models.adapters import ADAPTERS, DOWNSAMPLE_RATE, LINEAR, Adapter, make_adapter, width_in
 from firered.models.aed import AedConfig
-from firered.models.checkpoint import arg, config_from_args, load_checkpoint, load_network, load_weights
+from firered.models.causal_lm import LORA_RANK, load_llm, lora_shape, map_llm, with_lora
+from firered.models.checkpoint import arg, config_from_args, load_checkpoint, load_network, load_weights, shown
 from firered.models.conformer import ConformerEncoder
 from firered.models.dtype import fill_for
 from firered.models.llm_reduced import reduce_llm
 from firered.models.positions import PositionTable
-from firered.models.qwen import LORA_RANK, load_llm, lora_shape, map_llm, with_lora
 from firered.text.files import first_line
 
 
@@ -79,9 +79,9 @@ class SpeechLlm(nn.Module):
         # Opened a second time for LoRA, so that the encoder's part of the file need not stay in memory until then.
         encoder, adapter = load_encoder(directory / "asr_encoder.pth.tar", checkpoint, encoder_dtype)
         llm = map_llm(llm_folder) if reduced else load_llm(llm_folder, dtype, llm_device)
-        if adapter.linear2.out_features != llm.config.hidden_size:
+        if adapter.llm_dim != llm.config.hidden_size:
             raise ModelError(
-                f"{checkpoint}: made for embeddings of {adapter.linear2.out_features} dimensions, "
+                f"{checkpoint}: made for embeddings of {adapter.llm_dim} dimensions, "
                 f"{llm_folder} has {llm.config.hidden_size}"
             )
         adapted = _load_lora(llm, checkpoint)
@@ -125,6 +125,10 @@ class _AdapterArgs:
     """What of the arguments of model.pth.tar is asked for, under its released name."""
 
     encoder_downsample_rate: int = arg(DOWNSAMPLE_RATE, low=1, high=64)
+    # Published models do not have these.
+    adapter: str = arg(LINEAR)
+    adapter_layers: int = arg(2, low=1, layers=True)
+    adapter_width: int = arg(2048, low=1)
 
 
 def load_encoder(encoder_path: Path, checkpoint: Path, dtype: str = "float32") -> tuple[ConformerEncoder, Adapter]:
@@ -135,15 +139,17 @@ def load_encoder(encoder_path: Path, checkpoint: Path, dtype: str = "float32") -
     own = config_from_args(_AdapterArgs, args, "a speech-LLM", source=checkpoint)
     weights = {**_part(encoder_state, "encoder."), **_part(state, "encoder.")}
     adapter_weights = _part(state, "encoder_projector.")
-    last = adapter_weights.get("linear2.weight")
-    if last is None or not last.dim():
+    width = width_in(adapter_weights)
+    if width is None:
         raise ModelError(f"{checkpoint}: weights of another model (no encoder_projector)")
-    width = len(last)
+    if own.adapter not in ADAPTERS:
+        raise ModelError(f"{checkpoint}: an adapter of the kind {shown(own.adapter)}; known: {', '.join(ADAPTERS)}")
     fill = fill_for(dtype, checkpoint, ("layer_stack",))
     encoder = load_network(config.encoder, config, weights, checkpoint, _position_tables, fill=fill)
     fill = fill_for("float32" if dtype == "int8" else dtype, checkpoint)
     rate = own.encoder_downsample_rate
-    adapter = load_network(lambda: Adapter(config.d_model, width, rate), own, adapter_weights, checkpoint, fill=fill)
+    sizes = own.adapter, config.d_model, width, rate, own.adapter_layers, own.adapter_width
+    adapter = load_network(lambda: make_adapter(*sizes), own, adapter_weights, checkpoint, fill=fill)
     return encoder, adapter
 
 

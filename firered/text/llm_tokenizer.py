@@ -40,12 +40,17 @@ class ChatTokenizer:
     """
 
     def __init__(self, tokenizer: PreTrainedTokenizerBase, source: Path | str = "tokenizer") -> None:
+        self._tokenizer, self._source = tokenizer, source
+        self._marks = self._marks_of(tokenizer)
+        vocabulary = tokenizer.get_vocab()
+        self.eos_id, self.pad_id = (vocabulary[self._marks[token]] for token in (EOS, PAD))
+
+    def _marks_of(self, tokenizer: PreTrainedTokenizerBase) -> dict[str, str]:
+        """The tokenizer's own token for each of the chat format."""
         missing = [token for token in (BOS, EOS, PAD) if token not in tokenizer.get_vocab()]
         if missing:
-            raise ModelError(f"{source}: the tokenizer has no {', '.join(missing)}: not one of a Qwen chat model")
-        self._tokenizer, self._source = tokenizer, source
-        vocabulary = tokenizer.get_vocab()
-        self.eos_id, self.pad_id = (vocabulary[token] for token in (EOS, PAD))
+            raise ModelError(f"{self._source}: the tokenizer has no {', '.join(missing)}: not one of a Qwen chat model")
+        return {token: token for token in (BOS, EOS, PAD)}
 
     @classmethod
     def from_dir(cls: type[T], folder: Path) -> T:
@@ -105,14 +110,27 @@ class ChatTokenizer:
 
 
 class LlmTokenizer(ChatTokenizer):
-    """A Qwen2 tokenizer with one more special token, which stands for speech and has no embedding."""
+    """A tokenizer with one more special token, which stands for speech and has no embedding.
+
+    A language model that does not know the chat format of Qwen has its own beginning and end of a text in the places
+    of that format's tokens.
+    """
 
     def __init__(self, tokenizer: PreTrainedTokenizerBase, source: Path | str = "tokenizer") -> None:
         super().__init__(tokenizer, source)
         tokenizer.add_tokens([AddedToken(SPEECH, special=True)], special_tokens=True)
         self.speech_id: int = tokenizer.get_vocab()[SPEECH]
-        self._prompt = self.ids_of(PROMPT)
+        prompt = PROMPT.replace(BOS, self._marks[BOS]).replace(EOS, self._marks[EOS])
+        self._prompt = self.ids_of(prompt)
         self.last_id = self._prompt[-1]  # of every prompt
+
+    def _marks_of(self, tokenizer: PreTrainedTokenizerBase) -> dict[str, str]:
+        vocabulary = tokenizer.get_vocab()
+        if BOS in vocabulary or EOS in vocabulary or getattr(tokenizer, "eos_token", None) not in vocabulary:
+            return super()._marks_of(tokenizer)
+        end = str(tokenizer.eos_token)
+        pad = str(tokenizer.pad_token) if tokenizer.pad_token in vocabulary else end
+        return {BOS: str(tokenizer.bos_token or ""), EOS: end, PAD: pad}
 
     def prompt(self, speech: int) -> list[int]:
         """Ids of the prompt with room for so many speech embeddings; what is generated follows it."""

@@ -15,6 +15,7 @@ from firered.errors import FireRedError, ModelError, OptionError
 from firered.models.checkpoint import check_weights, need_numbers
 from firered.models.torch_file import read_torch_file
 from firered.train.config import TrainConfig
+from firered.train.shards import own_part
 
 log = logging.getLogger(__name__)
 
@@ -82,7 +83,7 @@ def trained_of(content: Mapping[str, Any], wanted: Mapping[str, Tensor], path: P
     if not isinstance(trained, dict) or not all(isinstance(value, Tensor) for value in trained.values()):
         raise ModelError(f"{path}: not a checkpoint of a training (no trained tensors)")
     check_weights(wanted, trained, path)
-    need_numbers(trained, path)
+    need_numbers({name: own_part(value) for name, value in trained.items()}, path)
     return trained
 
 
@@ -128,7 +129,7 @@ class Keeper:
         by = self.config.best_by
         if by not in figures:
             raise OptionError(f"train.best_by: {by!r} is not a figure of this task; known: {', '.join(figures)}")
-        score = -figures[by] if by.endswith("loss") else figures[by]
+        score = -figures[by] if by.endswith("loss") or by == "error_rate" else figures[by]
         self.scores[step] = -math.inf if math.isnan(score) else score
 
     def add(self, step: int, figures: Mapping[str, float], trained: Mapping[str, Tensor]) -> bool:

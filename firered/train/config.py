@@ -17,11 +17,28 @@ class TrainConfig(Options):
         "float32", "arithmetic of the forward pass; weights stay float32", choices=("float32", "bfloat16")
     )
     gradient_checkpointing: bool = option(False, "recompute layers in the backward pass: less memory, more time")
+    compile: bool = option(False, "compile layers (torch.compile): slow first steps, then fast ones; other last digits")
+    ema: float = option(0.0, "decay of a moving average of the weights, such as 0.999; 0: none", low=0, high=0.999999)
+    ema_export: bool = option(True, "with ema: evaluate, keep and export the moving average, not the weights")
+    sharding: str = option(
+        "none",
+        "how several processes hold the model: each the whole of it (none), or each a part of every weight, its "
+        "gradient and its means (fsdp)",
+        choices=("none", "fsdp"),
+    )
     eval_steps: int = option(0, "steps between evaluations on the dev set; 0: once an epoch", low=0)
     save_steps: int = option(1000, "steps between saved states; one is saved after every evaluation too", low=1)
     log_steps: int = option(50, "steps between lines of the log", low=1)
     skip_nonfinite: int = option(0, "steps whose loss is not a number that are skipped; one more is an error", low=0)
-    best_by: str = option("loss", "dev figure that ranks checkpoints: a loss, or one that is better when high")
+    best_by: str = option(
+        "loss", "dev figure that ranks checkpoints: a loss or error_rate, which are better when low, or another"
+    )
+    error_rate_utterances: int = option(
+        0, "utterances of the dev set that are decoded after each evaluation, for their error rate; 0: none", low=0
+    )
+    error_rate_by: str = option(
+        "attention", "what decodes them in recognition, both greedily", choices=("attention", "ctc")
+    )
     patience: int = option(0, "stop after this many evaluations in a row without a new best; 0: never", low=0)
     keep_best: int = option(5, "best checkpoints kept", low=1)
     keep_last: int = option(2, "last checkpoints kept", low=1)
@@ -31,6 +48,7 @@ class TrainConfig(Options):
     )  # fmt: skip
     resume: bool = option(True, "resume an interrupted training into the same folder")
     tensorboard: bool = option(True, "write curves for TensorBoard")
+    wandb_project: str = option("", "project of Weights & Biases that gets the curves (extra `wandb`); empty: none")
     device: str = option("auto", "auto: CUDA where there is one", choices=("auto", "cpu"))
     num_threads: int = option(0, "CPU threads of each process; 0: one per core", low=0)
     num_workers: int = option(2, "data loader workers of each process; 0: none", low=0)

@@ -9,6 +9,7 @@ from typing import Any
 
 from firered.data.datadir import write_lines
 from firered.errors import FireRedError, Problem, writing
+from firered.train.boards import Board
 
 log = logging.getLogger(__name__)
 
@@ -18,16 +19,12 @@ CURVE, SPEED, LEFT_OUT = "train.jsonl", "speed.jsonl", "left_out"
 class Log:
     """The log of one training; a resumed run removes the lines after the step that it starts from."""
 
-    def __init__(self, out: Path, step: int, total: int, tensorboard: bool) -> None:
+    def __init__(self, out: Path, step: int, total: int, boards: Sequence[Board] = ()) -> None:
         self._path, self._speed = out / CURVE, out / SPEED
         self._total, self._first, self._begun = total, step, time.monotonic()
         for path in (self._path, self._speed):
             write_lines(path, _lines_until(path, step))
-        self._board = None
-        if tensorboard:
-            from torch.utils.tensorboard import SummaryWriter
-
-            self._board = SummaryWriter(str(out / "tensorboard"), purge_step=step + 1)
+        self._boards = boards
 
     def write(self, kind: str, step: int, epoch: int, figures: Mapping[str, float]) -> None:
         """Log the figures of a step; `kind` is `train` or `dev`."""
@@ -49,9 +46,8 @@ class Log:
         record: dict[str, Any] = {"kind": kind, "step": step, "epoch": epoch, **figures}
         with writing(path), path.open("a", encoding="utf-8") as file:
             file.write(json.dumps(record) + "\n")
-        for name, value in figures.items():
-            if self._board is not None:
-                self._board.add_scalar(f"{kind}/{name}", value, step)
+        for board in self._boards:
+            board.add(kind, step, figures)
 
     def _left(self, step: int) -> str:
         done = step - self._first
@@ -62,8 +58,8 @@ class Log:
 
     def close(self) -> None:
         """Flush and close the files."""
-        if self._board is not None:
-            self._board.close()
+        for board in self._boards:
+            board.close()
 
 
 def _lines_until(path: Path, step: int) -> list[str]:

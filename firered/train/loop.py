@@ -5,32 +5,27 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import nullcontext
 from typing import Any
 
-import torch
 from accelerate import Accelerator
-from accelerate.utils import gather_object
-from torch import Tensor, nn
+from torch import Tensor
 
-from firered.errors import FireRedError
 from firered.train import checkpoints
-from firered.train.checkpoints import Keeper, on_cpu, state_path
-from firered.train.data.batch import Batch
-from firered.train.data.stream import Request, Stream, evaluation, read, seed_of
+from firered.train.boards import Board, TensorBoard, WandB
+from firered.train.checkpoints import Keeper, state_path
+from firered.train.data.stream import Stream, read
+from firered.train.ema import Ema
+from firered.train.evaluation import Evaluation
+from firered.train.layout import layout_of
 from firered.train.logs import Log
 from firered.train.meter import Meter
-from firered.train.nonfinite import trouble_of
-from firered.train.objectives.objective import BatchLoss
-from firered.train.objectives.optimizer import optimizer_of
 from firered.train.objectives.regularise import Progress
 from firered.train.objectives.schedule import learning_rate
 from firered.train.sections import Settings
-from firered.train.state import read_state
+from firered.train.state import read_state, save_state
+from firered.train.steps import Read, Steps, checked
 from firered.train.sums import Sums
 from firered.train.task import Task
 
 log = logging.getLogger(__name__)
-
-Read = tuple[Request, Batch]
-Values = dict[str, Tensor]
 
 
 class Trainer:
@@ -46,20 +41,26 @@ class Trainer:
     ) -> None:
         self._check = check
         self.settings, self.config, self.accelerator = settings, settings.train, accelerator
-        self.plain = task.objective  # `objective` is this, or its wrapper for several processes
+        self.plain = task.objective
+        if self.config.compile:
+            from firered.train.compiled import compile_layers  # the compiler takes seconds to import
+
+            compile_layers(self.plain)
         if self.config.gradient_checkpointing:
             self.plain.checkpoint_layers()
         share = accelerator.process_index, accelerator.num_processes
         sampling = task.train.sampling
         self.stream = Stream(task.train, task.batch_size, self.config.seed, *share, self.config.accum_grad, sampling)
         self._batches = read(task.train, self.stream, self.config.num_workers)
-        self._dev = read(task.dev, evaluation(task.dev, task.batch_size, *share), self.config.num_workers)
-        self.objective, self.optimizer = accelerator.prepare(self.plain, optimizer_of(self.plain, settings.optim))
+        self.layout = layout_of(self.config.sharding, self.plain, settings.optim, accelerator)
+        self.optimizer = self.layout.optimizer
+        self.ema = Ema(self.config.ema, self.plain) if self.config.ema else None
         self.progress, self.keeper = Progress(settings.progressive), Keeper(settings.out, self.config)
         self.step, self.sums = 0, Sums()  # since the last line of the log
         self.unread: dict[str, str] = {}  # utterances not readable since the last line of the log, with the reason
-        self.skipped = 0  # steps whose loss was not a number
+        self.steps = Steps(settings, accelerator, self.layout)
         self.meter = Meter()
+        self._evaluation = Evaluation(settings, task, accelerator, self.layout, self.steps, self.meter)
         self._restore()
         self.total = self._total_steps()
 
@@ -75,7 +76,7 @@ class Trainer:
         """
         self.log = None
         if self.accelerator.is_main_process:
-            self.log = Log(self.settings.out, self.step, self.total, self.config.tensorboard)
+            self.log = Log(self.settings.out, self.step, self.total, self._boards())
         if self.step:
             log.info("resuming after step %d of %d", self.step, self.total)
         # Making the iterator starts the workers, for which a training that is finished has no use.
@@ -87,7 +88,7 @@ class Trainer:
                 self.stream.tell(told)
             with self.meter.working():
                 with self.meter.waiting():
-                    read_now = [_checked(*next(batches)) for _ in range(self.config.accum_grad)]
+                    read_now = [checked(*next(batches)) for _ in range(self.config.accum_grad)]
                 rate = self._train_step(read_now)
             epoch = self.stream.epoch
             self.stream.move_on(read_now[-1][0])
@@ -95,6 +96,14 @@ class Trainer:
         if self.log:
             self.log.close()
         log.info("done: %s", self.settings.out)
+
+    def _boards(self) -> list[Board]:
+        out, config, boards = self.settings.out, self.config, list[Board]()
+        if config.tensorboard:
+            boards.append(TensorBoard(out, self.step))
+        if config.wandb_project:
+            boards.append(WandB(out, config.wandb_project, self.settings.to_dict()))
+        return boards
 
     def _finished(self) -> bool:
         config = self.config
@@ -110,7 +119,7 @@ class Trainer:
             group["lr"] = rate
         self.plain.set_strength(self.progress.strength(self.step))
         self.plain.train()
-        batches = [(request, self._prepared(request, batch)) for request, batch in batches]
+        batches = [(request, self.steps.prepared(request, batch, self.meter)) for request, batch in batches]
         for update in range(self.plain.updates):
             self.plain.update = update
             with self.meter.phase("update") if self.plain.in_phases else nullcontext():
@@ -119,78 +128,21 @@ class Trainer:
         self.unread |= {problem.key: problem.reason for _, batch in batches for problem in batch.failed}
         return rate
 
-    def _prepared(self, request: Request, batch: Batch) -> Batch:
-        """The batch as the objective's `forward` takes it."""
-        seed = seed_of(self.config.seed, -1 if request.epoch is None else request.epoch, request.number)
-        with torch.no_grad(), self._arithmetic():
-            return self.plain.prepare(batch, seed, self.meter)
-
     def _update(self, batches: list[Read]) -> bool:
         """Update the weights by the batches of a step; False where the loss is not a number and that is skipped."""
-        losses = self._backward(batches)
-        norm = float(self.accelerator.clip_grad_norm_(self.objective.parameters(), self.settings.optim.grad_clip))
-        updated = self._all_numbers(batches, losses, norm)
+        losses = self.steps.backward(batches)
+        norm = self.layout.clip(self.settings.optim.grad_clip)
+        updated = self.steps.all_numbers(self.step, batches, losses, norm)
         if updated:
             self.optimizer.step()
+            if self.ema:
+                self.ema.update(self.step)
             self.sums.add(grad_norm=norm, steps=1)
             for (request, batch), values in zip(batches, losses, strict=True):
                 if request.counts:
                     self.sums.add(weight=batch.weight, **values)
         self.optimizer.zero_grad()
         return updated
-
-    def _backward(self, batches: list[Read]) -> list[Values]:
-        """Loss and counts of each of this process' batches; leaves gradients of the mean over all of the step."""
-        own = sum(batch.weight for request, batch in batches if request.counts)
-        weight = sum(gather_object([own]))
-        found = []
-        for place, (request, batch) in enumerate(batches, 1):
-            assert request.epoch is not None  # which only requests of evaluation lack
-            torch.manual_seed(seed_of(self.config.seed, request.epoch, request.number))
-            # Gradients are averaged over processes; times their number they are the sum again.
-            share = self.accelerator.num_processes / weight if request.counts and weight else 0.0
-            if place < len(batches):
-                with self.accelerator.no_sync(self.objective):
-                    found.append(self._forward_backward(batch, share))
-            else:
-                found.append(self._forward_backward(batch, share))
-        return found
-
-    def _forward_backward(self, batch: Batch, share: float) -> Values:
-        result = self._loss(self.objective, batch)
-        self.accelerator.backward(result.loss * share)
-        return {"loss": result.loss.detach().double(), **result.counts}
-
-    def _loss(self, objective: nn.Module, batch: Batch) -> BatchLoss:
-        device = self.accelerator.device
-        tensors = {name: tensor.to(device) for name, tensor in batch.tensors.items()}
-        with self._arithmetic():
-            return objective(tensors)
-
-    def _arithmetic(self) -> torch.autocast:
-        """The number format of the forward pass, for a block."""
-        return torch.autocast(self.accelerator.device.type, torch.bfloat16, enabled=self.config.dtype == "bfloat16")
-
-    def _all_numbers(self, batches: list[Read], losses: list[Values], norm: float) -> bool:
-        """Whether loss and gradient are numbers in all processes; False where the step is to be skipped.
-
-        Raises:
-            FireRedError: they are not, and as many steps as `skip_nonfinite` allows were skipped before.
-        """
-        most, own = self.config.skip_nonfinite, [float(values["loss"]) for values in losses]
-        trouble = trouble_of([batch for _, batch in batches], own, norm, together=most > 0)
-        if not trouble:
-            return True
-        if self.skipped < most:
-            self.skipped += 1
-            counted = f"{self.skipped} of at most {most}"
-            log.warning("step %d: %s: skipped, %s (train.skip_nonfinite)", self.step, trouble, counted)
-            return False
-        many = f"{most} such steps were skipped before; " if most else ""
-        raise FireRedError(
-            f"step {self.step}: {trouble}: look at these, or lower optim.lr; {many}the same command resumes from the "
-            f"last state saved in {self.settings.out}"
-        )
 
     def _report(self, epoch: int, rate: float, *, ends_epoch: bool) -> None:
         config = self.config
@@ -210,8 +162,8 @@ class Trainer:
         figures = {"lr": rate}
         if "steps" in sums:  # not all were skipped
             figures = {**self._figures(sums), "grad_norm": sums["grad_norm"] / sums["steps"], "lr": rate}
-        if self.skipped:
-            figures["skipped"] = self.skipped
+        if self.steps.skipped:
+            figures["skipped"] = self.steps.skipped
         if self.settings.progressive.by != "none":
             figures["strength"] = self.progress.strength(self.step)
         if self.log:
@@ -225,75 +177,60 @@ class Trainer:
         loss = sums["loss"] / (sums["weight"] or 1.0)  # where nothing counts, the loss is 0
         return {"loss": loss, **self.plain.report(loss, sums)}
 
-    @torch.no_grad()
-    def evaluate(self) -> dict[str, float]:
-        """Loss and figures of the dev set, over all processes."""
-        self.plain.eval()
-        sums = Sums()
-        for request, read_now in (_checked(*pair) for pair in self._dev):
-            batch = self._prepared(request, read_now)
-            result = self._loss(self.plain, batch)
-            sums.add(weight=batch.weight, loss=result.loss.double(), **result.counts)
-            for problem in batch.failed:
-                log.warning("%s could not be read and was not evaluated on: %s", problem.key, problem.reason)
-        return self._figures(sums.over_processes())
-
     def _evaluated(self, epoch: int) -> None:
-        figures = self.evaluate()
-        self.progress.evaluated(figures["loss"])
-        if self.log:
-            self.log.write("dev", self.step, epoch, figures)
-            changed = self.keeper.add(self.step, figures, on_cpu(self.plain.trained()))
-            if changed:
-                self._export()
-        else:
-            self.keeper.note(self.step, figures)
+        with self.ema.in_place() if self.ema and self.config.ema_export else nullcontext():
+            self._evaluate(epoch)
         self._save_state()
         if self.log:
             self.keeper.prune()
 
-    def _export(self) -> None:
+    def _evaluate(self, epoch: int) -> None:
+        """Evaluate, keep and export the weights that are in place."""
+        figures = self._evaluation.figures()
+        self.progress.evaluated(figures["loss"])
+        # Where a model is in shards all processes take part in putting it together.
+        exported = self.layout.on_cpu(self.plain.exported()) if self.layout.in_shards else {}
+        if self.log:
+            self.log.write("dev", self.step, epoch, figures)
+            trained = self.plain.trained()
+            own = {name: exported[name] for name in trained} if exported else self.layout.on_cpu(trained)
+            if self.keeper.add(self.step, figures, own):
+                self._export(exported or self.layout.on_cpu(self.plain.exported()))
+        else:
+            self.keeper.note(self.step, figures)
+
+    def _export(self, exported: dict[str, Tensor]) -> None:
         """Write the averaged model in the published layout."""
-        state = on_cpu(self.plain.exported()) | self.keeper.averaged(self.plain.trained())
+        state = exported | self.keeper.averaged(self.plain.trained())
         checkpoints.save(self.settings.out / self.plain.file, self.plain.package(state))
         self.plain.save_beside(self.settings.out, state)
 
     def _save_state(self) -> None:
-        sums = self.sums.over_processes()
-        if not self.log:
-            return
         state = {
             "step": self.step,
             "epoch": self.stream.epoch,
             "number": self.stream.number,
-            "trained": on_cpu(self.plain.trained()),
-            "optimizer": self.optimizer.state_dict(),
             "progress": self.progress.state(),
             "scores": self.keeper.scores,
-            "sums": sums,
-            "skipped": self.skipped,
+            "sums": self.sums.over_processes(),
+            "skipped": self.steps.skipped,
         }
-        checkpoints.save(state_path(self.settings.out), state)
+        save_state(state_path(self.settings.out), state, self.layout, self.ema.tensors if self.ema else {})
 
     def _restore(self) -> None:
         path = state_path(self.settings.out)
         if not path.exists():
             return
-        state = read_state(path, self.plain.trained(), self.optimizer)
+        state = read_state(path, self.plain.trained(), self.optimizer, with_ema=self.ema is not None)
         self.step, self.stream.epoch, self.stream.number = state.step, state.epoch, state.number
         self.plain.load_trained(state.trained)
         self.optimizer.load_state_dict(state.optimizer)
+        if self.ema:
+            self.ema.restore(state.ema)
         self.progress.restore(state.progress)
-        self.keeper.scores, self.skipped = state.scores, state.skipped
+        self.keeper.scores, self.steps.skipped = state.scores, state.skipped
         if self.keeper.scores and not self._finished():
             self.keeper.averaged(state.trained)  # raises where one is missing, and not after hours of training
         if self.accelerator.is_main_process:
             self.sums.add(**state.sums)
             self.keeper.prune()
-
-
-def _checked(request: Request, batch: Batch | FireRedError) -> Read:
-    """The pair; raises the error that stands in the place of a batch."""
-    if isinstance(batch, FireRedError):
-        raise batch
-    return request, batch

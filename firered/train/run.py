@@ -16,6 +16,7 @@ from firered.data.lock import FolderLock
 from firered.errors import OptionError
 from firered.options import read_yaml
 from firered.train.beside import on_main_process
+from firered.train.boards import WANDB_ID
 from firered.train.checkpoints import FOLDER, state_path
 from firered.train.logs import CURVE, SPEED, report_left_out
 from firered.train.loop import Trainer
@@ -28,7 +29,7 @@ SETTINGS = "config.yaml"
 # Options that may change when a training is resumed: those that the steps themselves do not depend on.
 _FREE = {"max_epochs", "max_steps", "save_steps", "log_steps", "patience", "keep_best", "keep_last", "average"}
 _FREE |= {"resume", "tensorboard", "device", "num_threads", "num_workers", "accum_grad", "gradient_checkpointing"}
-_FREE |= {"skip_nonfinite"}
+_FREE |= {"skip_nonfinite", "sharding", "compile", "error_rate_utterances", "error_rate_by", "wandb_project"}
 
 
 # Makes settings of settings, and writes what it has to in the one process that its second argument calls it in.
@@ -87,7 +88,7 @@ def _open(settings: Settings) -> None:
     if not settings.train.resume:
         shutil.rmtree(out / FOLDER, ignore_errors=True)
         shutil.rmtree(out / "tensorboard", ignore_errors=True)
-        for name in (CURVE, SPEED):
+        for name in (CURVE, SPEED, WANDB_ID):
             (out / name).unlink(missing_ok=True)
     elif state_path(out).exists():
         _refuse_changes(out / SETTINGS, settings)

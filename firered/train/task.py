@@ -23,6 +23,7 @@ class Task:
     dev: Corpus
     batch_size: int  # cap of a batch in the unit of `Corpus.sizes`, padding included
     left_out: list[Problem] = field(default_factory=list)
+    text_of: Callable[[list[int]], str] | None = None  # of the tokens that `Objective.decode` finds
 
 
 @dataclass(frozen=True)

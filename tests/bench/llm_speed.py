@@ -37,9 +37,9 @@ from firered.asr.config import LlmConfig
 from firered.asr.families.speech_llm import LlmAsr
 from firered.data.archives import write_matrix
 from firered.models import llm_stepper
-from firered.models.adapters import Adapter
+from firered.models.adapters import LinearAdapter
 from firered.models.aed import AedConfig
-from firered.models.qwen import LORA_RANK, with_lora
+from firered.models.causal_lm import LORA_RANK, with_lora
 from firered.runtime.speech import Speech
 
 SHARD, FOLDER = 1 << 30, "Qwen2"
@@ -91,7 +91,7 @@ def write_model(directory: Path, shape: str, encoder: str, layers: int) -> None:
     llm = with_lora(write_llm(directory / FOLDER, config, table), LORA_RANK)
     aed = AedConfig.of_size(encoder, 100)
     with torch.device("meta"):
-        parts = {"encoder.": aed.encoder(), "encoder_projector.": Adapter(aed.d_model, config.hidden_size)}
+        parts = {"encoder.": aed.encoder(), "encoder_projector.": LinearAdapter(aed.d_model, config.hidden_size)}
     state = {f"{prefix}{name}": v for prefix, part in parts.items() for name, v in part.named_parameters()}
     state |= {f"llm.{name}": value for name, value in llm.named_parameters() if ".lora_" in name}
     state = {name: noise(value, torch.float32, table) for name, value in state.items()}

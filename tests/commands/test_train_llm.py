@@ -2,7 +2,7 @@
 
 import pytest
 import torch
-from support.train_corpus import NO_MASKS, SMALL_AED, losses, make_all, run, values
+from support.train_corpus import NO_MASKS, SMALL_AED, TEXTS, losses, make_all, run, values
 from tokenizers import Tokenizer, decoders, pre_tokenizers
 from tokenizers.models import BPE
 from transformers import PreTrainedTokenizerFast, Qwen2Config, Qwen2ForCausalLM
@@ -59,7 +59,8 @@ def state_of(out):
 @pytest.fixture(scope="module")
 def trained(corpus):
     out = corpus / "all"
-    return out, run(content(corpus, out, 120, first_model(corpus), optim={"lr": 5e-3}))
+    train = {"eval_steps": 60, "error_rate_utterances": 6}
+    return out, run(content(corpus, out, 120, first_model(corpus), optim={"lr": 5e-3}, train=train))
 
 
 def test_a_batch_by_heart_and_recognised(trained, corpus):
@@ -67,7 +68,12 @@ def test_a_batch_by_heart_and_recognised(trained, corpus):
     assert losses(lines)[0] > 5.0
     assert losses(lines)[-1] < 0.03
     recogniser = LlmAsr.from_pretrained(out, GREEDY, "cpu")
-    assert [recogniser(corpus / f"data/{key}.wav").text for key in ("a2", "a3", "b2")] == ["好天气", "你们好", "气你"]
+    written = {key: recogniser(corpus / f"data/{key}.wav").text for key in TEXTS}
+    assert [written[key] for key in ("a2", "a3", "b2")] == ["好天气", "你们好", "气你"]
+    early, late = (line for line in lines if line["kind"] == "dev")
+    wrong = sum(written[key] != text for key, text in TEXTS.items())
+    assert early["error_rate"] > late["error_rate"]
+    assert (late["error_rate"] == 0.0) == (wrong == 0)
 
 
 def test_checkpoint_holds_what_is_trained_and_no_more(trained, corpus):

@@ -10,9 +10,9 @@ from transformers import PreTrainedTokenizerFast, Qwen2Config, Qwen2ForCausalLM
 from transformers.convert_slow_tokenizer import bytes_to_unicode
 
 from firered.data.archives import write_matrix
-from firered.models.adapters import Adapter
+from firered.models.adapters import LinearAdapter
 from firered.models.aed import AedConfig
-from firered.models.qwen import with_lora
+from firered.models.causal_lm import with_lora
 
 ENCODER = {"idim": 80, "odim": 12, "d_model": 32, "n_head": 4, "n_layers_enc": 1, "n_layers_dec": 1, "kernel_size": 15}
 HIDDEN, RANK = 48, 4
@@ -64,7 +64,7 @@ def write_tiny_llm(directory: Path, seed=0, *, lora=True, trained_encoder=True, 
             for name, value in with_lora(llm, RANK).state_dict().items():
                 if ".lora_" in name:
                     state[f"llm.{name}"] = torch.randn_like(value) * 0.3
-        adapter = Adapter(ENCODER["d_model"], llm.config.hidden_size)
+        adapter = LinearAdapter(ENCODER["d_model"], llm.config.hidden_size)
         state |= {f"encoder_projector.{name}": value for name, value in adapter.state_dict().items()}
         config = AedConfig(**ENCODER)
         given, trained = (

@@ -18,9 +18,9 @@ from firered.models.speech_llm import SpeechLlm
 from firered.text.llm_tokenizer import LlmTokenizer
 from firered.train.config import OptimConfig
 from firered.train.meter import Meter
-from firered.train.objectives.optimizer import optimizer_of
 from firered.train.objectives.policies import Prompts
 from firered.train.objectives.policy_loss import LossConfig, grouped, k3, token_losses
+from firered.train.optimiser import optimiser_of
 from firered.train.rehearsal import dry_run
 from firered.train.rewards import table
 from firered.train.settings import settings_of
@@ -162,7 +162,7 @@ def test_first_ratio_is_one_and_training_stops_where_it_is_not(root, tmp_path, k
     assert float(first.counts["clipped"]) == 0.0
     assert float(first.counts["kl"]) == pytest.approx(0.0, abs=1e-6)
     gradients(objective, first.loss)
-    optimizer_of(objective, OptimConfig(lr=0.05)).step()
+    optimiser_of(OptimConfig(lr=0.05), objective).step()
     with pytest.raises(FireRedError, match="a ratio is off 1 by"):
         objective(batch.tensors)
     objective.update = 1
@@ -358,7 +358,7 @@ def test_what_is_written_is_what_was_trained_fun_asr(root, tmp_path, trains):
     task = task_of(root, out, "fun", model={"trains": trains})
     objective, batch = task.objective, prepared(task)
     gradients(objective, objective(batch.tensors).loss)
-    optimizer_of(objective, OptimConfig(lr=0.05)).step()
+    optimiser_of(OptimConfig(lr=0.05), objective).step()
     state = objective.exported() | objective.trained()
     torch.save(objective.package({name: value.detach() for name, value in state.items()}), out / "model/model.pt")
     before, after = (load_tensors(path / "model.pt") for path in (root / "fun", out / "model"))

@@ -17,11 +17,11 @@ from transformers import Qwen2ForCausalLM
 from firered.asr.config import LlmConfig
 from firered.asr.families.speech_llm_loaded import LoadedLlm, llm_dtype, llm_folder, model_paths
 from firered.errors import ModelError, OptionError
-from firered.models.adapters import Adapter
+from firered.models.adapters import LinearAdapter
 from firered.models.bfloat16 import WidenedLinear, cpu_has_bfloat16
+from firered.models.causal_lm import LORA_TARGETS, load_llm, with_lora
 from firered.models.checkpoint import load_checkpoint
 from firered.models.llm_stepper import LlmSteps, keep_rows
-from firered.models.qwen import LORA_TARGETS, load_llm, with_lora
 from firered.models.speech_llm import SpeechLlm, positions_of, splice
 from firered.runtime.speech import Speech
 from firered.search.config import GenerateConfig
@@ -75,7 +75,7 @@ def batch_of(tokenizer, frame_counts, seed=0, padding_side="left"):
 
 
 def test_adapter_is_two_frames_side_by_side_and_two_linear_layers():
-    adapter = Adapter(3, 5)
+    adapter = LinearAdapter(3, 5)
     frames = torch.randn(2, 7, 3)
     speech, counts = adapter(frames, torch.tensor([7, 4]))
     assert speech.shape == (2, 3, 5)
@@ -342,7 +342,9 @@ def half_indexed(folder):
         (lambda folder: (folder / "config.json").unlink(), "config.json: missing; a Hugging Face folder"),
         (lambda folder: (folder / "config.json").write_text("{"), "config.json: not readable as JSON"),
         (lambda folder: (folder / "config.json").write_text("[]"), "config.json: not a JSON object"),
-        (lambda folder: edit_config(folder, model_type="llama"), "model_type is 'llama', not 'qwen2'"),
+        (lambda folder: edit_config(folder, model_type="bert_"), "model_type is 'bert_', of which transformers has no"),
+        (lambda folder: edit_config(folder, model_type=7), "model_type is 7, of which transformers has no"),
+        (lambda folder: edit_config(folder, model_type="llama"), "6 tensors are not those of a llama, .*bias for one"),
         (lambda folder: edit_config(folder, use_sliding_window=True), "use_sliding_window"),
         (lambda folder: edit_config(folder, quantization_config={"bits": 4}), "quantised weights"),
         (
@@ -534,7 +536,7 @@ class OldNames(torch.nn.Module):
 
     def __init__(self, llm):
         super().__init__()
-        self.llm = llm
+        self.llm, self.config = llm, llm.config
 
     def get_input_embeddings(self):
         return self.llm.get_input_embeddings()

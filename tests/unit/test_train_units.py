@@ -8,6 +8,7 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from torch import nn
 
 from firered.errors import ModelError, OptionError
 from firered.models.aed import Aed, AedConfig
@@ -22,7 +23,9 @@ from firered.train.data.labels import frame_labels
 from firered.train.data.stream import Stream, dynamic_batches, evaluation
 from firered.train.data.text import teacher_forcing
 from firered.train.data.transcribed import _fits, labelled_frames
+from firered.train.ema import Ema
 from firered.train.objectives.encoder_decoder import ctc_loss
+from firered.train.objectives.objective import BatchLoss, Objective
 from firered.train.objectives.regularise import Progress, set_dropout, spec_augment
 from firered.train.objectives.schedule import learning_rate
 from firered.train.tasks.aed import AedTaskConfig, objective_of
@@ -160,6 +163,15 @@ def test_every_process_and_every_start_sees_the_same_epoch(world, accum):
 def test_evaluation_goes_once_through():
     shares = [evaluation(_Numbers(), 30, rank, 2) for rank in range(2)]
     assert sorted(_indices(shares[0] + shares[1])) == list(range(37))
+
+
+def test_evaluation_together_is_of_as_many_batches_in_every_process():
+    alone = [evaluation(_Numbers(), 30, rank, 4) for rank in range(4)]
+    assert len({len(share) for share in alone}) > 1
+    shares = [evaluation(_Numbers(), 30, rank, 4, together=True) for rank in range(4)]
+    assert len({len(share) for share in shares}) == 1
+    counted = [request for share in shares for request in share if request.counts]
+    assert sorted(_indices(counted)) == list(range(37))
 
 
 def test_average():
@@ -380,3 +392,47 @@ def test_frame_labels(spans, expected):
 def test_bad_augmentation(options, message):
     with pytest.raises(OptionError, match=message):
         AugmentConfig(**options)
+
+
+class _Normed(Objective):
+    """A layer with batch norm, whose running averages a second pass would take twice."""
+
+    def __init__(self):
+        torch.manual_seed(0)
+        model = nn.Module()
+        model.layers = nn.ModuleList([nn.Sequential(nn.Linear(4, 4), nn.BatchNorm1d(4), nn.LayerNorm(4))])
+        super().__init__(model, 0.0)
+
+    def forward(self, tensors):
+        return BatchLoss(self.model.layers[0](tensors["x"]).square().sum(), {})
+
+    def package(self, state):
+        return {}
+
+
+def test_running_averages_are_taken_once_where_layers_are_recomputed():
+    x = torch.randn(8, 4, generator=torch.Generator().manual_seed(1))
+    plain, again = _Normed(), _Normed()
+    again.checkpoint_layers()
+    for objective in (plain, again):
+        objective.train()
+        for _ in range(3):
+            objective({"x": x}).loss.backward()
+    for name, value in plain.model.state_dict().items():
+        assert torch.equal(value, again.model.state_dict()[name]), name
+    assert int(again.model.layers[0][1].num_batches_tracked) == 3
+    for weight, other in zip(plain.parameters(), again.parameters(), strict=True):
+        assert torch.allclose(weight.grad, other.grad, atol=1e-6)
+
+
+def test_running_averages_are_taken_as_they_are_and_not_averaged():
+    objective = _Normed()
+    assert "layers.0.1.running_mean" in objective.exported()
+    assert "layers.0.1.running_mean" not in objective.trained()
+    ema = Ema(0.5, objective)
+    objective.train()
+    objective({"x": torch.randn(8, 4)})
+    before = objective.model.layers[0][1].running_mean.clone()
+    ema.update(1)
+    with ema.in_place():
+        assert torch.equal(objective.exported()["layers.0.1.running_mean"], before)

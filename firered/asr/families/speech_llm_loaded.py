@@ -16,12 +16,12 @@ from firered.errors import ModelError, OptionError
 from firered.hub.catalogue import CHECKPOINT
 from firered.models.adapters import Adapter
 from firered.models.bfloat16 import cpu_has_bfloat16, widen
+from firered.models.causal_lm import weight_files
 from firered.models.checkpoint import model_files, pick_device
 from firered.models.conformer import SUBSAMPLING, ConformerEncoder
 from firered.models.dtype import check_dtype, llm_dtype
 from firered.models.fused import prepare
 from firered.models.llm_reduced import REDUCED
-from firered.models.qwen import weight_files
 from firered.models.speech_llm import SpeechLlm, load_encoder
 from firered.runtime.loaded import numbers
 from firered.runtime.speech import Speech
@@ -89,7 +89,7 @@ class LoadedEncoder:
         """Normalised features (N, T, bins) and their lengths (N,)."""
         feats = pad_sequence([self.cmvn(speech.feats) for speech in batch], batch_first=True)
         lengths = torch.tensor([len(speech.feats) for speech in batch], device=self.device)
-        return feats.to(self.device, self.adapter.linear1.weight.dtype), lengths
+        return feats.to(self.device, self.adapter.dtype), lengths
 
 
 @dataclass

@@ -134,11 +134,17 @@ class Stream:
             epoch, first = epoch + 1, 0
 
 
-def evaluation(corpus: Corpus, cap: int, rank: int, world: int) -> list[Request]:
-    """The batches of one process for one pass through a corpus, longest first."""
+def evaluation(corpus: Corpus, cap: int, rank: int, world: int, *, together: bool = False) -> list[Request]:
+    """The batches of one process for one pass through a corpus, longest first.
+
+    Where all processes have to compute `together`, the shortest batch stands in for those that are missing at the end,
+    and does not count.
+    """
     sizes = corpus.sizes(None)
     batches = dynamic_batches(sizes, cap, np.argsort(-sizes, kind="stable"))
-    return [Request(None, number, tuple(batches[number])) for number in range(rank, len(batches), world)]
+    end = -(-len(batches) // world) * world if together else len(batches)
+    numbers = range(rank, end, world)
+    return [Request(None, n, tuple(batches[min(n, len(batches) - 1)]), counts=n < len(batches)) for n in numbers]
 
 
 class _Reader(Dataset[tuple[Request, Batch | DataError]]):

@@ -7,11 +7,15 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from firered.errors import OptionError
 from firered.models.aed import Aed, EncoderDecoder
 from firered.models.chunks import Chunk
-from firered.text.tokenizer import BLANK_ID
+from firered.search.config import GenerateConfig
+from firered.search.ctc import ctc_greedy
+from firered.search.generate import search
+from firered.text.tokenizer import BLANK_ID, EOS_ID, SOS_ID
 from firered.train.data.config import SpecAugmentConfig
-from firered.train.objectives.objective import BatchLoss
+from firered.train.objectives.objective import BatchLoss, Led
 from firered.train.objectives.speech import ConformerObjective
 from firered.train.objectives.tokens import token_loss, token_report
 from firered.train.objectives.trim_tail import trimmed
@@ -62,6 +66,8 @@ class AedObjective(EncoderDecoderObjective[Aed]):
         rates: see EncoderDecoderObjective.
     """
 
+    takes_layers_apart = True
+
     def __init__(
         self,
         model: Aed,
@@ -93,6 +99,17 @@ class AedObjective(EncoderDecoderObjective[Aed]):
             return BatchLoss(loss, counts)
         ctc = ctc_loss(self.model.ctc_log_probs(encoded), lengths, tensors)
         return BatchLoss((1 - self.ctc_weight) * loss + self.ctc_weight * ctc, counts | {"ctc": ctc.detach()})
+
+    def decode(self, tensors: Mapping[str, Tensor], by: str, led: Led) -> list[list[int]]:
+        """The tokens of each utterance, by the decoder or the CTC head; see `Objective.decode`."""
+        encoded, lengths = self.model.encoder(tensors["feats"], tensors["lengths"])
+        if by == "ctc":
+            if self.model.ctc is None:
+                raise OptionError("train.error_rate_by: ctc is for a model with a CTC head (model.ctc_weight above 0)")
+            return [list(found.tokens) for found in ctc_greedy(self.model.ctc_log_probs(encoded), lengths)]
+        steps = led(self.model.start(encoded, lengths, 1, int(lengths.max())))
+        found = search(steps, lengths, GenerateConfig(beam_size=1), first=SOS_ID, eos=EOS_ID)
+        return [list(best.tokens) for best, *_ in found]
 
     def report(self, loss: float, counts: Mapping[str, float]) -> dict[str, float]:
         """Accuracy, the CTC loss and that with chunks per token; perplexity where the loss is cross-entropy alone."""

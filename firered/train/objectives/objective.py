@@ -2,21 +2,28 @@
 
 import math
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
 from typing import Any, Generic, NamedTuple, TypeVar
 
 import torch
 from torch import Tensor, nn
+from torch.nn.modules.batchnorm import _BatchNorm
 from torch.utils.checkpoint import checkpoint
 
+from firered.errors import OptionError
 from firered.hub.catalogue import CHECKPOINT
+from firered.search.scorers import Stepper
 from firered.train.data.batch import Batch
 from firered.train.meter import Meter
 from firered.train.objectives.regularise import set_dropout
 
 Model = TypeVar("Model", bound=nn.Module)
 _STACKS = ("layer_stack", "layer", "layers")  # names of a model's layers: here, in BERT, in Qwen2
+
+
+Led = Callable[[Stepper], Stepper]
 
 
 class BatchLoss(NamedTuple):
@@ -41,6 +48,7 @@ class Objective(nn.Module, ABC, Generic[Model]):
     updates: int = 1
     update: int = 0
     in_phases: bool = False
+    takes_layers_apart = False  # `decode` computes with parts of layers and not by their forward pass alone
 
     def __init__(self, model: Model, dropout: float) -> None:
         super().__init__()
@@ -62,6 +70,19 @@ class Objective(nn.Module, ABC, Generic[Model]):
             meter: counts the seconds of phases.
         """
         return batch
+
+    def decode(self, tensors: Mapping[str, Tensor], by: str, led: Led) -> list[list[int]]:
+        """The tokens that the model writes for each utterance of a batch, found greedily.
+
+        Args:
+            tensors: of the batch; no transcript is looked at.
+            by: the part that writes them, `attention` or `ctc`, where a model has both.
+            led: makes of what computes the next token what all processes follow together.
+
+        Raises:
+            OptionError: it has no such part, or writes no text.
+        """
+        raise OptionError("train.error_rate_utterances: models of this task write no text")
 
     @abstractmethod
     def package(self, state: dict[str, Tensor]) -> dict[str, object]:
@@ -109,24 +130,50 @@ class Objective(nn.Module, ABC, Generic[Model]):
             for name, value in self.trained().items():
                 value.copy_(tensors[name])
 
-    def checkpoint_layers(self) -> None:
-        """Turn on gradient checkpointing: layers keep no activations, the backward pass computes them again."""
+    def layers(self) -> list[nn.Module]:
+        """The layers of all stacks of the model, those that hold others before these."""
         stacks = [
             stack
             for module in self.model.modules()
             for name in _STACKS
             if isinstance(stack := getattr(module, name, None), nn.ModuleList)
         ]
-        for layer in (layer for stack in stacks for layer in stack):
+        return [layer for stack in stacks for layer in stack]
+
+    def checkpoint_layers(self) -> None:
+        """Turn on gradient checkpointing: layers keep no activations, the backward pass computes them again."""
+        for layer in self.layers():
             _checkpoint_layer(layer)
 
 
 def _checkpoint_layer(layer: nn.Module) -> None:
     plain = layer.forward
+    averaging = [part for part in layer.modules() if isinstance(part, _BatchNorm) and part.track_running_stats]
+
+    def passes() -> tuple[AbstractContextManager[None], AbstractContextManager[None]]:
+        return nullcontext(), _not_averaging(averaging)
 
     def forward(*args: Any, **named: Any) -> Any:  # noqa: ANN401 - the layer's own arguments
         if not torch.is_grad_enabled():
             return plain(*args, **named)
-        return checkpoint(plain, *args, use_reentrant=False, **named)
+        contexts: dict[str, Any] = (
+            {"context_fn": lambda: (nullcontext(), _not_averaging(averaging))} if averaging else {}
+        )
+        return checkpoint(plain, *args, use_reentrant=False, **contexts, **named)
 
     layer.forward = forward  # hooks and state dict stay those of the layer
+
+
+@contextmanager
+def _not_averaging(norms: Sequence[_BatchNorm]) -> Iterator[None]:
+    """The block of the second pass: running averages were taken in the first (pytorch issue 62471)."""
+    before = [(norm.momentum, norm.num_batches_tracked) for norm in norms]
+    for norm in norms:
+        norm.momentum = 0.0
+        if norm.num_batches_tracked is not None:
+            norm.num_batches_tracked = norm.num_batches_tracked.clone()
+    try:
+        yield
+    finally:
+        for norm, (momentum, batches) in zip(norms, before, strict=True):
+            norm.momentum, norm.num_batches_tracked = momentum, batches

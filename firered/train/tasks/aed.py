@@ -146,7 +146,7 @@ def build(settings: Settings) -> Task:
     train, dev, left_out = corpora(
         settings, text_targets(settings, tokenizer), config.init, ctc=config.ctc_weight > 0, corpus=corpus
     )
-    return Task(objective, train, dev, data.batch_frames, left_out)
+    return Task(objective, train, dev, data.batch_frames, left_out, tokenizer.text_of)
 
 
 KIND = TaskKind(SpeechDataConfig, AedTaskConfig, build, SPEECH_SECTIONS)

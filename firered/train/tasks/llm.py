@@ -7,25 +7,28 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import torch
 from peft import PeftModel
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn.utils.rnn import pad_sequence
-from transformers import PreTrainedTokenizerBase
+from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from firered.asr.families.speech_llm_loaded import llm_folder
 from firered.data.utterance import Utterance
 from firered.errors import OptionError, Problem
 from firered.hub.catalogue import CHECKPOINT
-from firered.models.adapters import Adapter
+from firered.models.adapters import ADAPTERS, DOWNSAMPLE_RATE, make_adapter
 from firered.models.aed import Aed
+from firered.models.causal_lm import LORA_TARGETS, load_llm, with_lora
 from firered.models.checkpoint import model_files
 from firered.models.conformer import SUBSAMPLING
-from firered.models.qwen import load_llm, with_lora
+from firered.models.llm_stepper import LlmSteps
 from firered.models.speech_llm import SpeechLlm, positions_of
 from firered.options import Options, option
+from firered.search.config import GenerateConfig
+from firered.search.generate import search
 from firered.text.llm_tokenizer import LlmTokenizer, load_tokenizer
 from firered.text.units import IDEOGRAPH
 from firered.train import checkpoints
@@ -35,7 +38,7 @@ from firered.train.data.config import LlmDataConfig, SpecAugmentConfig
 from firered.train.data.speech import SpeechCorpus
 from firered.train.data.text import table_of, why_not
 from firered.train.data.transcribed import Targets, corpora
-from firered.train.objectives.objective import BatchLoss
+from firered.train.objectives.objective import BatchLoss, Led
 from firered.train.objectives.speech import SpeechObjective
 from firered.train.objectives.tokens import token_loss, token_report
 from firered.train.sections import Settings
@@ -58,12 +61,18 @@ class LlmTaskConfig(Options):
 
     init: str | None = option(None, "model directory to start from: released weights, or those of an earlier stage")
     encoder: str | None = option(None, "recognition model (aed) whose encoder and statistics are taken")
-    llm: str | None = option(None, "Hugging Face folder of a Qwen2; by default the one of init")
+    llm: str | None = option(
+        None, "Hugging Face folder of a language model (Qwen2, Qwen3, Llama); by default that of init"
+    )
     trains: str = option(
         "all",
         "what is trained: encoder, adapter and LoRA (all, the FireRedASR paper), or what one stage of five trains",
         choices=("all", "adapter", "encoder_adapter", "lora"),
     )
+    adapter: str = option("linear", "kind of a new adapter: linear as published", choices=ADAPTERS)
+    adapter_layers: int = option(2, "Transformer blocks of a new adapter", low=1)
+    adapter_width: int = option(2048, "width of the layer before a new adapter's blocks", low=1)
+    lora_targets: str = option(" ".join(LORA_TARGETS), "layers of the language model that get new additions, by name")
     lora_rank: int = option(64, "rank of new additions to the language model", low=1)
     llm_dtype: str = option(
         "float32", "number format of the language model's own weights, which stay", choices=("float32", "bfloat16")
@@ -132,6 +141,21 @@ class LlmObjective(SpeechObjective[SpeechLlm]):
         )
         return token_loss(out.logits[:, :-1], labels[:, first:])
 
+    def decode(self, tensors: Mapping[str, Tensor], by: str, led: Led) -> list[list[int]]:
+        """What the language model writes after each prompt; see `Objective.decode`."""
+        model, ids, labels = self.model, tensors["ids"], tensors["labels"]
+        eos = int(labels[0][labels[0] != NO_TARGET][-1])  # with which every transcript ends
+        prompts = [row[given] for row, given in zip(ids, tensors["mask"] & (labels == NO_TARGET), strict=True)]
+        ones = [torch.ones_like(prompt, dtype=torch.bool) for prompt in prompts]
+        padded, mask = (pad_sequence(rows, batch_first=True, padding_side="left") for rows in (prompts, ones))
+        embeds = model.embed(padded, model.embed_speech(tensors["feats"], tensors["lengths"]))
+        limits = (padded == model.speech_id).sum(1).clamp(min=1)  # a token each 80 ms, as in recognition
+        llm = model.llm.get_base_model() if isinstance(model.llm, PeftModel) else model.llm
+        llm = model.llm.get_base_model() if isinstance(model.llm, PeftModel) else model.llm
+        steps = led(LlmSteps(cast(PreTrainedModel, llm), embeds, mask, 1, int(limits.max())))
+        found = search(steps, limits, GenerateConfig(beam_size=1), first=padded[:, -1], eos=eos)
+        return [list(best.tokens) for best, *_ in found]
+
     @property
     def width(self) -> int:
         """The language model's width."""
@@ -155,6 +179,7 @@ class LlmObjective(SpeechObjective[SpeechLlm]):
             freeze_llm="lora" not in self.trains,
             use_lora=any(".lora_" in name for name in state),
             encoder_downsample_rate=self.model.encoder_projector.downsample_rate,
+            **self.model.encoder_projector.arguments(),
         )
         return {"args": args, "model_state_dict": state}
 
@@ -171,11 +196,26 @@ def initial_model(config: LlmTaskConfig, folder: Path, speech_id: int) -> Speech
     else:
         encoder = _recognition_model(config).encoder
         llm = load_llm(folder, dtype, "cpu")
-        adapter = Adapter(encoder.input_preprocessor.out.out_features, llm.config.hidden_size)
+        width = encoder.input_preprocessor.out.out_features
+        sizes = DOWNSAMPLE_RATE, config.adapter_layers, config.adapter_width
+        adapter = make_adapter(config.adapter, width, llm.config.hidden_size, *sizes)
         model = SpeechLlm(encoder, adapter, llm, speech_id)
     if "lora" in _TRAINS[config.trains] and not isinstance(model.llm, PeftModel):
-        model.llm = with_lora(model.llm, config.lora_rank)
+        model.llm = with_lora(model.llm, config.lora_rank, _targets_in(model.llm, config.lora_targets.split()))
     return model
+
+
+def _targets_in(llm: nn.Module, names: list[str]) -> list[str]:
+    """The names, each of which is that of linear layers of the language model.
+
+    Raises:
+        OptionError: one is not.
+    """
+    known = sorted({name.rpartition(".")[2] for name, part in llm.named_modules() if isinstance(part, nn.Linear)})
+    unknown = [name for name in names if name not in known]
+    if unknown or not names:
+        raise OptionError(f"model.lora_targets: {' '.join(unknown) or 'none given'}: known are {', '.join(known)}")
+    return names
 
 
 def _recognition_model(config: LlmTaskConfig) -> Aed:
@@ -248,7 +288,7 @@ def build(settings: Settings) -> Task:
     plain = load_tokenizer(folder)
     corpus = partial(LlmCorpus, tokenizer, model.encoder_projector.downsample_rate)
     train, dev, left_out = corpora(settings, _targets(data, plain), config.init or config.encoder, corpus=corpus)
-    return Task(objective, train, dev, data.batch_frames, left_out)
+    return Task(objective, train, dev, data.batch_frames, left_out, tokenizer.text_of)
 
 
 KIND = TaskKind(LlmDataConfig, LlmTaskConfig, build, SPEECH_SECTIONS)

@@ -1,4 +1,4 @@
-"""The language model inside the LLM variant: a Hugging Face folder of the Qwen2 architecture, read lazily, and LoRA.
+"""The language model inside the LLM variant: a Hugging Face folder of a causal one, read lazily, and LoRA.
 
 Only safetensors are read, and only by classes of transformers itself: a folder cannot run code.
 """
@@ -9,13 +9,13 @@ from argparse import Namespace
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import torch
 from peft import LoraConfig, PeftModel, get_peft_model
 from safetensors import SafetensorError, safe_open
 from torch import Tensor
-from transformers import PreTrainedModel, Qwen2Config, Qwen2ForCausalLM
+from transformers import CONFIG_MAPPING, MODEL_FOR_CAUSAL_LM_MAPPING, PretrainedConfig, PreTrainedModel
 from transformers.utils import logging as hf_logging
 
 from firered.errors import ModelError
@@ -32,7 +32,7 @@ LORA_TARGETS = ("q_proj", "k_proj", "v_proj", "o_proj", "up_proj", "gate_proj", 
 
 
 @dataclass(frozen=True)
-class QwenSizes:
+class LlmSizes:
     """What of a config.json decides how large the model is."""
 
     vocab_size: int = arg(low=1)
@@ -93,23 +93,24 @@ def _shapes_in(path: Path, more: tuple[str, ...] = ()) -> dict[str, tuple[int, .
     return shapes
 
 
-def load_llm(folder: Path, dtype: torch.dtype, device: torch.device | str) -> Qwen2ForCausalLM:
+def load_llm(folder: Path, dtype: torch.dtype, device: torch.device | str) -> PreTrainedModel:
     """The language model of a folder, in evaluation mode, every tensor read straight into `dtype` and place.
 
     Args:
-        folder: config.json and safetensors of any Qwen2.
+        folder: config.json and safetensors of a causal language model that transformers has a class for.
         dtype: of the weights; where the file has the same, the weights stay mapped from it.
         device: one device, or "auto": spread over the GPUs there are by accelerate.
 
     Raises:
         ModelError: files are missing, damaged, or of another architecture.
     """
-    _check_sizes(folder)
+    config = _checked_config(folder)
     bars = hf_logging.is_progress_bar_enabled()
     hf_logging.disable_progress_bar()
     try:
-        loaded: Any = Qwen2ForCausalLM.from_pretrained(
+        loaded: Any = _class_of(type(config)).from_pretrained(
             folder,
+            config=config,
             dtype=dtype,
             device_map="auto" if device == "auto" else {"": device},
             attn_implementation="sdpa",
@@ -122,28 +123,31 @@ def load_llm(folder: Path, dtype: torch.dtype, device: torch.device | str) -> Qw
     finally:
         if bars:
             hf_logging.enable_progress_bar()
-    llm: Qwen2ForCausalLM
+    llm: PreTrainedModel
     llm, report = loaded
     missing = sorted(report["missing_keys"])
     if missing:
         raise ModelError(f"{folder}: {len(missing)} tensors are not in its files, {missing[0]} for one")
+    unknown = sorted(name for name in report["unexpected_keys"] if "inv_freq" not in name)
+    if unknown:
+        kind = config.model_type
+        raise ModelError(f"{folder}: {len(unknown)} tensors are not those of a {kind}, {shown(unknown[0])} for one")
     need_numbers(dict(llm.named_parameters()), folder)
     return llm.eval()
 
 
-def map_llm(folder: Path) -> Qwen2ForCausalLM:
+def map_llm(folder: Path) -> PreTrainedModel:
     """The language model of a folder, in evaluation mode on the processor, its weights mapped and not looked at yet.
 
     Raises:
         ModelError: files are missing, damaged, or of another architecture.
     """
-    _check_sizes(folder)
+    config = _checked_config(folder)
     state: dict[str, Tensor] = {}
     for file in weight_files(folder):
         state |= read_safetensors(file)[0]
-    config = Qwen2Config.from_dict(_config(folder / "config.json"))
     with torch.device("meta"):
-        llm = Qwen2ForCausalLM(config)
+        llm = _network(config)
     tied = "lm_head.weight"
     if config.tie_word_embeddings and "model.embed_tokens.weight" in state:
         state[tied] = state["model.embed_tokens.weight"]
@@ -151,7 +155,9 @@ def map_llm(folder: Path) -> Qwen2ForCausalLM:
         llm.state_dict(keep_vars=True), state, folder, may_lack=[name for name in state if "inv_freq" in name]
     )
     llm.load_state_dict(state, assign=True, strict=False)
-    llm.model.rotary_emb = type(llm.model.rotary_emb)(config)
+    for parent in llm.modules():
+        if (rotary := getattr(parent, "rotary_emb", None)) is not None:
+            parent.rotary_emb = type(rotary)(config)  # its tables are computed, not stored
     return llm.eval()
 
 
@@ -179,34 +185,64 @@ def lora_shape(state: dict[str, Tensor]) -> tuple[int, list[str]] | None:
     return (len(first) if first.dim() else 0), targets
 
 
-def _check_sizes(folder: Path) -> None:
-    """Compare config.json with the shapes of the tensors, before there is memory for them."""
+def _network(config: PretrainedConfig) -> PreTrainedModel:
+    return _class_of(type(config))(config)
+
+
+def _class_of(config: type[PretrainedConfig]) -> type[PreTrainedModel]:
+    return cast(type[PreTrainedModel], MODEL_FOR_CAUSAL_LM_MAPPING[config])
+
+
+def _checked_config(folder: Path) -> PretrainedConfig:
+    """What config.json says, compared with the shapes of the tensors before there is memory for them."""
     path = folder / "config.json"
     config = _config(path)
     shapes: dict[str, tuple[int, ...]] = {}
     for file in weight_files(folder):
         shapes |= _shapes_in(file)
-    sizes = config_from_args(QwenSizes, Namespace(**config), "a Qwen2", source=path)
-    if sizes.hidden_size % sizes.num_attention_heads or sizes.num_attention_heads % sizes.num_key_value_heads:
+    kind = _name_of(config["model_type"])
+    if not config["model_type"].startswith("qwen") and "num_key_value_heads" not in config:
+        config["num_key_value_heads"] = config.get("num_attention_heads")  # as the others' classes have it
+    sizes = config_from_args(LlmSizes, Namespace(**config), f"a {kind}", source=path)
+    shared = sizes.hidden_size % sizes.num_attention_heads if "head_dim" not in config else 0
+    if shared or sizes.num_attention_heads % sizes.num_key_value_heads:
         raise ModelError(f"{path}: its hidden_size, num_attention_heads and num_key_value_heads do not fit together")
     with torch.device("meta"):
-        llm = make_network(lambda: Qwen2ForCausalLM(Qwen2Config.from_dict(config)), sizes, len(shapes), path)
+        llm = make_network(lambda: _network(_library_config(config)), sizes, len(shapes), path)
+    if any(layer != "full_attention" for layer in getattr(llm.config, "layer_types", None) or ()):
+        raise ModelError(f"{path}: some layers have no full attention, only that is known here")
     for name, wanted in llm.state_dict().items():
         if shapes.get(name, wanted.shape) != wanted.shape:
             raise ModelError(f"{folder}: {name} is {shapes[name]}, by its config.json {tuple(wanted.shape)}")
     needed, stored = sum(weight.numel() for weight in llm.parameters()), sum(map(math.prod, shapes.values()))
     if needed > 2 * stored:
         raise ModelError(f"{path}: a model of {needed} weights, its files have {stored}")
+    return _library_config(config)
+
+
+def _library_config(config: dict[str, Any]) -> PretrainedConfig:
+    """The library's own class of a config; a class that the folder names is not looked at."""
+    return CONFIG_MAPPING[config["model_type"]].from_dict(config)
+
+
+def _name_of(model_type: str) -> str:
+    """The name that the library has for models of a type, such as Qwen2; empty where it has none that writes text."""
+    known = model_type in CONFIG_MAPPING and CONFIG_MAPPING[model_type] in MODEL_FOR_CAUSAL_LM_MAPPING
+    if not known:
+        return ""
+    return _class_of(CONFIG_MAPPING[model_type]).__name__.removesuffix("ForCausalLM")
 
 
 def _config(path: Path) -> dict[str, Any]:
     if not path.exists():
-        raise ModelError(f"{path}: missing; a Hugging Face folder of a Qwen2 model belongs here")
+        raise ModelError(f"{path}: missing; a Hugging Face folder of a language model belongs here")
     config = read_json(path)
-    if config.get("model_type") != "qwen2":
-        raise ModelError(f"{path}: model_type is {config.get('model_type')!r}, not 'qwen2'")
-    if config.get("use_sliding_window"):
-        raise ModelError(f"{path}: use_sliding_window is set, only full attention is known here")
+    kind = config.get("model_type")
+    if not isinstance(kind, str) or not _name_of(kind):
+        raise ModelError(f"{path}: model_type is {kind!r}, of which transformers has no causal language model")
+    window = "use_sliding_window" if kind.startswith("qwen") else "sliding_window"
+    if config.get(window):
+        raise ModelError(f"{path}: {window} is set, only full attention is known here")
     if config.get("quantization_config"):
         raise ModelError(f"{path}: quantised weights, which LoRA cannot be merged into; take the model itself")
     return config

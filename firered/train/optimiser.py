@@ -1,4 +1,4 @@
-"""The optimiser of a model."""
+"""The optimiser of a training."""
 
 import torch
 from torch import nn
@@ -6,8 +6,8 @@ from torch import nn
 from firered.train.config import OptimConfig
 
 
-def optimizer_of(objective: nn.Module, config: OptimConfig) -> torch.optim.Optimizer:
-    """AdamW of what is trained; vectors (biases, norms) do not decay."""
+def optimiser_of(config: OptimConfig, objective: nn.Module) -> torch.optim.Optimizer:
+    """AdamW of the parameters that are trained; vectors (biases, norms) do not decay."""
     trained = [parameter for parameter in objective.parameters() if parameter.requires_grad]
     return torch.optim.AdamW(
         [
