@@ -24,9 +24,7 @@ class Entry:
 COMMANDS = {
     "transcribe": Entry("Transcribe", "Recordings to subtitles, text and other files", "transcribe:transcribe"),
     "live": Entry("Transcribe", "Live audio to captions while it is spoken", "live:live"),
-    "serve": Entry(
-        "Transcribe", "Serve transcripts of recordings and live audio, as OpenAI's API has them", "serve:serve"
-    ),
+    "serve": Entry("Transcribe", "Serve transcripts over HTTP, as OpenAI's API has them", "serve:serve"),
     "vad": Entry("Modules", "Find speech in recordings", "vad:vad"),
     "mvad": Entry("Modules", "Find speech, singing and music in recordings", "vad:mvad"),
     "stream-vad": Entry("Modules", "Find speech in live audio", "vad:stream_vad"),

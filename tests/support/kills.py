@@ -11,7 +11,9 @@ import sys
 from pathlib import Path
 
 from firered.data.speed import SPEED
+from firered.train.logs import SPEED as TRAINING_SPEED
 
+_TIMES = (SPEED, TRAINING_SPEED)
 really_open = io.open
 
 
@@ -98,11 +100,11 @@ def events_of(work, folder, last=0):
 def differences(found, expected):
     """Files under two folders that are not byte for byte the same, but for the folders' own names; hidden ones, too.
 
-    What a run took is not what it made: speed.json is left out.
+    What a run took is not what it made: speed.json and a training's speed.jsonl are left out.
     """
     sides = []
     for folder in (found, expected):
-        files = (path for path in sorted(folder.rglob("*")) if path.is_file() and path.name != SPEED)
+        files = (path for path in sorted(folder.rglob("*")) if path.is_file() and path.name not in _TIMES)
         sides.append({str(path.relative_to(folder)): path.read_bytes() for path in files})
         name = os.fsencode(folder)
         sides[-1] = {key: content.replace(name, b"OUT") for key, content in sides[-1].items()}
