@@ -165,7 +165,7 @@ def test_what_is_recognised_without_lists_is_the_same_data_without_their_tables(
     for name in names | {"utt2hotwords", "spk2hotwords", "hotwords_r1.txt", "hotwords/a set.txt"}:
         (data / name).write_text(f"u {name}\n")
     stub = """recognise_set() { printf '%s\\n' "$system" "$@"; }"""
-    script = f'. "$0/common/recipe.sh" && directory=d && {stub} && recognise_own "a set"'
+    script = f'. "$0/common/recipe.sh" && directory=d && {stub} && recognise_offline "a set"'
     command = ["bash", "-euc", f"recipe=$0/aishell_hotword; {script}", EGS, "--exp", tmp_path]
     env = {**os.environ, "PATH": BIN}
     for more, runs in (([], 2), (["--without-lists", "false"], 1)):
