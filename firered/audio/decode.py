@@ -158,10 +158,11 @@ class _Output:
             return output.read(size)
         finally:
             timer.cancel()
+            timer.join()  # it may be in the middle of stopping the process, and say so afterwards
             self._left = max(0.0, self._left - (time.monotonic() - began))
 
     def _stop(self) -> None:
-        self.late = signal_group(self._process, signal.SIGKILL)
+        self.late = signal_group(self._process, signal.SIGKILL) or self.late  # a read after it finds no process
 
 
 def _samples_of(output: _Output, header: Header) -> Iterator[np.ndarray]:
