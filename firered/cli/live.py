@@ -18,7 +18,7 @@ from firered.errors import OptionError, writing
 from firered.hub.catalogue import MODELS
 from firered.hub.find import find_model
 from firered.lid.config import LidConfig
-from firered.live.config import LiveConfig
+from firered.live.config import BREATH_S, LiveConfig
 from firered.options import write_sections
 from firered.output.config import SubtitleConfig
 from firered.punc.config import PuncConfig
@@ -189,7 +189,7 @@ def _recordings(
 
 
 # Word times are on, as for subtitles; a breath in mid-sentence ends no segment (docs/live.md has the numbers).
-_PRESET = {"timestamps": "pauses", "silence_s": 0.5}
+_PRESET = {"timestamps": "pauses", "silence_s": BREATH_S}
 _MODULES = {"vad": "vad", "lid": "lid", "asr": "asr", "context": "asr", "punc": "punc"}
 
 live = script(live_command, _PRESET, _MODULES, asr_kinds)

@@ -19,7 +19,7 @@ from firered.errors import ModelError, OptionError
 from firered.hub.catalogue import MODELS
 from firered.hub.find import find_model
 from firered.lid.config import LidConfig
-from firered.live.config import LiveConfig
+from firered.live.config import BREATH_S, LiveConfig
 from firered.punc.config import PuncConfig
 from firered.runtime.config import ComputeConfig, ContextConfig
 from firered.serve.config import ServeConfig
@@ -78,4 +78,4 @@ def _detector(models: Path, device: str) -> "Callable[[], StreamVad] | None":
     return functools.partial(StreamVad.from_pretrained, place, None, device)
 
 
-serve = script(serve_command, {**PRESET, "silence_s": 0.5}, MODULES, asr_kinds)
+serve = script(serve_command, {**PRESET, "silence_s": BREATH_S}, MODULES, asr_kinds)

@@ -7,6 +7,7 @@ from firered.errors import OptionError
 from firered.options import Options, option
 
 AGREEMENT, HOLD = "agreement", "hold"
+BREATH_S = 0.5  # silence that ends no sentence: what commands take for `silence_s` (docs/live.md has the numbers)
 
 
 @dataclass(frozen=True)

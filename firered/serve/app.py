@@ -8,7 +8,7 @@ from fastapi import FastAPI
 from starlette.concurrency import run_in_threadpool
 from starlette.middleware.cors import CORSMiddleware
 
-from firered.live.config import LiveConfig
+from firered.live.config import BREATH_S, LiveConfig
 from firered.runtime.context import Context
 from firered.serve import jobs, page, plain_stream, realtime, routes, transcriptions
 from firered.serve.auth import Doorman
@@ -27,7 +27,7 @@ from firered.serve.sockets import Sockets
 from firered.vad.config import VadConfig
 from firered.version import __version__
 
-LIVE = LiveConfig(silence_s=0.5)  # a breath in mid-sentence ends no segment
+LIVE = LiveConfig(silence_s=BREATH_S)
 
 
 def create_app(
