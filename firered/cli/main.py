@@ -39,6 +39,7 @@ COMMANDS = {
     "cmvn": Entry("Features", "Write mean and variance statistics of features", "features:cmvn"),
     "noisy": Entry("Training", "Write noisy copies of a data directory", "data:noisy"),
     "shards": Entry("Training", "Pack a data directory into tar files", "data:shards"),
+    "pseudo-label": Entry("Training", "Label recordings with what several systems agree on", "label:pseudo_label"),
     "tokens": Entry("Training", "Make a dictionary and a SentencePiece model of text", "train:tokens"),
     "rl-data": Entry("Training", "Choose utterances for reinforcement learning", "train:rl_data"),
     "train": Entry("Training", "Train or fine-tune a model", "train:train"),

@@ -14,6 +14,7 @@ from firered import __version__
 from firered.align.config import AlignConfig
 from firered.asr.config import AsrConfig
 from firered.audio.config import AudioConfig
+from firered.labelling.config import LabelConfig
 from firered.lid.config import LidConfig
 from firered.punc.config import PuncConfig
 from firered.runs.config import EncodeConfig, FbankConfig, NoisyConfig, RunConfig, ShardConfig, VadOutputConfig
@@ -42,6 +43,7 @@ COMMANDS = {
     "firered-train": [],
     "firered-tokens": [TokensConfig],
     "firered-rl-data": [PromptConfig],
+    "firered-pseudo-label": [LabelConfig, NormalizerConfig, AudioConfig, ComputeConfig, RunConfig],
     "firered-noisy": [NoisyConfig, AudioConfig, RunConfig],
     "firered-shards": [ShardConfig, AudioConfig, RunConfig],
     "firered-encode": [EncodeConfig, AudioConfig, ComputeConfig, RunConfig],
