@@ -4,6 +4,7 @@ The weights that are turned may be mapped from a checkpoint: of each layer they 
 """
 
 from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import cast
@@ -118,16 +119,23 @@ def quantise(model: nn.Module, layers: Layers, parts: Sequence[str] = ("",)) -> 
         layers: gives the weights in 8 bits.
         parts: names of modules; "": all of it.
     """
-    for part in parts:
-        for name, module in list(model.get_submodule(part).named_modules(prefix=part)):
-            many = _takes_many_rows(model, name)
-            if isinstance(module, FusedAttention):
-                _fuse(name, module, layers, many)
-            _join(name, module, layers, many)
-            for own, layer in list(module.named_children()):
-                if _is_linear(layer) and layers.turns(full := _under(name, own)):
-                    rows, bias = _rows(full, layer, layers)
-                    setattr(module, own, Int8Linear(_packed([rows], bias, many)))
+    found = [own for part in parts for own in model.get_submodule(part).named_modules(prefix=part)]
+    # Packing a layer for its kernel runs on one core.
+    with ThreadPoolExecutor(torch.get_num_threads()) as pool:
+        list(pool.map(lambda own: _turn(model, *own, layers), found))
+
+
+@torch.inference_mode()  # each thread has a mode of its own
+def _turn(model: nn.Module, name: str, module: nn.Module, layers: Layers) -> None:
+    """Turn the layers that are a module's own, not those of the modules in it."""
+    many = _takes_many_rows(model, name)
+    if isinstance(module, FusedAttention):
+        _fuse(name, module, layers, many)
+    _join(name, module, layers, many)
+    for own, layer in list(module.named_children()):
+        if _is_linear(layer) and layers.turns(full := _under(name, own)):
+            rows, bias = _rows(full, layer, layers)
+            setattr(module, own, Int8Linear(_packed([rows], bias, many)))
 
 
 def quantise_layers(module: nn.Module, path: Path = Path("weights")) -> None:
