@@ -12,7 +12,7 @@ import pytest
 
 from firered import __version__
 from firered.align.config import AlignConfig
-from firered.asr.config import AsrConfig
+from firered.asr.aed_config import AsrConfig
 from firered.audio.config import AudioConfig
 from firered.lid.config import LidConfig
 from firered.punc.config import PuncConfig

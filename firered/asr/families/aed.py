@@ -8,8 +8,8 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
+from firered.asr.aed_config import STREAM_CHUNK_S, AsrConfig, chunk_frames
 from firered.asr.biasing import Biasing
-from firered.asr.config import STREAM_CHUNK_S, AsrConfig, chunk_frames
 from firered.asr.drafting import CTC_DRAFT, Draft
 from firered.asr.families.aed_results import AedResults, Decoded
 from firered.asr.families.aed_search import AedSearch
