@@ -6,6 +6,7 @@ The weights that are turned may be mapped from a checkpoint: of each layer they 
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from fnmatch import fnmatchcase
+from functools import partial
 from pathlib import Path
 from typing import cast
 
@@ -119,14 +120,14 @@ def quantise(model: nn.Module, layers: Layers, parts: Sequence[str] = ("",)) -> 
         layers: gives the weights in 8 bits.
         parts: names of modules; "": all of it.
     """
-    found = [own for part in parts for own in model.get_submodule(part).named_modules(prefix=part)]
+    found = {name: module for part in parts for name, module in model.get_submodule(part).named_modules(prefix=part)}
     # Packing a layer for its kernel runs on one core.
     with ThreadPoolExecutor(torch.get_num_threads()) as pool:
-        list(pool.map(lambda own: _turn(model, *own, layers), found))
+        list(pool.map(partial(_turn, model, layers), found, found.values()))
 
 
 @torch.inference_mode()  # each thread has a mode of its own
-def _turn(model: nn.Module, name: str, module: nn.Module, layers: Layers) -> None:
+def _turn(model: nn.Module, layers: Layers, name: str, module: nn.Module) -> None:
     """Turn the layers that are a module's own, not those of the modules in it."""
     many = _takes_many_rows(model, name)
     if isinstance(module, FusedAttention):
