@@ -116,9 +116,10 @@ def quantise(model: nn.Module, layers: Layers, parts: Sequence[str] = ("",)) -> 
     Args:
         model: in evaluation mode; layers of it that are turned lose their weights.
         layers: gives the weights in 8 bits.
-        parts: names of modules; "": all of it.
+        parts: names of modules; "": all of it. A part that the model does not have is passed over.
     """
-    for part in parts:
+    known = {name for name, _ in model.named_modules()}
+    for part in (part for part in parts if part in known):
         for name, module in list(model.get_submodule(part).named_modules(prefix=part)):
             many = _takes_many_rows(model, name)
             if isinstance(module, FusedAttention):
