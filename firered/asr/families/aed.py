@@ -37,8 +37,8 @@ from firered.search.beams import Hypothesis
 from firered.search.ctc import ctc_texts
 
 _WHOLE = (
-    "{}: this model was made for whole utterances, not for chunks or streams; docs/training.md says how one that "
-    "streams is trained (model.causal, model.chunk_sizes)"
+    "{}: this model was made for whole utterances, not for chunks or streams; docs/training/recognition.md says how "
+    "one that streams is trained (model.causal, model.chunk_sizes)"
 )
 
 
