@@ -8,7 +8,7 @@ import typer
 
 from firered.audio.config import AudioConfig
 from firered.cli.flags import script
-from firered.corpora.context_config import ContextConfig
+from firered.corpora.made.context_config import ContextConfig
 from firered.runs.config import NoisyConfig, RunConfig, ShardConfig
 
 Data = Annotated[str, typer.Argument(metavar="DATA", help="a data directory", show_default=False)]
@@ -58,7 +58,7 @@ def context_command(
     job: RunConfig,
 ) -> None:
     """Find keywords of transcripts and write contexts that hold them, for training with contexts."""
-    from firered.corpora.contexts import make_contexts
+    from firered.corpora.made.contexts import make_contexts
 
     sys.exit(make_contexts(data, out, config, job))
 

@@ -7,10 +7,10 @@ import pytest
 from support.chat_endpoint import chat_endpoint
 from support.commands import command
 
-from firered.corpora.context_config import ContextConfig
-from firered.corpora.contexts import make_contexts
-from firered.corpora.endpoint import Unreachable
-from firered.corpora.keywords import holds
+from firered.corpora.made.context_config import ContextConfig
+from firered.corpora.made.contexts import make_contexts
+from firered.corpora.made.endpoint import Unreachable
+from firered.corpora.made.keywords import holds
 from firered.data.datadir import read_table, write_table
 from firered.data.lines import read_lines
 from firered.errors import DataError, OptionError

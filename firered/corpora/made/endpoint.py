@@ -9,7 +9,7 @@ from http.client import HTTPException
 from typing import Any
 from urllib.error import HTTPError
 
-from firered.corpora.context_config import EndpointConfig
+from firered.corpora.made.endpoint_config import EndpointConfig
 from firered.errors import FireRedError, OptionError
 
 _BUSY = frozenset({408, 409, 429, 500, 502, 503, 504})  # answers after which it is asked again

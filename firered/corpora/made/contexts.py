@@ -3,22 +3,21 @@
 import logging
 import zlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor, as_completed
 from functools import cache
-from itertools import islice
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from firered.corpora.context_config import ENDPOINT, ContextConfig
-from firered.corpora.endpoint import Endpoint, Unreachable
-from firered.corpora.keywords import finder, holds
+from firered.corpora.made.asking import note_all
+from firered.corpora.made.context_config import ENDPOINT, ContextConfig
+from firered.corpora.made.endpoint import Endpoint
+from firered.corpora.made.keywords import finder, holds
 from firered.data.datadir import DataDir, write_lines, write_table
 from firered.data.lines import read_lines
 from firered.data.utterance import Utterance
 from firered.data.write import json_line
-from firered.errors import DataError, FireRedError, OptionError
+from firered.errors import DataError, OptionError
 from firered.options import write_settings
 from firered.runs.config import RunConfig
 from firered.runs.depends import fingerprint
@@ -33,7 +32,6 @@ log = logging.getLogger(__name__)
 
 CONTEXTS, DROPPED = "contexts.jsonl", "contexts_dropped"
 RELEVANT, CONVERSATION, IRRELEVANT = "relevant", "conversation", "irrelevant"
-_AT_ONCE = 1000  # utterances given to the threads, of which none has more than its answer to wait for
 
 _WITH_KEYWORDS = (
     "You prepare data for speech recognition. You are given an utterance of a conversation and keywords of it. Write "
@@ -117,23 +115,7 @@ def _write_all(
                 contexts.append(text)
         return {"keywords": keywords, "contexts": contexts, "dropped": dropped}
 
-    asks = bool(config.endpoint)
-    with ThreadPoolExecutor(config.parallel if asks else 1) as pool:
-        left = (key for key in texts if key not in run.results)
-        while keys := list(islice(left, _AT_ONCE)):
-            for key, done in _as_done({pool.submit(result, key): key for key in keys}):
-                try:
-                    run.done(key, done.result(), 0.0)
-                except Unreachable:
-                    pool.shutdown(cancel_futures=True)
-                    raise
-                except FireRedError as error:
-                    run.fail_with(key, error)
-
-
-def _as_done(asked: Mapping[Future[dict[str, Any]], str]) -> Iterator[tuple[str, Future[dict[str, Any]]]]:
-    for future in as_completed(asked):
-        yield asked[future], future
+    note_all((key for key in texts if key not in run.results), result, run, config.parallel if config.endpoint else 1)
 
 
 def _writer(config: ContextConfig) -> Callable[[str, str, Sequence[str], str], list[str]]:

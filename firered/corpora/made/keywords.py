@@ -9,8 +9,8 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from firered.corpora.context_config import LIST, RULE, ContextConfig
-from firered.corpora.endpoint import Endpoint
+from firered.corpora.made.context_config import LIST, RULE, ContextConfig
+from firered.corpora.made.endpoint import Endpoint
 from firered.data.lines import read_lines
 from firered.errors import DataError
 from firered.scoring.metrics.hotwords import Phrases
