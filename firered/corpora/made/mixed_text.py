@@ -129,7 +129,7 @@ def _by_grammar(config: MixedTextConfig) -> Writer:
     def write(key: str, phrases: Sequence[str]) -> str:
         patterns = by_places.get(len(phrases))
         if patterns is None:
-            raise DataError(f"{path}: no pattern has {len(phrases)} places for phrases; add some, or lower --most-phrases")
+            raise DataError(f"{path}: no pattern has {len(phrases)} places for phrases (--most-phrases)")
         pattern = patterns[int(_rng(config, f"{key} pattern").integers(len(patterns)))]
         for phrase in phrases:
             pattern = pattern.replace(_PLACE, f" {phrase} ", 1)
