@@ -20,7 +20,7 @@ def read(corpus: Path, magichub: Path) -> Iterator[CorpusSet]:
     labels = recipe_table(EGS / "zh_dialects_lid/tables/labels.tsv")
     found = CorpusSet("zh-dialects-lid", corpus)
     parts = (
-        Reading("kespeech", partial(kespeech.read_test, corpus, "kespeech")),
+        Reading("kespeech", partial(kespeech.read_part, corpus, kespeech.TEST, "kespeech")),
         *read_here(magichub, EGS / "magichub/tables"),
     )
     for part in parts:
