@@ -46,7 +46,7 @@ class AedConfig:
     d_model: int = arg(low=1)
     n_head: int = arg(low=1)
     n_layers_enc: int = arg(low=1, layers=True)
-    n_layers_dec: int = arg(low=1, layers=True)
+    n_layers_dec: int = arg(low=0, layers=True)  # 0: no decoder, CTC alone
     idim: int = arg(80, low=7)
     residual_dropout: float = arg(0.1, low=0, high=1)
     dropout_rate: float = arg(0.1, low=0, high=1)
@@ -142,7 +142,8 @@ class EncoderDecoder(nn.Module, ABC):
         self.config = config
         self.odim = odim
         self.encoder = config.encoder()
-        self.add_module(self.decoder_name, config.decoder(odim))
+        if config.n_layers_dec:
+            self.add_module(self.decoder_name, config.decoder(odim))
 
     @classmethod
     @abstractmethod
@@ -251,6 +252,8 @@ class Aed(EncoderDecoder):
     def __init__(self, config: AedConfig, *, ctc: bool = True) -> None:
         super().__init__(config, config.odim)
         self.ctc = Ctc(config.d_model, config.odim) if ctc else None
+        if not (self.has_decoder or ctc):
+            raise ModelError("an AED without a decoder (n_layers_dec 0) and without a CTC head writes no text")
 
     @classmethod
     def for_state(cls, config: AedConfig, state: dict[str, Tensor]) -> "Aed":
@@ -261,6 +264,11 @@ class Aed(EncoderDecoder):
     def has_ctc(self) -> bool:
         """Whether there is a CTC head, and so time stamps."""
         return self.ctc is not None
+
+    @property
+    def has_decoder(self) -> bool:
+        """Whether there is a decoder; a model that was trained with CTC alone has none."""
+        return self.config.n_layers_dec > 0
 
     def ctc_log_probs(self, encoder_out: Tensor) -> Tensor:
         """(N, T, odim) float32 log posteriors of the CTC head.
@@ -281,6 +289,8 @@ class Lid(EncoderDecoder):
     def __init__(self, config: AedConfig) -> None:
         if config.lid_odim is None:
             raise ModelError("these are not the arguments of a language identification model: lid_odim not given")
+        if not config.n_layers_dec:
+            raise ModelError("a language identification model needs layers of a decoder, n_layers_dec is 0")
         super().__init__(config, config.lid_odim)
 
     @classmethod

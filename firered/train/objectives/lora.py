@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from peft import LoraConfig, inject_adapter_in_model
 from safetensors import SafetensorError
@@ -28,10 +29,7 @@ class LoraObjective(AedObjective):
         alpha: LoRA is scaled by alpha / rank.
         lora_dropout: dropout of its input.
         keep_adapter: write LoRA in peft's format beside the merged model too.
-        ctc_weight: see AedObjective.
-        trim_tail: see AedObjective.
-        dev_chunk: see AedObjective.
-        rates: see AedObjective.
+        more: see AedObjective.
     """
 
     def __init__(
@@ -43,12 +41,9 @@ class LoraObjective(AedObjective):
         alpha: float,
         lora_dropout: float,
         keep_adapter: bool,
-        ctc_weight: float,
-        trim_tail: int = 0,
-        dev_chunk: int = 0,
-        **rates: float,
+        **more: Any,  # noqa: ANN401 - passed on
     ) -> None:
-        super().__init__(model, specaugment, ctc_weight=ctc_weight, trim_tail=trim_tail, dev_chunk=dev_chunk, **rates)
+        super().__init__(model, specaugment, **more)
         self.keep_adapter, self.scale = keep_adapter, alpha / rank
         self.lora = LoraConfig(
             r=rank,
@@ -58,7 +53,7 @@ class LoraObjective(AedObjective):
         )
         model.requires_grad_(False)
         inject_adapter_in_model(self.lora, model)
-        if model.ctc is not None and ctc_weight:
+        if model.ctc is not None and self.ctc_weight:
             model.ctc.requires_grad_(True)
 
     def package(self, state: dict[str, Tensor]) -> dict[str, object]:

@@ -23,7 +23,7 @@ from firered.train.sections import Settings
 from firered.train.task import SPEECH_SECTIONS, Task, TaskKind
 from firered.train.tasks.conformer import ConformerConfig, sizes_of
 
-_OF_THE_LOSS = ("dropout", "label_smoothing", "ctc_weight", "dev_chunk")
+_OF_THE_LOSS = ("dropout", "label_smoothing", "ctc_weight", "cr_weight", "cr_time_masks", "dev_chunk")
 log = logging.getLogger(__name__)
 
 
@@ -32,7 +32,19 @@ class AedTaskConfig(ConformerConfig):
     """Recognition."""
 
     init: str | None = option(None, "model directory to fine-tune; its sizes, dictionary and statistics are kept")
-    ctc_weight: float = option(0.0, "share of the CTC loss, which trains the encoder too", low=0, high=1)
+    ctc_weight: float = option(
+        0.0,
+        "share of the CTC loss, which trains the encoder too; 1: CTC alone, a new model has no decoder",
+        low=0,
+        high=1,
+    )
+    cr_weight: float = option(
+        0.0,
+        "CR-CTC: weight of the consistency of two views of every utterance, masked differently; published: 0.2 with "
+        "CTC alone, else a fifth of ctc_weight; it takes twice the time and memory; 0: there is one view",
+        low=0,
+    )
+    cr_time_masks: float = option(2.5, "with cr_weight: times as many time masks as specaugment says", low=1)
     finetune: str = option(
         "full",
         "what is trained: all weights, all but the encoder's, or LoRA on the attention",
@@ -61,6 +73,8 @@ class AedTaskConfig(ConformerConfig):
 
     def __post_init__(self) -> None:
         super().__post_init__()
+        if self.cr_weight and not self.ctc_weight:
+            raise OptionError("cr_weight: is of the CTC posteriors, so ctc_weight has to be above 0")
         try:
             plan = ChunkPlan(self.chunk_sizes) if self.chunk_sizes else None
         except ValueError as error:
@@ -76,7 +90,10 @@ def initial_model(config: AedTaskConfig, odim: int) -> Aed:
         OptionError: it is to have chunks, and its convolutions are not causal.
     """
     if not config.init:
-        return Aed(_with_chunks(sizes_of(config, odim), config), ctc=config.ctc_weight > 0)
+        sizes = _with_chunks(sizes_of(config, odim), config)
+        if config.ctc_weight == 1:
+            sizes = replace(sizes, n_layers_dec=0)
+        return Aed(sizes, ctc=config.ctc_weight > 0)
     (path,) = model_files(Path(config.init), CHECKPOINT)
     model = Aed.load(path)
     wanted = _with_chunks(model.config, config)
@@ -86,6 +103,8 @@ def initial_model(config: AedTaskConfig, odim: int) -> Aed:
     model.config = wanted
     if config.ctc_weight > 0 and model.ctc is None:
         model.ctc = Ctc(model.config.d_model, model.config.odim)
+    if config.ctc_weight < 1 and not model.has_decoder:
+        raise OptionError(f"ctc_weight: {config.init} has no decoder and is trained with CTC alone (1)")
     return model
 
 
@@ -131,6 +150,14 @@ def objective_of(config: AedTaskConfig, model: Aed, specaugment: SpecAugmentConf
     )
 
 
+def _check_decoding(settings: Settings, model: Aed) -> None:
+    """Raise OptionError where the dev set is to be decoded by a part that the model does not have."""
+    by = settings.train.error_rate_by
+    if settings.train.error_rate_utterances and not {"attention": model.has_decoder, "ctc": model.has_ctc}[by]:
+        lacking = "decoder; give ctc" if by == "attention" else "CTC head (model.ctc_weight above 0)"
+        raise OptionError(f"train.error_rate_by: {by}: this model has no {lacking}")
+
+
 def build(settings: Settings) -> Task:
     """The task of these settings."""
     config, data = settings.section("model", AedTaskConfig), settings.section("data", SpeechDataConfig)
@@ -138,11 +165,14 @@ def build(settings: Settings) -> Task:
         raise OptionError(f"model.finetune: {config.finetune} needs a model to start from (model.init)")
     tokenizer = tokens_beside(settings.out, config.init, data.tokens)
     model = initial_model(config, len(tokenizer))
+    _check_decoding(settings, model)
     if config.finetune == "frozen_encoder":
         model.encoder.requires_grad_(False)
     if model.ctc is not None and config.ctc_weight == 0:
         model.ctc.requires_grad_(False)
     objective = objective_of(config, model, settings.section("specaugment", SpecAugmentConfig), data.trim_tail)
+    if config.ctc_weight == 1 and model.has_decoder:
+        model.get_submodule(model.decoder_name).requires_grad_(False)  # LoRA included
     corpus = partial(TokenCorpus, silence_db=data.silence_db)
     train, dev, left_out = corpora(
         settings,
