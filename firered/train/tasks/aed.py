@@ -13,6 +13,7 @@ from firered.hub.catalogue import CHECKPOINT
 from firered.models.aed import Aed, AedConfig, Ctc
 from firered.models.checkpoint import model_files
 from firered.models.chunks import ALL, DYNAMIC, ChunkPlan
+from firered.models.conformer import SUBSAMPLING
 from firered.options import option
 from firered.train.beside import tokens_beside
 from firered.train.data.config import SpecAugmentConfig, SpeechDataConfig
@@ -174,7 +175,11 @@ def build(settings: Settings) -> Task:
         model.get_submodule(model.decoder_name).requires_grad_(False)  # LoRA included
     corpus = partial(TokenCorpus, silence_db=data.silence_db)
     train, dev, left_out = corpora(
-        settings, text_targets(settings, tokenizer), config.init, ctc=config.ctc_weight > 0, corpus=corpus
+        settings,
+        text_targets(settings, tokenizer),
+        config.init,
+        ctc=SUBSAMPLING * (config.ctc_weight > 0),
+        corpus=corpus,
     )
     return Task(objective, train, dev, data.batch_frames, left_out, tokenizer.text_of)
 
