@@ -9,7 +9,8 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from firered.models.chunks import Chunk
-from firered.models.conformer import CONTEXT, SUBSAMPLING, ConformerEncoder
+from firered.models.conformer import ConformerEncoder
+from firered.models.frame_encoder import CONTEXT, SUBSAMPLING
 from firered.models.frames import Frames, beyond_grid
 from firered.models.past import Past
 
