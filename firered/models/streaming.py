@@ -10,6 +10,7 @@ from torch.nn import functional as F
 
 from firered.models.chunks import Chunk
 from firered.models.conformer import ConformerEncoder
+from firered.models.encoder_config import Encoder
 from firered.models.frame_encoder import CONTEXT, SUBSAMPLING
 from firered.models.frames import Frames, beyond_grid
 from firered.models.past import Past
@@ -25,7 +26,7 @@ class PositionKeys:
         encoder: in evaluation mode; its weights stay as they are.
     """
 
-    def __init__(self, encoder: ConformerEncoder) -> None:
+    def __init__(self, encoder: Encoder) -> None:
         self._encoder = encoder
         self._size = 0
         self._tables: list[Tensor] = []
@@ -35,6 +36,7 @@ class PositionKeys:
         size += beyond_grid(size)
         if size > self._size:
             longest = -(-size // _STEP) * _STEP
+            assert isinstance(self._encoder, ConformerEncoder)  # no other streams
             positions = self._encoder.positional_encoding(longest + 1, like)
             self._tables = [block.mhsa.table(positions) for block in self._encoder.blocks()]
             self._size = longest
@@ -55,8 +57,8 @@ class StreamingEncoder:
         ValueError: the encoder's convolutions are not causal.
     """
 
-    def __init__(self, encoder: ConformerEncoder, chunk: Chunk, positions: PositionKeys | None = None) -> None:
-        if not encoder.causal:
+    def __init__(self, encoder: Encoder, chunk: Chunk, positions: PositionKeys | None = None) -> None:
+        if not isinstance(encoder, ConformerEncoder) or not encoder.causal:
             raise ValueError("the convolutions of this encoder are not causal, it cannot stream")
         self._encoder, self._chunk = encoder, chunk
         self._positions = positions or PositionKeys(encoder)

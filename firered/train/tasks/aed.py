@@ -4,7 +4,7 @@ import logging
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from torch.nn import functional as F
 
@@ -13,6 +13,7 @@ from firered.hub.catalogue import CHECKPOINT
 from firered.models.aed import Aed, AedConfig, Ctc
 from firered.models.checkpoint import model_files
 from firered.models.chunks import ALL, DYNAMIC, ChunkPlan
+from firered.models.conformer import ConformerEncoder
 from firered.options import option
 from firered.train.beside import tokens_beside
 from firered.train.data.config import SpecAugmentConfig, SpeechDataConfig
@@ -92,7 +93,7 @@ def made_causal(model: Aed, config: AedConfig) -> Aed:
     """A new model with the weights of one whose convolutions see frames after their own; these are left out."""
     causal = Aed(config, ctc=model.has_ctc)
     causal.load_state_dict(model.state_dict())
-    for block in causal.encoder.blocks():
+    for block in cast(ConformerEncoder, causal.encoder).blocks():
         weight = block.conv.depthwise_conv.weight.data  # (2d, 1, K)
         after = weight.shape[2] // 2
         weight.copy_(F.pad(weight[..., : weight.shape[2] - after], (after, 0)))
