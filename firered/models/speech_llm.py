@@ -20,7 +20,7 @@ from firered.models.checkpoint import arg, config_from_args, load_checkpoint, lo
 from firered.models.dtype import fill_for
 from firered.models.encoder_config import Encoder
 from firered.models.llm_reduced import reduce_llm
-from firered.models.positions import PositionTable
+from firered.models.positions import table_names
 from firered.text.files import first_line
 
 
@@ -143,17 +143,12 @@ def load_encoder(encoder_path: Path, checkpoint: Path, dtype: str = "float32") -
     if own.adapter not in ADAPTERS:
         raise ModelError(f"{checkpoint}: an adapter of the kind {shown(own.adapter)}; known: {', '.join(ADAPTERS)}")
     fill = fill_for(dtype, checkpoint, ("layer_stack",))
-    encoder = load_network(config.encoder, config, weights, checkpoint, _position_tables, fill=fill)
+    encoder = load_network(config.encoder, config, weights, checkpoint, table_names, fill=fill)
     fill = fill_for("float32" if dtype == "int8" else dtype, checkpoint)
     rate = own.encoder_downsample_rate
     sizes = own.adapter, config.d_model, width, rate, own.adapter_layers, own.adapter_width
     adapter = load_network(lambda: make_adapter(*sizes), own, adapter_weights, checkpoint, fill=fill)
     return encoder, adapter
-
-
-def _position_tables(encoder: Encoder) -> list[str]:
-    """Names of what checkpoints store and the encoder computes."""
-    return [f"{name}.pe" for name, module in encoder.named_modules() if isinstance(module, PositionTable)]
 
 
 def _load_lora(llm: PreTrainedModel, checkpoint: Path) -> PreTrainedModel | PeftModel:

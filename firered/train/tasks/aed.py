@@ -1,7 +1,7 @@
 """Recognition: the attention encoder-decoder (FireRedASR2S paper, section 3), from scratch or released weights."""
 
 import logging
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any, cast
@@ -11,9 +11,12 @@ from torch.nn import functional as F
 from firered.errors import OptionError
 from firered.hub.catalogue import CHECKPOINT
 from firered.models.aed import Aed, AedConfig, Ctc
+from firered.models.best_rq import load_encoder
 from firered.models.checkpoint import model_files
 from firered.models.chunks import ALL, DYNAMIC, ChunkPlan
 from firered.models.conformer import ConformerEncoder
+from firered.models.llm_layers import take_layers
+from firered.models.qwen3_encoder import Qwen3Encoder
 from firered.options import option
 from firered.train.beside import tokens_beside
 from firered.train.data.config import SpecAugmentConfig, SpeechDataConfig
@@ -21,7 +24,7 @@ from firered.train.data.transcribed import TokenCorpus, corpora, text_targets
 from firered.train.objectives.encoder_decoder import AedObjective
 from firered.train.sections import Settings
 from firered.train.task import SPEECH_SECTIONS, Task, TaskKind
-from firered.train.tasks.conformer import ConformerConfig, sizes_of
+from firered.train.tasks.conformer import ConformerConfig, encoder_args, llm_option, sizes_of
 
 _OF_THE_LOSS = ("dropout", "label_smoothing", "ctc_weight", "dev_chunk")
 log = logging.getLogger(__name__)
@@ -32,6 +35,12 @@ class AedTaskConfig(ConformerConfig):
     """Recognition."""
 
     init: str | None = option(None, "model directory to fine-tune; its sizes, dictionary and statistics are kept")
+    encoder: str | None = option(
+        None,
+        "directory whose encoder is taken on, with its sizes and statistics: of a pre-training (best-rq) or of another "
+        "recognition model; the decoder is new",
+    )
+    llm: str | None = llm_option()
     ctc_weight: float = option(0.0, "share of the CTC loss, which trains the encoder too", low=0, high=1)
     finetune: str = option(
         "full",
@@ -61,31 +70,64 @@ class AedTaskConfig(ConformerConfig):
 
     def __post_init__(self) -> None:
         super().__post_init__()
+        if len(given := [name for name in ("init", "encoder", "llm") if getattr(self, name)]) > 1:
+            raise OptionError(f"{', '.join(given)}: give one of them, a model begins with one other")
         try:
             plan = ChunkPlan(self.chunk_sizes) if self.chunk_sizes else None
         except ValueError as error:
             raise OptionError(f"chunk_sizes: {error}") from error
-        if plan is not None and plan.has_chunks and not (self.causal or self.init):
+        if plan is not None and plan.has_chunks and not (self.causal or self.init or self.encoder):
             raise OptionError("chunk_sizes: a model with chunks needs causal convolutions (model.causal: true)")
 
 
 def initial_model(config: AedTaskConfig, odim: int) -> Aed:
-    """The model to train: a new one, or that of `init`; with a CTC head where `ctc_weight` is above 0.
+    """The model to train: a new one, perhaps with an encoder or layers of another, or that of `init`.
+
+    It has a CTC head where `ctc_weight` is above 0.
 
     Raises:
-        OptionError: it is to have chunks, and its convolutions are not causal.
+        OptionError: it is to have chunks, and its convolutions are not causal; or sizes are not those of `encoder`.
     """
-    if not config.init:
-        return Aed(_with_chunks(sizes_of(config, odim), config), ctc=config.ctc_weight > 0)
-    (path,) = model_files(Path(config.init), CHECKPOINT)
-    model = Aed.load(path)
+    if config.init:
+        (path,) = model_files(Path(config.init), CHECKPOINT)
+        model = Aed.load(path)
+    elif config.encoder:
+        model = with_encoder(config, odim)
+    else:
+        sizes = _with_chunks(sizes_of(config, odim, encoder=encoder_args(config, config.llm)), config)
+        model = Aed(sizes, ctc=config.ctc_weight > 0)
+        if config.llm:
+            take_layers(cast(Qwen3Encoder, model.encoder), Path(config.llm))
+        return model
     wanted = _with_chunks(model.config, config)
     if wanted.causal != model.config.causal:
-        log.info("%s: its convolutions become causal", config.init)
+        log.info("%s: its convolutions become causal", config.init or config.encoder)
         model = made_causal(model, wanted)
     model.config = wanted
     if config.ctc_weight > 0 and model.ctc is None:
         model.ctc = Ctc(model.config.d_model, model.config.odim)
+    return model
+
+
+def with_encoder(config: AedTaskConfig, odim: int) -> Aed:
+    """A new model with the encoder of the directory `encoder`.
+
+    Raises:
+        OptionError: the options have other sizes.
+        ModelError: the directory has no encoder.
+    """
+    assert config.encoder is not None
+    taken, encoder = load_encoder(model_files(Path(config.encoder), CHECKPOINT)[0])
+    rates = {"dropout_rate": config.dropout, "residual_dropout": config.dropout}
+    if taken.encoder_type and config.n_head:
+        rates["n_head"] = config.n_head  # the decoder's alone
+    sizes = sizes_of(config, odim, encoder=asdict(taken) | rates)
+    wanted = {name: getattr(config, name) for name in ("d_model", "n_head", "n_layers_enc") if getattr(config, name)}
+    for name, value in wanted.items():
+        if value != (own := getattr(sizes, name)):
+            raise OptionError(f"{name}: {value}, the encoder of {config.encoder} has {own}; omit it")
+    model = Aed(sizes, ctc=config.ctc_weight > 0)
+    model.encoder.load_state_dict(encoder.state_dict())
     return model
 
 
@@ -102,14 +144,16 @@ def made_causal(model: Aed, config: AedConfig) -> Aed:
 
 def _with_chunks(sizes: AedConfig, config: AedTaskConfig) -> AedConfig:
     """The sizes with the chunks that the options ask for; those that are empty leave what is there."""
-    causal = sizes.causal or config.causal
+    causal, given = sizes.causal or config.causal, config.init or config.encoder
+    if causal and sizes.encoder_type:
+        raise OptionError("causal: an encoder with layers of Qwen3 sees whole utterances, and cannot stream")
     if causal != sizes.causal and config.finetune != "full":
-        raise OptionError(f"causal: {config.init} is not, so its encoder has to be trained (model.finetune: full)")
+        raise OptionError(f"causal: {given} is not, so its encoder has to be trained (model.finetune: full)")
     left = {"": sizes.left_chunks, ALL: None}.get(config.left_chunks, config.left_chunks)
     found = replace(sizes, causal=causal, chunk_sizes=config.chunk_sizes or sizes.chunk_sizes, left_chunks=left)
     plan = found.chunk_plan
     if plan is not None and plan.has_chunks and not causal:
-        raise OptionError(f"chunk_sizes: the convolutions of {config.init} are not causal (model.causal: true)")
+        raise OptionError(f"chunk_sizes: the convolutions of {given} are not causal (model.causal: true)")
     return found
 
 
@@ -134,8 +178,8 @@ def objective_of(config: AedTaskConfig, model: Aed, specaugment: SpecAugmentConf
 def build(settings: Settings) -> Task:
     """The task of these settings."""
     config, data = settings.section("model", AedTaskConfig), settings.section("data", SpeechDataConfig)
-    if config.finetune != "full" and not config.init:
-        raise OptionError(f"model.finetune: {config.finetune} needs a model to start from (model.init)")
+    if config.finetune != "full" and not (config.init or config.encoder):
+        raise OptionError(f"model.finetune: {config.finetune} needs a model to start from (model.init, model.encoder)")
     tokenizer = tokens_beside(settings.out, config.init, data.tokens)
     model = initial_model(config, len(tokenizer))
     if config.finetune == "frozen_encoder":
@@ -145,7 +189,11 @@ def build(settings: Settings) -> Task:
     objective = objective_of(config, model, settings.section("specaugment", SpecAugmentConfig), data.trim_tail)
     corpus = partial(TokenCorpus, silence_db=data.silence_db)
     train, dev, left_out = corpora(
-        settings, text_targets(settings, tokenizer), config.init, ctc=config.ctc_weight > 0, corpus=corpus
+        settings,
+        text_targets(settings, tokenizer),
+        config.init or config.encoder,
+        ctc=config.ctc_weight > 0,
+        corpus=corpus,
     )
     return Task(objective, train, dev, data.batch_frames, left_out, tokenizer.text_of)
 
