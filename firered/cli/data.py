@@ -1,4 +1,4 @@
-"""firered-noisy and firered-shards."""
+"""firered-noisy, firered-shards and firered-context."""
 
 import sys
 from pathlib import Path
@@ -8,6 +8,7 @@ import typer
 
 from firered.audio.config import AudioConfig
 from firered.cli.flags import script
+from firered.corpora.made.context_config import ContextConfig
 from firered.runs.config import NoisyConfig, RunConfig, ShardConfig
 
 Data = Annotated[str, typer.Argument(metavar="DATA", help="a data directory", show_default=False)]
@@ -50,5 +51,18 @@ def shards_command(
     sys.exit(make_shards(data, out, config, audio, job))
 
 
+def context_command(
+    data: Annotated[Path, typer.Argument(metavar="DATA", help="a data directory with text", show_default=False)],
+    out: Annotated[Path, typer.Argument(metavar="OUT", help="the data directory to write", show_default=False)],
+    config: ContextConfig,
+    job: RunConfig,
+) -> None:
+    """Find keywords of transcripts and write contexts that hold them, for training with contexts."""
+    from firered.corpora.made.contexts import make_contexts
+
+    sys.exit(make_contexts(data, out, config, job))
+
+
 noisy = script(noisy_command)
 shards = script(shards_command)
+context = script(context_command)

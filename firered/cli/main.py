@@ -40,6 +40,7 @@ COMMANDS = {
     "noisy": Entry("Training", "Write noisy copies of a data directory", "data:noisy"),
     "shards": Entry("Training", "Pack a data directory into tar files", "data:shards"),
     "tokens": Entry("Training", "Make a dictionary and a SentencePiece model of text", "train:tokens"),
+    "context": Entry("Training", "Write contexts of utterances", "data:context"),
     "rl-data": Entry("Training", "Choose utterances for reinforcement learning", "train:rl_data"),
     "train": Entry("Training", "Train or fine-tune a model", "train:train"),
     "score": Entry("Scoring", "Score text, voice activity, languages or punctuation", "score:score"),

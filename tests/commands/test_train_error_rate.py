@@ -3,7 +3,7 @@
 import pytest
 from support.train_corpus import NO_MASKS, SMALL_AED, TEXTS, make_all, run, values
 
-from firered.asr.config import AsrConfig
+from firered.asr.aed_config import AsrConfig
 from firered.asr.families.aed import Asr
 from firered.errors import OptionError
 from firered.scoring.config import NormalizerConfig

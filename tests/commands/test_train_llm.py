@@ -7,8 +7,8 @@ from tokenizers import Tokenizer, decoders, pre_tokenizers
 from tokenizers.models import BPE
 from transformers import PreTrainedTokenizerFast, Qwen2Config, Qwen2ForCausalLM
 
-from firered.asr.config import LlmConfig
 from firered.asr.families.speech_llm import LlmAsr
+from firered.asr.llm_config import LlmConfig
 from firered.errors import OptionError
 from firered.models.aed import Aed
 from firered.models.checkpoint import load_checkpoint

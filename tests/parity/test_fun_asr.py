@@ -10,10 +10,10 @@ from support.close import assert_same
 from support.paths import GOLDENS
 
 from firered.align.config import AlignConfig
-from firered.asr.config import FunAsrConfig
 from firered.asr.families import FUN_ASR
 from firered.asr.families.fun_asr import FunAsr
 from firered.asr.families.fun_asr_times import published_items, timed_tokens
+from firered.asr.fun_asr_config import FunAsrConfig
 from firered.audio.frontend import fbank
 from firered.audio.like import as_frames
 from firered.models.fun_asr import heard_rows

@@ -8,8 +8,8 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
+from firered.asr.aed_config import STREAM_CHUNK_S, AsrConfig, chunk_frames
 from firered.asr.biasing import Biasing
-from firered.asr.config import STREAM_CHUNK_S, AsrConfig, chunk_frames
 from firered.asr.drafting import CTC_DRAFT, Draft
 from firered.asr.families.aed_results import AedResults, Decoded
 from firered.asr.families.aed_search import AedSearch
@@ -37,8 +37,8 @@ from firered.search.beams import Hypothesis
 from firered.search.ctc import ctc_texts
 
 _WHOLE = (
-    "{}: this model was made for whole utterances, not for chunks or streams; docs/training.md says how one that "
-    "streams is trained (model.causal, model.chunk_sizes)"
+    "{}: this model was made for whole utterances, not for chunks or streams; docs/training/recognition.md says how "
+    "one that streams is trained (model.causal, model.chunk_sizes)"
 )
 
 

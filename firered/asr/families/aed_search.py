@@ -6,8 +6,8 @@ from functools import partial
 import torch
 from torch import Tensor
 
+from firered.asr.aed_config import AsrConfig
 from firered.asr.biasing import Biasing
-from firered.asr.config import AsrConfig
 from firered.asr.drafting import NO_DRAFT, Draft, Drafting, ctc_drafts
 from firered.asr.modes import ATTENTION, BEAM_MODES, CTC, CTC_PREFIX, CTC_RESCORE_LOW, JOINT, RESCORE
 from firered.hotwords.lists import Phrase

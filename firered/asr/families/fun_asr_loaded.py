@@ -14,7 +14,7 @@ from torch import Tensor
 from torch.nn.utils.rnn import pad_sequence
 from transformers import FunAsrNanoProcessor, Qwen3ForCausalLM
 
-from firered.asr.config import FunAsrConfig
+from firered.asr.fun_asr_config import FunAsrConfig
 from firered.audio.frontend import FrontEnd
 from firered.errors import ModelError, OptionError
 from firered.hub.catalogue import MLT_WEIGHTS, MODELS, PUBLISHED

@@ -10,7 +10,7 @@ from torch import Tensor
 from torch.nn.utils.rnn import pad_sequence
 from transformers import PreTrainedModel
 
-from firered.asr.config import LlmConfig
+from firered.asr.llm_config import LlmConfig
 from firered.audio.frontend import Cmvn
 from firered.errors import ModelError, OptionError
 from firered.hub.catalogue import CHECKPOINT

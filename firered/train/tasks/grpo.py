@@ -7,9 +7,9 @@ from pathlib import Path
 
 import torch
 
-from firered.asr.config import FunAsrConfig
 from firered.asr.families.fun_asr_loaded import LoadedFunAsr
 from firered.asr.families.speech_llm_loaded import llm_folder
+from firered.asr.fun_asr_config import FunAsrConfig
 from firered.errors import ModelError, OptionError
 from firered.models.fun_asr_checkpoint import WEIGHTS
 from firered.models.fun_asr_config import CONFIG, TRANSFORMERS_CONFIG
