@@ -69,7 +69,7 @@ others() {
   train mvad
   train stream_vad
   train punc
-  task train_small_llm python "$here/local/small_llm.py" data/lm_train exp/small_llm ${llm_steps+"${llm_steps[@]}"}
+  task train_small_llm python "$TOP/egs/common/small_llm.py" data/lm_train exp/small_llm ${llm_steps+"${llm_steps[@]}"}
   train lm
 }
 
@@ -77,7 +77,7 @@ others() {
 heads() {
   train ctc
   task align_dev firered-align --num-threads 1 --model exp/ctc data/dev data/dev/text exp/align_dev
-  task ctc_lead python "$here/local/set_ctc_lead.py" data/dev/ctm exp/align_dev/ctm exp/ctc
+  task ctc_lead python "$TOP/egs/common/set_ctc_lead.py" data/dev/ctm exp/align_dev/ctm exp/ctc
   train lid
 }
 speech_llm() {
@@ -97,7 +97,7 @@ train_streaming() {
     from=exp/$name$suffix
   done
   task "align_stream$suffix" firered-align --num-threads 1 --model "$from" data/dev data/dev/text "exp/align_stream$suffix"
-  task "lead_stream$suffix" python "$here/local/set_ctc_lead.py" data/dev/ctm "exp/align_stream$suffix/ctm" "$from"
+  task "lead_stream$suffix" python "$TOP/egs/common/set_ctc_lead.py" data/dev/ctm "exp/align_stream$suffix/ctm" "$from"
 }
 streaming_plain() { train_streaming ""; }
 streaming_trimmed() { train_streaming _trim --set data.trim_tail_ms=100; }
@@ -194,7 +194,7 @@ if in_stage 6 "scores -> exp/score"; then
       done
     done
   fi
-  score align python "$here/local/boundary_errors.py" data/test/ctm exp/decode/align/ctm
+  score align python "$TOP/egs/common/boundary_errors.py" data/test/ctm exp/decode/align/ctm
 fi
 
 if in_stage 7 "RESULTS.md"; then

@@ -22,7 +22,7 @@ KNOWN_FILES = {
     "text_streaming": UTTERANCE,
     **dict.fromkeys(("utt2spk", "utt2dur", "utt2num_frames", "utt2uniq", "utt2score", "utt2prompt"), UTTERANCE),
     **dict.fromkeys(("utt2lang", "utt2lang_conf", "utt2dialect", "utt2conf", "utt2hotwords"), UTTERANCE),
-    **dict.fromkeys(("utt2noise", "utt2snr"), UTTERANCE),
+    **dict.fromkeys(("utt2noise", "utt2snr", "utt2itn"), UTTERANCE),
     **dict.fromkeys(("wav.scp", "reco2dur", "reco2file_and_channel", "reco2hotwords"), RECORDING),
     "probs.scp": EITHER,  # of whole recordings, beside the segments that a VAD found in them
     **dict.fromkeys(("spk2utt", "spk2gender", "spk2hotwords", "cmvn.scp"), SPEAKER),

@@ -1,7 +1,6 @@
 """Utterances whose recognised texts are rewarded: features, and what is known of each."""
 
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
 import torch
@@ -9,7 +8,6 @@ from torch import Tensor
 
 from firered.asr.families.fun_asr_loaded import padded_rows
 from firered.audio.frontend import FrontEnd
-from firered.data.datadir import DataDir
 from firered.data.utterance import Utterance
 from firered.errors import Problem
 from firered.text.scripts import language_of_label, language_of_text
@@ -17,7 +15,7 @@ from firered.train.data.augment import Draw
 from firered.train.data.batch import Batch
 from firered.train.data.config import DataConfig
 from firered.train.data.speech import SpeechCorpus
-from firered.train.data.text import table_of
+from firered.train.data.text import rows_of, table_of
 from firered.train.data.transcribed import Targets
 from firered.train.rewards.reward import Wanted
 
@@ -63,7 +61,7 @@ def wanted_of(data: DataConfig) -> Targets:
     def targets(utterances: Sequence[Utterance], what: str, left_out: list[Problem]) -> dict[str, Wanted]:
         paths = getattr(data, what)
         texts = table_of(paths, "text", left_out)
-        labels, keywords = (_tables(paths, name, left_out) for name in ("utt2lang", KEYWORDS))
+        labels, keywords = (rows_of(paths, name, left_out) for name in ("utt2lang", KEYWORDS))
         found = {}
         for utterance in utterances:
             key = utterance.id
@@ -80,10 +78,3 @@ def wanted_of(data: DataConfig) -> Targets:
 def phrases(value: str) -> tuple[str, ...]:
     """The keywords of a row of `keywords`."""
     return tuple(phrase for part in value.split(SEPARATOR) if (phrase := " ".join(part.split())))
-
-
-def _tables(paths: str, name: str, left_out: list[Problem]) -> dict[str, str]:
-    found: dict[str, str] = {}
-    for path in paths.split():
-        found |= DataDir(Path(path), left_out).table(name) or {}
-    return found

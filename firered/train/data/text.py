@@ -37,6 +37,14 @@ def table_of(paths: str, name: str, left_out: list[Problem] | None) -> dict[str,
     return rows
 
 
+def rows_of(paths: str, name: str, left_out: list[Problem] | None) -> dict[str, str]:
+    """The same of a file that a directory need not have."""
+    rows: dict[str, str] = {}
+    for path in paths.split():
+        rows |= DataDir(Path(path), left_out).table(name) or {}
+    return rows
+
+
 def sentences_of(paths: str, what: str, left_out: list[Problem] | None = None) -> dict[str, str]:
     """Texts by id: the `text` of data directories, and the lines of plain text files, named `file:line`.
 
