@@ -58,7 +58,7 @@ Stages: -1 download, where the licence lets a script do it; 0 data directories; 
   --init DIR|NAME              model, or system trained before, that systems with model.init start from  [$init]
   --aed NAME                   system whose encoder the speech-LLM gets       [the first recogniser of --systems]
   --llm DIR                    its language model, a Hugging Face folder of Qwen2, Qwen3 or Llama;
-                               small: one of some 2 M parameters is made of the training text
+                               small, small:STEPS: one of half a million parameters is trained on the training text
   --modes \"MODE...\"            of firered-asr --mode  [$modes]
   --beam N, --ctc-weight W     of these modes, as far as they have one [$beam, $ctc_weight]
   --times DIR                  true word times, DIR/<set>/ctm: how far those of each system are off is measured, and a dev
@@ -94,7 +94,7 @@ fi
 . "$common/train_stages.sh"
 
 absolute corpus times
-if [ "$llm" != small ]; then absolute llm; fi
+if [[ $llm != small* ]]; then absolute llm; fi
 if [ -x "${cmd%% *}" ]; then cmd=$(realpath "${cmd%% *}")${cmd#"${cmd%% *}"}; fi
 conf=$(cd "$recipe/conf/$settings" 2>/dev/null && pwd) || fail "--settings: no such folder: $recipe/conf/$settings"
 check_options

@@ -196,16 +196,17 @@ train_head() { # train_head <recogniser>: where it has settings of one; encoder 
 }
 
 train_speech_llm() { # train_speech_llm <system>
-  local changes
-  if [ "$llm" = small ]; then
-    task small_llm python "$common/small_llm.py" "$(data_of "${learnt[0]}")" exp/small_llm
+  local changes steps
+  if [[ $llm == small* ]]; then # of training text alone, as the other language model
+    steps=${llm#small} steps=${steps#:}
+    task small_llm python "$common/small_llm.py" "$(data_of "${learnt[0]}")" exp/small_llm --steps "${steps:-700}"
   fi
   mapfile -t changes < <(sets_for read_of)
   trained "$1" "$conf/$1.yaml" "${changes[@]}" "model.encoder=exp/$aed" "model.llm=$(llm_folder)"
 }
 
 llm_folder() {
-  if [ "$llm" = small ]; then echo exp/small_llm; else echo "${llm:-pretrained_models/Qwen2-7B-Instruct}"; fi
+  if [[ $llm == small* ]]; then echo exp/small_llm; else echo "${llm:-pretrained_models/Qwen2-7B-Instruct}"; fi
 }
 
 # decoded <system> <model> <mode> <options...>: all test sets, to exp/decode/<system>/<mode>/<set>.
