@@ -22,7 +22,7 @@ from firered.runs.config import RunConfig
 from firered.runs.depends import fingerprint
 from firered.runs.inputs import Inputs
 from firered.runs.journal import Run
-from firered.train.data.rollouts import KEYWORDS, SEPARATOR
+from firered.train.data.text import KEYWORDS, SEPARATOR
 
 log = logging.getLogger(__name__)
 
