@@ -40,7 +40,25 @@ check_options() {
     aed=${recognisers[0]:-}
     if [ -z "$aed" ]; then fail "--aed: a speech-LLM needs a system that its encoder comes from"; fi
   fi
+  check_models
 }
+
+# What a late stage needs has to be there before hours of training.
+check_models() {
+  local name
+  for name in "${recognisers[@]}"; do
+    if starts "$name" && in_range 4 && [[ $init == /* ]] && [ ! -d "$init" ]; then
+      fail "--init: $name starts from a model, and there is none in $init"
+    fi
+  done
+  if [ ${#speech_llms[@]} -gt 0 ] && in_range 6 && [[ $llm != small* ]] && [ ! -f "$llm/config.json" ]; then
+    fail "--llm: no language model (config.json) in $llm; get one, or leave ${speech_llms[*]} out of --systems"
+  fi
+}
+
+in_range() { [ "$stage" -le "$1" ] && [ "$stop_stage" -ge "$1" ]; } # in_range <stage>
+
+starts() { grep -q '\binit:' "$conf/$1.yaml"; } # starts <recogniser>: whether it starts from a model
 recognisers=() speech_llms=()
 
 # Sets `learnt`, `dev` and `tested` to the names of the sets.
@@ -180,7 +198,7 @@ train_lm() {
 train_recogniser() { # train_recogniser <system>
   local changes
   mapfile -t changes < <(sets_for read_of)
-  if grep -q '\binit:' "$conf/$1.yaml"; then
+  if starts "$1"; then
     changes+=("model.init=$init")
   else
     changes+=(data.tokens=exp/tokens)
@@ -207,7 +225,7 @@ train_speech_llm() { # train_speech_llm <system>
 }
 
 llm_folder() {
-  if [[ $llm == small* ]]; then echo exp/small_llm; else echo "${llm:-pretrained_models/Qwen2-7B-Instruct}"; fi
+  if [[ $llm == small* ]]; then echo exp/small_llm; else echo "$llm"; fi
 }
 
 # decoded <system> <model> <mode> <options...>: all test sets, to exp/decode/<system>/<mode>/<set>.
