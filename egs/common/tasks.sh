@@ -66,6 +66,14 @@ trained() {
   progress=' dev epoch | skipped|warning' task "train_$name" "${words[@]}"
 }
 
+# once <name> <command...>: a task, unless it is done already (exp/done/<name>).
+once() {
+  if [ -f "exp/done/$1" ]; then return; fi
+  task "$@"
+  mkdir -p exp/done
+  : >"exp/done/$1"
+}
+
 # both <function> <function>: the two in parallel, or with nj=1 one after the other.
 both() {
   if [ "${nj:?}" -lt 2 ]; then

@@ -1,11 +1,11 @@
 # shellcheck shell=bash
-# What recipes that train share. Each train.sh sets `recipe` to its folder, its sets of data and its systems, and sources
-# this file, which takes the options and runs the stages.
+# What recipes that train share. Each train.sh, or train_SIZE.sh, sets `recipe` to its folder, its sets of data and its
+# systems, and sources this file, which takes the options and runs the stages.
 
 corpus=
 mirror=
-dir=exp/$(basename "${recipe:?}")_train
-settings=.
+dir=exp/$(basename "${recipe:?}")_$(basename "$0" .sh)
+settings=${settings:-.}
 systems=${systems:-joint}
 train_sets=${train_sets:-}
 dev_sets=${dev_sets:-}
@@ -24,6 +24,7 @@ modes="attention ctc ctc_prefix rescore joint"
 beam=10
 ctc_weight=0.4
 times=
+prepare_options=
 train_options=
 allow_missing=false
 stage=-1
@@ -33,7 +34,7 @@ ngpu=1
 cmd=
 python=
 
-help_message="Usage: bash egs/${recipe##*/}/train.sh [--corpus <folder of the corpus>] [options]
+help_message="Usage: bash egs/${recipe##*/}/${0##*/} [--corpus <folder of the corpus>] [options]
 
 Stages: -1 download, where the licence lets a script do it; 0 data directories; 1 features or shards; 2 dictionary;
         3 language model; 4 training, the best checkpoints averaged; 5 CTC heads on frozen weights; 6 speech-LLM;
@@ -42,7 +43,7 @@ Stages: -1 download, where the licence lets a script do it; 0 data directories; 
   --corpus DIR                 the corpus, as the recipe's README.md describes it    [--dir's folder corpus, downloaded]
   --mirror URL                 another place to download from
   --dir DIR                    where everything is written                    [$dir]
-  --settings FOLDER            of conf/ of the recipe: one YAML file a training      [conf/ itself]
+  --settings FOLDER            of conf/ of the recipe: one YAML file a training      [$settings]
   --systems \"NAME...\"          what is trained: NAME.yaml of that folder; NAME_ctc.yaml, if it is there, trains a head on it
                                [$systems]
   --train-sets, --dev-sets, --test-sets \"NAME...\"
@@ -65,6 +66,8 @@ Stages: -1 download, where the licence lets a script do it; 0 data directories; 
                                set among them sets where in a word the CTC head has its frames
   --train-options \"SECTION.NAME=VALUE...\"
                                changes of all settings of recognition and the language models, as firered-train --set
+  --prepare-options \"OPTION...\"
+                               of the recipe's local/prepare.py, if it has any
   --allow-missing true|false   leave out utterances that lack audio or transcript    [$allow_missing]
   --stage N, --stop-stage N    first and last stage to run; what is finished is not done again  [$stage, $stop_stage]
   --nj N                       parallel jobs of features, decoding and alignment     [$nj]
@@ -81,7 +84,7 @@ common=$TOP/egs/common
 . "$TOP/utils/plain_paths.sh"
 plain_paths corpus dir init llm times python
 if [ $# -gt 0 ]; then
-  echo "train.sh: no option: $1; --help lists them" >&2
+  echo "${0##*/}: no option: $1; --help lists them" >&2
   exit 1
 fi
 # shellcheck source=utils/path.sh

@@ -161,6 +161,9 @@ def page(folder: Path, recipe: str, corpus: str, note: Sequence[str]) -> Iterato
     head, *rows = [line.split("\t") for _, line in read_lines(folder / "data/counts.tsv")]
     yield from markdown([word.capitalize() for word in head], rows)
     yield ""
+    for path in sorted((folder / "data").glob("*/note")):  # what a set's preparation has to say
+        yield f"- {path.parent.name}: {path.read_text(encoding='utf-8').strip()}"
+        yield ""
     yield "## Error rates by decoding mode"
     yield ""
     yield from rates_page(exp, corpus)

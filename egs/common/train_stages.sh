@@ -98,10 +98,11 @@ find_corpus() {
 }
 
 prepare_data() {
-  local missing=()
+  local missing=() more
+  read -ra more <<<"$prepare_options"
   if [ "$allow_missing" = true ]; then missing=(--allow-missing); fi
   progress='warning|error' task prepare python "$recipe/local/prepare.py" --sets "${wanted[*]}" "${missing[@]}" \
-    "${corpus:-corpus}" data
+    "${more[@]}" "${corpus:-corpus}" data
   if [ -n "${first:-}" ]; then
     task hold_out python "$common/hold_out.py" "data/$first/data" "$hold_out" "data/${learnt[0]}/data" "data/${dev[0]}/data"
   fi

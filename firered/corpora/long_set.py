@@ -15,7 +15,7 @@ from firered.corpora.files import README
 from firered.corpora.hours import check_hours
 from firered.corpora.sorted_lines import SortedLines, sorted_table
 from firered.data.atomic import replacing
-from firered.data.datadir import MOST_SHOWN
+from firered.data.datadir import MOST_SHOWN, write_lines
 from firered.data.names import file_names
 from firered.data.write import one_line, seconds
 from firered.errors import DataError
@@ -44,7 +44,8 @@ class LongSet:
         recordings: goes through it from its beginning; speakers are recordings.
         language: of all of it.
         expected_hours: see CorpusSet.
-        labels: a Kaldi table with other transcripts; utterances that it does not have are left out.
+        labels: a Kaldi table with other transcripts; utterances that it does not have are left out. Which they are is
+            noted beside the data directory, in `note`.
         here: see Reading.
     """
 
@@ -125,6 +126,8 @@ class LongSet:
                 before = key
             _write_speakers(speakers, files["spk2utt"].write)
         check_hours(self.name, self.expected_hours, length)
+        labels = f"corrected, those of {self.labels}" if self.labels else f"the old ones, of {self.source.name}"
+        write_lines(out.parent / "note", [f"transcripts are {labels}"])
         return count
 
     def _texts(self, stack: ExitStack, out: Path) -> Callable[[str], str | None] | None:

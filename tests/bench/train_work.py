@@ -1,9 +1,9 @@
 """The table of work in docs/training/recognition.md: arithmetic of a training step of each size a second of audio.
 
 Three times the operations of matrix products and convolutions of a forward pass, as torch counts them, since the
-backward pass takes twice as many. (What torch counts of a backward pass takes depthwise convolutions for dense ones.) Of one
-utterance; of the published sizes in models of the true width with one and two layers, and what a layer adds multiplied.
-The last row is egs/aishell/conf/joint.yaml, counted as a whole, with the memory that its activations keep.
+backward pass takes twice as many. (What torch counts of a backward pass takes depthwise convolutions for dense ones.)
+Of one utterance; of the published sizes in models of the true width with one and two layers, what a layer adds
+multiplied. The last row is egs/aishell/conf/joint.yaml, counted as a whole, with the memory that its activations keep.
 
     python tests/bench/train_work.py
 """

@@ -47,7 +47,10 @@ class WenetSpeechOptions(Options):
         return Path(self.labels)
 
 
-def read(corpus: Path, options: WenetSpeechOptions | None = None) -> Iterator[CorpusSet | LongSet | Reading]:
+OLD_LABELS = WenetSpeechOptions()
+
+
+def read(corpus: Path, options: WenetSpeechOptions = OLD_LABELS) -> Iterator[CorpusSet | LongSet | Reading]:
     """Data directories of WenetSpeech; CORPUS holds WenetSpeech.json and audio/, or a copy of its test sets."""
     listing = corpus / "WenetSpeech.json"
     if not listing.is_file() and any(copy_of(corpus, *words(subset)) for subset in SETS):
@@ -55,7 +58,7 @@ def read(corpus: Path, options: WenetSpeechOptions | None = None) -> Iterator[Co
             yield Reading(name, partial(read_copy, corpus, subset))
         return
     need(listing, GET)
-    labels = (options or WenetSpeechOptions()).table()
+    labels = options.table()
     found = {subset: new_set(subset, listing) for subset in SETS}
     for own, subsets_of in recordings(listing, found.keys()):
         for stretch, subsets in zip(own.stretches, subsets_of, strict=True):

@@ -26,7 +26,7 @@ from firered.runs.journal import Run
 from firered.scoring.inputs.languages import languages_of
 from firered.scoring.inputs.pair import Side
 from firered.text.scripts import CHINESE
-from firered.train.data.rollouts import KEYWORDS, SEPARATOR, phrases
+from firered.train.data.text import KEYWORDS, SEPARATOR, phrases
 
 log = logging.getLogger(__name__)
 

@@ -1,6 +1,7 @@
 """firered-mixed-text: sentences that mix two languages (FunAudio-ASR report, section 5.4)."""
 
 import logging
+import re
 import zlib
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -21,7 +22,7 @@ from firered.runs.config import RunConfig
 from firered.runs.depends import fingerprint
 from firered.runs.inputs import Inputs
 from firered.runs.journal import Run
-from firered.train.data.rollouts import KEYWORDS, SEPARATOR
+from firered.train.data.text import KEYWORDS, SEPARATOR
 
 log = logging.getLogger(__name__)
 
@@ -29,6 +30,7 @@ Writer = Callable[[str, Sequence[str]], str]
 
 TRAIN, TEST = "train", "test"
 _PLACE = "{}"
+_BEFORE_MARKS = re.compile(r" (?=[，。？！、；：])")
 _INSTRUCTION = (
     "You write sentences for speech recognition, as people say them who mix languages. You are given phrases. Write "
     "one sentence of 8 to 30 words in {language} that uses all of them, exactly as they are written and not "
@@ -133,7 +135,7 @@ def _by_grammar(config: MixedTextConfig) -> Writer:
         pattern = patterns[int(_rng(config, f"{key} pattern").integers(len(patterns)))]
         for phrase in phrases:
             pattern = pattern.replace(_PLACE, f" {phrase} ", 1)
-        return " ".join(pattern.split())
+        return _BEFORE_MARKS.sub("", " ".join(pattern.split()))
 
     return write
 

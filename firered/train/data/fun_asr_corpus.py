@@ -1,7 +1,7 @@
 """Fun-ASR-Nano's training examples: features, the prompt with its places of audio, and what is learnt."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -9,19 +9,25 @@ import torch
 from torch import Tensor
 from torch.nn.utils.rnn import pad_sequence
 
+from firered.audio.framing import FRAME_SHIFT_S
 from firered.models.fun_asr_config import CheckpointConfig
 from firered.text.fun_asr import Request, english_instruction
+from firered.text.fun_asr_context import Known, context_block, new_context_block, with_context
 from firered.text.languages import CHINESE_NAME, english_name
 from firered.text.llm_tokenizer import ChatTokenizer
-from firered.train.data.ask_config import AskConfig
+from firered.train.data.ask_config import AskConfig, GrowingConfig, KnownConfig
 from firered.train.data.augment import Draw
 from firered.train.data.batch import NO_TARGET, Batch
 from firered.train.data.fun_asr import Example, Line, example
 from firered.train.data.fun_asr_asked import Asked
+from firered.train.data.growing import Growing, Heard, beginning_of, cut_text
+from firered.train.data.known import Drawing
 from firered.train.data.speech import SpeechCorpus
+from firered.train.rewards.reward import Wanted
 
-_ASK, _MASK = 21, 22  # random numbers apart from those of other draws
+_ASK, _MASK, _KNOWN = 21, 22, 24  # random numbers apart from those of other draws
 _DEV = 1 << 31  # stands where training has the epoch
+_OF_RECOGNITION, _NEW = "recognition", "MultiContextPromptNew"  # forms of a context block
 _KEPT, _SHORT = 7, 6  # tokens that are learnt at least, of a masked text and of a short one
 
 
@@ -32,39 +38,55 @@ class Asking:
     Attributes:
         tokenizer: of the language model.
         model: config.yaml of the model.
-        config: section `prompt`.
+        ask: section `prompt`.
+        known: section `context`.
+        growing: section `streaming`.
         masked: see `use_dynamic_output_ratio` of `FunAsrDataConfig`.
         seed: of the training.
     """
 
     tokenizer: ChatTokenizer
     model: CheckpointConfig
-    config: AskConfig
-    masked: float
+    ask: AskConfig
+    known: KnownConfig
     seed: int
+    growing: GrowingConfig = field(default_factory=GrowingConfig)
+    masked: float = 0.0
 
     def rng(self, index: int, epoch: int | None, kind: int) -> np.random.Generator:
         """Random numbers of a kind for an utterance in an epoch, or in evaluation."""
         return np.random.default_rng([self.seed, _DEV if epoch is None else epoch, index, kind])
 
-    def line(self, asked: Asked, rng: np.random.Generator) -> Line:
-        """What an utterance is asked with, and what is to be answered."""
-        if asked.line is not None:
-            return asked.line
-        config = self.config
-        english, named = rng.random(2) < (config.english_share, config.language_share)
-        itn = config.itn if asked.itn is None else asked.itn
+    def instruction(self, asked: Asked, known: Known | None, rng: np.random.Generator) -> str:
+        """What an utterance is asked with."""
+        english, named = rng.random(2) < (self.ask.english_share, self.ask.language_share)
+        itn = self.ask.itn if asked.itn is None else asked.itn
         language = asked.language if named else None
+        request = Request(CHINESE_NAME[language] if language else None, itn)
+        if known is not None and self.known.form == _OF_RECOGNITION:
+            return str(with_context(request, known))  # which has no English form
+        asks = str(request)
         if english:
             asks = english_instruction((english_name(language) or "").capitalize() if language else None, itn=itn)
-        else:
-            asks = str(Request(CHINESE_NAME[language] if language else None, itn))
-        return Line(asks, "", asked.text)
+        if known is None:
+            return asks
+        if self.known.form == _NEW:
+            return new_context_block(known, english=bool(english)) + asks
+        return context_block(known, english=bool(english), history=True) + asks
 
     def example(self, line: Line, frames: int) -> Example:
         """The tokens of an utterance with so many feature frames."""
         heard = self.model.heard(self.model.front_end.rows(frames))
         return example(line, self.tokenizer, heard, system=self.model.system_prompt, thinks=self.model.thinks)
+
+    def grown(self, line: Line, asked: Asked, heard: Heard, frames: int) -> Line:
+        """The line of the beginning of an utterance that has so many frames: the text so far is given."""
+        now, before = (
+            cut_text(line.text, own / frames, asked.ends, own * FRAME_SHIFT_S) for own in (heard.frames, heard.before)
+        )
+        tokenizer = self.tokenizer
+        given = beginning_of(before, tokenizer.ids_of, tokenizer.decode, self.growing.kept_back)
+        return replace(line, text=now[len(given) :], beginning=given)
 
 
 class FunAsrCorpus(SpeechCorpus):
@@ -78,20 +100,41 @@ class FunAsrCorpus(SpeechCorpus):
     def __init__(self, asking: Asking, *corpus: Any) -> None:  # noqa: ANN401 - passed on
         super().__init__(*corpus)
         self._asking, self.front_end = asking, asking.model.front_end.filterbank
+        self._drawing = Drawing(asking.known, self._targets)
+        self._growing = Growing(asking.growing, asking.seed, len(self.keys))
+
+    def sizes(self, epoch: int | None) -> np.ndarray:
+        """(n,) numbers of frames, after augmentation in training, and of beginnings where these are heard."""
+        frames = super().sizes(epoch)
+        return frames if epoch is None or not self._asking.growing.share else self._growing.frames(epoch, frames)
 
     def target(self, index: int, draw: Draw, feats: Tensor) -> Asked:
-        """What is known of an utterance; noise that replaces it has nothing to say."""
+        """What is known of an utterance as it is heard; noise that replaces it has nothing to say."""
         asked: Asked = self._targets[index]
-        return Asked("", itn=asked.itn) if draw.pure_noise else asked
+        if draw.pure_noise:
+            line = asked.line and replace(asked.line, text="", beginning="")
+            wanted = asked.wanted and Wanted("", asked.wanted.language)
+            return replace(asked, text="", line=line, wanted=wanted, ends=())
+        return replace(asked, ends=tuple((place, draw.moved(end_s)) for place, end_s in asked.ends))
 
     def item(self, index: int, epoch: int | None) -> tuple[str, Tensor, Example]:
         """Id, features (T, bins) and tokens of an utterance; see `SpeechCorpus.item`."""
         key, feats, asked = super().item(index, epoch)
-        line = self._asking.line(asked, self._asking.rng(index, epoch, _ASK))
-        made = self._asking.example(line, len(feats))
-        if epoch is not None and self._asking.masked:
-            made = masked(made, self._asking.masked, self._asking.rng(index, epoch, _MASK))
-        return key, feats, made
+        asking = self._asking
+        line = asked.line or self._line(asked, index, epoch)
+        if epoch is not None and asked.line is None and asking.growing.share:
+            heard = self._growing.heard(index, epoch, len(feats))
+            if heard is not None:
+                line = asking.grown(line, asked, heard, len(feats))
+                feats = feats[: heard.frames]
+        made = asking.example(line, len(feats))
+        if epoch is not None and asking.masked:
+            made = masked(made, asking.masked, asking.rng(index, epoch, _MASK))
+        return key, feats, replace(made, wanted=asked.wanted)
+
+    def _line(self, asked: Asked, index: int, epoch: int | None) -> Line:
+        known = self._drawing.known(asked, self._asking.rng(index, epoch, _KNOWN))
+        return Line(self._asking.instruction(asked, known, self._asking.rng(index, epoch, _ASK)), "", asked.text)
 
     def collate(self, items: list[tuple[str, Tensor, Example]]) -> Batch:
         """Padded features, lengths, and `ids`, `labels`, `speech` and `mask` (N, S), padded on the right."""
@@ -99,6 +142,14 @@ class FunAsrCorpus(SpeechCorpus):
         tensors = self.collate_features(items) | asked_tensors(made)
         weight = int((tensors["labels"] != NO_TARGET).sum())
         return Batch([item[0] for item in items], tensors, weight)
+
+
+class FunAsrRewardedCorpus(FunAsrCorpus):
+    """The same with what rewards compare with, in `about` of a batch."""
+
+    def collate(self, items: list[tuple[str, Tensor, Example]]) -> Batch:
+        """See `FunAsrCorpus.collate`."""
+        return replace(super().collate(items), weight=1.0, about=[item[2].wanted for item in items])
 
 
 def asked_tensors(examples: Sequence[Example]) -> dict[str, Tensor]:
@@ -127,7 +178,7 @@ def masked(made: Example, share: float, rng: np.random.Generator) -> Example:
         return made
     least = count - _SHORT if count <= _KEPT else int(rng.integers(1, count - _KEPT + 1))
     hidden = max(least, 0)
-    return Example(made.ids, [NO_TARGET] * (first + hidden) + made.labels[first + hidden :], made.speech)
+    return replace(made, labels=[NO_TARGET] * (first + hidden) + made.labels[first + hidden :])
 
 
 class CtcRowsCorpus(SpeechCorpus):

@@ -30,15 +30,11 @@ class BestRqTaskConfig(EncoderOptions):
 
     init: str | None = option(None, "pre-trained directory to go on from; its sizes, quantiser and statistics are kept")
     llm: str | None = llm_option()
-    causal: bool = option(
-        False, "for a model that is to stream: a Conformer's convolutions see no frame after their own"
-    )
+    causal: bool = option(False, "for a model that streams: a Conformer's convolutions see no frame after their own")
     codes: int = option(8192, "codes in a codebook", low=2)
     code_dim: int = option(16, "dimensions of a code", low=1)
     codebooks: int = option(1, "codebooks, each with a projection of its own", low=1)
-    mask_share: float = option(
-        0.5, "share of an utterance's encoder frames (40 ms) that are hidden", low=0.01, high=0.99
-    )
+    mask_share: float = option(0.5, "share of an utterance's encoder frames (40 ms) to hide", low=0.01, high=0.99)
     mask_span: int = option(10, "encoder frames of a hidden stretch, about; an utterance has two or more", low=1)
 
     def __post_init__(self) -> None:

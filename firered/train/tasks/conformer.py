@@ -69,12 +69,8 @@ def encoder_args(config: EncoderOptions, llm: str | None = None) -> dict[str, An
     """
     rates = {"dropout_rate": config.dropout, "residual_dropout": config.dropout, "kernel_size": config.kernel_size}
     if llm:
-        given = [name for name in ("d_model", "n_kv_head", "ffn_dim") if getattr(config, name)]
-        if given or config.encoder_type != QWEN3:
-            wrong = (
-                f"{', '.join(given)}: with llm the sizes are its own" if given else f"llm: needs encoder_type: {QWEN3}"
-            )
-            raise OptionError(wrong)
+        if given := [name for name in ("d_model", "n_kv_head", "ffn_dim") if getattr(config, name)]:
+            raise OptionError(f"{', '.join(given)}: an encoder with layers of {llm} has the sizes of these")
         sizes = LlmShape.of_folder(Path(llm)).encoder_args(config.n_layers_enc)
         return rates | sizes | {"n_head": config.n_head or _heads(sizes["d_model"])}
     width, layers = SIZES[config.size]

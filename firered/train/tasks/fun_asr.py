@@ -8,10 +8,10 @@ from functools import partial
 from firered.models.fun_asr import ROW_FRAMES
 from firered.text.bpe_tokenizer import BpeTokenizer
 from firered.text.llm_tokenizer import ChatTokenizer
-from firered.train.data.ask_config import AskConfig
+from firered.train.data.ask_config import AskConfig, GrowingConfig, KnownConfig
 from firered.train.data.config import FunAsrDataConfig, SpecAugmentConfig
 from firered.train.data.ctc_pieces import spoken
-from firered.train.data.fun_asr_asked import ctc_targets_of, targets_of
+from firered.train.data.fun_asr_asked import Wish, ctc_targets_of, targets_of
 from firered.train.data.fun_asr_corpus import Asking, CtcRowsCorpus, FunAsrCorpus
 from firered.train.data.transcribed import corpora
 from firered.train.fun_asr_config import FunAsrTaskConfig
@@ -38,9 +38,10 @@ def build(settings: Settings) -> Task:
     if CTC in config.parts:
         assert start.ctc_tokenizer is not None
         return _ctc_task(settings, objective, start.ctc_tokenizer)
-    ask = settings.section("prompt", AskConfig)
-    asking = Asking(tokenizer, start.config, ask, data.use_dynamic_output_ratio, settings.train.seed)
-    targets = targets_of(data, tokenizer.ids_of)
+    known, growing = settings.section("context", KnownConfig), settings.section("streaming", GrowingConfig)
+    ask, seed = settings.section("prompt", AskConfig), settings.train.seed
+    asking = Asking(tokenizer, start.config, ask, known, seed, growing, data.use_dynamic_output_ratio)
+    targets = targets_of(data, tokenizer.ids_of, Wish(known, growing))
     corpus = partial(FunAsrCorpus, asking)
     train, dev, left_out = corpora(settings, targets, None, corpus=corpus, normalised=False)
     return Task(objective, train, dev, data.batch_frames, left_out, tokenizer.decode)
@@ -54,4 +55,5 @@ def _ctc_task(settings: Settings, objective: FunAsrObjective, tokenizer: BpeToke
     return Task(objective, train, dev, data.batch_frames, left_out, tokenizer.decode)
 
 
-KIND = TaskKind(FunAsrDataConfig, FunAsrTaskConfig, build, {"prompt": AskConfig, **SPEECH_SECTIONS})
+_ASKED = {"prompt": AskConfig, "context": KnownConfig, "streaming": GrowingConfig}
+KIND = TaskKind(FunAsrDataConfig, FunAsrTaskConfig, build, {**_ASKED, **SPEECH_SECTIONS})
