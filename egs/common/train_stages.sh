@@ -6,18 +6,6 @@
 rule=${rule:-firered-released --normalizer firered-released --number-normalization}
 cmd=${cmd:-}
 
-fail() { # fail <message>
-  echo "${0##*/}: $1" >&2
-  exit 1
-}
-
-absolute() { # absolute <variable...>: paths that are given count from where the recipe was called
-  local variable
-  for variable in "$@"; do
-    if [ -n "${!variable}" ]; then printf -v "$variable" '%s' "$(realpath -m -- "${!variable}")"; fi
-  done
-}
-
 task_of() { # task_of <system>: as its settings have it
   awk '$1 == "task:" { print $2; exit }' "$conf/$1.yaml"
 }
@@ -155,25 +143,6 @@ make_features() {
 make_tokens() {
   mapfile -t words < <(data_of "${learnt[@]}")
   once exp/tokens/dict.txt tokens firered-tokens "${words[@]}" exp/tokens --pieces "$pieces"
-}
-
-# trained <name> <settings> <section.name=value...>: a training, on --ngpu GPUs, through --cmd.
-trained() {
-  local name=$1 given=() words change
-  for change in "${@:3}" $train_options; do given+=(--set "$change"); done
-  if [ "$ngpu" -eq 0 ]; then given+=(--set train.device=cpu); fi
-  words=(firered-train "$2" "${given[@]}" --set "out=exp/$name")
-  if [ "$ngpu" -gt 1 ]; then
-    words=(torchrun --standalone --nproc_per_node "$ngpu" -m firered.cli.train "${words[@]:1}")
-  fi
-  if [ -n "$cmd" ]; then
-    local launcher quoted=()
-    launcher_words
-    for change in "${words[@]}"; do quoted+=("$(shell_word "$change")"); done
-    words=("${launcher[@]}" --gpu "$ngpu" "exp/log/job_$name.log" "${quoted[@]}")
-    echo "  train_$name: exp/log/job_$name.log"
-  fi
-  progress=' dev epoch | skipped|warning' task "train_$name" "${words[@]}"
 }
 
 # sets_for <directory function>: the settings that name the sets.
