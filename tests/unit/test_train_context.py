@@ -21,8 +21,15 @@ from firered.train.data.known import Drawing, says
 from firered.train.settings import settings_of
 from firered.train.tasks import TASKS
 
-SAID = Asked("u1", "Metformin helps in March", history="Before. " * 100, one_pass="met four mean",
-             hotwords=("metformin", "March", "insulin"), contexts=("own one", "own two"), foreign=("not mine",))  # fmt: skip
+SAID = Asked(
+    "u1",
+    "Metformin helps in March",
+    history="Before. " * 100,
+    one_pass="met four mean",
+    hotwords=("metformin", "March", "insulin"),
+    contexts=("own one", "own two"),
+    foreign=("not mine",),
+)
 OTHERS = [Asked(f"o{number}", "x", hotwords=(f"word{number}",), contexts=(f"text {number}",)) for number in range(8)]
 
 
@@ -179,8 +186,7 @@ def asked(task, key, epoch, corpus="train"):
 @pytest.fixture
 def with_context(corpus, tmp_path):
     def build(task="fun-asr", **options):
-        found = task_of(corpus, tmp_path, task, context={"share": 1.0, **options})
-        return found
+        return task_of(corpus, tmp_path, task, context={"share": 1.0, **options})
 
     return build
 
