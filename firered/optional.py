@@ -27,6 +27,7 @@ EXTRA_OF = {
     "fastapi": "serve",
     "python_multipart": "serve",
     "uvicorn": "serve",
+    "ray": "ray",
     "silero_vad": "peers",
     "ten_vad": "peers",
     "webrtcvad": "peers",

@@ -9,18 +9,30 @@ in_stage() {
 }
 
 # task <name> <command...>: the command with its output in exp/log/<name>.log. A line is added to exp/seconds: name,
-# seconds, and seconds of processor time in user and system mode.
+# seconds, and seconds of processor time in user and system mode. Lines of the output that match the regular expression
+# $progress, if it is set, are shown as they come.
 task() {
   local name=$1 TIMEFORMAT='%R %U %S' spent
   shift
   mkdir -p exp/log
-  if ! spent=$({ time "$@" >"exp/log/$name.log" 2>&1; } 2>&1); then
+  exec {shown}>&1
+  if ! spent=$({ time logged "exp/log/$name.log" "$@" >&"$shown"; } 2>&1); then
     echo "$0: $name failed; $PWD/exp/log/$name.log ends with" >&2
     tail -n 5 "exp/log/$name.log" >&2
     return 1
   fi
+  exec {shown}>&-
   echo "$name $spent" >>exp/seconds
   echo "  $name: ${spent%% *} s"
+}
+
+# logged <log> <command...>
+logged() {
+  if [ -z "${progress:-}" ]; then
+    "${@:2}" >"$1" 2>&1
+  else
+    "${@:2}" 2>&1 | tee "$1" | { grep --line-buffered -E -- "$progress" || [ $? -eq 1 ]; } | sed -u 's/^/    /'
+  fi
 }
 
 # both <function> <function>: the two in parallel, or with nj=1 one after the other.

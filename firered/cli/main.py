@@ -41,6 +41,8 @@ COMMANDS = {
     "shards": Entry("Training", "Pack a data directory into tar files", "data:shards"),
     "tokens": Entry("Training", "Make a dictionary and a SentencePiece model of text", "train:tokens"),
     "context": Entry("Training", "Write contexts of utterances", "data:context"),
+    "mixed-text": Entry("Training", "Write sentences that mix two languages", "data:mixed_text"),
+    "speak": Entry("Training", "Have texts spoken by a synthesiser", "data:spoken"),
     "rl-data": Entry("Training", "Choose utterances for reinforcement learning", "train:rl_data"),
     "train": Entry("Training", "Train or fine-tune a model", "train:train"),
     "score": Entry("Scoring", "Score text, voice activity, languages or punctuation", "score:score"),

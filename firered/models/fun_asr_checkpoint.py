@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 from transformers import FunAsrNanoEncoder, Qwen3Config, Qwen3ForCausalLM
 
-from firered.models.causal_lm import LlmSizes, weight_files
+from firered.models.causal_lm import LlmSizes
 from firered.models.checkpoint import check_weights, config_from_args, load_tensors, make_network, need_numbers
 from firered.models.fun_asr import (
     Adaptor,
@@ -25,7 +25,7 @@ from firered.models.fun_asr import (
 )
 from firered.models.fun_asr_config import CONFIG, TRANSFORMERS_CONFIG, CheckpointConfig, llm_values, transformers_config
 from firered.models.mapped import give_back
-from firered.models.safetensors_file import read_safetensors
+from firered.models.safetensors_file import read_safetensors, weight_files
 
 WEIGHTS, CTC_VOCABULARY = "model.pt", "multilingual.tiktoken"
 _OF_CTC = ("ctc_decoder.", "ctc.")

@@ -8,6 +8,7 @@ from typing import Annotated
 
 import typer
 from streaming_rows import streaming_rows
+from ways_rows import ways_rows
 
 from firered.data.datadir import write_lines
 from firered.version import __version__
@@ -66,6 +67,7 @@ def results(exp: Path, models: Path) -> Iterator[str]:
         yield _row(exp / "score", figure)
     yield ""
     yield from streaming_rows(exp / "score")
+    yield from ways_rows(exp / "score")
     size = sum(path.stat().st_size for path in models.rglob("*") if path.is_file())
     yield f"All models together: {size / 1e6:.1f} MB."
     yield ""

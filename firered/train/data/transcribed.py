@@ -12,7 +12,7 @@ from torch import Tensor
 from firered.audio.framing import FRAME_LENGTH, FRAME_SHIFT, num_frames
 from firered.data.utterance import Utterance
 from firered.errors import DataError, Problem
-from firered.models.conformer import SUBSAMPLING
+from firered.models.frame_encoder import SUBSAMPLING
 from firered.text.tokenizer import Tokenizer
 from firered.train.beside import cmvn_beside
 from firered.train.data.augment import Draw, WaveAugment

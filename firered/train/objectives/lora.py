@@ -15,8 +15,8 @@ from firered.models.aed import Aed
 from firered.train.data.config import SpecAugmentConfig
 from firered.train.objectives.encoder_decoder import AedObjective
 
-# self-attention of the encoder, self- and cross-attention of the decoder
-_ATTENTION = r".*\.(mhsa|self_attn|cross_attn)\.(w_qs|w_ks|w_vs|fc)"
+# self-attention of the encoder, of either kind, self- and cross-attention of the decoder
+_ATTENTION = r".*\.(mhsa|self_attn|cross_attn)\.(w_qs|w_ks|w_vs|fc|q_proj|k_proj|v_proj|o_proj)"
 
 
 class LoraObjective(AedObjective):

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from firered.train.task import TaskKind
 
 _MODULES = {
+    "best-rq": "best_rq",
     "aed": "aed",
     "ctc": "ctc",
     "lid": "lid",

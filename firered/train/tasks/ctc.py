@@ -14,7 +14,7 @@ from firered.hub.catalogue import CHECKPOINT
 from firered.models.aed import Aed, Ctc
 from firered.models.checkpoint import load_checkpoint, load_weights, model_files
 from firered.models.chunks import Chunk
-from firered.models.conformer import SUBSAMPLING
+from firered.models.frame_encoder import SUBSAMPLING
 from firered.options import Options, option
 from firered.train.beside import ENCODER, tokens_beside
 from firered.train.data.config import SpecAugmentConfig, SpeechDataConfig

@@ -23,7 +23,7 @@ from firered.models.adapters import ADAPTERS, DOWNSAMPLE_RATE, make_adapter
 from firered.models.aed import Aed
 from firered.models.causal_lm import LORA_TARGETS, load_llm, with_lora
 from firered.models.checkpoint import model_files
-from firered.models.conformer import SUBSAMPLING
+from firered.models.frame_encoder import SUBSAMPLING
 from firered.models.llm_stepper import LlmSteps
 from firered.models.speech_llm import SpeechLlm, positions_of
 from firered.options import Options, option
