@@ -18,6 +18,7 @@ from firered.train.data.batch import NO_TARGET
 from firered.train.data.fun_asr_asked import Asked
 from firered.train.data.growing import Growing, beginning_of, cut_text, word_ends
 from firered.train.data.known import Drawing, says
+from firered.train.rehearsal import preview
 from firered.train.settings import settings_of
 from firered.train.tasks import TASKS
 
@@ -181,6 +182,17 @@ def asked(task, key, epoch, corpus="train"):
     of = getattr(task, corpus)
     made = of.item(of.keys.index(key), epoch)[2]
     return of._asking.tokenizer.decode(made.ids[: made.speech.start]).rpartition("user\n")[2]
+
+
+def test_prompts_to_look_at(corpus, tmp_path):
+    options = {"context": {"share": 1.0, "uses": "history"}, "streaming": {"share": 1.0, "chunk_seconds": "0.5 0.5"}}
+    content = values("fun-asr", corpus, tmp_path, steps=1, model={"init": str(corpus / "fun")}, **options)
+    out = preview(settings_of(content, "test"), 6)
+    lines = [json.loads(line) for line in (out / "prompts.jsonl").read_text().splitlines()]
+    of_a3 = next(line for line in lines if line["uttid"].endswith("a3"))
+    assert of_a3["prompt"] == f"{HEADER}历史转写结果：早上好\n语音转写："
+    assert of_a3["seconds"] in (0.5, 1.0, 1.08)
+    assert TEXTS["a3"].startswith(of_a3["given"] + of_a3["text"])
 
 
 @pytest.fixture

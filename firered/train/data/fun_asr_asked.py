@@ -211,12 +211,13 @@ def targets_of(data: FunAsrDataConfig, ids_of: Callable[[str], list[int]], wish:
     Args:
         data: section `data`.
         ids_of: a text's tokens.
-        wish: what is to be read beside it.
+        wish: what is to be read beside it; the times of words of the training set alone.
     """
 
     def targets(utterances: Sequence[Utterance], what: str, left_out: list[Problem]) -> dict[str, Asked]:
         found = {}
-        for key, own in asked_of(getattr(data, what), utterances, left_out, wish).items():
+        own_wish = wish if what == "train" else Wish(wish.known)
+        for key, own in asked_of(getattr(data, what), utterances, left_out, own_wish).items():
             if reason := why_not(own.text, ids_of(own.text), data):
                 left_out.append(Problem(key, reason))
             else:

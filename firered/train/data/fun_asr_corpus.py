@@ -119,18 +119,27 @@ class FunAsrCorpus(SpeechCorpus):
 
     def item(self, index: int, epoch: int | None) -> tuple[str, Tensor, Example]:
         """Id, features (T, bins) and tokens of an utterance; see `SpeechCorpus.item`."""
+        key, feats, line, asked = self._read(index, epoch)
+        made = self._asking.example(line, len(feats))
+        if epoch is not None and self._asking.masked:
+            made = masked(made, self._asking.masked, self._asking.rng(index, epoch, _MASK))
+        return key, feats, replace(made, wanted=asked.wanted)
+
+    def told(self, index: int, epoch: int) -> dict[str, Any]:
+        """What an utterance is asked with in an epoch, the given beginning of the answer, the rest, seconds heard."""
+        _, feats, line, _ = self._read(index, epoch)
+        seconds = round(len(feats) * FRAME_SHIFT_S, 2)
+        return {"prompt": line.instruction, "given": line.beginning, "text": line.text, "seconds": seconds}
+
+    def _read(self, index: int, epoch: int | None) -> tuple[str, Tensor, Line, Asked]:
         key, feats, asked = super().item(index, epoch)
-        asking = self._asking
         line = asked.line or self._line(asked, index, epoch)
-        if epoch is not None and asked.line is None and asking.growing.share:
+        if epoch is not None and asked.line is None and self._asking.growing.share:
             heard = self._growing.heard(index, epoch, len(feats))
             if heard is not None:
-                line = asking.grown(line, asked, heard, len(feats))
+                line = self._asking.grown(line, asked, heard, len(feats))
                 feats = feats[: heard.frames]
-        made = asking.example(line, len(feats))
-        if epoch is not None and asking.masked:
-            made = masked(made, asking.masked, asking.rng(index, epoch, _MASK))
-        return key, feats, replace(made, wanted=asked.wanted)
+        return key, feats, line, asked
 
     def _line(self, asked: Asked, index: int, epoch: int | None) -> Line:
         known = self._drawing.known(asked, self._asking.rng(index, epoch, _KNOWN))
