@@ -11,9 +11,11 @@ from firered.version import __version__
 if TYPE_CHECKING:
     from firered.align.aligner import Aligner
     from firered.align.config import AlignConfig
-    from firered.asr.config import AsrConfig, LlmConfig, RecogniserConfig
+    from firered.asr.aed_config import AsrConfig
+    from firered.asr.config import RecogniserConfig
     from firered.asr.families.aed import Asr
     from firered.asr.families.speech_llm import LlmAsr
+    from firered.asr.llm_config import LlmConfig
     from firered.asr.recogniser import Encoded
     from firered.audio.config import AudioConfig
     from firered.audio.like import AudioLike, Rxfilename
@@ -123,9 +125,11 @@ __all__ = [
 _NAMES = {
     "firered.align.aligner": "Aligner",
     "firered.align.config": "AlignConfig",
+    "firered.asr.aed_config": "AsrConfig",
+    "firered.asr.config": "RecogniserConfig",
     "firered.asr.families.aed": "Asr",
-    "firered.asr.config": "AsrConfig LlmConfig RecogniserConfig",
     "firered.asr.families.speech_llm": "LlmAsr",
+    "firered.asr.llm_config": "LlmConfig",
     "firered.asr.recogniser": "Encoded",
     "firered.audio.config": "AudioConfig",
     "firered.audio.like": "AudioLike Rxfilename",

@@ -9,7 +9,7 @@ from firered.align.aligner import Aligner
 from firered.align.base import CtcAligner
 from firered.align.config import AlignConfig
 from firered.asr import families
-from firered.asr.config import AsrConfig
+from firered.asr.aed_config import AsrConfig
 from firered.asr.families.aed import Asr
 from firered.asr.recogniser import Recogniser
 from firered.audio.like import AudioLike, is_one, refuse_numbers

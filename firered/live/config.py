@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from firered.asr.config import STREAM_CHUNK_S, chunk_frames
+from firered.asr.aed_config import STREAM_CHUNK_S, chunk_frames
 from firered.errors import OptionError
 from firered.options import Options, option
 

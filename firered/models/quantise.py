@@ -4,7 +4,9 @@ The weights that are turned may be mapped from a checkpoint: of each layer they 
 """
 
 from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from fnmatch import fnmatchcase
+from functools import partial
 from pathlib import Path
 from typing import cast
 
@@ -116,18 +118,27 @@ def quantise(model: nn.Module, layers: Layers, parts: Sequence[str] = ("",)) -> 
     Args:
         model: in evaluation mode; layers of it that are turned lose their weights.
         layers: gives the weights in 8 bits.
-        parts: names of modules; "": all of it.
+        parts: names of modules; "": all of it. A part that the model does not have is passed over.
     """
-    for part in parts:
-        for name, module in list(model.get_submodule(part).named_modules(prefix=part)):
-            many = _takes_many_rows(model, name)
-            if isinstance(module, FusedAttention):
-                _fuse(name, module, layers, many)
-            _join(name, module, layers, many)
-            for own, layer in list(module.named_children()):
-                if _is_linear(layer) and layers.turns(full := _under(name, own)):
-                    rows, bias = _rows(full, layer, layers)
-                    setattr(module, own, Int8Linear(_packed([rows], bias, many)))
+    modules = dict(model.named_modules())
+    own = [(part, modules[part]) for part in parts if part in modules]
+    found = {name: module for part, whole in own for name, module in whole.named_modules(prefix=part)}
+    # Packing a layer for its kernel runs on one core.
+    with ThreadPoolExecutor(torch.get_num_threads()) as pool:
+        list(pool.map(partial(_turn, model, layers), found, found.values()))
+
+
+@torch.inference_mode()  # each thread has a mode of its own
+def _turn(model: nn.Module, layers: Layers, name: str, module: nn.Module) -> None:
+    """Turn the layers that are a module's own, not those of the modules in it."""
+    many = _takes_many_rows(model, name)
+    if isinstance(module, FusedAttention):
+        _fuse(name, module, layers, many)
+    _join(name, module, layers, many)
+    for own, layer in list(module.named_children()):
+        if _is_linear(layer) and layers.turns(full := _under(name, own)):
+            rows, bias = _rows(full, layer, layers)
+            setattr(module, own, Int8Linear(_packed([rows], bias, many)))
 
 
 def quantise_layers(module: nn.Module, path: Path = Path("weights")) -> None:

@@ -17,10 +17,10 @@ from firered.models.adapters import ADAPTERS, DOWNSAMPLE_RATE, LINEAR, Adapter, 
 from firered.models.aed import AedConfig
 from firered.models.causal_lm import LORA_RANK, load_llm, lora_shape, map_llm, with_lora
 from firered.models.checkpoint import arg, config_from_args, load_checkpoint, load_network, load_weights, shown
-from firered.models.conformer import ConformerEncoder
 from firered.models.dtype import fill_for
+from firered.models.encoder_config import Encoder
 from firered.models.llm_reduced import reduce_llm
-from firered.models.positions import PositionTable
+from firered.models.positions import table_names
 from firered.text.files import first_line
 
 
@@ -45,9 +45,7 @@ def positions_of(mask: Tensor) -> Tensor:
 class SpeechLlm(nn.Module):
     """The three parts; each may be on a device and in a number format of its own."""
 
-    def __init__(
-        self, encoder: ConformerEncoder, adapter: Adapter, llm: PreTrainedModel | PeftModel, speech_id: int
-    ) -> None:
+    def __init__(self, encoder: Encoder, adapter: Adapter, llm: PreTrainedModel | PeftModel, speech_id: int) -> None:
         super().__init__()
         self.encoder = encoder
         self.encoder_projector = adapter
@@ -131,7 +129,7 @@ class _AdapterArgs:
     adapter_width: int = arg(2048, low=1)
 
 
-def load_encoder(encoder_path: Path, checkpoint: Path, dtype: str = "float32") -> tuple[ConformerEncoder, Adapter]:
+def load_encoder(encoder_path: Path, checkpoint: Path, dtype: str = "float32") -> tuple[Encoder, Adapter]:
     """Encoder and adapter in a number format, in evaluation mode; int8 is for the encoder's blocks alone."""
     args, state = load_checkpoint(checkpoint)
     encoder_args, encoder_state = load_checkpoint(encoder_path)
@@ -145,17 +143,12 @@ def load_encoder(encoder_path: Path, checkpoint: Path, dtype: str = "float32") -
     if own.adapter not in ADAPTERS:
         raise ModelError(f"{checkpoint}: an adapter of the kind {shown(own.adapter)}; known: {', '.join(ADAPTERS)}")
     fill = fill_for(dtype, checkpoint, ("layer_stack",))
-    encoder = load_network(config.encoder, config, weights, checkpoint, _position_tables, fill=fill)
+    encoder = load_network(config.encoder, config, weights, checkpoint, table_names, fill=fill)
     fill = fill_for("float32" if dtype == "int8" else dtype, checkpoint)
     rate = own.encoder_downsample_rate
     sizes = own.adapter, config.d_model, width, rate, own.adapter_layers, own.adapter_width
     adapter = load_network(lambda: make_adapter(*sizes), own, adapter_weights, checkpoint, fill=fill)
     return encoder, adapter
-
-
-def _position_tables(encoder: ConformerEncoder) -> list[str]:
-    """Names of what checkpoints store and the encoder computes."""
-    return [f"{name}.pe" for name, module in encoder.named_modules() if isinstance(module, PositionTable)]
 
 
 def _load_lora(llm: PreTrainedModel, checkpoint: Path) -> PreTrainedModel | PeftModel:

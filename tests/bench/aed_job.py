@@ -35,7 +35,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 from bench.asr_speed import VOCABULARY, make_model
 from bench.rows import add_row, forget_peak, peak_gb, wait_for
 
-from firered.asr.config import AsrConfig
+from firered.asr.aed_config import AsrConfig
 from firered.asr.families.aed import Asr
 from firered.asr.modes import MODES, takes
 from firered.audio.frames import of_samples

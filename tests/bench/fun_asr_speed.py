@@ -30,8 +30,8 @@ from bench.llm_speed import noise
 from bench.rows import add_row, peak_gb
 from support.tiny_fun_asr import tokenizer, write_config
 
-from firered.asr.config import FunAsrConfig
 from firered.asr.families.fun_asr import FunAsr
+from firered.asr.fun_asr_config import FunAsrConfig
 from firered.models.fun_asr_checkpoint import CTC_VOCABULARY, WEIGHTS, published_shapes
 from firered.models.fun_asr_config import CONFIG, CheckpointConfig
 from firered.runtime.context import Context

@@ -22,7 +22,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 from bench.aed_job import NO_END, RATE, check, recogniser
 
 import firered
-from firered.asr.config import AsrConfig
+from firered.asr.aed_config import AsrConfig
 from firered.asr.families.aed import Asr
 from firered.asr.recogniser import Recogniser
 from firered.audio.like import as_frames

@@ -33,8 +33,8 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 from bench.rows import GB, add_row, peak_gb
 from support.tiny_llm import tiny_tokenizer
 
-from firered.asr.config import LlmConfig
 from firered.asr.families.speech_llm import LlmAsr
+from firered.asr.llm_config import LlmConfig
 from firered.data.archives import write_matrix
 from firered.models import llm_stepper
 from firered.models.adapters import LinearAdapter

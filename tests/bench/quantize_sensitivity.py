@@ -18,7 +18,7 @@ import numpy as np
 import soundfile
 
 import firered
-from firered.asr.config import AsrConfig
+from firered.asr.aed_config import AsrConfig
 from firered.asr.families import find
 from firered.asr.families.aed import Asr
 from firered.models.aed import Aed

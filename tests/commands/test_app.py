@@ -15,9 +15,10 @@ from support.scoring_sides import call, score_of, write_side
 from support.signals import noise, write_wav
 
 from firered import __version__
-from firered.asr.config import AsrConfig, LlmConfig
+from firered.asr.aed_config import AsrConfig
 from firered.asr.drafting import Drafting
 from firered.asr.families import options_of
+from firered.asr.llm_config import LlmConfig
 from firered.audio.config import AudioConfig
 from firered.audio.frontend import PUBLISHED
 from firered.cli import flags

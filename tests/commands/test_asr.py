@@ -13,7 +13,7 @@ import torch
 from support.commands import command, killed_at
 from support.paths import GOLDENS
 
-from firered.asr.config import AsrConfig
+from firered.asr.aed_config import AsrConfig
 from firered.asr.families.aed import Asr
 from firered.errors import ModelError
 from firered.runs.ctm import utterance_words

@@ -13,7 +13,7 @@ from support.commands import Done, command, killed_at
 from support.paths import GOLDENS
 from support.signals import noise
 
-from firered.asr.config import LlmConfig
+from firered.asr.llm_config import LlmConfig
 
 BIN = Path(sys.executable).parent
 

@@ -18,8 +18,8 @@ from transformers import (
 )
 from transformers.convert_slow_tokenizer import bytes_to_unicode
 
-from firered.asr.config import LlmConfig
 from firered.asr.families.speech_llm import LlmAsr
+from firered.asr.llm_config import LlmConfig
 from firered.errors import OptionError
 from firered.models.adapters import LinearAdapter
 from firered.models.checkpoint import load_checkpoint

@@ -5,7 +5,7 @@ import torch
 from support.paths import GOLDENS
 from support.train_corpus import NO_MASKS, SMALL_AED, SMALL_VAD, losses, make_all, run, values
 
-from firered.asr.config import AsrConfig
+from firered.asr.aed_config import AsrConfig
 from firered.asr.families.aed import Asr
 from firered.audio.frontend import Cmvn, fbank
 from firered.audio.load import read

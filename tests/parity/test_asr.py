@@ -12,7 +12,7 @@ from support.paths import GOLDENS
 
 from firered.align.aligner import Aligner
 from firered.align.config import AlignConfig
-from firered.asr.config import AsrConfig
+from firered.asr.aed_config import AsrConfig
 from firered.asr.families.aed import Asr
 from firered.audio.config import AudioConfig
 from firered.audio.frames import of_samples

@@ -12,8 +12,8 @@ from support.tiny_llm import write_tiny_llm
 
 from firered.align.aligner import Aligner
 from firered.align.config import AlignConfig
-from firered.asr.config import LlmConfig
 from firered.asr.families.speech_llm import LlmAsr
+from firered.asr.llm_config import LlmConfig
 from firered.audio.like import as_frames
 from firered.errors import AudioError, ModelError
 from firered.runtime.speech import Speech

@@ -15,8 +15,10 @@ from support.tiny_transformers import write_ctc, write_whisper
 
 import firered
 from firered import Asr, Lid, LlmAsr, Mvad, Punc, StreamVad, Vad
-from firered.asr.config import AsrConfig, FunAsrConfig, LlmConfig
+from firered.asr.aed_config import AsrConfig
 from firered.asr.families.fun_asr import FunAsr
+from firered.asr.fun_asr_config import FunAsrConfig
+from firered.asr.llm_config import LlmConfig
 from firered.audio.config import AudioConfig
 from firered.audio.frames import of_samples
 from firered.audio.like import as_frames

@@ -3,7 +3,7 @@
 from support.paths import GOLDENS
 
 from firered.align.aligner import Aligner
-from firered.asr.config import AsrConfig
+from firered.asr.aed_config import AsrConfig
 from firered.asr.families.aed import Asr
 from firered.audio.like import as_frames
 from firered.runtime.speech import Speech

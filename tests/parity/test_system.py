@@ -10,7 +10,7 @@ import torch
 from support.made_up_family import HammingLoudness, LoudnessConfig, write_model
 from support.paths import EGS, GOLDENS
 
-from firered.asr.config import AsrConfig
+from firered.asr.aed_config import AsrConfig
 from firered.asr.families.aed import Asr
 from firered.asr.families.speech_llm import LlmAsr
 from firered.audio.config import AudioConfig

@@ -9,8 +9,8 @@ from support.corpora import EGS, lay_out
 from support.paths import GOLDENS
 from support.tiny_fun_asr import write_published_form
 
-from firered.asr.config import FunAsrConfig
 from firered.asr.families.fun_asr import FunAsr
+from firered.asr.fun_asr_config import FunAsrConfig
 from firered.data.datadir import read_table
 from firered.runtime.context import Context
 

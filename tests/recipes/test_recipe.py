@@ -11,7 +11,7 @@ import pytest
 import soundfile
 from support.paths import GOLDENS
 
-from firered.asr.config import AsrConfig
+from firered.asr.aed_config import AsrConfig
 from firered.data.datadir import read_table
 from firered.system.system import System
 

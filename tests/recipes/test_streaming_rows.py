@@ -14,9 +14,9 @@ from support.streaming import write_streaming
 from support.tables import under
 from support.tiny_fun_asr import write_published_form
 
-from firered.asr.config import FunAsrConfig
 from firered.asr.families import FAMILIES
 from firered.asr.families.fun_asr import FunAsr
+from firered.asr.fun_asr_config import FunAsrConfig
 from firered.data.datadir import read_table
 from firered.runtime.context import Context
 

@@ -7,8 +7,8 @@ import pytest
 import torch
 from support.tiny_llm import write_tiny_llm
 
-from firered.asr.config import LlmConfig
 from firered.asr.families.speech_llm import LlmAsr
+from firered.asr.llm_config import LlmConfig
 from firered.errors import AudioError
 from firered.output.published import published
 from firered.runtime.speech import Speech

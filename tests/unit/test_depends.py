@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import pytest
 
-from firered.asr.config import AsrConfig
+from firered.asr.aed_config import AsrConfig
 from firered.audio.config import AudioConfig
 from firered.data.utterance import Utterance
 from firered.options import Options, option

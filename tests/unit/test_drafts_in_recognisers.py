@@ -13,9 +13,11 @@ from support.tiny_fun_asr import write_published_form
 from support.tiny_llm import write_tiny_llm
 
 from firered.asr import drafting, families
-from firered.asr.config import AsrConfig, FunAsrConfig, LlmConfig
+from firered.asr.aed_config import AsrConfig
 from firered.asr.drafting import Drafting, Read
 from firered.asr.families.aed import Asr
+from firered.asr.fun_asr_config import FunAsrConfig
+from firered.asr.llm_config import LlmConfig
 from firered.audio.frontend import fbank
 from firered.errors import ModelError, OptionError
 from firered.hotwords.lists import HotwordList, Phrase

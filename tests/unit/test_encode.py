@@ -10,9 +10,10 @@ import torch
 from support.paths import GOLDENS
 from support.tiny_llm import write_tiny_llm
 
-from firered.asr.config import AsrConfig, LlmConfig
+from firered.asr.aed_config import AsrConfig
 from firered.asr.families.aed import Asr
 from firered.asr.families.speech_llm import LlmAsr, LlmEncoder
+from firered.asr.llm_config import LlmConfig
 from firered.audio.like import as_frames
 from firered.cli.encode import encode as firered_encode
 from firered.data.datadir import read_table

@@ -10,9 +10,10 @@ from support.made_up_family import HAMMING_LOUDNESS, LOUDNESS, HammingLoudness, 
 from support.paths import EGS
 from support.signals import write_wav
 
-from firered.asr.config import AsrConfig, LlmConfig
+from firered.asr.aed_config import AsrConfig
 from firered.asr.families import AED, FAMILIES, SPEECH_LLM, family_of, find, options_of, register
 from firered.asr.guard import Guard
+from firered.asr.llm_config import LlmConfig
 from firered.audio.config import AudioConfig
 from firered.audio.frames import of_utterance
 from firered.audio.frontend import FrontEnd, fbank

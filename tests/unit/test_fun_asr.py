@@ -11,8 +11,8 @@ from support.close import assert_same
 from support.tiny_fun_asr import AUDIO, tiny_model, write_config, write_published_form, write_transformers_form
 
 from firered.asr import families
-from firered.asr.config import FunAsrConfig
 from firered.asr.families.fun_asr import FunAsr
+from firered.asr.fun_asr_config import FunAsrConfig
 from firered.audio.frontend import fbank
 from firered.errors import ModelError, OptionError
 from firered.models.fun_asr_checkpoint import published_shapes

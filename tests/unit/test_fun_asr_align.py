@@ -12,8 +12,9 @@ from support.tiny_fun_asr import write_published_form, write_transformers_form
 import firered
 from firered.align.config import AlignConfig
 from firered.asr import families
-from firered.asr.config import FunAsrConfig, LlmConfig
 from firered.asr.families.fun_asr_times import TimedToken, words_of
+from firered.asr.fun_asr_config import FunAsrConfig
+from firered.asr.llm_config import LlmConfig
 from firered.audio.frontend import fbank
 from firered.errors import AudioError, ModelError, OptionError
 from firered.punc.own_marks import sentences_by_own_marks

@@ -11,8 +11,8 @@ from support.close import assert_same
 from support.tiny_fun_asr import write_published_form, write_transformers_form
 
 from firered.asr import families
-from firered.asr.config import FunAsrConfig
 from firered.asr.families.fun_asr import _NOTHING
+from firered.asr.fun_asr_config import FunAsrConfig
 from firered.audio.frontend import fbank
 from firered.hub.find import find_model
 from firered.output.config import SubtitleConfig

@@ -14,9 +14,9 @@ from support.tiny_fun_asr import write_published_form
 
 import firered
 from firered.asr import families
-from firered.asr.config import FunAsrConfig
 from firered.asr.families import fun_asr_loaded
 from firered.asr.families.fun_asr_loaded import LoadedFunAsr
+from firered.asr.fun_asr_config import FunAsrConfig
 from firered.audio.frontend import fbank
 from firered.errors import ModelError, OptionError
 from firered.models import dtype as formats

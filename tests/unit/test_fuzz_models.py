@@ -24,11 +24,14 @@ from support.tiny_transformers import write_ctc, write_whisper
 from support.tiny_vad import write_tiny_models
 
 import firered
-from firered.asr.config import AsrConfig, FunAsrConfig, LlmConfig, TransformersConfig
+from firered.asr.aed_config import AsrConfig
 from firered.asr.families.aed import Asr
 from firered.asr.families.fun_asr import FunAsr
 from firered.asr.families.speech_llm import LlmAsr
 from firered.asr.families.transformers import TransformersAsr
+from firered.asr.fun_asr_config import FunAsrConfig
+from firered.asr.llm_config import LlmConfig
+from firered.asr.transformers_config import TransformersConfig
 from firered.errors import FireRedError, NoNumbersError
 from firered.lid.config import LidConfig
 

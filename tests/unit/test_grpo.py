@@ -10,8 +10,8 @@ from support.tiny_fun_asr import write_published_form, write_transformers_form
 from support.tiny_llm import write_tiny_llm
 from support.train_corpus import make_corpus, run, values
 
-from firered.asr.config import FunAsrConfig
 from firered.asr.families.fun_asr_loaded import LoadedFunAsr
+from firered.asr.fun_asr_config import FunAsrConfig
 from firered.errors import FireRedError, ModelError, OptionError
 from firered.models.checkpoint import load_checkpoint, load_tensors
 from firered.models.speech_llm import SpeechLlm

@@ -8,8 +8,10 @@ from hypothesis import strategies as st
 from support.signals import noise
 from support.tiny_vad import write_tiny_model
 
-from firered.asr.config import AsrConfig, GuardConfig, LlmConfig
+from firered.asr.aed_config import AsrConfig
+from firered.asr.config import GuardConfig
 from firered.asr.guard import Evidence, Guard, reasons
+from firered.asr.llm_config import LlmConfig
 from firered.audio.like import as_frames
 from firered.errors import ModelError
 from firered.output.published import published

@@ -11,7 +11,7 @@ from support.streaming import write_streaming
 
 from firered import LiveConfig, LiveSystem, System
 from firered.asr import families
-from firered.asr.config import AsrConfig
+from firered.asr.aed_config import AsrConfig
 from firered.errors import OptionError
 from firered.hotwords.lists import HotwordList, Phrase
 from firered.results import AsrResult, Word

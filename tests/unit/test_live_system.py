@@ -9,7 +9,7 @@ from support.live import FixedVad, Scripted, run, scripted_system
 from support.paths import EGS
 
 from firered import Asr, LiveConfig, LiveSystem, System
-from firered.asr.config import AsrConfig
+from firered.asr.aed_config import AsrConfig
 from firered.audio.frames import of_samples
 from firered.audio.frontend import SAMPLES, FrontEnd
 from firered.audio.spool import Spool

@@ -5,9 +5,9 @@ import torch
 from support.paths import EGS
 from support.tiny_llm import write_tiny_llm
 
-from firered.asr.config import LlmConfig
 from firered.asr.families.speech_llm import LlmAsr
 from firered.asr.families.speech_llm_loaded import LoadedLlm
+from firered.asr.llm_config import LlmConfig
 from firered.errors import OptionError
 from firered.models import llm_reduced
 from firered.models.int4 import GROUP, Int4Linear, fits_int4

@@ -7,7 +7,7 @@ import torch
 from support.paths import EGS
 
 from firered.asr import families
-from firered.asr.config import AsrConfig
+from firered.asr.aed_config import AsrConfig
 from firered.asr.modes import CTC, CTC_RESCORE_LOW, MODES, PREFIX_MODES, SEARCHED
 from firered.audio.frontend import fbank
 from firered.errors import ModelError, OptionError

@@ -7,7 +7,7 @@ import torch
 from safetensors.torch import load_file, save_file
 from support.paths import EGS, GOLDENS
 
-from firered.asr.config import AsrConfig
+from firered.asr.aed_config import AsrConfig
 from firered.asr.families import find
 from firered.asr.families.aed import Asr
 from firered.errors import FireRedError, ModelError, OptionError

@@ -12,9 +12,11 @@ from support.paths import EGS, GOLDENS
 from support.tiny_fun_asr import write_published_form
 
 from firered.asr import families
-from firered.asr.config import AsrConfig, FunAsrConfig, LlmConfig
+from firered.asr.aed_config import AsrConfig
 from firered.asr.corrected import corrected
 from firered.asr.families.aed import Asr
+from firered.asr.fun_asr_config import FunAsrConfig
+from firered.asr.llm_config import LlmConfig
 from firered.errors import OptionError
 from firered.optional import advice_for
 from firered.output.published import published

@@ -21,7 +21,7 @@ from websockets.exceptions import ConnectionClosed, InvalidStatus
 
 import firered
 from firered.asr import families
-from firered.asr.config import AsrConfig
+from firered.asr.aed_config import AsrConfig
 from firered.live.config import LiveConfig
 from firered.live.system import LiveSystem
 from firered.results.live import Final, Partial

@@ -14,8 +14,8 @@ from support.tiny_llm import HIDDEN, RANK, tiny_llm, tiny_tokenizer, write_tiny_
 from torch.nn.utils.rnn import pad_sequence
 from transformers import Qwen2ForCausalLM
 
-from firered.asr.config import LlmConfig
 from firered.asr.families.speech_llm_loaded import LoadedLlm, llm_dtype, llm_folder, model_paths
+from firered.asr.llm_config import LlmConfig
 from firered.errors import ModelError, OptionError
 from firered.models.adapters import LinearAdapter
 from firered.models.bfloat16 import WidenedLinear, cpu_has_bfloat16

@@ -11,7 +11,7 @@ from support.paths import EGS
 from support.streaming import MODEL, write_streaming
 
 from firered.asr import families
-from firered.asr.config import AsrConfig
+from firered.asr.aed_config import AsrConfig
 from firered.asr.streaming import StreamingRecogniser, streaming
 from firered.audio.frontend import fbank
 from firered.errors import ModelError, NoNumbersError, OptionError

@@ -10,10 +10,10 @@ from support.signals import write_wav
 from support.tiny_transformers import write_ctc, write_hubert, write_whisper
 
 import firered
-from firered.asr.config import TransformersConfig
 from firered.asr.families import FAMILIES, TRANSFORMERS, family_of, find
 from firered.asr.families.transformers_answer import Answer
 from firered.asr.families.transformers_words import Piece, char_ends, rising, token_starts, words_of
+from firered.asr.transformers_config import TransformersConfig
 from firered.audio.config import AudioConfig
 from firered.audio.frames import of_utterance
 from firered.audio.frontend import SAMPLES, fbank

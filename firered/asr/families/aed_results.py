@@ -8,8 +8,8 @@ from torch import Tensor
 
 from firered.align.ctc import NotAligned, TimestampMode, align
 from firered.align.words import Piece, times_of, words_recognised
+from firered.asr.aed_config import AsrConfig
 from firered.asr.confidence import confidence
-from firered.asr.config import AsrConfig
 from firered.asr.families.aed_search import as_hypothesis, scores_of
 from firered.asr.families.aed_stream import FirstPass
 from firered.asr.modes import CTC_PREFIX

@@ -12,11 +12,11 @@ import torch
 from torch import Tensor
 
 from firered.asr.biasing import Biasing
-from firered.asr.config import FunAsrConfig
 from firered.asr.drafting import CTC_DRAFT, NO_DRAFT, Drafting, Read, entropy_of
 from firered.asr.families.fun_asr_loaded import NANO, LoadedFunAsr, why_no_ctc
 from firered.asr.families.fun_asr_stream import streamed
 from firered.asr.families.fun_asr_times import read_by_ctc, timed_tokens, token_times, words_of
+from firered.asr.fun_asr_config import FunAsrConfig
 from firered.asr.guard import Guard
 from firered.asr.hotword_config import PROMPT
 from firered.asr.listening import Head, Listening

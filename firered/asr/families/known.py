@@ -5,9 +5,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from firered.align.config import AlignConfig
-from firered.asr.config import AsrConfig, FunAsrConfig, LlmConfig, TransformersConfig
+from firered.asr.aed_config import AsrConfig
 from firered.asr.families.family import Family
 from firered.asr.families.transformers_kinds import holds_recogniser, writes_marks
+from firered.asr.fun_asr_config import FunAsrConfig
+from firered.asr.llm_config import LlmConfig
+from firered.asr.transformers_config import TransformersConfig
 from firered.hub.catalogue import FUN_ASR_MLT, FUN_ASR_WEIGHTS
 from firered.optional import need_transformers
 from firered.text.units import IDEOGRAPH

@@ -14,12 +14,12 @@ from firered.align.config import AlignConfig
 from firered.align.words import tokens_in_words
 from firered.asr.biasing import Biasing
 from firered.asr.confidence import confidence
-from firered.asr.config import LlmConfig
 from firered.asr.drafting import Drafting, DraftReader, Read
 from firered.asr.encoder import WindowedEncoder
 from firered.asr.families import FUN_ASR
 from firered.asr.families.speech_llm_loaded import LoadedEncoder, LoadedLlm, model_paths
 from firered.asr.guard import Guard
+from firered.asr.llm_config import LlmConfig
 from firered.asr.llm_search import LlmSearch
 from firered.asr.windowed import Window, WindowedRecogniser
 from firered.errors import AudioError, ModelError, Outcome

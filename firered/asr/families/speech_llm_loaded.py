@@ -10,18 +10,19 @@ from torch import Tensor
 from torch.nn.utils.rnn import pad_sequence
 from transformers import PreTrainedModel
 
-from firered.asr.config import LlmConfig
+from firered.asr.llm_config import LlmConfig
 from firered.audio.frontend import Cmvn
 from firered.errors import ModelError, OptionError
 from firered.hub.catalogue import CHECKPOINT
 from firered.models.adapters import Adapter
 from firered.models.bfloat16 import cpu_has_bfloat16, widen
-from firered.models.causal_lm import weight_files
 from firered.models.checkpoint import model_files, pick_device
-from firered.models.conformer import SUBSAMPLING, ConformerEncoder
 from firered.models.dtype import check_dtype, llm_dtype
+from firered.models.encoder_config import Encoder
+from firered.models.frame_encoder import SUBSAMPLING
 from firered.models.fused import prepare
 from firered.models.llm_reduced import REDUCED
+from firered.models.safetensors_file import weight_files
 from firered.models.speech_llm import SpeechLlm, load_encoder
 from firered.runtime.loaded import numbers
 from firered.runtime.speech import Speech
@@ -35,7 +36,7 @@ _LLM = "Qwen2-7B-Instruct"
 class LoadedEncoder:
     """Encoder and adapter of a published directory, ready for inference."""
 
-    encoder: ConformerEncoder
+    encoder: Encoder
     adapter: Adapter
     cmvn: Cmvn
     device: torch.device
@@ -57,7 +58,7 @@ class LoadedEncoder:
         return cls.of(*parts, cmvn, place)
 
     @classmethod
-    def of(cls, encoder: ConformerEncoder, adapter: Adapter, cmvn: Path, device: torch.device) -> "LoadedEncoder":
+    def of(cls, encoder: Encoder, adapter: Adapter, cmvn: Path, device: torch.device) -> "LoadedEncoder":
         """Encoder and adapter on a device; `cmvn` lies in the directory of their checkpoint."""
         prepare(encoder).to(device)
         return cls(encoder, adapter.to(device).eval(), Cmvn.read(cmvn), device, cmvn.parent)

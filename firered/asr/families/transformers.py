@@ -12,7 +12,6 @@ import torch
 
 from firered.asr.biasing import Biasing
 from firered.asr.confidence import confidence
-from firered.asr.config import TransformersConfig
 from firered.asr.families.transformers_answer import Answer, Kind
 from firered.asr.families.transformers_ctc import Ctc
 from firered.asr.families.transformers_generate import Generates
@@ -21,6 +20,7 @@ from firered.asr.families.transformers_loaded import LoadedTransformers
 from firered.asr.families.transformers_whisper import Whisper
 from firered.asr.guard import Guard
 from firered.asr.hotword_config import PROMPT
+from firered.asr.transformers_config import TransformersConfig
 from firered.asr.windowed import WindowedRecogniser
 from firered.audio.frontend import SAMPLES
 from firered.errors import ModelError, Outcome
