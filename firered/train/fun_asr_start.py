@@ -155,7 +155,7 @@ def _vocabulary(config: FunAsrTaskConfig, path: Path, texts: str, *, there: bool
         on_main_process(lambda: write_pieces(path, learn_pieces(map(spoken, transcripts), config.ctc_pieces)))
         return BpeTokenizer.from_file(path)
     given = config.ctc_vocabulary or (config.init and str(Path(config.init) / CTC_VOCABULARY))
-    if not given or not Path(given).is_file():
+    if not given or not (there or Path(given).is_file()):
         raise OptionError("model.ctc_vocabulary or model.ctc_pieces: a new CTC head needs its pieces")
     tokenizer = BpeTokenizer.from_file(Path(given))  # raises before anything is written
     copy_to(Path(given), path)
