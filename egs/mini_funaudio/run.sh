@@ -5,7 +5,7 @@ set -euo pipefail
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 TOP=$(cd "$here/../.." && pwd)
 
-parts="best_rq"
+parts="best_rq noise hallucination"
 seeds="1 2 3"
 stage=0
 stop_stage=9
@@ -21,7 +21,9 @@ help_message="Usage: bash egs/mini_funaudio/run.sh [options]
 
 Parts, each with stages of its own (parts/NAME.sh) and a section of RESULTS.md:
 
-  best_rq   pre-training without labels (Best-RQ), then recognition with 1, 10 and 100% of the labels
+  best_rq         pre-training without labels (Best-RQ), then recognition with 1, 10 and 100% of the labels
+  noise           noisy copies, noise as utterances are drawn, and both: the recogniser of egs/mini trained further
+  hallucination   zeros before noise is added, and noise alone: words that are written where nothing is said
 
 Stages of all: 0 data, 1 features, dictionaries and a small language model, 2 to 8 the part's own, 9 RESULTS.md
 
@@ -33,7 +35,8 @@ Stages of all: 0 data, 1 features, dictionaries and a small language model, 2 to
   --mini DIR                   where egs/mini/run.sh has made its corpus, data/                  [egs/mini]
   --stage N, --stop-stage N    first and last stage to run; what is finished is not done again   [$stage, $stop_stage]
   --nj N                       processes at a time                                               [$nj]
-  --quick true|false           fsdd alone, one seed, a few steps: does it all run?               [$quick]
+  --quick true|false           fsdd alone, one seed, a few steps: does it all run? Parts that need the corpus of
+                               egs/mini are left out where it is not there                        [$quick]
   --dir DIR                    where data/, feats/, exp/ and RESULTS.md are made
                                [this folder; with --quick true its folder quick]
   --python PATH                bin/python of an environment of your own, as in the run.sh at the top

@@ -17,6 +17,7 @@ BEAM_MODES = (ATTENTION, JOINT)  # the decoder writes
 PREFIX_MODES = (CTC_PREFIX, RESCORE)  # the head writes several texts
 SEARCHED = (*BEAM_MODES, *PREFIX_MODES)  # hotwords and a language model have a place in the search
 _DECODER_MODES = (ATTENTION, JOINT, RESCORE)
+HEAD_MODES = (CTC, CTC_PREFIX)  # the decoder has no say
 
 # The modes in which an option makes a difference; in the others it has to be as it is by itself.
 _USED_IN = {

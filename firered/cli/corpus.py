@@ -85,7 +85,7 @@ def write_sets(found: Iterable[Writable], out: Path, wanted: list[str], *, allow
     (out / "sets").unlink(missing_ok=True)
     for corpus_set in found:
         names.append(corpus_set.name)
-        if wanted and corpus_set.name not in wanted:
+        if corpus_set.name not in wanted if wanted else not getattr(corpus_set, "here", True):
             continue
         try:
             corpus_set.write(out / corpus_set.name / "data", allow_missing=allow_missing)

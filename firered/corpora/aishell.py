@@ -24,7 +24,7 @@ def of_folder(root: Path, part: str, name: str, expected: int) -> CorpusSet:
     """
     folder = need(root / "wav" / part, GET)
     transcripts = read_table(need(root / "transcript/aishell_transcript_v0.8.txt", GET))
-    found = CorpusSet(name, folder, expected, language="zh")
+    found = CorpusSet(name, folder, expected, measure=part != "test", language="zh")
     for wav in (path for path in visible(folder, "*/*") if path.suffix.lower() == ".wav"):
         if wav.stem in transcripts:
             found.add(Entry(wav.stem, wav, wav.parent.name, transcripts[wav.stem]))

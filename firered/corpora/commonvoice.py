@@ -7,12 +7,13 @@ from pathlib import Path
 from firered.corpora import tars
 from firered.corpora.copies import add_copy, copy_of
 from firered.corpora.corpus_set import CorpusSet, Entry
-from firered.corpora.files import files_below, numbered_lines
+from firered.corpora.files import files_below, numbered_lines, rows
 from firered.corpora.packed import Packed
 from firered.data.files import visible
 from firered.errors import DataError
 
 GET = "get the languages from commonvoice.mozilla.org/datasets and unpack them in one folder"
+TEST = "test"
 _SPEAKER_LENGTH = 12  # of the 128 hexadecimal digits of a client
 
 
@@ -25,23 +26,36 @@ class Clip:
     sentence: str
 
 
-def tables_of(corpus: Path) -> dict[str, Path]:
-    """The tables of the test sets, in a release or in a copy of tar files, by languages as their folders are named."""
-    places = "*/test.tsv", "transcript/*/test.tsv"
+def tables_of(corpus: Path, part: str = TEST) -> dict[str, Path]:
+    """The tables of test, dev or train, in a release or in a copy of tar files, by languages as folders are named."""
+    places = f"*/{part}.tsv", f"transcript/*/{part}.tsv"
     return {table.parent.name: table for place in places for table in visible(corpus, place)}
 
 
 def entries_of(corpus: Path, table: Path) -> Iterator[Entry]:
-    """The utterances of a language's test set, with the sentences as transcripts.
+    """The utterances of a language's table, with the sentences as transcripts.
 
     Raises:
         DataError: its table or an archive of it cannot be read.
     """
     language = table.parent.name
-    audio = _where_audio_is(corpus, language)
+    audio = _where_audio_is(corpus, language, table.stem)
+    durations = _durations(table.with_name("clip_durations.tsv"))
     for clip in _clips(table):
         path = audio.get(Path(clip.file).stem, corpus / language / "clips" / clip.file)
-        yield Entry(Path(clip.file).stem, path, clip.client[:_SPEAKER_LENGTH], clip.sentence)
+        speaker, duration_s = clip.client[:_SPEAKER_LENGTH], durations.get(clip.file)
+        yield Entry(Path(clip.file).stem, path, speaker, clip.sentence, duration_s=duration_s)
+
+
+def _durations(table: Path) -> dict[str, float]:
+    """Seconds of each clip, of releases that have a table of them in milliseconds; of others none."""
+    if not table.is_file():
+        return {}
+    heading, *rows_of = rows(table, 2)
+    try:
+        return {clip: int(milliseconds) / 1000 for clip, milliseconds in rows_of}
+    except ValueError:
+        raise DataError(f"{table}: its second column, {heading[1]}, is not of whole milliseconds") from None
 
 
 def parquet_of(corpus: Path, language: str) -> list[Path]:
@@ -59,9 +73,9 @@ def read_parquet(corpus: Path, files: list[Path]) -> CorpusSet:
     return found
 
 
-def _where_audio_is(corpus: Path, language: str) -> dict[str, Path | Packed]:
-    """The clips that a copy has in audio/<language>/test, in tar files or unpacked, by their names without suffix."""
-    folder = corpus / "audio" / language / "test"
+def _where_audio_is(corpus: Path, language: str, part: str) -> dict[str, Path | Packed]:
+    """The clips that a copy has in audio/<language>/<part>, in tar files or unpacked, by their names without suffix."""
+    folder = corpus / "audio" / language / part
     found: dict[str, Path | Packed] = {}
     for tar in visible(folder, "*.tar*"):
         found |= {name: Packed(tar, name) for name in tars.names(tar)}

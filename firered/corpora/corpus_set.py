@@ -1,4 +1,4 @@
-"""One test set of a corpus: gathered utterance by utterance, checked, written as a Kaldi data directory."""
+"""One set of a corpus: gathered utterance by utterance, checked, written as a Kaldi data directory."""
 
 import logging
 import math
@@ -7,7 +7,10 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+from firered.audio.config import AudioConfig
+from firered.audio.probe import probe_all
 from firered.corpora.files import README, holds
+from firered.corpora.hours import check_hours
 from firered.corpora.packed import Made, Packed, unpack
 from firered.data.datadir import MOST_SHOWN, Segment, format_segment, spk2utt_of, write_lines, write_table
 from firered.data.files import visible, why_no_line
@@ -73,12 +76,15 @@ class Entry:
 
 @dataclass
 class CorpusSet:
-    """Utterances of a test set under the name that the papers' tables have for it.
+    """Utterances of a set; a test set has the name that the papers' tables have for it.
 
     Attributes:
         name: of the set.
         source: folder or table that it is read from.
         expected: number of utterances in the corpus' documentation.
+        expected_hours: hours of audio there.
+        measure: read the lengths of recordings from their headers where the corpus does not tell them, for `utt2dur`:
+            training takes them from there.
         compressed: convert recordings to wav, because cutting a segment out of them decodes all that is before it.
         language: code of the language of all of it (`zh`, `yue`, `en`), for `utt2lang`: recognisers that take one are
             told it, and rules of scoring depend on it.
@@ -92,6 +98,8 @@ class CorpusSet:
     name: str
     source: Path
     expected: int | None = None
+    expected_hours: float | None = None
+    measure: bool = False
     compressed: bool = False
     language: str | None = None
     entries: dict[str, Entry] = field(default_factory=dict)
@@ -127,6 +135,7 @@ class CorpusSet:
         """Warn, with both numbers, if the number of utterances is not the expected one."""
         if self.expected not in (None, len(self.entries)):
             log.warning("%s: expected %d utterances, found %d", self.name, self.expected, len(self.entries))
+        check_hours(self.name, self.expected_hours, sum(map(_length_s, self.entries.values())))
 
     def write(self, out: Path, *, allow_missing: bool) -> None:
         """Write the data directory, and the utterances that are not in it with reasons to `skipped.txt`.
@@ -137,6 +146,8 @@ class CorpusSet:
             DataError: there are no utterances, or some are missing and `allow_missing` is False.
         """
         self._make_files(out)
+        if self.measure:
+            self._measure()
         self._drop_unlabelled()
         skipped = [*self.missing, *self.left_out]
         write_lines(out / "skipped.txt", skipped)
@@ -172,6 +183,22 @@ class CorpusSet:
             from firered.corpora.convert import converted  # loads torch, which nothing else here needs
 
             self._replace_audio(converted(compressed, out / "wav"))
+
+    def _measure(self) -> None:
+        """Give utterances that are whole recordings their lengths; one whose header cannot be read is missing."""
+        whole = {
+            key: entry.audio
+            for key, entry in self.entries.items()
+            if entry.duration_s is None and entry.span is None and isinstance(entry.audio, Path)
+        }
+        headers = probe_all(whole.values(), AudioConfig())
+        for key, path in whole.items():
+            header = headers[path]
+            if isinstance(header, Exception):
+                self.miss(key, f"no audio: {header}")
+                del self.entries[key]
+            else:
+                self.entries[key] = replace(self.entries[key], duration_s=header.duration_s)
 
     def _replace_audio(self, made: Made) -> None:
         for key, entry in list(self.entries.items()):
@@ -243,14 +270,26 @@ class CorpusSet:
 
 @dataclass(frozen=True)
 class Reading:
-    """A set that is read when it is written, so that one which cannot be read does not stop the others."""
+    """A set that is read when it is written, so that one which cannot be read does not stop the others.
+
+    Attributes:
+        name: of the set.
+        read: reads it.
+        here: False: a part of the corpus that many do without; it is read only if it is asked for by name.
+    """
 
     name: str
     read: Callable[[], CorpusSet]
+    here: bool = True
 
     def write(self, out: Path, *, allow_missing: bool) -> None:
         """Read and write it; raises what either does."""
         self.read().write(out, allow_missing=allow_missing)
+
+
+def _length_s(entry: Entry) -> float:
+    """Seconds of an utterance; 0 where they are not known."""
+    return entry.span[1] - entry.span[0] if entry.span else entry.duration_s or 0.0
 
 
 def _segment(entry: Entry) -> Segment:

@@ -9,7 +9,9 @@ from firered.corpora.corpus_set import CorpusSet, Entry
 from firered.corpora.files import need
 from firered.data.datadir import read_table
 
-EXPECTED = 19723  # utterances of the test set
+TEST = "test"
+PARTS = (TEST, "dev_phase1", "dev_phase2", "train_phase1", "train_phase2")  # of the recognition task
+_EXPECTED = {TEST: 19723}  # utterances; those of the other parts are not known for certain
 _GET = "get the corpus as github.com/KeSpeech/KeSpeech says, or a copy in parquet"
 _NOISE = "<SPOKEN_NOISE>"
 _SUBDIALECTS = (
@@ -18,15 +20,21 @@ _SUBDIALECTS = (
 )
 
 
-def read_test(corpus: Path, name: str) -> CorpusSet:
-    """The test set of the recognition task; with the subdialect of each utterance.
+def folder_of(corpus: Path, part: str) -> Path:
+    """The folder of a part of the recognition task."""
+    return corpus / "Tasks/ASR" / part
+
+
+def read_part(corpus: Path, part: str, name: str) -> CorpusSet:
+    """A part of the recognition task; with the subdialect of each utterance.
 
     Raises:
         DataError: a table is not there or cannot be read.
     """
-    folder = corpus / "Tasks/ASR/test"
-    if not folder.is_dir() and (files := copy_of(corpus, "test")):
-        found = CorpusSet(name, corpus, EXPECTED, language="zh")
+    folder = folder_of(corpus, part)
+    found = CorpusSet(name, folder, _EXPECTED.get(part), measure=part != TEST, language="zh")
+    if not folder.is_dir() and (files := copy_of(corpus, *part.split("_"))):
+        found.source = corpus
         add_copy(found, corpus, files)
         found.entries = {key: _of_copy(entry) for key, entry in found.entries.items()}
         return found
@@ -34,7 +42,6 @@ def read_test(corpus: Path, name: str) -> CorpusSet:
         read_table(need(folder / table, _GET), empty_value_ok=table == "text")
         for table in ("wav.scp", "text", "utt2spk", "utt2subdialect")
     )
-    found = CorpusSet(name, folder, EXPECTED, language="zh")
     for key in audio.keys() | texts.keys():
         if key not in audio or key not in texts or key not in speakers:
             found.miss(key, f"is not in all of wav.scp, text and utt2spk of {folder}")

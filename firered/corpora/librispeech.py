@@ -1,4 +1,4 @@
-"""LibriSpeech: its test sets, as they are published or from a copy."""
+"""LibriSpeech: its sets, as they are published or from a copy."""
 
 from pathlib import Path
 
@@ -8,23 +8,37 @@ from firered.corpora.files import need
 from firered.data.datadir import read_table
 from firered.data.files import visible
 
-EXPECTED = {"test-clean": 2620, "test-other": 2939}  # utterances
+TEST = ("test-clean", "test-other")
+EXPECTED = {
+    "test-clean": 2620,
+    "test-other": 2939,
+    "dev-clean": 2703,
+    "dev-other": 2864,
+    "train-clean-100": 28539,
+    "train-clean-360": 104014,
+    "train-other-500": 148688,
+}  # utterances
 _GET = "get {}.tar.gz from openslr.org/12 and unpack it"
 
 
+def root_of(corpus: Path) -> Path:
+    """The folder that holds the parts: LibriSpeech/ of a corpus, or itself."""
+    return corpus / "LibriSpeech" if (corpus / "LibriSpeech").is_dir() else corpus
+
+
 def read_part(corpus: Path, part: str, name: str) -> CorpusSet:
-    """The set `test-clean` or `test-other`; the corpus holds LibriSpeech/, or is it, or has parquet files.
+    """A part, such as `test-clean`; the corpus holds LibriSpeech/, or is it, or has parquet files.
 
     Raises:
         DataError: it is not there.
     """
-    root = corpus / "LibriSpeech" if (corpus / "LibriSpeech").is_dir() else corpus
-    found = CorpusSet(name, root / part, EXPECTED[part], language="en")
-    listings = visible(root / part, "*/*/*.trans.txt")
+    folder = root_of(corpus) / part
+    found = CorpusSet(name, folder, EXPECTED[part], measure=part not in TEST, language="en")
+    listings = visible(folder, "*/*/*.trans.txt")
     if not listings and (files := copy_of(corpus, *part.split("-"))):
         add_copy(found, corpus, files)
         return found
-    need(root / part, _GET.format(part))
+    need(folder, _GET.format(part))
     for listing in listings:
         speaker = listing.name.removesuffix(".trans.txt")  # reader and chapter, as Kaldi's recipe has it
         transcripts = read_table(listing)

@@ -23,6 +23,7 @@ from firered.audio.config import AudioConfig
 from firered.audio.frames import samples_of
 from firered.audio.framing import SAMPLE_RATE
 from firered.corpora.indexed import in_tars, indexed
+from firered.corpora.tars import add_file
 from firered.data.atomic import replacing
 from firered.data.datadir import KNOWN_FILES, LINES, UTTERANCE, write_table
 from firered.data.names import file_names
@@ -161,7 +162,7 @@ def _write_shard(path: Path, keys: Sequence[str], packer: _Packer, run: Run[dict
                 failed[key] = made
                 continue
             files, duration_s = made
-            places = [_add(tar, name, content) for name, content in files.items()]
+            places = [add_file(tar, name, content) for name, content in files.items()]
             found[key] = {"place": f"{path.name}:{places[0]}", "seconds": duration_s}
     for key in keys:
         run.results.pop(key, None)
@@ -169,14 +170,6 @@ def _write_shard(path: Path, keys: Sequence[str], packer: _Packer, run: Run[dict
             run.fail_with(key, failed[key])
         else:
             run.done(key, found[key], found[key]["seconds"])
-
-
-def _add(tar: tarfile.TarFile, name: str, content: bytes) -> int:
-    """Add a file; the byte at which its content begins."""
-    member = tarfile.TarInfo(name)
-    member.size = len(content)
-    tar.addfile(member, io.BytesIO(content))
-    return tar.offset - -(-len(content) // tarfile.BLOCKSIZE) * tarfile.BLOCKSIZE
 
 
 def _write_tables(inputs: Inputs, made: Mapping[str, Mapping[str, Any]], out: Path) -> None:

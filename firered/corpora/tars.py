@@ -1,5 +1,6 @@
 """Tar files of recordings, compressed or not."""
 
+import io
 import tarfile
 import zlib
 from collections.abc import Collection, Iterable, Iterator
@@ -47,6 +48,14 @@ def offsets(path: Path) -> dict[str, int]:
     """
     with _opened(path, "r:") as tar:
         return {stem: member.offset_data for stem, member in _recordings(tar)}
+
+
+def add_file(tar: tarfile.TarFile, name: str, content: bytes) -> int:
+    """Add a file to a tar file that is not compressed; the byte at which its content begins."""
+    member = tarfile.TarInfo(name)
+    member.size = len(content)
+    tar.addfile(member, io.BytesIO(content))
+    return tar.offset - -(-len(content) // tarfile.BLOCKSIZE) * tarfile.BLOCKSIZE
 
 
 @contextmanager

@@ -4,33 +4,17 @@ Several jobs share out the GPUs when `--gpu` is given. Stopped by signal S, the 
 and exits with 128 + S; the logs of those jobs stay without an end line. Jobs end with a launcher that is killed, too.
 """
 
-import contextlib
 import os
 import re
 import shutil
-import signal
 import subprocess
 import time
-from collections.abc import Collection, Sequence
-from dataclasses import dataclass, field
-from pathlib import Path
+from collections.abc import Sequence
 
-from firered.errors import FireRedError, writing
-from firered.launch.call import ARGUMENT_COUNTS, Call, Say, Stopped
-from firered.processes import release, signal_group, start_group
+from firered.launch.call import Call, Say, Stopped, note_unknown
+from firered.launch.job import POLL_S, RunningJob, end_job, kill_jobs, start_job
 
 _CLUSTER_OPTIONS = {"--mem", "--num-threads", "--num-nodes", "--time", "--config", "--name", "-l", "-q", "-sync"}
-_DATE = "%a %b %e %H:%M:%S %Z %Y"  # as the date command prints it
-_POLL_S = 0.02
-_GRACE_S = 2.0  # between asking the jobs to end and killing them
-
-
-@dataclass
-class _Running:
-    process: subprocess.Popen
-    log: Path
-    devices: str
-    started: float = field(default_factory=time.monotonic)
 
 
 def run_jobs(call: Call, jobs: Sequence[int], stop_signals: Sequence[int], say: Say) -> dict[int, str]:
@@ -39,9 +23,7 @@ def run_jobs(call: Call, jobs: Sequence[int], stop_signals: Sequence[int], say: 
     Raises:
         Stopped: `stop_signals` got an entry.
     """
-    for name, *values in call.cluster_options:
-        if name not in _CLUSTER_OPTIONS and name not in ARGUMENT_COUNTS:
-            say(f"note: unknown option ignored: {' '.join([name, *values])}")
+    note_unknown(call, _CLUSTER_OPTIONS, say)
     codes = _exit_codes(call, jobs, stop_signals)
     return {job: f"exit code {codes[job]}" for job in jobs if codes[job] != 0}
 
@@ -54,24 +36,25 @@ def _exit_codes(call: Call, jobs: Sequence[int], stop_signals: Sequence[int]) ->
     slots = call.max_jobs_run or (places if per_job else cpus)
     devices = {job: devices_of(job, gpus, per_job) for job in jobs}
     waiting = list(jobs)
-    running: dict[int, _Running] = {}
+    running: dict[int, RunningJob] = {}
     codes: dict[int, int] = {}
     try:
         while waiting or running:
             if stop_signals:
                 raise Stopped(f"stopped by signal {stop_signals[0]}", 128 + stop_signals[0])
-            busy = [run.devices for run in running.values()]
+            busy = [devices[job] for job in running]
             # A GPU goes with the job's number: a job whose GPU is full lets one pass whose GPU is free.
             ready = (job for job in waiting if busy.count(devices[job]) * places < slots)
             if len(running) < slots and (job := next(ready, None)) is not None:
                 waiting.remove(job)
-                running[job] = _start(call, job, devices[job])
+                environment = os.environ | ({"CUDA_VISIBLE_DEVICES": devices[job]} if devices[job] else {})
+                running[job] = start_job(call.with_job(call.command, job), call.log_of(job), environment)
             elif ended := [job for job, run in running.items() if run.process.poll() is not None]:
-                codes.update({job: _end(running.pop(job)) for job in ended})
+                codes.update({job: end_job(running.pop(job)) for job in ended})
             else:
-                time.sleep(_POLL_S)
+                time.sleep(POLL_S)
     except BaseException:
-        _kill(running.values())
+        kill_jobs(running.values())
         raise
     return codes
 
@@ -90,51 +73,3 @@ def visible_gpus() -> list[str]:
         return []
     listing = subprocess.run(["nvidia-smi", "-L"], capture_output=True, text=True, check=False).stdout
     return re.findall(r"^GPU (\d+)", listing, re.MULTILINE)
-
-
-def _start(call: Call, job: int, devices: str) -> _Running:
-    log, command = call.log_of(job), call.with_job(call.command, job)
-    head = "# " + command.replace("\n", "\n# ") + f"\n# Started at {time.strftime(_DATE)}\n#\n"
-    environment = os.environ | ({"CUDA_VISIBLE_DEVICES": devices} if devices else {})
-    with writing(log):
-        log.write_text(head, encoding="utf-8", errors="surrogateescape")
-    # No input: a job must not eat that of a loop around the call. An own session: what a job starts dies with it.
-    with log.open("ab") as output:
-        process = start_group(
-            ["bash", "-c", command],
-            env=environment,
-            stdin=subprocess.DEVNULL,
-            stdout=output,
-            stderr=subprocess.STDOUT,
-        )
-    return _Running(process, log, devices)
-
-
-def _end(run: _Running) -> int:
-    release(run.process)
-    elapsed, status = int(time.monotonic() - run.started), run.process.returncode
-    code, cause = (128 - status, f"; signal {-status}") if status < 0 else (status, "")  # 128 + S as shells count
-    ended = f"# Ended (code {code}{cause}) at {time.strftime(_DATE)}, elapsed time {elapsed} seconds"
-    _append(run.log, f"# Accounting: time={elapsed} threads=1\n{ended}\n")
-    return code
-
-
-def _append(log: Path, line: str) -> None:
-    with writing(log), log.open("ab+") as file:
-        if file.tell():
-            file.seek(-1, os.SEEK_END)
-            line = line if file.read(1) == b"\n" else "\n" + line  # the command's last line may lack its end
-        file.write(line.encode())
-
-
-def _kill(runs: Collection[_Running]) -> None:
-    for run in runs:
-        signal_group(run.process, signal.SIGTERM)
-    deadline = time.monotonic() + _GRACE_S
-    while time.monotonic() < deadline and any(signal_group(run.process, 0) for run in runs):
-        time.sleep(_POLL_S)
-    for run in runs:
-        signal_group(run.process, signal.SIGKILL)
-        release(run.process)
-        with contextlib.suppress(FireRedError):
-            _append(run.log, f"# Killed at {time.strftime(_DATE)}: the launcher was stopped\n")  # no end line

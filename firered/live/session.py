@@ -3,7 +3,7 @@
 import math
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import numpy as np
 
@@ -13,16 +13,17 @@ from firered.audio.framing import SAMPLE_RATE
 from firered.audio.like import Samples
 from firered.audio.load import INT16_SCALE
 from firered.audio.pieces import Pieces
-from firered.errors import AudioError, Outcome
+from firered.errors import AudioError
 from firered.live.budget import Budget, Clock
 from firered.live.config import HOLD, LiveConfig
 from firered.live.endpoints import FRAMES_A_SECOND, Change, Endpoints, frames_of
 from firered.live.finals import final_of
 from firered.live.heard import Heard
+from firered.live.open_segment import OpenSegment
 from firered.live.passes import Passes
 from firered.live.stable import Stable, units_of
 from firered.live.streamed import Streamed
-from firered.results import AsrResult, LidResult, StreamEvent, StreamFrame
+from firered.results import AsrResult, StreamEvent, StreamFrame
 from firered.results.live import Event, LiveResult, Partial
 from firered.runtime.context import Context
 from firered.system.modules import Modules
@@ -33,29 +34,6 @@ _AT_ONCE = SAMPLE_RATE  # samples of a piece that go through the detector togeth
 _QUIET = 15  # frames of the quietest stretch, in whose middle a long segment is cut
 _REST_S = 0.015  # a frame's window ends so long after its shift
 clock: Clock = time.perf_counter
-
-
-@dataclass
-class _Open:
-    """The segment that is being spoken. Frames are counted over the stream."""
-
-    number: int
-    start: int
-    stable: Stable
-    passed: int  # the frame up to which it was recognised last
-    spoke: bool = True  # whether there was speech since
-    lid: Outcome[LidResult] | None = None
-    lid_done: bool = False
-    late: bool = False  # whether chunks of it wait
-    said: AsrResult | None = None  # by the last pass
-    rest: Stable | None = None  # stable text that belongs to the next segment, where this one was cut
-
-    @property
-    def lang(self) -> str | None:
-        """Its language, as far as it is known."""
-        if isinstance(self.lid, LidResult):
-            return self.lid.lang
-        return self.said.lang if self.said else None
 
 
 class LiveSession:
@@ -102,7 +80,7 @@ class LiveSession:
         self._identifies, self._recognises = modules.lid is not None, modules.asr is not None
         self._budget = Budget(config.behind_s, clock)
         self._interval, self._lid_after = frames_of(config.interval_s), frames_of(config.lid_s)
-        self._open: _Open | None = None
+        self._open: OpenSegment | None = None
         self._count = self._frames = 0
         self._finished = False
 
@@ -196,14 +174,14 @@ class LiveSession:
         if self._recognises:
             yield from self._recognise(current, now)
 
-    def _recognise(self, current: _Open, now: int) -> list[LiveResult]:
+    def _recognise(self, current: OpenSegment, now: int) -> list[LiveResult]:
         """The text so far of the open segment, when it is due."""
         streamed = self._passes.streamed(current.number, current.start, current.lid, self.context)
         if streamed is not None:
             return self._chunk(current, now, streamed) if streamed.due(now) else []
         return self._pass(current, now) if current.spoke and now - current.passed >= self._interval else []
 
-    def _chunk(self, current: _Open, now: int, streamed: Streamed) -> list[LiveResult]:
+    def _chunk(self, current: OpenSegment, now: int, streamed: Streamed) -> list[LiveResult]:
         """The text so far, of a recogniser that streams: nothing is computed again.
 
         While computing is behind, chunks wait; what waits when the segment ends is left to its final.
@@ -237,13 +215,13 @@ class LiveSession:
             self._count += 1
             start = self._endpoints.start
             stable = before.rest if before is not None and before.rest else Stable(self.config)
-            self._open = _Open(self._count, start, stable, start)
+            self._open = OpenSegment(self._count, start, stable, start)
             if change.kind == "start":
                 yield Event("speech_start", self._count, change.time_s, known_s, 0.0)
             elif before is not None:  # the speech goes on, and its language with it
                 self._open.lid, self._open.lid_done = before.lid, before.lid_done
 
-    def _identify(self, current: _Open, now: int) -> list[LiveResult]:
+    def _identify(self, current: OpenSegment, now: int) -> list[LiveResult]:
         """Find out the language of the open segment."""
         current.lid, current.lid_done = self._passes.language(self._stretch(current, now / FRAMES_A_SECOND)), True
         self._budget.spent(_known_s(now))
@@ -251,7 +229,7 @@ class LiveSession:
             return [self._trouble(current.number, now, f"language failed: {current.lid}")]
         return []
 
-    def _pass(self, current: _Open, now: int) -> list[LiveResult]:
+    def _pass(self, current: OpenSegment, now: int) -> list[LiveResult]:
         """The text so far of the open segment."""
         known_s = _known_s(now)
         current.passed, current.spoke = now, False
@@ -269,7 +247,7 @@ class LiveSession:
             return [self._trouble(current.number, now, f"recognition failed: {said}")]
         return [] if said is None else self._shown(current, now, said)
 
-    def _shown(self, current: _Open, now: int, said: AsrResult) -> list[LiveResult]:
+    def _shown(self, current: OpenSegment, now: int, said: AsrResult) -> list[LiveResult]:
         """The partial of what was recognised in the open segment."""
         before, current.said = current.said, said
         unstable = current.stable.take(units_of(said))
@@ -278,7 +256,9 @@ class LiveSession:
         span = current.start / FRAMES_A_SECOND, now / FRAMES_A_SECOND
         return [Partial(current.number, *span, current.stable.text, unstable, current.lang, _known_s(now), 0.0)]
 
-    def _close(self, current: _Open, end_s: float, known_s: float, cut: bool, in_speech: bool) -> list[LiveResult]:
+    def _close(
+        self, current: OpenSegment, end_s: float, known_s: float, cut: bool, in_speech: bool
+    ) -> list[LiveResult]:
         """The final of a segment, and what failed in it."""
         stretch = self._stretch(current, end_s, silence=in_speech)
         if self._identifies and (self.config.final_lid or not current.lid_done):
@@ -295,7 +275,7 @@ class LiveSession:
     def _quietest(self, first: int, end: int) -> int:
         return self._heard.quietest(first, end, _QUIET)
 
-    def _stretch(self, current: _Open, end_s: float, silence: bool = False) -> Stretch:
+    def _stretch(self, current: OpenSegment, end_s: float, silence: bool = False) -> Stretch:
         source = self._heard.before_silence(self.config.tail_s) if silence and self.config.tail_s else self._heard
         return Stretch(source, (current.start / FRAMES_A_SECOND, end_s), self.context)
 

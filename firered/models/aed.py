@@ -45,7 +45,7 @@ class AedConfig(EncoderConfig):
     model: ClassVar[str] = "an AED"
 
     odim: int = arg(low=5)
-    n_layers_dec: int = arg(low=1, layers=True)
+    n_layers_dec: int = arg(low=0, layers=True)  # 0: no decoder, CTC alone
     # The dictionary has these tokens in fixed places.
     sos_id: int = arg(3, low=3, high=3)
     eos_id: int = arg(4, low=4, high=4)
@@ -117,7 +117,8 @@ class EncoderDecoder(nn.Module, ABC):
         self.config = config
         self.odim = odim
         self.encoder = config.encoder()
-        self.add_module(self.decoder_name, config.decoder(odim))
+        if config.n_layers_dec:
+            self.add_module(self.decoder_name, config.decoder(odim))
 
     @classmethod
     @abstractmethod
@@ -223,6 +224,8 @@ class Aed(EncoderDecoder):
     def __init__(self, config: AedConfig, *, ctc: bool = True) -> None:
         super().__init__(config, config.odim)
         self.ctc = Ctc(config.d_model, config.odim) if ctc else None
+        if not (self.has_decoder or ctc):
+            raise ModelError("an AED without a decoder (n_layers_dec 0) and without a CTC head writes no text")
 
     @classmethod
     def for_state(cls, config: AedConfig, state: dict[str, Tensor]) -> "Aed":
@@ -233,6 +236,11 @@ class Aed(EncoderDecoder):
     def has_ctc(self) -> bool:
         """Whether there is a CTC head, and so time stamps."""
         return self.ctc is not None
+
+    @property
+    def has_decoder(self) -> bool:
+        """Whether there is a decoder; a model that was trained with CTC alone has none."""
+        return self.config.n_layers_dec > 0
 
     def ctc_log_probs(self, encoder_out: Tensor) -> Tensor:
         """(N, T, odim) float32 log posteriors of the CTC head.
@@ -253,6 +261,8 @@ class Lid(EncoderDecoder):
     def __init__(self, config: AedConfig) -> None:
         if config.lid_odim is None:
             raise ModelError("these are not the arguments of a language identification model: lid_odim not given")
+        if not config.n_layers_dec:
+            raise ModelError("a language identification model needs layers of a decoder, n_layers_dec is 0")
         super().__init__(config, config.lid_odim)
 
     @classmethod

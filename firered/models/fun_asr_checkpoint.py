@@ -77,6 +77,18 @@ def load_ctc(directory: Path, config: CheckpointConfig) -> FunAsrEncoder | None:
     return FunAsrEncoder(*(part.module for part in used)).eval()
 
 
+def load_sanm(directory: Path, config: CheckpointConfig) -> FunAsrNanoEncoder:
+    """The encoder of a published directory alone.
+
+    Raises:
+        ModelError: as `load_published`.
+    """
+    opened = _Opened.of(directory, config, torch.float32)
+    opened.parts[0].fill(opened.state, opened.path)
+    encoder: FunAsrNanoEncoder = opened.parts[0].module.eval()
+    return encoder
+
+
 def has_ctc(directory: Path, config: CheckpointConfig) -> bool:
     """Whether a published directory has a complete CTC head; no values are read.
 

@@ -118,9 +118,11 @@ def quantise(model: nn.Module, layers: Layers, parts: Sequence[str] = ("",)) -> 
     Args:
         model: in evaluation mode; layers of it that are turned lose their weights.
         layers: gives the weights in 8 bits.
-        parts: names of modules; "": all of it.
+        parts: names of modules; "": all of it. A part that the model does not have is passed over.
     """
-    found = {name: module for part in parts for name, module in model.get_submodule(part).named_modules(prefix=part)}
+    modules = dict(model.named_modules())
+    own = [(part, modules[part]) for part in parts if part in modules]
+    found = {name: module for part, whole in own for name, module in whole.named_modules(prefix=part)}
     # Packing a layer for its kernel runs on one core.
     with ThreadPoolExecutor(torch.get_num_threads()) as pool:
         list(pool.map(partial(_turn, model, layers), found, found.values()))

@@ -1,4 +1,4 @@
-"""The tables of docs/training.md: what training of each size keeps in memory.
+"""The tables of docs/training/recognition.md: what training of each size keeps in memory.
 
 Parameters are counted. Activations are what PyTorch keeps for the backward pass, summed over the tensors themselves, of
 models of the true width with one and with two layers; what a layer adds is multiplied.

@@ -64,7 +64,7 @@ def test_curves_do_not_depend_on_it(corpus, tmp_path):
     ("task", "model", "train", "message"),
     [
         ("lm", {}, {"error_rate_utterances": 3}, "models of the task lm write no text"),
-        ("aed", SMALL_AED, {"error_rate_utterances": 3, "error_rate_by": "ctc"}, "a model with a CTC head"),
+        ("aed", SMALL_AED, {"error_rate_utterances": 3, "error_rate_by": "ctc"}, "ctc: this model has no CTC head"),
         ("aed", SMALL_AED, {"best_by": "error_rate"}, "'error_rate' is not a figure of this task"),
     ],
 )

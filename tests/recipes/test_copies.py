@@ -30,7 +30,7 @@ def test_a_copy_is_as_good_as_the_release(name, tmp_path):
     recipe = COPIES[name][0]
     release, copy = make_copy(name, tmp_path)
     wanted, found = write(recipe, tmp_path / "release", release), write(recipe, tmp_path / "copied", copy)
-    assert found.keys() == wanted.keys() - {"aishell1-train"}  # a copy is of the test set
+    assert found.keys() == {name for name in wanted if "-train" not in name and "-dev" not in name}
     for set_name, data in found.items():
         tables = ["text", "utt2lang", "utt2dialect", "text.raw"] + ["utt2spk"] * (recipe != "wenetspeech")
         for table in tables:

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 import soundfile
 
+from firered.corpora.mixtures import levelled, united
 from firered.data.datadir import DataDir, read_table
 from firered.data.validate import validate
 from firered.errors import DataError
@@ -231,8 +232,8 @@ class TestSounds:
         assert strengths[24] > 2 * strengths[21]
 
     def test_silence_cannot_be_levelled(self):
-        assert not sounds.levelled(np.zeros(4), 0.1).any()
-        assert np.sqrt(np.mean(sounds.levelled(np.array([3.0, -1.0]), 0.1) ** 2)) == pytest.approx(0.1)
+        assert not levelled(np.zeros(4), 0.1).any()
+        assert np.sqrt(np.mean(levelled(np.array([3.0, -1.0]), 0.1) ** 2)) == pytest.approx(0.1)
 
 
 class TestMixtures:
@@ -249,7 +250,7 @@ class TestMixtures:
         assert mixtures.speech_spans([synth.Word(*word) for word in words]) == spans
 
     @pytest.mark.parametrize(
-        ("events", "united"),
+        ("events", "merged"),
         [
             ([(1.0, 2.0, "music"), (0.0, 1.5, "music")], [(0.0, 2.0, "music")]),
             ([(0.0, 3.0, "music"), (1.0, 2.0, "music")], [(0.0, 3.0, "music")]),
@@ -257,8 +258,8 @@ class TestMixtures:
             ([(2.0, 3.0, "speech"), (0.0, 1.0, "speech")], [(0.0, 1.0, "speech"), (2.0, 3.0, "speech")]),
         ],
     )
-    def test_events_that_touch_are_one(self, events, united):
-        assert mixtures._united(events) == united
+    def test_events_that_touch_are_one(self, events, merged):
+        assert united(events) == merged
 
     def test_what_is_labelled_is_louder_than_the_rest(self):
         """A word that is a tone: its recordings are loud where the labels say, and nowhere else in the quiet ones."""

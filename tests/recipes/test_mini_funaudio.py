@@ -15,7 +15,13 @@ TOP = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(TOP / "egs/mini_funaudio/local"))  # the recipe's scripts are no package
 
 import best_rq_results  # noqa: E402
+import figures  # noqa: E402
+import hallucination_results  # noqa: E402
+import hallucination_sets  # noqa: E402
+import inventions  # noqa: E402
 import labels  # noqa: E402
+import noise_results  # noqa: E402
+import noise_test  # noqa: E402
 import small_qwen3  # noqa: E402
 
 
@@ -90,6 +96,71 @@ def test_a_score_of_another_kind_is_refused(exp):
         list(best_rq_results.section(exp))
 
 
+def counts(errors, tokens=100):
+    return {"errors": errors, "tokens": tokens}
+
+
+def test_means_of_seeds_have_the_interval_of_students_t():
+    assert figures.over_seeds([]) == "–"
+    assert figures.over_seeds([3.0]) == "3.00"
+    assert figures.over_seeds([1.0, 2.0, 3.0]) == "2.00 ± 2.48"  # 4.303 / sqrt(3)
+
+
+def test_noise_is_told_by_ratio_and_by_kind(tmp_path):
+    for name, errors in (("before", 40), ("1_none", 30), ("2_none", 34), ("1_both", 10), ("2_both", 10)):
+        groups = {"snr": {"0": counts(errors), "20": counts(1), "clean": counts(0)},
+                  "env": {"clean": counts(0), "music": counts(errors + 1, 200)}}  # fmt: skip
+        folder = tmp_path / "noise/score" / name
+        folder.mkdir(parents=True)
+        (folder / "score.json").write_text(json.dumps({**counts(errors + 1, 300), "groups": groups}))
+    page = "\n".join(noise_results.section(tmp_path))
+    assert "|  | clean | 20 dB | 0 dB | all |" in page
+    assert "| trained further without noise | 0.00 ± 0.00 | 1.00 ± 0.00 | 32.00 ± 25.42 | 11.00 ± 8.47 |" in page
+    assert "| both | 0.00 ± 0.00 | 1.00 ± 0.00 | 10.00 ± 0.00 |" in page
+    assert "|  | clean | music | all |" in page
+
+
+def test_clean_and_mixed_are_one_test_set(tmp_path):
+    for folder, audio in ((tmp_path / "clean", "a.wav"), (tmp_path / "mixes/sim-music-5/data", "m.wav")):
+        write_table(folder / "wav.scp", {"u1": audio})
+        write_table(folder / "text", {"u1": "你好"})
+        write_table(folder / "utt2lang", {"u1": "zh"})
+    write_table(tmp_path / "mixes/sim-music-5/data/utt2env", {"u1": "music"})
+    write_table(tmp_path / "mixes/sim-music-5/data/utt2snr", {"u1": "5"})
+    (tmp_path / "mixes/sets").write_text("sim-music-5\n")
+    noise_test.main(tmp_path / "clean", tmp_path / "mixes", tmp_path / "out")
+    assert read_table(tmp_path / "out/wav.scp") == {"u1-clean": "a.wav", "u1-sim-music-5": "m.wav"}
+    assert read_table(tmp_path / "out/utt2snr") == {"u1-clean": "clean", "u1-sim-music-5": "5"}
+
+
+def test_words_where_nothing_is_said_are_counted_by_the_minute(tmp_path):
+    write_wav(tmp_path / "noise/street/s.wav", noise(16000 * 9, amplitude=0.1))
+    write_wav(tmp_path / "noise/music/m.wav", sine(9.0))
+    write_wav(tmp_path / "u1.wav", noise(32000, amplitude=0.1))
+    write_table(tmp_path / "data/wav.scp", {"u1": str(tmp_path / "u1.wav")})
+    (tmp_path / "ctm").write_text("".join(f"u1 1 {0.4 * at:.1f} 0.4 {word}\n" for at, word in enumerate("医生在北京")))
+    hallucination_sets.main(tmp_path / "data", tmp_path / "ctm", tmp_path / "noise", tmp_path / "sets")
+    kinds = read_table(tmp_path / "sets/utt2kind")
+    assert set(kinds.values()) == set(hallucination_results.KINDS) | {"cut"}
+    texts = read_table(tmp_path / "sets/text", empty_value_ok=True)
+    assert {key: text for key, text in texts.items() if text} == {"cut-u1": "医生在"}
+    assert float(read_table(tmp_path / "sets/utt2dur")["cut-u1"]) == pytest.approx(1.4 + 1.5)
+    written = {
+        key: "医生在北京" if key == "cut-u1" else "two words" if key.startswith("music-8") else "" for key in texts
+    }
+    write_table(tmp_path / "asr/text", written)
+    for name in ("before_aed", "1_with_aed", "2_with_aed"):
+        out = tmp_path / f"exp/hallucination/count/{name}.json"
+        inventions.main(tmp_path / "sets", tmp_path / "asr", out)
+    found = json.loads(out.read_text())
+    assert found["cut"] == {"utterances": 1, "with": 1, "words": 2, "minutes": pytest.approx(2.9 / 60)}
+    assert found["music"]["words"] == 2
+    assert found["silence"]["words"] == 0
+    page = "\n".join(hallucination_results.section(tmp_path / "exp"))
+    assert "| AED | the same, zeros and noise alone | 0.0 ± 0.0 (0%) |" in page
+    assert f"| {2 / found['music']['minutes']:.1f} (17%) | 41.4 (100%) |" in page
+
+
 @pytest.mark.nightly
 def test_everything_is_trained_decoded_and_scored(tmp_path):
     if not (TOP / ".venv/bin/firered-train").exists():
@@ -108,6 +179,7 @@ def test_everything_is_trained_decoded_and_scored(tmp_path):
     again = subprocess.run([*run, "--quick", "true"], capture_output=True, text=True)
     assert again.returncode == 0, again.stderr
     assert " s\n" not in again.stdout.split("# Results")[0]  # nothing was done again
+    assert "part noise: left out, without the corpus of egs/mini" in again.stdout
     wrong = subprocess.run([*run, "--parts", "nothing"], capture_output=True, text=True)
     assert wrong.returncode == 1
     assert "--parts: there is no part nothing" in wrong.stderr

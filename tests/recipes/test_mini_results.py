@@ -16,7 +16,8 @@ from firered.errors import DataError
 from firered.models.aed import Aed, AedConfig
 from firered.models.checkpoint import load_checkpoint
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "egs/mini/local"))  # the recipe's scripts are no package
+sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "egs/common"))  # the recipes' scripts are no packages
+sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "egs/mini/local"))
 
 import boundary_errors
 import bundle_models
@@ -25,6 +26,7 @@ import results
 import set_ctc_lead
 import small_llm
 import streaming_rows
+import ways_rows
 
 
 class TestBoundaries:
@@ -34,9 +36,18 @@ class TestBoundaries:
         )
         assert sorted(errors.tolist()) == pytest.approx([-0.05, 0.0, 0.0, 0.1])
 
-    def test_other_words(self):
-        with pytest.raises(DataError, match="other words than a b: a c"):
-            boundary_errors.boundary_errors([("a", 0, 1), ("b", 1, 2)], [("a", 0, 1), ("c", 1, 2)])
+    def test_words_that_are_cut_otherwise_or_differ(self):
+        true = [("今天", 0.1, 0.5), ("下雨", 0.5, 0.9), ("了", 0.9, 1.0)]
+        signs = [("今", 0.1, 0.3), ("天", 0.3, 0.6), ("夏", 0.6, 0.7), ("雨", 0.7, 0.9), ("了", 0.9, 1.1)]
+        assert boundary_errors.boundary_errors(true, signs).tolist() == pytest.approx([0.0, 0.1, 0.0, 0.1])
+        joined = [("今天下雨", 0.1, 0.9), ("了", 0.9, 1.0)]
+        assert boundary_errors.boundary_errors(true, joined).tolist() == pytest.approx([0.0, 0.0])
+
+    def test_no_word_in_common(self, tmp_path):
+        write_lines(tmp_path / "true", ["u1 1 0.1 0.2 a"])
+        write_lines(tmp_path / "found", ["u1 1 0.1 0.2 b"])
+        with pytest.raises(DataError, match="no utterance has a word in common"):
+            boundary_errors.main(tmp_path / "true", tmp_path / "found", tmp_path / "out")
 
     def test_score(self, tmp_path):
         write_lines(tmp_path / "true", ["u1 1 0.100 0.200 Two", "u2 1 0.000 1.000 x"])
@@ -128,6 +139,22 @@ class TestStreaming:
     def test_nothing_where_no_such_model_was_trained(self, tmp_path):
         (tmp_path / "score").mkdir()
         assert list(streaming_rows.streaming_rows(tmp_path / "score")) == []
+
+
+class TestWays:
+    def test_both_side_by_side(self, tmp_path):
+        for name, value in (("joint", 3.21), ("paper_ctc", 45.0)):
+            for mode in ways_rows.MODES:
+                metrics = {"metrics": {"MER%": {"value": value}}}
+                write_lines(tmp_path / f"way_{name}_{mode}/score.json", [json.dumps(metrics)])
+            times = {"metrics": {"median ms": {"value": 20.4}, "mean ms": {"value": 31.6}}}
+            write_lines(tmp_path / f"boundaries_{name}/score.json", [json.dumps(times)])
+        page = list(ways_rows.ways_rows(tmp_path))
+        assert f"| joint CTC/attention from the start |{' **3.21** |' * 5} 20 | 32 |" in page
+        assert f"| cross-entropy alone, the CTC head afterwards |{' **45.00** |' * 5} 20 | 32 |" in page
+
+    def test_nothing_where_they_were_not_trained(self, tmp_path):
+        assert list(ways_rows.ways_rows(tmp_path)) == []
 
 
 class TestBundle:

@@ -1,4 +1,4 @@
-"""The test sets of AISHELL-2."""
+"""The sets of AISHELL-2."""
 
 from collections.abc import Iterator
 from functools import partial
@@ -11,26 +11,42 @@ from firered.data.datadir import read_table
 from firered.data.files import visible
 
 TABLES = Path(__file__).resolve().parents[1] / "tables"
-EXPECTED = 5000
+TEST = "test"
+FOLDERS = {TEST: "test", "dev": "dev", "train": "data"}  # of a channel
+EXPECTED = {TEST: 5000, "dev": 2500}  # utterances; the corpus says of train that there are about a million
+TRAINED_ON = "aishell2"  # the set whose channel is that of dev and train
 TABLES_OF_A_SET = ("wav.scp", "trans.txt")
 GET = (
     "get the evaluation data, AISHELL2-2018A-EVAL, which is offered without application at "
     "aishelltech.com/aishell_2018_eval (AISHELL-DEV-TEST-SET with three channels), or the corpus"
 )
+GET_TRAIN = "get the corpus on application to aishelltech.com/aishell_2"
 
 
 def read(corpus: Path) -> Iterator[Reading]:
-    """Data directories of the test set of AISHELL-2, one for each channel that tables/channels.tsv names."""
-    for name, channel in recipe_table(TABLES / "channels.tsv").items():
-        yield Reading(name, partial(read_channel, corpus, name, channel))
+    """Data directories of AISHELL-2: a test set for each channel of tables/channels.tsv, dev and train of the first."""
+    channels = recipe_table(TABLES / "channels.tsv")
+    for name, channel in channels.items():
+        yield Reading(name, partial(read_part, corpus, name, channel, TEST))
+    for part in ("dev", "train"):
+        channel, name = channels.get(TRAINED_ON, "iOS"), f"{TRAINED_ON}-{part}"
+        yield Reading(name, partial(read_part, corpus, name, channel, part), bool(places(corpus, channel, part)))
 
 
-def read_channel(corpus: Path, name: str, channel: str) -> CorpusSet:
-    """The test set of a channel."""
+def read_part(corpus: Path, name: str, channel: str, part: str) -> CorpusSet:
+    """A part of a channel: test, dev or train.
+
+    Raises:
+        DataError: it is not there.
+    """
     repairs = substitutions(TABLES / "repairs.tsv")
-    folder = find_test(corpus, channel)
+    found_at = places(corpus, channel, part)
+    if not found_at:
+        missing = corpus / f"{channel}/{FOLDERS[part]} with {' and '.join(TABLES_OF_A_SET)}"
+        raise not_there(missing, GET if part != "train" else GET_TRAIN)
+    folder = found_at[0]
     audio, transcripts = (read_table(folder / table) for table in TABLES_OF_A_SET)
-    found = CorpusSet(name, folder, EXPECTED, language="zh")
+    found = CorpusSet(name, folder, EXPECTED.get(part), measure=part != TEST, language="zh")
     for key in audio.keys() | transcripts.keys():
         if key not in audio or key not in transcripts:
             found.miss(key, f"is not in both wav.scp and trans.txt of {folder}")
@@ -40,18 +56,15 @@ def read_channel(corpus: Path, name: str, channel: str) -> CorpusSet:
     return found
 
 
-def find_test(corpus: Path, channel: str) -> Path:
-    """The folder of a channel's test set, in the corpus' folder or a folder of it, as releases have it.
-
-    Raises:
-        DataError: there is none, with wav.scp and trans.txt in it.
-    """
-    for drop in (corpus, *visible(corpus, "*")):
-        for place in visible(drop, "*"):
-            folder = place / "test"
-            if place.name.lower() == channel.lower() and all((folder / table).is_file() for table in TABLES_OF_A_SET):
-                return folder
-    raise not_there(corpus / f"{channel}/test with {' and '.join(TABLES_OF_A_SET)}", GET)
+def places(corpus: Path, channel: str, part: str) -> list[Path]:
+    """The folders of a channel's part with wav.scp and trans.txt, in the corpus' folder or a folder of it."""
+    folders = [
+        place / FOLDERS[part]
+        for drop in (corpus, *visible(corpus, "*"))
+        for place in visible(drop, "*")
+        if place.name.lower() == channel.lower()
+    ]
+    return [folder for folder in folders if all((folder / table).is_file() for table in TABLES_OF_A_SET)]
 
 
 if __name__ == "__main__":

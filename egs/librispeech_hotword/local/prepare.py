@@ -10,7 +10,7 @@ from pathlib import Path
 from firered.cli.corpus import prepare
 from firered.corpora.corpus_set import CorpusSet, Reading
 from firered.corpora.files import need, rows
-from firered.corpora.librispeech import EXPECTED, read_part
+from firered.corpora.librispeech import TEST, read_part
 from firered.errors import DataError
 
 log = logging.getLogger(__name__)
@@ -28,7 +28,7 @@ def read(corpus: Path, lists: Path) -> Iterator[Reading]:
         if place.is_dir():
             lists = place
             break
-    for part in EXPECTED:
+    for part in TEST:
         for number in DISTRACTORS:
             name = f"librispeech-{part}-{number}"
             yield Reading(name, partial(read_set, corpus, lists / f"{part}.biasing_{number}.tsv", part, name))

@@ -18,10 +18,11 @@ import soundfile
 import typer
 from grammar import Grammar
 from shards import Line, Recording, Task, render
-from sounds import levelled, noise
+from sounds import noise
 from synth import SAMPLE_RATE, Voice
 from write_sets import has_exact_times, plain_text, write_recordings
 
+from firered.corpora.mixtures import levelled
 from firered.data.datadir import write_table
 from firered.errors import DataError
 

@@ -1,16 +1,16 @@
 """Recordings in which speech, singing, music and noise follow and cover each other, with the exact times of each."""
 
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.random import Generator
-from sounds import levelled, music, noise, singing
+from sounds import music, noise, singing
 from synth import SAMPLE_RATE, Spoken, Word
 
-Event = tuple[float, float, str]  # start and end in seconds, label
+from firered.corpora import mixtures
+from firered.corpora.mixtures import MUSIC, NOISE, PAUSE_S, SINGING, SPEECH, Event, Sound, add, decibels, levelled
 
-SPEECH, SINGING, MUSIC = "speech", "singing", "music"
-_PAUSE_S = 0.2  # shorter gaps between words belong to the speech
 _MARGIN_S = 0.15  # of near silence around an utterance
 # In training, as detectors of voice cut an utterance or as people do: seconds before and after it, at times below zero,
 # so that a part of the edge is missing.
@@ -23,7 +23,7 @@ def speech_spans(words: Sequence[Word]) -> list[tuple[float, float]]:
     """Start and end in seconds of the stretches of words without a pause."""
     spans: list[tuple[float, float]] = []
     for word in words:
-        if spans and word.start_s - spans[-1][1] < _PAUSE_S:
+        if spans and word.start_s - spans[-1][1] < PAUSE_S:
             spans[-1] = (spans[-1][0], word.end_s)
         else:
             spans.append((word.start_s, word.end_s))
@@ -51,7 +51,7 @@ def varied_utterance(rng: Generator, spoken: Spoken) -> tuple[np.ndarray, list[W
 def _with_margins(spoken: Spoken, before_s: float, after_s: float, level_db: float) -> tuple[np.ndarray, list[Word]]:
     """Samples and words of an utterance at this level with silence around it, or cut where a margin is below zero."""
     before, after = round(before_s * SAMPLE_RATE), round(after_s * SAMPLE_RATE)
-    said = levelled(spoken.samples, _decibels(level_db))[max(0, -before) : len(spoken.samples) + min(0, after)]
+    said = levelled(spoken.samples, decibels(level_db))[max(0, -before) : len(spoken.samples) + min(0, after)]
     samples = np.pad(said.astype(np.float64), (max(0, before), max(0, after)))
     length_s = len(samples) / SAMPLE_RATE
     words = spoken.shifted(before / SAMPLE_RATE)
@@ -70,7 +70,7 @@ def conversation(rng: Generator, spoken: Sequence[Spoken]) -> tuple[np.ndarray, 
     samples = np.zeros(round(at_s * SAMPLE_RATE))
     level_db = rng.uniform(-28, -20)
     for turn, start_s in zip(spoken, starts, strict=True):
-        _add(samples, turn.samples, start_s, level_db + rng.uniform(-3, 3))
+        add(samples, turn.samples, start_s, level_db + rng.uniform(-3, 3))
     return _in_room(rng, samples), words, [(start, end, SPEECH) for start, end in speech_spans(words)]
 
 
@@ -82,60 +82,36 @@ def mixture(rng: Generator, spoken: Iterator[Spoken], seconds: float) -> tuple[n
         spoken: utterances, of which as many are taken as fit.
         seconds: the recording's length.
     """
-    samples = np.zeros(round(seconds * SAMPLE_RATE))
-    level_db = rng.uniform(-30, -18)
-    events: list[Event] = []
-    at_s = float(rng.uniform(0.0, 1.5))
-    while True:
-        sound, spans, label = _piece(rng, spoken)
-        if at_s + len(sound) / SAMPLE_RATE > seconds:
-            break
-        _add(samples, sound, at_s, level_db + rng.uniform(-3, 3))
-        events += [(at_s + start, at_s + end, label) for start, end in spans]
-        at_s += len(sound) / SAMPLE_RATE + float(rng.uniform(_PAUSE_S, 2.0))
-    if rng.random() < 0.4:
-        length_s = float(rng.uniform(0.3, 1.0) * seconds)
-        at_s = float(rng.uniform(0.0, seconds - length_s))
-        _add(samples, music(rng, length_s), at_s, level_db - rng.uniform(0, 12))
-        events.append((at_s, at_s + length_s, MUSIC))
-    _add(samples, noise(rng, seconds), 0.0, level_db - rng.uniform(10, 50))
-    return np.clip(samples, -1.0, 1.0).astype(np.float32), _united(events)
+    return mixtures.mixture(rng, _Synthetic(spoken), seconds)
 
 
-def _piece(rng: Generator, spoken: Iterator[Spoken]) -> tuple[np.ndarray, list[tuple[float, float]], str]:
-    """A sound, the spans in it, and their label; a burst of noise has no spans."""
-    kind = rng.choice([SPEECH, SINGING, MUSIC, "noise"], p=[0.55, 0.2, 0.15, 0.1])
-    if kind == SPEECH:
-        speech = next(spoken)
-        return speech.samples, speech_spans(speech.words), kind
-    length_s = float(rng.uniform(1.0, 4.0))
-    sound = {SINGING: singing, MUSIC: music, "noise": noise}[kind](rng, length_s)
-    return sound, [] if kind == "noise" else [(0.0, length_s)], str(kind)
+@dataclass
+class _Synthetic:
+    """Utterances, and singing, music and noise made of random numbers."""
+
+    spoken: Iterator[Spoken]
+
+    def piece(self, rng: Generator) -> Sound:
+        """A sound with what is heard in it; a burst of noise has no events."""
+        kind = str(rng.choice([SPEECH, SINGING, MUSIC, NOISE], p=[0.55, 0.2, 0.15, 0.1]))
+        if kind == SPEECH:
+            speech = next(self.spoken)
+            return Sound(speech.samples, [(start, end, kind) for start, end in speech_spans(speech.words)])
+        length_s = float(rng.uniform(1.0, 4.0))
+        samples = {SINGING: singing, MUSIC: music, NOISE: noise}[kind](rng, length_s)
+        return Sound(samples, [] if kind == NOISE else [(0.0, length_s, kind)])
+
+    def music(self, rng: Generator, seconds: float) -> np.ndarray:
+        """Chords and tones."""
+        return music(rng, seconds)
+
+    def noise(self, rng: Generator, seconds: float) -> np.ndarray:
+        """Noise of some colour."""
+        return noise(rng, seconds)
 
 
 def _in_room(rng: Generator, samples: np.ndarray, level_db: float | None = None) -> np.ndarray:
     """The samples over noise, which is faint unless its level is given."""
     room = noise(rng, len(samples) / SAMPLE_RATE)
-    room = levelled(room, _decibels(rng.uniform(-80, -55) if level_db is None else level_db))
+    room = levelled(room, decibels(rng.uniform(-80, -55) if level_db is None else level_db))
     return np.clip(samples + room[: len(samples)], -1.0, 1.0)
-
-
-def _add(samples: np.ndarray, sound: np.ndarray, at_s: float, level_db: float) -> None:
-    start = round(at_s * SAMPLE_RATE)
-    room = samples[start : start + len(sound)]
-    room += levelled(sound[: len(room)], _decibels(level_db))
-
-
-def _united(events: list[Event]) -> list[Event]:
-    """The events by time, those of one label that touch merged."""
-    united: list[Event] = []
-    for start, end, label in sorted(events, key=lambda event: (event[2], event[0])):
-        if united and united[-1][2] == label and start <= united[-1][1]:
-            united[-1] = (united[-1][0], max(end, united[-1][1]), label)
-        else:
-            united.append((start, end, label))
-    return sorted(united)
-
-
-def _decibels(level_db: float) -> float:
-    return 10.0 ** (level_db / 20.0)

@@ -6,11 +6,12 @@ import numpy as np
 from numpy.random import Generator
 from synth import SAMPLE_RATE
 
+from firered.corpora.mixtures import faded, levelled
+
 _SCALES = ((0, 2, 4, 5, 7, 9, 11), (0, 2, 3, 5, 7, 8, 10))  # major and minor, in semitones
 _CHORDS = ((0, 4, 7), (0, 3, 7), (0, 4, 7, 10), (0, 5, 7), (0, 7), (0,))
 # Formants of a, e, i, o, u in Hz, of a man's voice (Peterson and Barney, 1952, rounded)
 _VOWELS = ((730, 1090, 2440), (530, 1840, 2480), (270, 2290, 3010), (570, 840, 2410), (300, 870, 2240))
-_FADE = round(0.02 * SAMPLE_RATE)
 
 
 def noise(rng: Generator, seconds: float) -> np.ndarray:
@@ -40,7 +41,7 @@ def music(rng: Generator, seconds: float) -> np.ndarray:
         degree = rng.choice(scale) + 12 * rng.integers(0, 3)
         for interval in _CHORDS[rng.integers(len(_CHORDS))]:
             hertz = np.full(length, root * 2 ** ((degree + interval) / 12))
-            out[at : at + length] += _faded(_tone(hertz, strengths) * np.exp(-decay * _time(length)))
+            out[at : at + length] += faded(_tone(hertz, strengths) * np.exp(-decay * _time(length)))
         at += length
     return levelled(out, 1.0).astype(np.float32)
 
@@ -56,15 +57,9 @@ def singing(rng: Generator, seconds: float) -> np.ndarray:
         vibrato = rng.uniform(0.01, 0.03) * np.sin(2 * np.pi * rng.uniform(4.5, 6.5) * _time(length))
         pitch = root * 2 ** (rng.choice(scale) / 12)
         strengths = _vowel(pitch * np.arange(1.0, 31.0), tract * np.array(_VOWELS[rng.integers(len(_VOWELS))]))
-        out[at : at + length] = _faded(levelled(_tone(pitch * (1.0 + vibrato), strengths), 1.0))
+        out[at : at + length] = faded(levelled(_tone(pitch * (1.0 + vibrato), strengths), 1.0))
         at += length
     return levelled(out + 0.01 * rng.standard_normal(len(out)), 1.0).astype(np.float32)
-
-
-def levelled(signal: np.ndarray, rms: float) -> np.ndarray:
-    """The signal with this root mean square; silence stays silence."""
-    own = float(np.sqrt(np.mean(np.square(signal)))) if len(signal) else 0.0
-    return signal * (rms / own) if own > 0 else signal
 
 
 def _time(size: int) -> np.ndarray:
@@ -85,11 +80,3 @@ def _vowel(hertz: np.ndarray, formants: np.ndarray) -> np.ndarray:
     """Strengths of a voice's harmonics: the glottis falls by 6 dB an octave, resonances of 100 Hz stand out."""
     resonances = 1.0 / (1.0 + ((hertz[:, None] - formants) / 100.0) ** 2)
     return (0.02 + resonances.sum(1)) / hertz
-
-
-def _faded(signal: np.ndarray) -> np.ndarray:
-    size = min(len(signal) // 2, _FADE)
-    ramp = np.linspace(0.0, 1.0, size)
-    signal[:size] *= ramp
-    signal[len(signal) - size :] *= ramp[::-1]
-    return signal

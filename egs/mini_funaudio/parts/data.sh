@@ -53,3 +53,30 @@ common_stages() {
     once llm python "$here/local/small_qwen3.py" "${texts[@]}" "$llm" --steps "$steps"
   fi
 }
+
+# The models of egs/mini, which some parts train further.
+# shellcheck disable=SC2034 # these parts use them
+aed=$TOP/egs/mini/models/FireRedASR2-AED
+# shellcheck disable=SC2034
+speech_llm=$TOP/egs/mini/models/FireRedASR2-LLM
+
+# has_mini <part>: whether the corpus of egs/mini is there, without which the recipe ends; with --quick the part is left out.
+has_mini() {
+  if [ -f "$mini/data/train/text" ]; then return; fi
+  if [ "$quick" = false ]; then
+    echo "$0: $mini/data/train: missing; run egs/mini/run.sh --stop-stage 0, or give --mini" >&2
+    exit 1
+  fi
+  echo "part $1: left out, without the corpus of egs/mini (--mini)"
+  return 1
+}
+
+# Recordings of noise, and parts of the corpus of egs/mini: data/noise/{recordings,train,dev,clean}.
+noise_data() {
+  local percent=20
+  if [ "$quick" = true ]; then percent=1; fi
+  PYTHONPATH=$TOP/egs/mini/local once noise_recordings python "$here/local/make_noises.py" "$mini/data" data/noise/recordings
+  once noise_train python "$here/local/labels.py" "$mini/data/train" data/noise/train --percent "$percent"
+  once noise_dev python "$here/local/labels.py" "$mini/data/dev" data/noise/dev --percent "$((percent * 3))"
+  once noise_clean python "$here/local/labels.py" "$mini/data/test" data/noise/clean --percent "$((percent * 2))"
+}

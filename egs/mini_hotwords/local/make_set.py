@@ -15,9 +15,10 @@ import typer
 from make_corpus import Script, scaled, write_sets
 from names import Names, Target, compact, training_texts
 from shards import Line, Task
-from sounds import levelled, music, noise, singing
+from sounds import music, noise, singing
 from synth import SAMPLE_RATE, Voice
 
+from firered.corpora.mixtures import levelled
 from firered.data.datadir import DataDir, write_table
 from firered.data.partition import subset
 from firered.data.write import seconds

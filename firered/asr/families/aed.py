@@ -17,7 +17,7 @@ from firered.asr.families.aed_stream import AedStream, FirstPass
 from firered.asr.guard import Guard
 from firered.asr.hotword_config import CORRECTION, GRAPH
 from firered.asr.listening import Head, Listening
-from firered.asr.modes import ATTENTION, CTC_PREFIX, RESCORE, SEARCHED
+from firered.asr.modes import ATTENTION, CTC_PREFIX, HEAD_MODES, RESCORE, SEARCHED
 from firered.asr.spelling_judge import pieces_of
 from firered.asr.windowed import WindowedRecogniser
 from firered.errors import ModelError, OptionError, result_of
@@ -37,8 +37,8 @@ from firered.search.beams import Hypothesis
 from firered.search.ctc import ctc_texts
 
 _WHOLE = (
-    "{}: this model was made for whole utterances, not for chunks or streams; docs/training.md says how one that "
-    "streams is trained (model.causal, model.chunk_sizes)"
+    "{}: this model was made for whole utterances, not for chunks or streams; docs/training/recognition.md says how "
+    "one that streams is trained (model.causal, model.chunk_sizes)"
 )
 
 
@@ -64,6 +64,11 @@ class Asr(WindowedRecogniser[AsrConfig, Decoded]):
             need_ctc(loaded, f"mode {config.mode}")
         if config.draft == CTC_DRAFT:
             need_ctc(loaded, "drafts")
+        if config.mode not in HEAD_MODES and not loaded.model.has_decoder:
+            raise OptionError(
+                f"{loaded.directory}: trained with CTC alone, so there is no decoder for mode {config.mode}; give "
+                f"mode {' or '.join(HEAD_MODES)}"
+            )
         if config.chunk_size:
             _need_chunks(loaded)
         self.loaded, self.config = loaded, config
@@ -181,7 +186,7 @@ class Asr(WindowedRecogniser[AsrConfig, Decoded]):
         log_probs, lengths = first.log_probs[None], torch.tensor([first.frames])
         found = [self._search.end(first.prefixes, first.encoded)]
         read, heard = self._read([speech], log_probs, lengths)
-        mode = CTC_PREFIX if self.config.mode == CTC_PREFIX else RESCORE
+        mode = RESCORE if self._search.orders else CTC_PREFIX
         chosen = [self._told(speech.context)]
         (decoded,) = self._decoded([speech], found, chosen, log_probs, lengths, read, heard, mode)
         return replace(decoded, shown=first.shown)

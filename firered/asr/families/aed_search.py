@@ -40,6 +40,7 @@ class AedSearch:
         self._model, self._config, self._biasing = model, config, biasing
         # One of negative weight is none, as published.
         self._lm = lm if config.elm_weight > 0 else None
+        self.orders = model.has_decoder and config.mode != CTC_PREFIX  # the texts of a stream that has ended
         self.drafting = Drafting(on=config.draft != NO_DRAFT and model.has_ctc, trust=config.trust)
 
     def __call__(
@@ -87,7 +88,7 @@ class AedSearch:
         """
         (texts,) = first_pass.best(self._config.stream_search.nbest)
         found = [as_hypothesis(own) for own in texts]
-        if self._config.mode == CTC_PREFIX or not len(encoded):
+        if not self.orders or not len(encoded):
             return found[: self._config.nbest]
         lengths = torch.tensor([len(encoded)], device=encoded.device)
         return self._rescored([found], encoded[None], lengths)[0]

@@ -22,7 +22,7 @@ from firered.hub.find import download_line
 from firered.models.bfloat16 import cpu_has_bfloat16, widen
 from firered.models.checkpoint import model_files, pick_device
 from firered.models.dtype import check_dtype, llm_dtype
-from firered.models.fun_asr import FunAsrEncoder, heard_rows, row_mask
+from firered.models.fun_asr import FunAsrEncoder, row_mask
 from firered.models.fun_asr_checkpoint import (
     CTC_VOCABULARY,
     WEIGHTS,
@@ -131,8 +131,7 @@ class LoadedFunAsr:
 
     def heard(self, rows: int) -> int:
         """How many of so many encoder rows the language model is given."""
-        rows = -(-rows // self.config.adaptor.downsample_rate)
-        return heard_rows(rows, self.config.adaptor.use_low_frame_rate)
+        return self.config.heard(rows)
 
     def prompts(
         self, encoded: Tensor, lengths: Tensor, contexts: Sequence[Context], itn: bool

@@ -1,13 +1,13 @@
 """Losses of the attention encoder-decoder (FireRedASR2S paper, section 3)."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import TypeVar
 
 import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from firered.errors import OptionError
 from firered.models.aed import Aed, EncoderDecoder
 from firered.models.chunks import Chunk
 from firered.search.config import GenerateConfig
@@ -15,12 +15,15 @@ from firered.search.ctc import ctc_greedy
 from firered.search.generate import search
 from firered.text.tokenizer import BLANK_ID, EOS_ID, SOS_ID
 from firered.train.data.config import SpecAugmentConfig
+from firered.train.objectives.consistency import consistency_loss, halved, twice
 from firered.train.objectives.objective import BatchLoss, Led
 from firered.train.objectives.speech import ConformerObjective
 from firered.train.objectives.tokens import token_loss, token_report
 from firered.train.objectives.trim_tail import trimmed
 
 CHUNK_LOSS = "chunk_loss"  # the dev loss with chunks
+CONSISTENCY = "consistency"
+_PARTS = ("ctc", CONSISTENCY, CHUNK_LOSS)
 _IMPOSSIBLE = -1e4  # a log-probability that no path chooses
 Model = TypeVar("Model", bound=EncoderDecoder)
 
@@ -60,7 +63,9 @@ class AedObjective(EncoderDecoderObjective[Aed]):
     Args:
         model: with a CTC head where `ctc_weight` is above 0.
         specaugment: see EncoderDecoderObjective.
-        ctc_weight: share of the CTC loss, 0 to 1.
+        ctc_weight: share of the CTC loss, 0 to 1; at 1 a decoder is not computed.
+        cr_weight: weight of the consistency of two views of each utterance (CR-CTC); 0: there is one view.
+        cr_time_masks: times as many time masks in these views.
         trim_tail: frames cut off the end of utterances in training at most.
         dev_chunk: encoder frames of the chunks with which utterances are evaluated too; 0: with none.
         rates: see EncoderDecoderObjective.
@@ -74,15 +79,23 @@ class AedObjective(EncoderDecoderObjective[Aed]):
         specaugment: SpecAugmentConfig,
         *,
         ctc_weight: float,
+        cr_weight: float = 0.0,
+        cr_time_masks: float = 1.0,
         trim_tail: int = 0,
         dev_chunk: int = 0,
         **rates: float,
     ) -> None:
+        if cr_weight:
+            specaugment = replace(specaugment, time_masks=round(cr_time_masks * specaugment.time_masks))
         super().__init__(model, specaugment, **rates)
-        self.ctc_weight, self.trim_tail, self.dev_chunk = ctc_weight, trim_tail, dev_chunk
+        self.ctc_weight, self.cr_weight = ctc_weight, cr_weight
+        self.trim_tail, self.dev_chunk = trim_tail, dev_chunk
 
     def forward(self, tensors: Mapping[str, Tensor]) -> BatchLoss:
-        """(1 - ctc_weight) * cross-entropy + ctc_weight * CTC, both summed over utterances."""
+        """(1 - ctc_weight) * cross-entropy + ctc_weight * CTC + cr_weight * consistency, summed over utterances.
+
+        With two views of each utterance the first two are the means of both.
+        """
         chunk = self.chunk(tensors)
         if self.training:
             tensors = trimmed(tensors, round(self.strength * self.trim_tail))
@@ -93,30 +106,42 @@ class AedObjective(EncoderDecoderObjective[Aed]):
 
     def _loss(self, tensors: Mapping[str, Tensor], chunk: Chunk | None) -> BatchLoss:
         feats = self.features(tensors)
-        logits, encoded, lengths = self.model(feats, tensors["lengths"], tensors["tokens"], chunk)
-        loss, counts = self.cross_entropy(logits, tensors["targets"])
+        views = self.training and self.cr_weight > 0
+        if views:
+            feats, tensors = torch.cat([feats, self.features(tensors)]), twice(tensors)
+        if self.ctc_weight == 1:
+            encoded, lengths = self.model.encoder(feats, tensors["lengths"], chunk=chunk)
+            tokens = (tensors["token_lengths"] + 1).sum()  # with the end, as the loss is weighed
+            loss, counts = feats.new_zeros(()), {"tokens": tokens}
+        else:
+            logits, encoded, lengths = self.model(feats, tensors["lengths"], tensors["tokens"], chunk)
+            loss, counts = self.cross_entropy(logits, tensors["targets"])
         if self.ctc_weight == 0:
             return BatchLoss(loss, counts)
-        ctc = ctc_loss(self.model.ctc_log_probs(encoded), lengths, tensors)
-        return BatchLoss((1 - self.ctc_weight) * loss + self.ctc_weight * ctc, counts | {"ctc": ctc.detach()})
+        log_probs = self.model.ctc_log_probs(encoded)
+        ctc = ctc_loss(log_probs, lengths, tensors)
+        loss, counts = (1 - self.ctc_weight) * loss + self.ctc_weight * ctc, counts | {"ctc": ctc.detach()}
+        if views:
+            consistency = consistency_loss(log_probs, lengths)
+            loss, counts = loss + self.cr_weight * consistency, counts | {CONSISTENCY: consistency.detach()}
+            return halved(BatchLoss(loss, counts))
+        return BatchLoss(loss, counts)
 
     def decode(self, tensors: Mapping[str, Tensor], by: str, led: Led) -> list[list[int]]:
         """The tokens of each utterance, by the decoder or the CTC head; see `Objective.decode`."""
         encoded, lengths = self.model.encoder(tensors["feats"], tensors["lengths"])
         if by == "ctc":
-            if self.model.ctc is None:
-                raise OptionError("train.error_rate_by: ctc is for a model with a CTC head (model.ctc_weight above 0)")
             return [list(found.tokens) for found in ctc_greedy(self.model.ctc_log_probs(encoded), lengths)]
         steps = led(self.model.start(encoded, lengths, 1, int(lengths.max())))
         found = search(steps, lengths, GenerateConfig(beam_size=1), first=SOS_ID, eos=EOS_ID)
         return [list(best.tokens) for best, *_ in found]
 
     def report(self, loss: float, counts: Mapping[str, float]) -> dict[str, float]:
-        """Accuracy, the CTC loss and that with chunks per token; perplexity where the loss is cross-entropy alone."""
+        """Accuracy, and the parts of the loss per token; perplexity where the loss is cross-entropy alone."""
         figures = super().report(loss, counts)
         if "ctc" in counts:
             del figures["ppl"]
-        return figures | {name: counts[name] / counts["tokens"] for name in ("ctc", CHUNK_LOSS) if name in counts}
+        return figures | {name: counts[name] / counts["tokens"] for name in _PARTS if name in counts}
 
 
 def ctc_loss(log_probs: Tensor, lengths: Tensor, tensors: Mapping[str, Tensor]) -> Tensor:

@@ -1,14 +1,16 @@
 """LoRA on the attention of an encoder-decoder, merged into its weights on saving."""
 
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from peft import LoraConfig, inject_adapter_in_model
 from safetensors import SafetensorError
 from safetensors.torch import save_file
-from torch import Tensor
+from torch import Tensor, nn
 
 from firered.data.atomic import replacing
-from firered.errors import FireRedError, writing
+from firered.errors import FireRedError, OptionError, writing
 from firered.models.aed import Aed
 from firered.train.data.config import SpecAugmentConfig
 from firered.train.objectives.encoder_decoder import AedObjective
@@ -27,10 +29,7 @@ class LoraObjective(AedObjective):
         alpha: LoRA is scaled by alpha / rank.
         lora_dropout: dropout of its input.
         keep_adapter: write LoRA in peft's format beside the merged model too.
-        ctc_weight: see AedObjective.
-        trim_tail: see AedObjective.
-        dev_chunk: see AedObjective.
-        rates: see AedObjective.
+        more: see AedObjective.
     """
 
     def __init__(
@@ -42,12 +41,9 @@ class LoraObjective(AedObjective):
         alpha: float,
         lora_dropout: float,
         keep_adapter: bool,
-        ctc_weight: float,
-        trim_tail: int = 0,
-        dev_chunk: int = 0,
-        **rates: float,
+        **more: Any,  # noqa: ANN401 - passed on
     ) -> None:
-        super().__init__(model, specaugment, ctc_weight=ctc_weight, trim_tail=trim_tail, dev_chunk=dev_chunk, **rates)
+        super().__init__(model, specaugment, **more)
         self.keep_adapter, self.scale = keep_adapter, alpha / rank
         self.lora = LoraConfig(
             r=rank,
@@ -57,7 +53,7 @@ class LoraObjective(AedObjective):
         )
         model.requires_grad_(False)
         inject_adapter_in_model(self.lora, model)
-        if model.ctc is not None and ctc_weight:
+        if model.ctc is not None and self.ctc_weight:
             model.ctc.requires_grad_(True)
 
     def package(self, state: dict[str, Tensor]) -> dict[str, object]:
@@ -97,3 +93,16 @@ def save_adapter(folder: Path, config: LoraConfig, state: dict[str, Tensor]) -> 
                 save_file(own, unfinished)
         except SafetensorError as error:  # what the writer makes of a full disk
             raise FireRedError(f"{folder}: cannot be written: {error}") from error
+
+
+def targets_in(llm: nn.Module, names: Sequence[str]) -> Sequence[str]:
+    """The names, each of which is that of linear layers of the language model.
+
+    Raises:
+        OptionError: one is not.
+    """
+    known = sorted({name.rpartition(".")[2] for name, part in llm.named_modules() if isinstance(part, nn.Linear)})
+    unknown = [name for name in names if name not in known]
+    if unknown or not names:
+        raise OptionError(f"model.lora_targets: {' '.join(unknown) or 'none given'}: known are {', '.join(known)}")
+    return names

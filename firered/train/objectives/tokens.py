@@ -21,6 +21,6 @@ def token_loss(logits: Tensor, targets: Tensor, label_smoothing: float = 0.0) ->
 def token_report(loss: float, counts: Mapping[str, float]) -> dict[str, float]:
     """Perplexity, and accuracy: the share of tokens that the model ranked first."""
     figures = {"ppl": math.exp(min(loss, 50.0))}
-    if counts.get("tokens"):
+    if counts.get("tokens") and "correct" in counts:
         figures["accuracy"] = counts["correct"] / counts["tokens"]
     return figures

@@ -11,6 +11,7 @@ _MODULES = {
     "ctc": "ctc",
     "lid": "lid",
     "llm": "llm",
+    "fun-asr": "fun_asr",
     "grpo": "grpo",
     "vad": "vad",
     "stream-vad": "vad",

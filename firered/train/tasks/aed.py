@@ -15,6 +15,7 @@ from firered.models.best_rq import load_encoder
 from firered.models.checkpoint import model_files
 from firered.models.chunks import ALL, DYNAMIC, ChunkPlan
 from firered.models.conformer import ConformerEncoder
+from firered.models.frame_encoder import SUBSAMPLING
 from firered.models.llm_layers import take_layers
 from firered.models.qwen3_encoder import Qwen3Encoder
 from firered.options import option
@@ -26,7 +27,7 @@ from firered.train.sections import Settings
 from firered.train.task import SPEECH_SECTIONS, Task, TaskKind
 from firered.train.tasks.conformer import ConformerConfig, encoder_args, llm_option, sizes_of
 
-_OF_THE_LOSS = ("dropout", "label_smoothing", "ctc_weight", "dev_chunk")
+_OF_THE_LOSS = ("dropout", "label_smoothing", "ctc_weight", "cr_weight", "cr_time_masks", "dev_chunk")
 log = logging.getLogger(__name__)
 
 
@@ -41,7 +42,19 @@ class AedTaskConfig(ConformerConfig):
         "recognition model; the decoder is new",
     )
     llm: str | None = llm_option()
-    ctc_weight: float = option(0.0, "share of the CTC loss, which trains the encoder too", low=0, high=1)
+    ctc_weight: float = option(
+        0.0,
+        "share of the CTC loss, which trains the encoder too; 1: CTC alone, a new model has no decoder",
+        low=0,
+        high=1,
+    )
+    cr_weight: float = option(
+        0.0,
+        "CR-CTC: weight of the consistency of two views of every utterance, masked differently; published: 0.2 with "
+        "CTC alone, else a fifth of ctc_weight; it takes twice the time and memory; 0: there is one view",
+        low=0,
+    )
+    cr_time_masks: float = option(2.5, "with cr_weight: times as many time masks as specaugment says", low=1)
     finetune: str = option(
         "full",
         "what is trained: all weights, all but the encoder's, or LoRA on the attention",
@@ -70,6 +83,8 @@ class AedTaskConfig(ConformerConfig):
 
     def __post_init__(self) -> None:
         super().__post_init__()
+        if self.cr_weight and not self.ctc_weight:
+            raise OptionError("cr_weight: is of the CTC posteriors, so ctc_weight has to be above 0")
         if len(given := [name for name in ("init", "encoder", "llm") if getattr(self, name)]) > 1:
             raise OptionError(f"{', '.join(given)}: give one of them, a model begins with one other")
         try:
@@ -94,7 +109,7 @@ def initial_model(config: AedTaskConfig, odim: int) -> Aed:
     elif config.encoder:
         model = with_encoder(config, odim)
     else:
-        sizes = _with_chunks(sizes_of(config, odim, encoder=encoder_args(config, config.llm)), config)
+        sizes = _with_chunks(_new_sizes(config, odim, encoder_args(config, config.llm)), config)
         model = Aed(sizes, ctc=config.ctc_weight > 0)
         if config.llm:
             take_layers(cast(Qwen3Encoder, model.encoder), Path(config.llm))
@@ -106,7 +121,15 @@ def initial_model(config: AedTaskConfig, odim: int) -> Aed:
     model.config = wanted
     if config.ctc_weight > 0 and model.ctc is None:
         model.ctc = Ctc(model.config.d_model, model.config.odim)
+    if config.ctc_weight < 1 and not model.has_decoder:
+        raise OptionError(f"ctc_weight: {config.init} has no decoder and is trained with CTC alone (1)")
     return model
+
+
+def _new_sizes(config: AedTaskConfig, odim: int, encoder: dict[str, Any]) -> AedConfig:
+    """Sizes of a new model with an encoder: it has no decoder where CTC alone is learnt."""
+    sizes = sizes_of(config, odim, encoder=encoder)
+    return replace(sizes, n_layers_dec=0) if config.ctc_weight == 1 else sizes
 
 
 def with_encoder(config: AedTaskConfig, odim: int) -> Aed:
@@ -121,7 +144,7 @@ def with_encoder(config: AedTaskConfig, odim: int) -> Aed:
     rates = {"dropout_rate": config.dropout, "residual_dropout": config.dropout}
     if taken.encoder_type and config.n_head:
         rates["n_head"] = config.n_head  # the decoder's alone
-    sizes = sizes_of(config, odim, encoder=asdict(taken) | rates)
+    sizes = _new_sizes(config, odim, asdict(taken) | rates)
     wanted = {name: getattr(config, name) for name in ("d_model", "n_head", "n_layers_enc") if getattr(config, name)}
     for name, value in wanted.items():
         if value != (own := getattr(sizes, name)):
@@ -175,6 +198,14 @@ def objective_of(config: AedTaskConfig, model: Aed, specaugment: SpecAugmentConf
     )
 
 
+def _check_decoding(settings: Settings, model: Aed) -> None:
+    """Raise OptionError where the dev set is to be decoded by a part that the model does not have."""
+    by = settings.train.error_rate_by
+    if settings.train.error_rate_utterances and not {"attention": model.has_decoder, "ctc": model.has_ctc}[by]:
+        lacking = "decoder; give ctc" if by == "attention" else "CTC head (model.ctc_weight above 0)"
+        raise OptionError(f"train.error_rate_by: {by}: this model has no {lacking}")
+
+
 def build(settings: Settings) -> Task:
     """The task of these settings."""
     config, data = settings.section("model", AedTaskConfig), settings.section("data", SpeechDataConfig)
@@ -182,17 +213,20 @@ def build(settings: Settings) -> Task:
         raise OptionError(f"model.finetune: {config.finetune} needs a model to start from (model.init, model.encoder)")
     tokenizer = tokens_beside(settings.out, config.init, data.tokens)
     model = initial_model(config, len(tokenizer))
+    _check_decoding(settings, model)
     if config.finetune == "frozen_encoder":
         model.encoder.requires_grad_(False)
     if model.ctc is not None and config.ctc_weight == 0:
         model.ctc.requires_grad_(False)
     objective = objective_of(config, model, settings.section("specaugment", SpecAugmentConfig), data.trim_tail)
+    if config.ctc_weight == 1 and model.has_decoder:
+        model.get_submodule(model.decoder_name).requires_grad_(False)  # LoRA included
     corpus = partial(TokenCorpus, silence_db=data.silence_db)
     train, dev, left_out = corpora(
         settings,
         text_targets(settings, tokenizer),
         config.init or config.encoder,
-        ctc=config.ctc_weight > 0,
+        ctc=SUBSAMPLING * (config.ctc_weight > 0),
         corpus=corpus,
     )
     return Task(objective, train, dev, data.batch_frames, left_out, tokenizer.text_of)

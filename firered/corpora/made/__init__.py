@@ -1,0 +1,1 @@
+"""Data that is made for training: keywords and contexts of transcripts, sentences, synthetic speech."""
