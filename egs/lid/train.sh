@@ -101,7 +101,4 @@ if in_stage 3 "scores -> exp/score"; then
   for name in fleurs-lid lid-dialects lid-test; do each_system scored "$name"; done
 fi
 
-if in_stage 4 "RESULTS.md"; then
-  firered-table --title "Results of egs/lid" exp/score RESULTS.md
-  cat RESULTS.md
-fi
+if in_stage 4 "RESULTS.md"; then results "Results of egs/lid"; fi

@@ -124,7 +124,4 @@ if in_stage 4 "scores -> exp/score"; then
   fi
 fi
 
-if in_stage 5 "RESULTS.md"; then
-  firered-table --title "Results of egs/musan_vad" exp/score RESULTS.md
-  cat RESULTS.md
-fi
+if in_stage 5 "RESULTS.md"; then results "Results of egs/musan_vad"; fi
