@@ -23,9 +23,10 @@ mkdir -p "${dir:?}"
 cd "$dir" || exit
 
 # results <title> [file]: RESULTS.md of the scores, with note.md of the settings, and then the file, before the tables.
+# differences=0 leaves out those between each two systems.
 results() {
   local file
-  firered-table --title "$1" exp/score exp/table.md
+  firered-table --title "$1" --bootstrap "${differences:-1000}" exp/score exp/table.md
   {
     head -n 1 exp/table.md
     for file in "$conf/note.md" "${@:2}"; do
