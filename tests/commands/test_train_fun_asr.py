@@ -15,6 +15,7 @@ from firered.data.datadir import DataDir, write_table
 from firered.errors import FireRedError, ModelError, OptionError
 from firered.models.checkpoint import load_tensors
 from firered.train.data.batch import NO_TARGET
+from firered.train.objectives.fun_asr import prompts
 from firered.train.run import train
 from firered.train.settings import settings_of
 from firered.train.tasks import TASKS
@@ -169,6 +170,16 @@ def test_published_lines_are_read_as_they_are(corpus, tmp_path):
     assert (index.path / "skipped.txt").read_text().startswith("train.jsonl:4 ")
     train(settings)
     assert (settings.out / "model/model.pt").is_file()
+    grpo = values("grpo", corpus, tmp_path / "grpo", steps=1, model={"init": str(corpus / "fun")}, data={
+        "train": settings.sections["data"].dev, "dev": settings.sections["data"].dev})  # fmt: skip
+    task = TASKS["grpo"].build(settings_of(grpo, "test"))
+    batch = task.train.collate([task.train.item(2, 1)])
+    assert [wanted.text for wanted in batch.about] == ["Good day."]
+    ids, speech, mask = prompts(batch.tensors)
+    assert task.train._asking.tokenizer.decode(ids[0].tolist()).endswith("assistant\nWell.")
+    assert asked in task.train._asking.tokenizer.decode(ids[0].tolist())
+    assert int(speech.sum()) > 0
+    assert bool(mask.all())
 
 
 def test_instructions_by_table_and_by_chance(corpus, tmp_path):
@@ -210,7 +221,13 @@ def test_a_share_of_texts_is_learnt_from_a_later_place_on(corpus, tmp_path):
 
 def test_a_resumed_training_goes_on(corpus, tmp_path):
     model = {"init": str(corpus / "fun"), "lora_dropout": 0.1, "stage": 4}
-    more = {"train": {"average": "last", "keep_last": 1}, "specaugment": {}, "data": {"batch_frames": 300}}
+    streams = {"share": 0.5, "chunk_seconds": "0.3 0.6"}
+    more = {
+        "train": {"average": "last", "keep_last": 1},
+        "streaming": streams,
+        "specaugment": {},
+        "data": {"batch_frames": 300},
+    }
     whole = run(content(corpus, tmp_path / "whole", 4, model, **more))
     run(content(corpus, tmp_path / "parts", 2, model, **more))
     resumed = run(content(corpus, tmp_path / "parts", 4, model, **more))
