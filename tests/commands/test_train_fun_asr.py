@@ -14,7 +14,10 @@ from firered.corpora.indexed import training_sets
 from firered.data.datadir import DataDir, write_table
 from firered.errors import FireRedError, ModelError, OptionError
 from firered.models.checkpoint import load_tensors
+from firered.models.fun_asr import Adaptor, FunAsrEncoder, sanm_encoder
+from firered.models.fun_asr_publish import published
 from firered.train.data.batch import NO_TARGET
+from firered.train.fun_asr_config import FunAsrTaskConfig
 from firered.train.objectives.fun_asr import prompts
 from firered.train.run import train
 from firered.train.settings import settings_of
@@ -114,6 +117,22 @@ def test_the_fifth_stage_puts_a_ctc_head_on_the_encoder(trained, corpus, tmp_pat
     assert result.words
     again = run(content(corpus, tmp_path / "more", 1, {"init": str(tmp_path / "ctc/model"), "stage": 5}))
     assert again[-1]["loss"] < losses(lines)[0]  # goes on with the head that is there
+
+
+def test_a_new_model_has_the_published_sizes():
+    config = FunAsrTaskConfig(llm="Qwen3-0.6B")
+    with torch.device("meta"):
+        adaptor, head = Adaptor(config.adaptor_of(512, 1024)), Adaptor(config.ctc_of(512))
+        encoder = FunAsrEncoder(sanm_encoder(config.sanm, 80, 7), adaptor, head, torch.nn.Linear(512, 60515))
+        state = published({f"encoder.{name}": value for name, value in encoder.state_dict().items()}, config.sanm)
+    counts = {}
+    for name, value in state.items():
+        tensors, numbers = counts.get(name.split(".")[0], (0, 0))
+        counts[name.split(".")[0]] = tensors + 1, numbers + value.numel()
+    assert counts == {
+        "audio_encoder": (914, 221_136_992), "audio_adaptor": (36, 12_604_928),
+        "ctc_decoder": (84, 8_021_632), "ctc": (2, 31_044_195),
+    }  # fmt: skip
 
 
 def test_a_published_directory_is_trained_on(corpus, tmp_path):
