@@ -15,6 +15,7 @@ from firered.data.datadir import DataDir, write_table
 from firered.errors import FireRedError, ModelError, OptionError
 from firered.models.checkpoint import load_tensors
 from firered.models.fun_asr import Adaptor, FunAsrEncoder, sanm_encoder
+from firered.models.fun_asr_config import CheckpointConfig
 from firered.models.fun_asr_publish import published
 from firered.train.data.batch import NO_TARGET
 from firered.train.fun_asr_config import FunAsrTaskConfig
@@ -143,6 +144,14 @@ def test_a_published_directory_is_trained_on(corpus, tmp_path):
     different = [name for name in before if not torch.equal(before[name], after[name])]
     assert different
     assert all(name.rpartition(".")[0].endswith(("q_proj", "v_proj")) for name in different)  # LoRA's, merged
+
+
+@pytest.mark.parametrize("task", ["fun-asr", "grpo"])
+def test_the_multilingual_checkpoint_keeps_its_languages(corpus, tmp_path, monkeypatch, task):
+    size = (corpus / "fun/model.pt").stat().st_size
+    monkeypatch.setattr("firered.asr.families.fun_asr_loaded.MLT_WEIGHTS", (size, ""))
+    TASKS[task].build(settings_of(values(task, corpus, tmp_path, steps=1, model={"init": str(corpus / "fun")}), "test"))
+    assert "vi" in CheckpointConfig.read(tmp_path / "model/config.yaml").languages
 
 
 def test_only_the_text_counts_and_padding_changes_nothing(corpus, tmp_path):
