@@ -146,6 +146,18 @@ def test_a_published_directory_is_trained_on(corpus, tmp_path):
     assert all(name.rpartition(".")[0].endswith(("q_proj", "v_proj")) for name in different)  # LoRA's, merged
 
 
+def test_small_memory_settings_train_too(corpus, tmp_path):
+    model = {"init": str(corpus / "fun"), "stage": 4, "llm_dtype": "bfloat16"}
+    plain, small = (
+        run(content(corpus, tmp_path / str(number), 6, model, optim={"lr": 1e-2}, train=train))
+        for number, train in enumerate([{}, {"dtype": "bfloat16", "gradient_checkpointing": True}])
+    )
+    assert losses(small)[0] == pytest.approx(losses(plain)[0], rel=0.05)
+    assert losses(small)[-1] < 0.8 * losses(small)[0]
+    state = tensors_of(tmp_path / "1/model")
+    assert state["audio_encoder.after_norm.weight"].dtype == torch.float32
+
+
 @pytest.mark.parametrize("task", ["fun-asr", "grpo"])
 def test_the_multilingual_checkpoint_keeps_its_languages(corpus, tmp_path, monkeypatch, task):
     size = (corpus / "fun/model.pt").stat().st_size
