@@ -42,7 +42,7 @@ class Drawing:
             "history": asked.history,
             "one_pass": asked.one_pass,
             "hotwords": asked.hotwords or (self._hotwords and self.config.few_and_many[1]),
-            "text": asked.contexts or asked.foreign or (self._texts and self.config.irrelevant),
+            "text": asked.contexts or (self.config.irrelevant and (asked.foreign or self._texts)),
         }
         return any(there[use] for use in self._uses)
 
