@@ -17,6 +17,7 @@ EXTRA_OF = {
     "tensorboard": "train",
     "pyroomacoustics": "rooms",
     "wandb": "wandb",
+    "wetext": "itn",
     "ijson": "recipes",
     "pyarrow": "parquet",
     "pypinyin": "replace",

@@ -88,7 +88,7 @@ if in_stage 0 "corpora -> data"; then
 fi
 
 if in_stage 1 "training -> exp/lid"; then
-  trained lid data.train=data/lid-train/data data.dev=data/lid-dev/data "model.encoder=$aed"
+  trained lid "$conf/lid.yaml" data.train=data/lid-train/data data.dev=data/lid-dev/data "model.encoder=$aed"
 fi
 
 if in_stage 2 "identification -> exp/decode"; then

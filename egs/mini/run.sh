@@ -241,6 +241,6 @@ if in_stage 6 "scores -> exp/score"; then
 fi
 
 if in_stage 7 "RESULTS.md"; then
-  python "$here/local/results.py" exp models RESULTS.md
+  PYTHONPATH=$TOP/egs/common python "$here/local/results.py" exp models RESULTS.md
   cat RESULTS.md
 fi

@@ -67,7 +67,7 @@ if in_stage 0 "documents -> data"; then
 fi
 
 if in_stage 1 "training -> exp/punc"; then
-  trained punc data.train=data/train data.dev=data/dev ${bert:+"model.bert=$bert"}
+  trained punc "$conf/punc.yaml" data.train=data/train data.dev=data/dev ${bert:+"model.bert=$bert"}
 fi
 
 if in_stage 2 "punctuation -> exp/decode"; then

@@ -39,6 +39,7 @@ COMMANDS = {
     "cmvn": Entry("Features", "Write mean and variance statistics of features", "features:cmvn"),
     "noisy": Entry("Training", "Write noisy copies of a data directory", "data:noisy"),
     "shards": Entry("Training", "Pack a data directory into tar files", "data:shards"),
+    "pseudo-label": Entry("Training", "Label recordings with what several systems agree on", "label:pseudo_label"),
     "tokens": Entry("Training", "Make a dictionary and a SentencePiece model of text", "train:tokens"),
     "context": Entry("Training", "Write contexts of utterances", "data:context"),
     "mixed-text": Entry("Training", "Write sentences that mix two languages", "data:mixed_text"),

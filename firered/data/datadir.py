@@ -19,7 +19,7 @@ UTTERANCE, RECORDING, SPEAKER, EITHER, LINES = "utterance", "recording", "speake
 # RECORDING means utterances too where there is no `segments`; LINES are free-form lines that `line_key` reads.
 KNOWN_FILES = {
     **dict.fromkeys(("segments", "text", "token", "token_conf", "feats.scp", "vad.scp", "ali.scp"), UTTERANCE),
-    "text_streaming": UTTERANCE,
+    **dict.fromkeys(("text_streaming", "text_raw", "utt2agreement"), UTTERANCE),
     **dict.fromkeys(("utt2spk", "utt2dur", "utt2num_frames", "utt2uniq", "utt2score", "utt2prompt"), UTTERANCE),
     **dict.fromkeys(("utt2lang", "utt2lang_conf", "utt2dialect", "utt2conf", "utt2hotwords"), UTTERANCE),
     **dict.fromkeys(("utt2noise", "utt2snr", "utt2itn", "keywords", "previous", "one_pass"), UTTERANCE),

@@ -27,7 +27,7 @@ from firered.runtime.context import Context
 from firered.serve.auth import KEY, Doorman
 from firered.serve.config import ServeConfig
 from firered.serve.ray_config import RayConfig
-from firered.serve.server import application
+from firered.serve.server import application, log_less
 from firered.system.system import System
 from firered.vad.config import VadConfig
 from firered.vad.detect import StreamVad
@@ -72,7 +72,7 @@ class Plan:
         os.chdir(self.folder)
         os.environ[KEY] = self.keys
         logging.basicConfig(stream=sys.stderr, level=logging.INFO, format="firered: %(levelname)s %(message)s")
-        logging.getLogger("python_multipart").setLevel(logging.ERROR)
+        log_less()
         app = application(
             *(self.config, self.build, self.name, self.languages, self.context, self.vad),
             detector=self.detector,
@@ -134,6 +134,7 @@ def deployment_options(config: ServeConfig, scale: RayConfig) -> dict[str, Any]:
             "min_replicas": scale.replicas,
             "max_replicas": scale.max_replicas,
             "target_ongoing_requests": scale.replica_requests,
+            "downscale_delay_s": scale.replica_idle_s,
         }
     return options
 

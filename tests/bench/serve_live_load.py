@@ -65,8 +65,8 @@ async def all_of(
     return await asyncio.gather(*(begin(number) for number in range(streams)))
 
 
-async def stream(server: Server, samples: np.ndarray, late: dict[str, list[float]]) -> dict:
-    """Send a stream at its own pace; its last line."""
+async def stream(server: Server, samples: np.ndarray, late: dict[str, list[float]], *, rest_s: float = _REST_S) -> dict:
+    """Send a stream at its own pace; its last line, which has to come so soon after its end."""
     async with connect(f"{server.url.replace('http', 'ws')}/v1/stream?rate={RATE}", proxy=None) as socket:
         await socket.recv()
         began = time.monotonic()
@@ -77,7 +77,7 @@ async def stream(server: Server, samples: np.ndarray, late: dict[str, list[float
                 await asyncio.sleep(max(0.0, began + (begin + step) / RATE - time.monotonic()))
                 await socket.send(samples[begin : begin + step].tobytes())
             await socket.send("END")
-            return await asyncio.wait_for(reader, _REST_S)
+            return await asyncio.wait_for(reader, rest_s)
         finally:
             reader.cancel()
 
