@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from firered.audio.frontend import PUBLISHED
 from firered.models.chunks import Chunk
 from firered.models.frames import Frames, beyond_grid, computes_packed, packed_groups
 from firered.models.int8 import Int8Linear
@@ -168,7 +169,16 @@ class ConformerEncoder(nn.Module):
 
     With `causal` its convolutions see no frame after their own, so that with chunks no result needs what comes after
     the chunk: what `firered.models.streaming` computes piece by piece.
+
+    Attributes:
+        front_end: the features that it takes.
+        subsampling: of their frames to one of its own.
+        longest_s: seconds that it takes at most; None: any.
     """
+
+    front_end = PUBLISHED
+    subsampling = SUBSAMPLING
+    longest_s: float | None = None
 
     def __init__(
         self,
@@ -191,6 +201,11 @@ class ConformerEncoder(nn.Module):
             ConformerBlock(d_model, n_head, kernel_size, dropout_rate, residual_dropout, causal=causal)
             for _ in range(n_layers)
         )
+
+    @property
+    def width(self) -> int:
+        """Dimensions of an encoder frame."""
+        return self.input_preprocessor.out.out_features
 
     def forward(
         self, feats: Tensor, lengths: Tensor, layers: int | None = None, chunk: Chunk | None = None

@@ -8,7 +8,7 @@ import pytest
 import torch
 from support.train_corpus import SMALL_AED, TEXTS, losses, make_all, records, run, values, write_config
 
-from firered.asr.config import AsrConfig
+from firered.asr.aed_config import AsrConfig
 from firered.asr.families.aed import Asr
 from firered.errors import ModelError, OptionError
 from firered.models.aed import Aed, AedConfig
