@@ -39,7 +39,7 @@ Stages: -1 data directory, 0 filterbank + CMVN statistics, 1 VAD, 2 LID, 3 decod
                                [pretrained_models; of the bundled tour egs/mini/models]
   --exp DIR                    where everything is written            [$exp]
   --nj N                       parallel jobs                          [$nj]
-  --cmd CMD                    launcher: utils/run.py, utils/slurm.py, Kaldi's run.pl [utils/run.py]
+  --cmd CMD                    launcher: utils/run.py, utils/slurm.py, utils/ray.py, Kaldi's run.pl [utils/run.py]
   --vad-config YAML            settings of stage 1, e.g. conf/vad_long_pauses.yaml
   --vad true|false             false: the utterances of --data are used as they are, not cut [$vad]
   --asr-type aed|llm|fun-asr|transformers

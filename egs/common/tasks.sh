@@ -2,6 +2,18 @@
 # Functions of recipes that train. They use the script's variables stage, stop_stage and nj, and write to exp/ of the
 # folder that the script has changed to.
 
+fail() { # fail <message>
+  echo "${0##*/}: $1" >&2
+  exit 1
+}
+
+absolute() { # absolute <variable...>: paths that are given count from where the recipe was called
+  local variable
+  for variable in "$@"; do
+    if [ -n "${!variable}" ]; then printf -v "$variable" '%s' "$(realpath -m -- "${!variable}")"; fi
+  done
+}
+
 # in_stage <number> <title>: whether the stage is to be run; prints its title.
 in_stage() {
   if [ "${stage:?}" -gt "$1" ] || [ "${stop_stage:?}" -lt "$1" ]; then return 1; fi
@@ -33,6 +45,33 @@ logged() {
   else
     "${@:2}" 2>&1 | tee "$1" | { grep --line-buffered -E -- "$progress" || [ $? -eq 1 ]; } | sed -u 's/^/    /'
   fi
+}
+
+# trained <name> <settings> <section.name=value...>: a training, on --ngpu GPUs, through --cmd.
+trained() {
+  local name=$1 given=() words change
+  for change in "${@:3}" ${train_options:-}; do given+=(--set "$change"); done
+  if [ "${ngpu:?}" -eq 0 ]; then given+=(--set train.device=cpu); fi
+  words=(firered-train "$2" "${given[@]}" --set "out=exp/$name")
+  if [ "$ngpu" -gt 1 ]; then
+    words=(torchrun --standalone --nproc_per_node "$ngpu" -m firered.cli.train "${words[@]:1}")
+  fi
+  if [ -n "${cmd:-}" ]; then
+    local launcher quoted=()
+    launcher_words
+    for change in "${words[@]}"; do quoted+=("$(shell_word "$change")"); done
+    words=("${launcher[@]}" --gpu "$ngpu" "exp/log/job_$name.log" "${quoted[@]}")
+    echo "  train_$name: exp/log/job_$name.log"
+  fi
+  progress=' dev epoch | skipped|warning' task "train_$name" "${words[@]}"
+}
+
+# once <name> <command...>: a task, unless it is done already (exp/done/<name>).
+once() {
+  if [ -f "exp/done/$1" ]; then return; fi
+  task "$@"
+  mkdir -p exp/done
+  : >"exp/done/$1"
 }
 
 # both <function> <function>: the two in parallel, or with nj=1 one after the other.

@@ -19,7 +19,7 @@ lm_text=
 lm_weight=0.3
 init=pretrained_models/FireRedASR2-AED
 aed=
-llm=
+llm=pretrained_models/Qwen2-1.5B-Instruct
 modes="attention ctc ctc_prefix rescore joint"
 beam=10
 ctc_weight=0.4
@@ -56,10 +56,12 @@ Stages: -1 download, where the licence lets a script do it; 0 data directories; 
   --lm true|false              a language model of the training text, and modes with it      [$lm]
   --lm-text \"FILE...\"          more text for it; never that of a test set
   --lm-weight W                its weight                                     [$lm_weight]
-  --init DIR|NAME              model, or system trained before, that systems with model.init start from  [$init]
+  --init DIR|NAME              model, or system trained before, that systems with model.init start from
+                               [$init]
   --aed NAME                   system whose encoder the speech-LLM gets       [the first recogniser of --systems]
   --llm DIR                    its language model, a Hugging Face folder of Qwen2, Qwen3 or Llama;
                                small, small:STEPS: one of half a million parameters is trained on the training text
+                               [$llm]
   --modes \"MODE...\"            of firered-asr --mode  [$modes]
   --beam N, --ctc-weight W     of these modes, as far as they have one [$beam, $ctc_weight]
   --times DIR                  true word times, DIR/<set>/ctm: how far those of each system are off is measured, and a dev

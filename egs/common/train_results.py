@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
+from seconds import seconds_of
 
 from firered.cli.flags import run
 from firered.data.datadir import write_lines
@@ -135,17 +136,6 @@ def trainings(exp: Path) -> Iterator[list[str]]:
         name = path.parent.name
         figures = (lines[-1]["step"], lines[-1]["epoch"] + 1, dev, out)
         yield [name, *map(str, figures), *(f"{number:.0f}" for number in spent.get(f"train_{name}", (0.0, 0.0)))]
-
-
-def seconds_of(path: Path) -> dict[str, tuple[float, float]]:
-    """Seconds, and seconds of processor time, of each step, added up over all times it was run."""
-    total: dict[str, tuple[float, float]] = {}
-    for line in path.read_text(encoding="utf-8").splitlines():
-        name, *numbers = line.split()
-        real, user, system = map(float, numbers)
-        before = total.get(name, (0.0, 0.0))
-        total[name] = (before[0] + real, before[1] + user + system)
-    return total
 
 
 def page(folder: Path, recipe: str, corpus: str, note: Sequence[str]) -> Iterator[str]:

@@ -6,18 +6,6 @@
 rule=${rule:-firered-released --normalizer firered-released --number-normalization}
 cmd=${cmd:-}
 
-fail() { # fail <message>
-  echo "${0##*/}: $1" >&2
-  exit 1
-}
-
-absolute() { # absolute <variable...>: paths that are given count from where the recipe was called
-  local variable
-  for variable in "$@"; do
-    if [ -n "${!variable}" ]; then printf -v "$variable" '%s' "$(realpath -m -- "${!variable}")"; fi
-  done
-}
-
 task_of() { # task_of <system>: as its settings have it
   awk '$1 == "task:" { print $2; exit }' "$conf/$1.yaml"
 }
@@ -40,7 +28,25 @@ check_options() {
     aed=${recognisers[0]:-}
     if [ -z "$aed" ]; then fail "--aed: a speech-LLM needs a system that its encoder comes from"; fi
   fi
+  check_models
 }
+
+# What a late stage needs has to be there before hours of training.
+check_models() {
+  local name
+  for name in "${recognisers[@]}"; do
+    if starts "$name" && in_range 4 && [[ $init == /* ]] && [ ! -d "$init" ]; then
+      fail "--init: $name starts from a model, and there is none in $init"
+    fi
+  done
+  if [ ${#speech_llms[@]} -gt 0 ] && in_range 6 && [[ $llm != small* ]] && [ ! -f "$llm/config.json" ]; then
+    fail "--llm: no language model (config.json) in $llm; get one, or leave ${speech_llms[*]} out of --systems"
+  fi
+}
+
+in_range() { [ "$stage" -le "$1" ] && [ "$stop_stage" -ge "$1" ]; } # in_range <stage>
+
+starts() { grep -q '\binit:' "$conf/$1.yaml"; } # starts <recogniser>: whether it starts from a model
 recognisers=() speech_llms=()
 
 # Sets `learnt`, `dev` and `tested` to the names of the sets.
@@ -139,25 +145,6 @@ make_tokens() {
   once exp/tokens/dict.txt tokens firered-tokens "${words[@]}" exp/tokens --pieces "$pieces"
 }
 
-# trained <name> <settings> <section.name=value...>: a training, on --ngpu GPUs, through --cmd.
-trained() {
-  local name=$1 given=() words change
-  for change in "${@:3}" $train_options; do given+=(--set "$change"); done
-  if [ "$ngpu" -eq 0 ]; then given+=(--set train.device=cpu); fi
-  words=(firered-train "$2" "${given[@]}" --set "out=exp/$name")
-  if [ "$ngpu" -gt 1 ]; then
-    words=(torchrun --standalone --nproc_per_node "$ngpu" -m firered.cli.train "${words[@]:1}")
-  fi
-  if [ -n "$cmd" ]; then
-    local launcher quoted=()
-    launcher_words
-    for change in "${words[@]}"; do quoted+=("$(shell_word "$change")"); done
-    words=("${launcher[@]}" --gpu "$ngpu" "exp/log/job_$name.log" "${quoted[@]}")
-    echo "  train_$name: exp/log/job_$name.log"
-  fi
-  progress=' dev epoch | skipped|warning' task "train_$name" "${words[@]}"
-}
-
 # sets_for <directory function>: the settings that name the sets.
 sets_for() {
   echo "data.train=$("$1" "${learnt[@]}" | xargs)"
@@ -180,7 +167,7 @@ train_lm() {
 train_recogniser() { # train_recogniser <system>
   local changes
   mapfile -t changes < <(sets_for read_of)
-  if grep -q '\binit:' "$conf/$1.yaml"; then
+  if starts "$1"; then
     changes+=("model.init=$init")
   else
     changes+=(data.tokens=exp/tokens)
@@ -207,7 +194,7 @@ train_speech_llm() { # train_speech_llm <system>
 }
 
 llm_folder() {
-  if [[ $llm == small* ]]; then echo exp/small_llm; else echo "${llm:-pretrained_models/Qwen2-7B-Instruct}"; fi
+  if [[ $llm == small* ]]; then echo exp/small_llm; else echo "$llm"; fi
 }
 
 # decoded <system> <model> <mode> <options...>: all test sets, to exp/decode/<system>/<mode>/<set>.

@@ -11,6 +11,7 @@ stop_stage=7
 nj=2
 lm_weight=0.1
 streaming=false
+joint=false
 quick=false
 dir=
 python=
@@ -19,13 +20,15 @@ help_message="Usage: bash egs/mini/run.sh [options]
 
 Stages: 0 corpus, 1 features and dictionary, 2 training of recognition (AED), in parallel of VAD, mVAD, streaming VAD,
         punctuation and language models, 3 of CTC and language identification, in parallel of the speech-LLM, then with
-        --streaming of recognition that streams, without and with TrimTail in parallel,
+        --streaming of recognition that streams, without and with TrimTail in parallel, with --joint of the papers' way,
         4 models in the published layout, 5 decoding, 6 scores, 7 RESULTS.md
 
   --stage N, --stop-stage N    first and last stage to run; finished trainings are not done again [$stage, $stop_stage]
   --nj N                       cores: 2 trains two models in parallel                            [$nj]
   --lm-weight W                weight of the language model in fusion                           [$lm_weight]
   --streaming true|false       also recognition that streams: some two hours more                [$streaming]
+  --joint true|false           also recognition in the papers' way, by cross-entropy alone and then a CTC head, to stand
+                               beside \`aed\`, which is joint CTC/attention from the start: half an hour more  [$joint]
   --quick true|false           a fiftieth of the corpus and a few steps: does it all run?        [$quick]
   --dir DIR                    where data/, exp/, models/, test/ and RESULTS.md are made
                                [this folder; with --quick true its folder quick]
@@ -102,6 +105,36 @@ train_streaming() {
 streaming_plain() { train_streaming ""; }
 streaming_trimmed() { train_streaming _trim --set data.trim_tail_ms=100; }
 
+# The papers' way: the same settings as aed_first and aed, but cross-entropy alone, its regularisation raised when the dev
+# loss stalls, and the CTC head afterwards. The other way is `aed` as it is, under the name joint, with its own head.
+train_ways() {
+  local name
+  way paper_first aed_first --set model.ctc_weight=0
+  way paper aed --set model.ctc_weight=0 --set model.init=exp/paper_first --set progressive.by=stall --set train.eval_steps=500
+  way paper_ctc ctc --set model.init=exp/paper
+  task same_paper python "$TOP/egs/common/same_weights.py" exp/paper exp/paper_ctc
+  mkdir -p exp/joint
+  cp exp/aed/{model.pth.tar,cmvn.ark,dict.txt,train_bpe1000.model} exp/joint
+  for name in joint paper_ctc; do
+    task "align_dev_$name" firered-align --num-threads 1 --model "exp/$name" data/dev data/dev/text "exp/align_dev_$name"
+    task "lead_$name" python "$TOP/egs/common/set_ctc_lead.py" data/dev/ctm "exp/align_dev_$name/ctm" "exp/$name"
+  done
+}
+way() { # way <name> <settings> <changes...>
+  task "train_$1" firered-train "$here/conf/$2.yaml" --set "out=exp/$1" "${@:3}" ${short+"${short[@]}"}
+}
+
+decode_ways() {
+  local name mode
+  for name in joint paper_ctc; do
+    for mode in attention ctc ctc_prefix rescore joint; do
+      task "decode_${name}_$mode" firered-asr --num-threads 1 --model "exp/$name" --mode "$mode" data/test \
+        "exp/decode/way_${name}_$mode"
+    done
+    task "align_$name" firered-align --num-threads 1 --model "exp/$name" data/test data/test/text "exp/decode/align_$name"
+  done
+}
+
 # Of test: in chunks of 0.32 s, 0.64 s, and in one that holds any utterance.
 decode_streaming() { # decode_streaming <suffix>
   local chunk
@@ -156,6 +189,7 @@ if in_stage 2 "recognition; detectors, punctuation, language models -> exp"; the
 if in_stage 3 "CTC, language identification; speech-LLM -> exp"; then
   both heads speech_llm
   if [ "$streaming" = true ]; then both streaming_plain streaming_trimmed; fi
+  if [ "$joint" = true ]; then train_ways; fi
 fi
 
 if in_stage 4 "models in the published layout -> models, a few recordings -> test"; then
@@ -166,6 +200,7 @@ fi
 if in_stage 5 "decoding -> exp/decode"; then
   both decode_text decode_others
   if [ "$streaming" = true ]; then both decode_streaming_plain decode_streaming_trimmed; fi
+  if [ "$joint" = true ]; then decode_ways; fi
 fi
 
 if in_stage 6 "scores -> exp/score"; then
@@ -194,10 +229,18 @@ if in_stage 6 "scores -> exp/score"; then
       done
     done
   fi
+  if [ "$joint" = true ]; then
+    for name in joint paper_ctc; do
+      for mode in attention ctc ctc_prefix rescore joint; do
+        score "way_${name}_$mode" firered-score data/test "exp/decode/way_${name}_$mode"
+      done
+      score "boundaries_$name" python "$TOP/egs/common/boundary_errors.py" data/test/ctm "exp/decode/align_$name/ctm"
+    done
+  fi
   score align python "$TOP/egs/common/boundary_errors.py" data/test/ctm exp/decode/align/ctm
 fi
 
 if in_stage 7 "RESULTS.md"; then
-  python "$here/local/results.py" exp models RESULTS.md
+  PYTHONPATH=$TOP/egs/common python "$here/local/results.py" exp models RESULTS.md
   cat RESULTS.md
 fi

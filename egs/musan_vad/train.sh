@@ -60,7 +60,7 @@ prepare() {
 }
 
 trained_on() { # trained_on <name>: on mixtures and meetings
-  trained "$1" data.train="fbank/mix_train fbank/ami_train" data.dev="fbank/mix_dev"
+  trained "$1" "$conf/$1.yaml" data.train="fbank/mix_train fbank/ami_train" data.dev="fbank/mix_dev"
 }
 first_training() {
   trained_on vad

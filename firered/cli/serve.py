@@ -14,7 +14,7 @@ from firered.asr.config import RecogniserConfig
 from firered.asr.families import find
 from firered.cli.flags import script
 from firered.cli.kinds import asr_kinds
-from firered.cli.transcribe import MODULES, PRESET, build_system
+from firered.cli.transcribe import MODULES, PRESET, build_system, passed_on
 from firered.errors import ModelError, OptionError
 from firered.hub.catalogue import MODELS
 from firered.hub.find import find_model
@@ -23,6 +23,7 @@ from firered.live.config import BREATH_S, LiveConfig
 from firered.punc.config import PuncConfig
 from firered.runtime.config import ComputeConfig, ContextConfig
 from firered.serve.config import ServeConfig
+from firered.serve.ray_config import RayConfig
 from firered.system.config import SystemConfig
 from firered.vad.config import MvadConfig, VadConfig
 
@@ -42,6 +43,7 @@ def serve_command(
     context: ContextConfig,
     punc: PuncConfig,
     live: LiveConfig,
+    ray: RayConfig,
     compute: ComputeConfig,
     models: Annotated[Path, typer.Option(help="directory that holds the models under their published names")] = MODELS,
 ) -> None:
@@ -51,7 +53,6 @@ def serve_command(
     if context.context_carry:
         raise OptionError("context_carry: not in a server, where segments of many recordings take turns")
 
-    from firered.serve.server import serve_until_told
     from firered.system.system import model_dirs, recogniser_of
 
     directory, family = recogniser_of(models, system)
@@ -59,10 +60,20 @@ def serve_command(
     places = model_dirs(models, system, asr)
     for path in system.routes().values():
         find(path)
+    families = passed_on("ray") if ray.ray else ()
     options = {"vad": vad, "mvad": mvad, "lid": lid, "asr": asr, "punc": punc}
-    build = functools.partial(build_system, places, system, options, context, compute.num_threads, (), compute.device)
+    build = functools.partial(
+        build_system, places, system, options, context, compute.num_threads, families, compute.device
+    )
     about = directory.name, family.languages, context.context(), vad
-    sys.exit(serve_until_told(server, build, *about, detector=_detector(models, compute.device), live=live))
+    detector = _detector(models, compute.device)
+    if ray.ray:
+        from firered.serve.replicas import Plan, serve_replicas
+
+        sys.exit(serve_replicas(Plan(server, build, *about, detector, live), ray))
+    from firered.serve.server import serve_until_told
+
+    sys.exit(serve_until_told(server, build, *about, detector=detector, live=live))
 
 
 def _detector(models: Path, device: str) -> "Callable[[], StreamVad] | None":

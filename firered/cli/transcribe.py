@@ -86,7 +86,7 @@ def transcribe_command(
     if system.asr and system.punc and PUNC not in places:
         log.info("the recogniser writes its own punctuation: FireRedPunc is not used")
     devices = _devices(compute, nj)
-    families = _passed_on() if len(devices) > 1 else []
+    families = passed_on("nj") if len(devices) > 1 else []
     options = {"vad": vad, "mvad": mvad, "lid": lid, "asr": asr, "punc": punc}
     build = functools.partial(
         build_system, places, system, options, context, compute.num_threads or _threads(len(devices)), families
@@ -132,8 +132,11 @@ def build_system(
     return System.from_pretrained(places, system, device=device, context=known, context_carry=carry, **options)
 
 
-def _passed_on() -> list[Family]:
+def passed_on(option: str) -> list[Family]:
     """All families, for other processes.
+
+    Args:
+        option: that wants these.
 
     Raises:
         OptionError: one has a function that another process cannot find by its module and name.
@@ -143,8 +146,8 @@ def _passed_on() -> list[Family]:
             pickle.dumps(family)
         except (pickle.PicklingError, AttributeError, TypeError) as error:
             raise OptionError(
-                f"nj: the family {family.name} cannot be passed on to other processes ({error}); define its functions "
-                "at the top of a module, or take one process"
+                f"{option}: the family {family.name} cannot be passed on to other processes ({error}); define its "
+                "functions at the top of a module, or take one process"
             ) from error
     return list(FAMILIES.values())
 

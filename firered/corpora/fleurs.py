@@ -16,12 +16,13 @@ from firered.errors import DataError
 _SAMPLE_RATE = 16000
 _LANGUAGE = re.compile(r"[a-z]{2,3}(_hans|_hant)?_([a-z]{2}|419)")  # as the configurations are named
 _COLUMNS = 7  # sentence, file, transcript as written, normalised, its characters, samples, gender of the speaker
-_GET = "fetch it: hf download google/fleurs --repo-type dataset --include 'data/*/test.tsv' 'data/*/audio/test.tar.gz'"
+TEST = "test"
+_OF_COPIES = {"dev": "validation"}  # what parquet copies call a part
 
 
 @dataclass(frozen=True)
 class Recording:
-    """One recording of the test set; `name` is its file's, without suffix, `text` its transcript as it is written."""
+    """One recording; `name` is its file's, without suffix, `text` its transcript as it is written."""
 
     name: str
     path: Path | Packed
@@ -29,46 +30,49 @@ class Recording:
     text: str = ""
 
 
-def languages_here(corpus: Path) -> list[str]:
-    """The languages (configurations of the data set) that have a test set, sorted.
+def languages_here(corpus: Path, part: str = TEST) -> list[str]:
+    """The languages (configurations of the data set) that have this part (train, dev or test), sorted.
 
     Raises:
         DataError: there are none.
     """
-    tables = {path.parent.name for path in visible(corpus / "data", "*/test.tsv")}
+    tables = {path.parent.name for path in visible(corpus / "data", f"*/{part}.tsv")}
     if not tables:
-        of_tests = (path for path in files_below(corpus, parquet.SUFFIX) if "test" in str(path.relative_to(corpus)))
-        tables = {name for path in of_tests for name in path.parts if _LANGUAGE.fullmatch(name)}
+        word = _OF_COPIES.get(part, part)
+        of_part = (path for path in files_below(corpus, parquet.SUFFIX) if word in str(path.relative_to(corpus)))
+        tables = {name for path in of_part for name in path.parts if _LANGUAGE.fullmatch(name)}
     if not tables:
-        raise not_there(corpus / "data/<language>/test.tsv", _get(corpus))
+        raise not_there(corpus / f"data/<language>/{part}.tsv", _get(corpus, part))
     return sorted(tables)
 
 
-def read_language(corpus: Path, language: str) -> Iterator[Recording]:
-    """The recordings of the test set of a language, named by their files: the ids of its table are of sentences.
+def read_language(corpus: Path, language: str, part: str = TEST) -> Iterator[Recording]:
+    """The recordings of a part (train, dev or test) of a language, named by their files: ids are of sentences.
 
     Raises:
         DataError: the language is not there, its table cannot be read, or its audio is still packed.
     """
-    table = corpus / "data" / language / "test.tsv"
+    table = corpus / "data" / language / f"{part}.tsv"
     if not table.is_file():
-        yield from _of_parquet(corpus, language)
+        yield from _of_parquet(corpus, language, part)
         return
-    folder = need(corpus / "data" / language / "audio/test", _get(corpus))
+    folder = need(corpus / "data" / language / "audio" / part, _get(corpus, part))
     for _, file, text, _, _, samples, _ in rows(table, _COLUMNS):
         if not samples.isdecimal():
             raise DataError(f"{table}: {file}: {samples!r} is no number of samples")
         yield Recording(Path(file).stem, folder / file, int(samples) / _SAMPLE_RATE, text)
 
 
-def _get(corpus: Path) -> str:
-    return f"{_GET} --local-dir {shlex.quote(str(corpus))}"
+def _get(corpus: Path, part: str) -> str:
+    files = f"'data/*/{part}.tsv' 'data/*/audio/{part}.tar.gz'"
+    fetch = f"hf download google/fleurs --repo-type dataset --include {files}"
+    return f"fetch it: {fetch} --local-dir {shlex.quote(str(corpus))}"
 
 
-def _of_parquet(corpus: Path, language: str) -> Iterator[Recording]:
-    files = copy_of(corpus, *language.split("_"), "test")
+def _of_parquet(corpus: Path, language: str, part: str) -> Iterator[Recording]:
+    files = copy_of(corpus, *language.split("_"), _OF_COPIES.get(part, part))
     if not files:
-        raise not_there(corpus / "data" / language / "test.tsv", _get(corpus))
+        raise not_there(corpus / "data" / language / f"{part}.tsv", _get(corpus, part))
     for path in files:
         for row in parquet.rows(path):
             samples = row.columns.get("num_samples")

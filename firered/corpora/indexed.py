@@ -1,4 +1,4 @@
-"""Corpora that are no data directories, with one made of them: shards, manifests of lhotse, parquet files.
+"""Corpora that are no data directories, with one made of them: shards, manifests of lhotse, parquet files, messages.
 
 What lies in tar files that are not compressed stays there: wav.scp has its place, `SHARD.tar:BYTE`.
 """
@@ -17,6 +17,7 @@ import soundfile
 from firered.corpora import lhotse, parquet, tars
 from firered.corpora.copies import add_copy, copy_of
 from firered.corpora.corpus_set import CorpusSet, Entry
+from firered.corpora.messages import has_messages, messages_set
 from firered.corpora.packed import Packed
 from firered.data.datadir import read_table, write_lines
 from firered.data.files import visible
@@ -40,7 +41,7 @@ def indexed(path: Path, out: Path) -> Path:
 
     Args:
         path: a data directory; a folder with shards (*.tar), with manifests of lhotse or with parquet files; one such
-            manifest.
+            manifest; training data of Fun-ASR-Nano (*.jsonl with `messages`).
         out: where the data directory of all but the first is written, skipped.txt with what cannot be used included.
 
     Raises:
@@ -51,6 +52,8 @@ def indexed(path: Path, out: Path) -> Path:
             return path
         # Beside manifests tar files are theirs.
         found = _of_copy(path, copy_of(path), path) or _of_shards(path)
+    elif has_messages(path):
+        found = messages_set(path)
     else:
         found = _of_copy(path, [path], path.parent) if path.name.endswith((*lhotse.SUFFIXES, parquet.SUFFIX)) else None
     if found is None:

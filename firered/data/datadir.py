@@ -19,16 +19,18 @@ UTTERANCE, RECORDING, SPEAKER, EITHER, LINES = "utterance", "recording", "speake
 # RECORDING means utterances too where there is no `segments`; LINES are free-form lines that `line_key` reads.
 KNOWN_FILES = {
     **dict.fromkeys(("segments", "text", "token", "token_conf", "feats.scp", "vad.scp", "ali.scp"), UTTERANCE),
-    "text_streaming": UTTERANCE,
+    **dict.fromkeys(("text_streaming", "text_raw", "utt2agreement"), UTTERANCE),
     **dict.fromkeys(("utt2spk", "utt2dur", "utt2num_frames", "utt2uniq", "utt2score", "utt2prompt"), UTTERANCE),
     **dict.fromkeys(("utt2lang", "utt2lang_conf", "utt2dialect", "utt2conf", "utt2hotwords"), UTTERANCE),
-    **dict.fromkeys(("utt2noise", "utt2snr"), UTTERANCE),
+    **dict.fromkeys(("utt2noise", "utt2snr", "utt2itn", "keywords", "previous", "one_pass"), UTTERANCE),
     **dict.fromkeys(("wav.scp", "reco2dur", "reco2file_and_channel", "reco2hotwords"), RECORDING),
     "probs.scp": EITHER,  # of whole recordings, beside the segments that a VAD found in them
     **dict.fromkeys(("spk2utt", "spk2gender", "spk2hotwords", "cmvn.scp"), SPEAKER),
     **dict.fromkeys(("rttm", "ctm", "failed", "flags", "*.jsonl"), LINES),
 }
-EMPTY_VALUE_OK = frozenset({"text", "text_streaming", "token", "token_conf"})  # of an utterance without speech
+EMPTY_VALUE_OK = frozenset(
+    {"text", "text_streaming", "token", "token_conf", "previous", "one_pass"}
+)  # of an utterance without speech
 _FRAME_SHIFT_S = 0.01
 
 # Only blanks separate fields: in the C locale a full-width or no-break space is text like any other.
@@ -228,7 +230,7 @@ def line_key(name: str, line: str) -> tuple:
     if name in ("failed", "flags"):
         return _first_field(line), line
     if name.endswith(".jsonl"):
-        owner = "reco" if name == "live.jsonl" else "uttid"
+        owner = {"live.jsonl": "reco", "contexts.jsonl": "utterance"}.get(name, "uttid")
         try:
             key = json.loads(line)[owner]
         except (ValueError, KeyError, TypeError):

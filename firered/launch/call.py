@@ -2,8 +2,9 @@ r"""The calling convention of Kaldi's run.pl and slurm.pl: what is asked for, wh
 
     utils/run.py [options] [JOB=1:4] dir/log/x.JOB.log command args...      jobs on this machine (firered.launch.local)
     utils/slurm.py [options] [JOB=1:4] dir/log/x.JOB.log command args...    a job array of Slurm (firered.launch.slurm)
+    utils/ray.py [options] [JOB=1:4] dir/log/x.JOB.log command args...      jobs on a Ray cluster (firered.launch.ray)
 
-Options of both: `--max-jobs-run N` (`-tc N`), `--gpu N` (each job gets N GPUs), `--pick all|failed|incomplete`. Any
+Options of all: `--max-jobs-run N` (`-tc N`), `--gpu N` (each job gets N GPUs), `--pick all|failed|incomplete`. Any
 other option takes one argument (`-V` none, `-pe` two); the local launcher does without them.
 
 The command's words are joined by spaces and run by `bash -c` without pipefail. A word without whitespace reaches bash
@@ -20,7 +21,7 @@ import re
 import shlex
 import signal
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -118,6 +119,13 @@ def _own_setting(name: str, value: str) -> dict[str, int | str]:
     if not re.fullmatch(pattern, value):
         raise OptionError(f"{name} {value}: the value must be of the form {pattern}")
     return {field_name: int(value) if value.isdecimal() else value}
+
+
+def note_unknown(call: Call, known: Collection[str], say: "Say") -> None:
+    """Tell of options that have no effect and are no usual ones of a cluster."""
+    for name, *values in call.cluster_options:
+        if name not in known and name not in ARGUMENT_COUNTS:
+            say(f"note: unknown option ignored: {' '.join([name, *values])}")
 
 
 def log_exit_code(log: Path) -> int | None:

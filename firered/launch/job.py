@@ -5,7 +5,7 @@ import os
 import signal
 import subprocess
 import time
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -26,13 +26,28 @@ class RunningJob:
     started: float = field(default_factory=time.monotonic)
 
 
-def start_job(command: str, log: Path, environment: Mapping[str, str]) -> RunningJob:
+def start_job(
+    command: str,
+    log: Path,
+    environment: Mapping[str, str],
+    *,
+    folder: Path | None = None,
+    notes: Sequence[str] = (),
+) -> RunningJob:
     """Run a command of bash, whose output goes to its log.
+
+    Args:
+        command: of bash.
+        log: its file, which is made anew.
+        environment: of the command.
+        folder: where it runs; None: in the launcher's own.
+        notes: more lines for the log's head.
 
     Raises:
         FireRedError: the log cannot be written.
     """
-    head = "# " + command.replace("\n", "\n# ") + f"\n# Started at {time.strftime(_DATE)}\n#\n"
+    lines = [*command.split("\n"), *notes, f"Started at {time.strftime(_DATE)}"]
+    head = "".join(f"# {line}\n" for line in lines) + "#\n"
     with writing(log):
         log.write_text(head, encoding="utf-8", errors="surrogateescape")
     # No input: a job must not eat that of a loop around the call. An own session: what a job starts dies with it.
@@ -40,6 +55,7 @@ def start_job(command: str, log: Path, environment: Mapping[str, str]) -> Runnin
         process = start_group(
             ["bash", "-c", command],
             env=environment,
+            cwd=folder,
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=subprocess.STDOUT,

@@ -11,7 +11,7 @@ import subprocess
 import time
 from collections.abc import Sequence
 
-from firered.launch.call import ARGUMENT_COUNTS, Call, Say, Stopped
+from firered.launch.call import Call, Say, Stopped, note_unknown
 from firered.launch.job import POLL_S, RunningJob, end_job, kill_jobs, start_job
 
 _CLUSTER_OPTIONS = {"--mem", "--num-threads", "--num-nodes", "--time", "--config", "--name", "-l", "-q", "-sync"}
@@ -23,9 +23,7 @@ def run_jobs(call: Call, jobs: Sequence[int], stop_signals: Sequence[int], say: 
     Raises:
         Stopped: `stop_signals` got an entry.
     """
-    for name, *values in call.cluster_options:
-        if name not in _CLUSTER_OPTIONS and name not in ARGUMENT_COUNTS:
-            say(f"note: unknown option ignored: {' '.join([name, *values])}")
+    note_unknown(call, _CLUSTER_OPTIONS, say)
     codes = _exit_codes(call, jobs, stop_signals)
     return {job: f"exit code {codes[job]}" for job in jobs if codes[job] != 0}
 

@@ -3,19 +3,19 @@
 from abc import ABC, abstractmethod
 from argparse import Namespace
 from collections.abc import Callable
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeVar, cast
+from typing import Any, ClassVar, TypeVar, cast
 
 import torch
 from torch import Tensor, nn
 
 from firered.errors import ModelError
 from firered.hub.catalogue import QUANTISED
-from firered.models.checkpoint import arg, at, config_from_args, load_checkpoint, load_network
+from firered.models.checkpoint import arg, at, load_checkpoint, load_network
 from firered.models.chunks import ALL, Chunk, ChunkPlan
-from firered.models.conformer import ConformerEncoder
 from firered.models.decoder_tree import DecoderTree
+from firered.models.encoder_config import EncoderConfig
 from firered.models.frames import linear_on_grid
 from firered.models.fused import prepare
 from firered.models.positions import PositionTable
@@ -30,8 +30,8 @@ CTC_LEAD_S = 0.06  # of the published models; see AedConfig
 Model = TypeVar("Model", bound="EncoderDecoder")
 
 
-@dataclass(frozen=True)
-class AedConfig:
+@dataclass(frozen=True, kw_only=True)
+class AedConfig(EncoderConfig):
     """Sizes, rates and ids under their released names; `lid_odim` is the number of labels in language identification.
 
     `ctc_lead_s` is how many seconds before the frames that its CTC head gives to a word the word is spoken. Where in a
@@ -42,23 +42,16 @@ class AedConfig:
     `left_chunks` are the chunks that its training has drawn, as `ChunkPlan` takes them.
     """
 
+    model: ClassVar[str] = "an AED"
+
     odim: int = arg(low=5)
-    d_model: int = arg(low=1)
-    n_head: int = arg(low=1)
-    n_layers_enc: int = arg(low=1, layers=True)
     n_layers_dec: int = arg(low=0, layers=True)  # 0: no decoder, CTC alone
-    idim: int = arg(80, low=7)
-    residual_dropout: float = arg(0.1, low=0, high=1)
-    dropout_rate: float = arg(0.1, low=0, high=1)
-    kernel_size: int = arg(33, low=1)
-    pe_maxlen: int = arg(5000, low=1, high=100_000)
     # The dictionary has these tokens in fixed places.
     sos_id: int = arg(3, low=3, high=3)
     eos_id: int = arg(4, low=4, high=4)
     pad_id: int = arg(2, low=2, high=2)
     lid_odim: int | None = arg(None, low=5)
     ctc_lead_s: float = arg(CTC_LEAD_S, low=-10, high=10)
-    causal: bool = arg(False)
     chunk_sizes: str | None = arg(None)
     left_chunks: str | None = arg(None)
 
@@ -69,12 +62,7 @@ class AedConfig:
         Raises:
             ModelError: sizes are missing, wrong, or do not fit together.
         """
-        config = config_from_args(cls, args, "an AED", source=source)
-        if config.d_model % (2 * config.n_head) or config.kernel_size % 2 == 0:
-            raise ModelError(
-                f"{at(source)}AED with d_model={config.d_model}, n_head={config.n_head}, "
-                f"kernel_size={config.kernel_size}: an even number of dimensions a head and an odd kernel are needed"
-            )
+        config = super().from_args(args, source)
         try:
             plan = config.chunk_plan
         except ValueError as error:
@@ -105,19 +93,6 @@ class AedConfig:
         """Whether it was made for speech that comes in chunks."""
         plan = self.chunk_plan
         return self.causal and plan is not None and plan.has_chunks
-
-    def encoder(self) -> ConformerEncoder:
-        """A new encoder."""
-        return ConformerEncoder(
-            idim=self.idim,
-            d_model=self.d_model,
-            n_layers=self.n_layers_enc,
-            n_head=self.n_head,
-            kernel_size=self.kernel_size,
-            residual_dropout=self.residual_dropout,
-            dropout_rate=self.dropout_rate,
-            causal=self.causal,
-        )
 
     def decoder(self, odim: int) -> TransformerDecoder:
         """A new decoder over `odim` tokens."""
@@ -193,10 +168,7 @@ class EncoderDecoder(nn.Module, ABC):
     def checkpoint(self) -> dict[str, object]:
         """A checkpoint in the published layout, position tables included, to be written with `torch.save`."""
         tables = {name: table.released(self.config.pe_maxlen)[None] for name, table in self.position_tables().items()}
-        values = {field.name: getattr(self.config, field.name) for field in fields(self.config)}
-        # What a model does not have is left out, as in the published checkpoints.
-        args = Namespace(**{name: value for name, value in values.items() if value is not None and value is not False})
-        return {"args": args, "model_state_dict": {**self.state_dict(), **tables}}
+        return {"args": self.config.args(), "model_state_dict": {**self.state_dict(), **tables}}
 
     def forward(
         self, feats: Tensor, lengths: Tensor, tokens: Tensor, chunk: Chunk | None = None

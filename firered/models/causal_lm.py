@@ -13,18 +13,14 @@ from typing import Any, cast
 
 import torch
 from peft import LoraConfig, PeftModel, get_peft_model
-from safetensors import SafetensorError, safe_open
 from torch import Tensor
 from transformers import CONFIG_MAPPING, MODEL_FOR_CAUSAL_LM_MAPPING, PretrainedConfig, PreTrainedModel
 from transformers.utils import logging as hf_logging
 
 from firered.errors import ModelError
 from firered.models.checkpoint import arg, check_weights, config_from_args, make_network, need_numbers, shown
-from firered.models.safetensors_file import read_safetensors
-from firered.text.files import check_file, first_line, read_json
-
-_INDEX, _WEIGHTS = "model.safetensors.index.json", "model.safetensors"
-_NUMBERS = ("F32", "F16", "BF16", "F64")
+from firered.models.safetensors_file import read_safetensors, shapes_in, weight_files
+from firered.text.files import first_line, read_json
 
 # Those of the released models; the rank is read off the weights.
 LORA_RANK, LORA_ALPHA, LORA_DROPOUT = 64, 16, 0.05
@@ -44,53 +40,6 @@ class LlmSizes:
     max_position_embeddings: int = arg(32768, low=1)
     rms_norm_eps: float = arg(1e-6, low=0, high=1)
     tie_word_embeddings: bool = arg(False)
-
-
-def weight_files(folder: Path, others: tuple[str, ...] = ()) -> list[Path]:
-    """The safetensors files of a model folder, whose headers have been read: none is cut short.
-
-    Args:
-        folder: the model's.
-        others: types of tensors that are no weights, such as I64 of counters, and may be there.
-
-    Raises:
-        ModelError: there are none, or one is missing or damaged; the message names it.
-    """
-    files = [folder / _WEIGHTS]
-    if (folder / _INDEX).is_file():
-        index = read_json(folder / _INDEX).get("weight_map")
-        names = set(index.values()) if isinstance(index, dict) and _are_names(index.values()) else set()
-        if not names:
-            raise ModelError(f"{folder / _INDEX}: no `weight_map` from tensors to names of files in this folder")
-        files = sorted(folder / name for name in names)
-    missing = [path for path in files if not path.exists()]
-    if missing:
-        pickled = " (pickled weights, *.bin, are not read: they could run code)" if any(folder.glob("*.bin")) else ""
-        raise ModelError(f"{missing[0]}: no weights here{pickled}")
-    for path in files:
-        _shapes_in(path, others)
-    return files
-
-
-def _are_names(values: Iterable[object]) -> bool:
-    return all(isinstance(value, str) and value and Path(value).name == value for value in values)
-
-
-def _shapes_in(path: Path, more: tuple[str, ...] = ()) -> dict[str, tuple[int, ...]]:
-    """The shape of each tensor in a safetensors file, by its header, which has been checked against its length."""
-    check_file(path)
-    try:
-        with safe_open(path, "pt") as file:
-            parts = {name: file.get_slice(name) for name in file.keys()}  # noqa: SIM118 - not a dict
-            shapes = {name: tuple(part.get_shape()) for name, part in parts.items()}
-            kinds = {name: part.get_dtype() for name, part in parts.items()}
-            others = {name: kind for name, kind in kinds.items() if kind not in (*_NUMBERS, *more)}
-    except (SafetensorError, OSError) as error:
-        raise ModelError(f"{path}: damaged or cut short ({first_line(error)}); fetch it again") from error
-    if others:
-        name, kind = next(iter(others.items()))
-        raise ModelError(f"{path}: {shown(name)} is of type {kind}, only {', '.join(_NUMBERS)} are read")
-    return shapes
 
 
 def load_llm(folder: Path, dtype: torch.dtype, device: torch.device | str) -> PreTrainedModel:
@@ -199,7 +148,7 @@ def _checked_config(folder: Path) -> PretrainedConfig:
     config = _config(path)
     shapes: dict[str, tuple[int, ...]] = {}
     for file in weight_files(folder):
-        shapes |= _shapes_in(file)
+        shapes |= shapes_in(file)
     kind = _name_of(config["model_type"])
     if not config["model_type"].startswith("qwen") and "num_key_value_heads" not in config:
         config["num_key_value_heads"] = config.get("num_attention_heads")  # as the others' classes have it

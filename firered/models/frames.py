@@ -41,6 +41,12 @@ class Frames(NamedTuple):
         """Each utterance's of what is packed; all of what is padded."""
         return [x] if self.sizes is None else x.split(self.sizes, 1)
 
+    def each(self, table: Tensor, size: int) -> Tensor:
+        """(T, ...) rows of a table of positions (from 0 up) for each frame of x (N, T, ...)."""
+        if self.sizes is None:
+            return table[:size]
+        return torch.cat([table[:own] for own in self.sizes])
+
     def bias(self, q: Tensor) -> Tensor | None:
         """What is added to the scores of the queries (N, T, H, d_k) of one part; None: nothing."""
         return self.keys if self.chunk is None else chunk_bias(self.chunk, q.shape[1], None, q)

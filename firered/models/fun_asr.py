@@ -95,6 +95,8 @@ class Adaptor(nn.Module):
 
     def forward(self, rows: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
         """(N, ceil(L / rate), llm_dim) of encoder rows (N, L, d), and the lengths (N,)."""
+        if self.rate > 1:  # an utterance's last rows are stacked with zeros, whatever a batch has there
+            rows = rows.masked_fill(~row_mask(rows, lengths)[..., None], 0.0)
         rows = F.pad(rows, (0, 0, 0, -rows.shape[1] % self.rate))
         stacked = rows.unflatten(1, (-1, self.rate)).flatten(2)
         lengths = -(-lengths // self.rate)

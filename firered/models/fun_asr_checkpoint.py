@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 from transformers import FunAsrNanoEncoder, Qwen3Config, Qwen3ForCausalLM
 
-from firered.models.causal_lm import LlmSizes, weight_files
+from firered.models.causal_lm import LlmSizes
 from firered.models.checkpoint import check_weights, config_from_args, load_tensors, make_network, need_numbers
 from firered.models.fun_asr import (
     Adaptor,
@@ -25,7 +25,7 @@ from firered.models.fun_asr import (
 )
 from firered.models.fun_asr_config import CONFIG, TRANSFORMERS_CONFIG, CheckpointConfig, llm_values, transformers_config
 from firered.models.mapped import give_back
-from firered.models.safetensors_file import read_safetensors
+from firered.models.safetensors_file import read_safetensors, weight_files
 
 WEIGHTS, CTC_VOCABULARY = "model.pt", "multilingual.tiktoken"
 _OF_CTC = ("ctc_decoder.", "ctc.")
@@ -75,6 +75,18 @@ def load_ctc(directory: Path, config: CheckpointConfig) -> FunAsrEncoder | None:
     for part in used:
         part.fill(opened.state, opened.path)
     return FunAsrEncoder(*(part.module for part in used)).eval()
+
+
+def load_sanm(directory: Path, config: CheckpointConfig) -> FunAsrNanoEncoder:
+    """The encoder of a published directory alone.
+
+    Raises:
+        ModelError: as `load_published`.
+    """
+    opened = _Opened.of(directory, config, torch.float32)
+    opened.parts[0].fill(opened.state, opened.path)
+    encoder: FunAsrNanoEncoder = opened.parts[0].module.eval()
+    return encoder
 
 
 def has_ctc(directory: Path, config: CheckpointConfig) -> bool:

@@ -13,7 +13,7 @@ from transformers.models.fun_asr_nano.configuration_fun_asr_nano import FunAsrNa
 from firered.audio.frontend import FrontEnd
 from firered.errors import ModelError
 from firered.models.checkpoint import config_from_args
-from firered.models.fun_asr import AdaptorSizes, SanmSizes
+from firered.models.fun_asr import AdaptorSizes, SanmSizes, heard_rows
 from firered.text.files import first_line, read_file, read_json
 
 CONFIG, TRANSFORMERS_CONFIG = "config.yaml", "config.json"
@@ -36,6 +36,10 @@ class CheckpointConfig:
     system_prompt: bool = True
     thinks: bool = True
     languages: tuple[str, ...] = ()  # codes; none: not said
+
+    def heard(self, rows: int) -> int:
+        """How many of so many encoder rows the language model is given."""
+        return heard_rows(-(-rows // self.adaptor.downsample_rate), self.adaptor.use_low_frame_rate)
 
     @classmethod
     def of_directory(cls, directory: Path) -> "CheckpointConfig":

@@ -1,12 +1,11 @@
-"""What a speech-LLM's checkpoint says of its encoder, where that is not a Conformer; read without loading libraries."""
+"""What a speech-LLM's checkpoint says of its encoder, if that is of another system; read without loading libraries."""
 
 from argparse import Namespace
 from dataclasses import dataclass
 from pathlib import Path
 
 from firered.audio.frontend import PUBLISHED, SAMPLES, FrontEnd
-from firered.errors import ModelError
-from firered.models.checkpoint import arg, config_from_args, shown
+from firered.models.checkpoint import arg, config_from_args
 
 SANM, WHISPER = "sanm", "whisper"
 KINDS = (SANM, WHISPER)
@@ -21,16 +20,10 @@ class _Stacking:
     skip: int = arg(6, low=1, high=100)
 
 
-def kind_of(args: Namespace, path: Path) -> str | None:
-    """The kind of encoder that a checkpoint's arguments are of; None: a Conformer.
-
-    Raises:
-        ModelError: it is not known.
-    """
-    kind = getattr(args, "encoder", None)
-    if kind is not None and kind not in KINDS:
-        raise ModelError(f"{path}: an encoder of the kind {shown(str(kind))}; known are {', '.join(KINDS)}")
-    return kind
+def kind_of(args: Namespace) -> str | None:
+    """The kind of encoder that a checkpoint's arguments are of; None: one of recognition models (`EncoderConfig`)."""
+    kind = getattr(args, "encoder_type", None)
+    return kind if kind in KINDS else None
 
 
 def front_end_of(args: Namespace, path: Path) -> FrontEnd:
@@ -39,7 +32,7 @@ def front_end_of(args: Namespace, path: Path) -> FrontEnd:
     Raises:
         ModelError: they are missing or wrong.
     """
-    kind = kind_of(args, path)
+    kind = kind_of(args)
     if kind != SANM:
         return PUBLISHED if kind is None else SAMPLES
     own = config_from_args(_Stacking, args, "an SANM encoder", source=path)

@@ -27,7 +27,7 @@ _FULL_SCALE = 32768.0
 _WHISPER_S = 30  # of audio, to which it fills up what is shorter
 
 
-class FrameEncoder(nn.Module, ABC):
+class OtherEncoder(nn.Module, ABC):
     """Features to rows.
 
     Attributes:
@@ -70,7 +70,7 @@ class FrameEncoder(nn.Module, ABC):
         """Its kind and sizes, for a checkpoint."""
 
 
-class SanmFrames(FrameEncoder):
+class SanmFrames(OtherEncoder):
     """The SANM encoder of Fun-ASR-Nano: seven frames of 10 ms side by side, a row every six."""
 
     kind = SANM
@@ -82,14 +82,14 @@ class SanmFrames(FrameEncoder):
         self.subsampling, self.width = front_end.skip, sizes.output_size
 
     def encoded(self, feats: Tensor, lengths: Tensor, rows: Tensor, *, hidden: bool) -> Any:  # noqa: ANN401
-        """See FrameEncoder."""
+        """See OtherEncoder."""
         of_each = [self.front_end.stacked(own[:n].cpu()) for own, n in zip(feats, lengths.tolist(), strict=True)]
         stacked = pad_sequence(of_each, batch_first=True).to(feats)
         return self.net(stacked, row_mask(stacked, rows), output_hidden_states=hidden)
 
     def arguments(self) -> Namespace:
-        """See FrameEncoder."""
-        return Namespace(encoder=self.kind, bins=self.front_end.bins, stack=self.front_end.stack,
+        """See OtherEncoder."""
+        return Namespace(encoder_type=self.kind, bins=self.front_end.bins, stack=self.front_end.stack,
                          skip=self.front_end.skip, **asdict(self.sizes))  # fmt: skip
 
 
@@ -104,7 +104,7 @@ class WhisperSizes:
     num_mel_bins: int = arg(low=1, high=1000)
 
 
-class WhisperFrames(FrameEncoder):
+class WhisperFrames(OtherEncoder):
     """Whisper's encoder: a row every 20 ms of at most 30 s, of features that it computes of samples by itself."""
 
     kind = WHISPER
@@ -119,7 +119,7 @@ class WhisperFrames(FrameEncoder):
         self._extractor = WhisperFeatureExtractor(feature_size=sizes.num_mel_bins)
 
     def encoded(self, feats: Tensor, lengths: Tensor, rows: Tensor, *, hidden: bool) -> Any:  # noqa: ANN401
-        """See FrameEncoder.
+        """See OtherEncoder.
 
         Raises:
             ModelError: an utterance is longer than 30 s.
@@ -134,8 +134,8 @@ class WhisperFrames(FrameEncoder):
         return self.net(mel.to(weight.device, weight.dtype), output_hidden_states=hidden)
 
     def arguments(self) -> Namespace:
-        """See FrameEncoder."""
-        return Namespace(encoder=self.kind, **asdict(self.sizes))
+        """See OtherEncoder."""
+        return Namespace(encoder_type=self.kind, **asdict(self.sizes))
 
 
 def sizes_of(args: Namespace, path: Path) -> SanmSizes | WhisperSizes:
@@ -144,12 +144,12 @@ def sizes_of(args: Namespace, path: Path) -> SanmSizes | WhisperSizes:
     Raises:
         ModelError: they are missing or wrong.
     """
-    if kind_of(args, path) == WHISPER:
+    if kind_of(args) == WHISPER:
         return config_from_args(WhisperSizes, args, "Whisper's encoder", source=path)
     return config_from_args(SanmSizes, args, "an SANM encoder", source=path)
 
 
-def encoder_of(args: Namespace, path: Path) -> FrameEncoder:
+def encoder_of(args: Namespace, path: Path) -> OtherEncoder:
     """A new encoder of these sizes; see `sizes_of`."""
     sizes = sizes_of(args, path)
     return WhisperFrames(sizes) if isinstance(sizes, WhisperSizes) else SanmFrames(sizes, front_end_of(args, path))

@@ -53,3 +53,8 @@ class PositionTable(nn.Module):
         if self.relative:
             return sinusoids(torch.arange(length - 1, -length, -1, device=device), self.dim)
         return sinusoids(torch.arange(length, device=device), self.dim)
+
+
+def table_names(network: nn.Module) -> list[str]:
+    """The names of the tables of a network: some checkpoints store what it computes."""
+    return [f"{name}.pe" for name, module in network.named_modules() if isinstance(module, PositionTable)]

@@ -18,12 +18,12 @@ from firered.models.adapters import ADAPTERS, DOWNSAMPLE_RATE, LINEAR, Adapter, 
 from firered.models.aed import AedConfig
 from firered.models.causal_lm import LORA_RANK, load_llm, lora_shape, map_llm, with_lora
 from firered.models.checkpoint import arg, config_from_args, load_checkpoint, load_network, load_weights, shown
-from firered.models.conformer import ConformerEncoder
 from firered.models.dtype import fill_for
+from firered.models.encoder_config import Encoder
 from firered.models.llm_encoder_args import kind_of
-from firered.models.llm_encoders import FrameEncoder, encoder_of, sizes_of
+from firered.models.llm_encoders import OtherEncoder, encoder_of, sizes_of
 from firered.models.llm_reduced import reduce_llm
-from firered.models.positions import PositionTable
+from firered.models.positions import table_names
 from firered.text.files import first_line
 
 
@@ -45,7 +45,7 @@ def positions_of(mask: Tensor) -> Tensor:
     return (mask.long().cumsum(1) - 1).clamp(min=0)
 
 
-SpeechEncoder = ConformerEncoder | FrameEncoder  # the published one, or those of other models
+SpeechEncoder = Encoder | OtherEncoder  # of recognition models, or those of other systems
 
 
 class SpeechLlm(nn.Module):
@@ -164,19 +164,14 @@ def load_encoder(encoder_path: Path, checkpoint: Path, dtype: str = "float32") -
 
 def _encoder(args: Namespace, source: Path, weights: dict[str, Tensor], checkpoint: Path, dtype: str) -> SpeechEncoder:
     """The encoder of these arguments, which `source` has."""
-    if kind_of(args, source) is None:
+    if kind_of(args) is None:
         config = AedConfig.from_args(args, source)
         fill = fill_for(dtype, checkpoint, ("layer_stack",))
-        return load_network(config.encoder, config, weights, checkpoint, _position_tables, fill=fill)
+        return load_network(config.encoder, config, weights, checkpoint, table_names, fill=fill)
     if dtype == "int8":
         raise OptionError("encoder_dtype: int8 is for the Conformer of the published models")
     sizes = sizes_of(args, source)
     return load_network(lambda: encoder_of(args, source), sizes, weights, checkpoint, fill=fill_for(dtype, checkpoint))
-
-
-def _position_tables(encoder: ConformerEncoder) -> list[str]:
-    """Names of what checkpoints store and the encoder computes."""
-    return [f"{name}.pe" for name, module in encoder.named_modules() if isinstance(module, PositionTable)]
 
 
 def _load_lora(llm: PreTrainedModel, checkpoint: Path) -> PreTrainedModel | PeftModel:

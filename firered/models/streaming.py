@@ -9,7 +9,9 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from firered.models.chunks import Chunk
-from firered.models.conformer import CONTEXT, SUBSAMPLING, ConformerEncoder
+from firered.models.conformer import ConformerEncoder
+from firered.models.encoder_config import Encoder
+from firered.models.frame_encoder import CONTEXT, SUBSAMPLING
 from firered.models.frames import Frames, beyond_grid
 from firered.models.past import Past
 
@@ -24,7 +26,7 @@ class PositionKeys:
         encoder: in evaluation mode; its weights stay as they are.
     """
 
-    def __init__(self, encoder: ConformerEncoder) -> None:
+    def __init__(self, encoder: Encoder) -> None:
         self._encoder = encoder
         self._size = 0
         self._tables: list[Tensor] = []
@@ -34,6 +36,7 @@ class PositionKeys:
         size += beyond_grid(size)
         if size > self._size:
             longest = -(-size // _STEP) * _STEP
+            assert isinstance(self._encoder, ConformerEncoder)  # no other streams
             positions = self._encoder.positional_encoding(longest + 1, like)
             self._tables = [block.mhsa.table(positions) for block in self._encoder.blocks()]
             self._size = longest
@@ -54,8 +57,8 @@ class StreamingEncoder:
         ValueError: the encoder's convolutions are not causal.
     """
 
-    def __init__(self, encoder: ConformerEncoder, chunk: Chunk, positions: PositionKeys | None = None) -> None:
-        if not encoder.causal:
+    def __init__(self, encoder: Encoder, chunk: Chunk, positions: PositionKeys | None = None) -> None:
+        if not isinstance(encoder, ConformerEncoder) or not encoder.causal:
             raise ValueError("the convolutions of this encoder are not causal, it cannot stream")
         self._encoder, self._chunk = encoder, chunk
         self._positions = positions or PositionKeys(encoder)

@@ -14,8 +14,8 @@ from firered.hub.catalogue import CHECKPOINT, QUANTISED
 from firered.models.aed import Aed, Model
 from firered.models.checkpoint import model_files, pick_device
 from firered.models.chunks import Chunk
-from firered.models.conformer import SUBSAMPLING
 from firered.models.dtype import check_dtype, fill_for
+from firered.models.frame_encoder import SUBSAMPLING
 from firered.models.fused import prepare
 from firered.models.stored import Stored
 from firered.runtime.speech import Speech

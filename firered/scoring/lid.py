@@ -10,6 +10,7 @@ import numpy as np
 
 from firered.data.lines import read_lines
 from firered.errors import DataError
+from firered.lid.labels import CHINESE
 from firered.scoring.config import LidScoreConfig, SampleConfig
 from firered.scoring.inputs.pair import Side, confidences, missing_and_extra
 from firered.scoring.metrics.bootstrap import Interval, interval, ratio
@@ -33,6 +34,30 @@ class LanguageRow(NamedTuple):
 
 
 @dataclass(frozen=True)
+class Levels:
+    """Languages and their dialects apart, of references that have both: (counted, of so many) utterances.
+
+    Attributes:
+        language: those whose language is right, of all.
+        dialect: those whose dialect is right, of those that have one and whose language is right.
+        elsewhere: those that were given a dialect, of those found to be in a language that has none.
+    """
+
+    language: tuple[int, int]
+    dialect: tuple[int, int]
+    elsewhere: tuple[int, int]
+
+    @property
+    def rates(self) -> dict[str, float | None]:
+        """In percent, by the names that score.json has for them."""
+        return {
+            "language accuracy%": percent(*self.language),
+            "dialect accuracy%": percent(*self.dialect),
+            "dialect elsewhere%": percent(*self.elsewhere),
+        }
+
+
+@dataclass(frozen=True)
 class LidScore:
     """How often each label was taken for which, `pairs` of (reference, hypothesis); `right` is of each utterance."""
 
@@ -52,6 +77,30 @@ class LidScore:
     def correct(self) -> int:
         """Utterances whose label is right."""
         return sum(times for (reference, hypothesis), times in self.pairs.items() if reference == hypothesis)
+
+    @property
+    def levels(self) -> Levels | None:
+        """Languages and dialects apart; None where no label of the reference has a dialect."""
+        counted = [(*_parted(reference), *_parted(found), times) for (reference, found), times in self.pairs.items()]
+        with_dialects = {language for language, dialect, *_ in counted if dialect}
+        if not with_dialects:
+            return None
+        with_dialects.add(CHINESE)
+        rows = np.array(
+            [
+                (
+                    times,
+                    times * (language == own),
+                    times * (language == own and bool(dialect)),
+                    times * (language == own and bool(dialect) and dialect == other),
+                    times * (own not in with_dialects and own != MISSING),
+                    times * (own not in with_dialects and own != MISSING and bool(other)),
+                )
+                for language, dialect, own, other, times in counted
+            ]
+        )
+        every, right, given, right_dialect, elsewhere, stray = map(int, rows.sum(0))
+        return Levels((right, every), (right_dialect, given), (stray, elsewhere))
 
     def languages(self) -> Iterator[LanguageRow]:
         """A row for each label of the reference, in order of the labels."""
@@ -106,6 +155,12 @@ def _at_level(label: str, level: str) -> str:
     """`zh` or `zh-yue`, whether it is written so or, as the model has it, `zh yue`."""
     parts = visible(label).replace("-", " ").split()
     return parts[0] if level == "language" and parts else "-".join(parts)
+
+
+def _parted(label: str) -> tuple[str, str]:
+    """Language and dialect of a label; the latter may be empty."""
+    language, _, dialect = label.partition("-")
+    return language, dialect
 
 
 def _lang_map(path: Path) -> dict[str, str]:

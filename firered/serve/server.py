@@ -112,6 +112,18 @@ class Listening(uvicorn.Server):
         self.should_exit = True
 
 
+def log_less() -> None:
+    """Have the packages below the server say nothing of what was answered."""
+    logging.getLogger("uvicorn").setLevel(logging.WARNING)
+    logging.getLogger("uvicorn.error").addFilter(_is_fault)
+    logging.getLogger("python_multipart").setLevel(logging.ERROR)  # it warns of every malformed form
+
+
+def _is_fault(record: logging.LogRecord) -> bool:
+    """Whether a message of uvicorn tells of a fault: it takes every WebSocket that is refused for one."""
+    return "without completing handshake" not in record.getMessage()
+
+
 def application(
     config: ServeConfig,
     build: Callable[[], System],
@@ -155,8 +167,7 @@ def serve_until_told(
     Raises:
         Exception: why its models could not be loaded.
     """
-    logging.getLogger("uvicorn").setLevel(logging.WARNING)
-    logging.getLogger("python_multipart").setLevel(logging.ERROR)  # it warns of every malformed form, which is answered
+    log_less()
     app = application(config, build, name, languages, context, vad, detector=detector, live=live)
     listening = Listening(config, app)
     listening.run()

@@ -49,6 +49,17 @@ class Request:
         return f"{context}语音转写{language}{'' if self.itn else '，不进行文本规整'}："
 
 
+def english_instruction(language: str | None = None, *, itn: bool = True) -> str:
+    """The instruction of published training data in English.
+
+    Args:
+        language: its English name; None: the model finds out.
+        itn: see `Request`.
+    """
+    plain = "" if itn else " without text normalization"
+    return f"Transcribe speech into {language}{plain}:" if language else f"Speech transcription{plain}:"
+
+
 def around_speech(request: str, beginning: str = "", *, system: bool = True, thinks: bool = True) -> tuple[str, str]:
     """The text before and after the speech.
 

@@ -4,9 +4,10 @@ It stands before the instruction, whose language it has. Inference uses neither:
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
+from firered.text.fun_asr import Request
 from firered.text.units import HAN
 
 
@@ -19,12 +20,14 @@ class Known:
         first_pass: what a first pass reads in the utterance.
         hotwords: words that may come, in the order in which they are to stand, or their list as one text.
         found_hotwords: such words that were found for this utterance (`asr_hotwords` in published data).
+        text: any other text that may help, which stands before these; no published field.
     """
 
     history: str = ""
     first_pass: str = ""
     hotwords: Sequence[str] | str = ()
     found_hotwords: Sequence[str] = ()
+    text: str = ""
 
 
 @dataclass(frozen=True)
@@ -80,7 +83,8 @@ def context_block(known: Known, *, english: bool = False, history: bool = False)
     """
     words = _ENGLISH if english else _CHINESE
     before = known.history if history else ""
-    return words.header + (_fields(words, before, known.first_pass, known.found_hotwords or known.hotwords) or "\n\n\n")
+    fields = _fields(words, before, known.first_pass, known.found_hotwords or known.hotwords)
+    return words.header + (_line(known.text) + fields or "\n\n\n")
 
 
 def new_context_block(known: Known, *, english: bool = False) -> str:
@@ -91,8 +95,20 @@ def new_context_block(known: Known, *, english: bool = False) -> str:
         english: in the language of an English instruction.
     """
     words = _ENGLISH if english else _CHINESE
-    fields = _fields(words, known.history, known.first_pass, known.hotwords)
+    fields = _line(known.text) + _fields(words, known.history, known.first_pass, known.hotwords)
     return words.new_header + (words.title + fields if fields else "")
+
+
+def with_context(instruction: Request, known: Known) -> Request:
+    """A request of recognition with what is known in its context block: what a first pass read comes with the text."""
+    read = f"{_CHINESE.first_pass}{known.first_pass}" if known.first_pass else ""
+    hotwords = (known.hotwords,) if isinstance(known.hotwords, str) else (*known.found_hotwords, *known.hotwords)
+    prompt = "\n".join(filter(None, (known.text, read)))
+    return replace(instruction, hotwords=hotwords, prompt=prompt, history=known.history)
+
+
+def _line(text: str) -> str:
+    return f"{text}\n" if text else ""
 
 
 def _fields(words: _Words, history: str, first_pass: str, hotwords: Sequence[str] | str) -> str:

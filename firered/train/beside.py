@@ -36,6 +36,11 @@ def copy_beside(out: Path, *sources: Path) -> None:
     on_main_process(write)
 
 
+def copy_to(source: Path, path: Path) -> None:
+    """Copy a file to a path."""
+    on_main_process(lambda: _copy(source, path))
+
+
 def tokens_beside(out: Path, init: str | None, tokens: str | None) -> Tokenizer:
     """The tokenizer of the initial model, or of the folder `tokens` where there is none; its files are copied to `out`.
 

@@ -19,7 +19,7 @@ from firered.scoring.inputs.pair import Side, read_text
 from firered.scoring.metrics.error_rate import align_texts
 from firered.scoring.metrics.hotwords import Phrases
 from firered.train.data.rl_config import PromptConfig
-from firered.train.data.rollouts import KEYWORDS, SEPARATOR, phrases
+from firered.train.data.text import KEYWORDS, SEPARATOR, phrases
 from firered.train.rewards.hallucination import Hallucination
 from firered.train.rewards.reward import Wanted, rule
 

@@ -18,6 +18,7 @@ from firered.audio.load import INT16_SCALE
 from firered.data.atomic import replacing
 from firered.data.datadir import DataDir, write_lines, write_table
 from firered.data.names import file_names
+from firered.data.write import json_line
 from firered.errors import FireRedError, OptionError
 from firered.train.data.batch import Batch, Corpus
 from firered.train.data.config import FeatureDataConfig
@@ -31,6 +32,7 @@ from firered.train.tasks import TASKS
 
 log = logging.getLogger(__name__)
 
+PROMPTS = "prompts.jsonl"
 _GB = 1e9
 _PEAK = INT16_SCALE - 1
 _QUANTILES = (0.1, 0.5, 0.95)  # of the sizes whose memory is measured
@@ -76,7 +78,7 @@ def preview(settings: Settings, count: int) -> Path:
         chosen = [next(examples) for _ in range(min(count, len(corpus.keys)))]
         texts = _texts(settings)
         tables: dict[str, dict[str, str]] = {"wav.scp": {}, "text": {}, "utt2spk": {}}
-        rows = ["id\tutterance\tdrawn"]
+        rows, prompts = ["id\tutterance\tdrawn"], list[str]()
         for number, (index, epoch) in enumerate(chosen):
             key = f"{number:04d}-{corpus.keys[index]}"
             wav = out.absolute() / "wav" / f"{next(iter(file_names([key]).values()))}.wav"
@@ -91,11 +93,16 @@ def preview(settings: Settings, count: int) -> Path:
             for table, value in zip(tables.values(), (str(wav), text, key), strict=True):
                 table[key] = value
             rows.append(f"{key}\t{corpus.keys[index]}\t{'; '.join(told) or 'nothing'}")
+            if prompt := corpus.told(index, epoch or 0):
+                prompts.append(json_line({"uttid": key, **prompt}))
     for name, table in tables.items():
         write_table(out / name, table)
     write_table(out / "spk2utt", tables["utt2spk"])  # every example is a speaker
     write_lines(out / "drawn.tsv", rows)
-    log.info("%s: %d examples to listen to, and in drawn.tsv what was drawn for each", out, len(rows) - 1)
+    if prompts:
+        write_lines(out / PROMPTS, prompts)
+    also = f", in {PROMPTS} what it is asked" if prompts else ""
+    log.info("%s: %d examples to listen to, in drawn.tsv what was drawn for each%s", out, len(rows) - 1, also)
     return out
 
 

@@ -9,98 +9,77 @@ been sent so far then (`known_s`), to when it has come back. Only this machine i
 server ends with the script.
 """
 
-import argparse
 import asyncio
 import json
-import os
-import sys
-import tempfile
 import time
-from pathlib import Path
 
-import httpx
 import numpy as np
 import soundfile
-from serve_load import TOP, memory, split, start
+from serve_frame import Server, head, parser, seconds, serving, show, slowest_health
 from websockets.asyncio.client import ClientConnection, connect
 
-_RATE, _PIECE_S, _REST_S = 16000, 0.1, 30.0
+RATE, _PIECE_S, _REST_S = 16000, 0.1, 30.0
 _COLUMNS = (
-    *("streams", "seconds", "partials", "finals", "partial P50 s", "P95 s", "P99 s", "final P50 s", "P95 s", "P99 s"),
-    *("latest s", "skipped", "/health max s", "cores", "MB"),
+    *("streams", "partials", "finals", "partials P50, P95, P99 s", "finals P50, P95, P99 s", "latest s", "skipped"),
+    *("slowest `/health` s", "cores used", "MB"),
 )
 
 
 def main() -> None:
     """Print a table, a row for each number of streams."""
-    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("--models", default=str(TOP / "egs/mini/models"))
-    parser.add_argument(
-        "--audio", nargs="+", default=[str(path) for path in sorted((TOP / "egs/mini/test/wav").glob("talk*.flac"))]
-    )
-    parser.add_argument("--streams", default="1,5,10,20")
-    parser.add_argument("--seconds", type=float, default=30.0, help="of each row")
-    own, server = (sys.argv[1:], []) if "--" not in sys.argv else split(sys.argv[1:])
-    asked = parser.parse_args(own)
-    audio = [soundfile.read(path, dtype="int16")[0] for path in asked.audio]
-    with tempfile.TemporaryDirectory() as folder:
-        process, url = start(asked.models, server, Path(folder))
-        try:
-            print(" | ".join(_COLUMNS))
-            print("|".join(["---"] * len(_COLUMNS)))
-            for streams in map(int, asked.streams.split(",")):
-                print(asyncio.run(row(url, audio, streams, asked.seconds, process.pid)), flush=True)
-        finally:
-            process.terminate()
-            process.wait(60)
+    options = parser(__doc__ or "", "talk*.flac", 60.0)
+    options.add_argument("--streams", default="1,5,10,20")
+    with serving(options, "--jobs", "") as (asked, server):
+        audio = [soundfile.read(path, dtype="int16")[0] for path in asked.audio]
+        head(_COLUMNS)
+        for streams in map(int, asked.streams.split(",")):
+            show(row(server, audio, streams, asked.seconds))
 
 
-async def row(url: str, audio: list[np.ndarray], streams: int, seconds: float, pid: int) -> str:
+def row(server: Server, audio: list[np.ndarray], streams: int, length_s: float) -> list[object]:
     """One row of the table."""
     late: dict[str, list[float]] = {"partial": [], "final": []}
-    ends: list[dict] = []
-    slowest, began, used = [0.0], time.monotonic(), cpu_s(pid)
-    watcher = asyncio.create_task(look(url, slowest))
-    async with asyncio.TaskGroup() as group:
-        for number in range(streams):
-            group.create_task(one(url, audio, number, streams, seconds, late, ends))
-    cores = (cpu_s(pid) - used) / (time.monotonic() - began)
-    watcher.cancel()
-    assert len(ends) == streams, "a stream did not come to its end"
-    cells = [f"{np.percentile(late[kind] or [0], share):.2f}" for kind in late for share in (50, 95, 99)]
-    latest = max(late["partial"] + late["final"], default=0.0)
-    skipped = sum(end["skipped"] for end in ends)
-    return " | ".join(
-        [
-            *(str(streams), f"{seconds:.0f}", str(len(late["partial"])), str(len(late["final"])), *cells),
-            *(f"{latest:.2f}", str(skipped), f"{slowest[0]:.2f}", f"{cores:.2f}", f"{memory(pid):.0f}"),
-        ]
-    )
+    began, used = time.monotonic(), server.cpu_s()
+    with slowest_health(server) as slowest:
+        ends = asyncio.run(all_of(server, audio, streams, length_s, late))
+    cores = (server.cpu_s() - used) / (time.monotonic() - began)
+    return [
+        *(streams, len(late["partial"]), len(late["final"])),
+        *(seconds(late[kind], 50, 95, 99) for kind in late),
+        f"{max(late['partial'] + late['final'], default=0.0):.2f}",
+        *(sum(end["skipped"] for end in ends), f"{slowest[0]:.2f}", f"{cores:.2f}", f"{server.memory():.0f}"),
+    ]
 
 
-async def one(
-    url: str,
-    audio: list[np.ndarray],
-    number: int,
-    streams: int,
-    seconds: float,
-    late: dict[str, list[float]],
-    ends: list[dict],
-) -> None:
-    """One stream."""
-    await asyncio.sleep(_PIECE_S * number / streams)  # so that pieces do not come all at once
-    samples = np.concatenate([audio[(number + turn) % len(audio)] for turn in range(len(audio))])
-    samples = np.tile(samples, 1 + round(seconds * _RATE) // len(samples))[: round(seconds * _RATE)]
-    async with connect(f"{url.replace('http', 'ws')}/v1/stream?rate={_RATE}", proxy=None) as socket:
+async def all_of(
+    server: Server, audio: list[np.ndarray], streams: int, length_s: float, late: dict[str, list[float]]
+) -> list[dict]:
+    """Send so many streams at a time; the last line of each."""
+    size = round(length_s * RATE)
+
+    async def begin(number: int) -> dict:
+        await asyncio.sleep(_PIECE_S * number / streams)  # so that pieces do not come all at once
+        samples = np.concatenate([audio[(number + turn) % len(audio)] for turn in range(len(audio))])
+        return await stream(server, np.tile(samples, 1 + size // len(samples))[:size], late)
+
+    return await asyncio.gather(*(begin(number) for number in range(streams)))
+
+
+async def stream(server: Server, samples: np.ndarray, late: dict[str, list[float]], *, rest_s: float = _REST_S) -> dict:
+    """Send a stream at its own pace; its last line, which has to come so soon after its end."""
+    async with connect(f"{server.url.replace('http', 'ws')}/v1/stream?rate={RATE}", proxy=None) as socket:
         await socket.recv()
         began = time.monotonic()
         reader = asyncio.create_task(read(socket, began, late))
-        step = round(_PIECE_S * _RATE)
-        for begin in range(0, len(samples), step):
-            await asyncio.sleep(max(0.0, began + (begin + step) / _RATE - time.monotonic()))
-            await socket.send(samples[begin : begin + step].tobytes())
-        await socket.send("END")
-        ends.append(await asyncio.wait_for(reader, _REST_S))
+        step = round(_PIECE_S * RATE)
+        try:
+            for begin in range(0, len(samples), step):
+                await asyncio.sleep(max(0.0, began + (begin + step) / RATE - time.monotonic()))
+                await socket.send(samples[begin : begin + step].tobytes())
+            await socket.send("END")
+            return await asyncio.wait_for(reader, rest_s)
+        finally:
+            reader.cancel()
 
 
 async def read(socket: ClientConnection, began: float, late: dict[str, list[float]]) -> dict:
@@ -113,22 +92,6 @@ async def read(socket: ClientConnection, began: float, late: dict[str, list[floa
         elif line["type"] == "end":
             return line
     raise ConnectionError("it ended early")
-
-
-async def look(url: str, slowest: list[float]) -> None:
-    """Ask for /health ten times a second."""
-    async with httpx.AsyncClient(base_url=url, timeout=60, trust_env=False) as http:
-        while True:
-            began = time.monotonic()
-            await http.get("/health")
-            slowest[0] = max(slowest[0], time.monotonic() - began)
-            await asyncio.sleep(0.1)
-
-
-def cpu_s(pid: int) -> float:
-    """Seconds of processor time that a process has used."""
-    fields = Path(f"/proc/{pid}/stat").read_text(encoding="ascii").rpartition(")")[2].split()
-    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
 if __name__ == "__main__":

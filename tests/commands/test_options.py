@@ -15,6 +15,8 @@ from firered.align.config import AlignConfig
 from firered.asr.aed_config import AsrConfig
 from firered.audio.config import AudioConfig
 from firered.corpora.made.context_config import ContextConfig
+from firered.corpora.made.mixed_config import MixedTextConfig, SpeakConfig
+from firered.labelling.config import LabelConfig
 from firered.lid.config import LidConfig
 from firered.punc.config import PuncConfig
 from firered.runs.config import EncodeConfig, FbankConfig, NoisyConfig, RunConfig, ShardConfig, VadOutputConfig
@@ -43,8 +45,11 @@ COMMANDS = {
     "firered-train": [],
     "firered-tokens": [TokensConfig],
     "firered-rl-data": [PromptConfig],
+    "firered-pseudo-label": [LabelConfig, NormalizerConfig, AudioConfig, ComputeConfig, RunConfig],
     "firered-noisy": [NoisyConfig, AudioConfig, RunConfig],
     "firered-context": [ContextConfig, RunConfig],
+    "firered-mixed-text": [MixedTextConfig, RunConfig],
+    "firered-speak": [SpeakConfig, RunConfig],
     "firered-shards": [ShardConfig, AudioConfig, RunConfig],
     "firered-encode": [EncodeConfig, AudioConfig, ComputeConfig, RunConfig],
     "firered-align": [AlignConfig, AudioConfig, ComputeConfig, RunConfig],

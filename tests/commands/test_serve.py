@@ -16,6 +16,7 @@ from firered.serve.config import ServeConfig
 
 pytest.importorskip("fastapi")
 httpx = pytest.importorskip("httpx")
+sockets = pytest.importorskip("websockets.sync.client")
 
 MINI = EGS / "mini"
 ZH, TALK = (MINI / f"test/wav/{name}.flac" for name in ("f3-zh-00003", "talk-zh-00000"))
@@ -167,3 +168,7 @@ def test_a_job_outlives_the_server(server):
         time.sleep(0.05)
     text = again.http.get(f"/v1/jobs/{id}/result", params={"response_format": "text"}).text
     assert text == firered.load(MINI / "models", device="cpu")(TALK).text + "\n"
+    with pytest.raises(sockets.InvalidStatus):
+        sockets.connect(again.url.replace("http", "ws") + "/v1/stream?rate=1", proxy=None)
+    again.wait_for("SOCKET /v1/stream 400")
+    assert " error " not in again.log.read_text()  # a socket that is refused is no fault

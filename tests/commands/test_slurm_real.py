@@ -10,6 +10,7 @@ TOP = Path(__file__).resolve().parents[2]
 CANNOT_INSTALL = 77
 
 
+@pytest.mark.nightly
 def test_jobs_that_die_are_named_and_run_again(tiny_vad_models, tmp_path):
     if not (TOP / ".venv/bin/firered-vad").exists():
         pytest.skip("run.sh works in .venv, which is not set up here")

@@ -68,29 +68,29 @@ def test_checkpoint_holds_what_is_trained_and_no_more(trained, corpus):
 
 
 # each continues the one before
-STAGES = [("adapter", {"encoder_projector"}), ("encoder_adapter", {"encoder", "encoder_projector"}), ("lora", {"llm"})]
+STAGES = [{"encoder_projector"}, {"encoder", "encoder_projector"}, {"llm"}, {"encoder", "encoder_projector", "llm"}]
 
 
 def test_stages_change_their_part_alone_and_go_on_from_one_another(corpus, tmp_path):
     aed = {n: v for n, v in state_of(corpus / "aed").items() if n.startswith("encoder.") and not n.endswith(".pe")}
     before, loss, model = aed, None, first_model(corpus)
-    for number, (trains, parts) in enumerate([*STAGES, ("all", {"encoder", "encoder_projector", "llm"})]):
-        out = tmp_path / trains
-        lines = run(content(corpus, out, 3, model | {"trains": trains}, optim={"lr": 1e-3}))
+    for stage, parts in enumerate(STAGES, 1):
+        out = tmp_path / str(stage)
+        lines = run(content(corpus, out, 3, model | {"stage": stage}, optim={"lr": 1e-3}))
         after = state_of(out)
         changed = {
             name.split(".")[0] for name in after if name in before and not torch.equal(before[name], after[name])
         }
-        assert changed == (parts & {name.split(".")[0] for name in before}), trains
-        if number:
+        assert changed == (parts & {name.split(".")[0] for name in before}), stage
+        if stage > 1:
             assert losses(lines)[0] == pytest.approx(loss, rel=1e-3)  # LoRA has a dropout of its own
         loss, before, model = lines[-1]["loss"], after, {"init": str(out), "dropout": 0.0}
     assert set(before) == set(after)
 
 
 def test_fifth_stage_puts_a_ctc_head_on_the_encoder(trained, corpus, tmp_path):
-    model = {"init": str(corpus / "aed"), "encoder": str(trained[0])}
-    run(values("ctc", corpus, tmp_path, steps=2, model=model))
+    model = {"init": str(trained[0]), "encoder": str(corpus / "aed"), "stage": 5}
+    run(values("llm", corpus, tmp_path, steps=2, model=model))
     of_llm, of_ctc = state_of(trained[0]), state_of(tmp_path)
     names = [name for name in of_llm if name.startswith("encoder.")]
     assert [name for name in names if not torch.equal(of_llm[name], of_ctc[name])] == []
@@ -142,6 +142,8 @@ def test_transcripts_are_cleaned_as_published(text, expected):
     [
         ({}, "give one"),
         ({"init": "a", "encoder": "b"}, "give one"),
+        ({"init": "a", "stage": 5}, "stage 5: needs init, the speech-LLM, and encoder"),
+        ({"init": "a", "stage": 1, "trains": "lora"}, "stage 1 and trains lora: give one"),
         ({"encoder": "b"}, "model.llm: the folder of the language model is not given"),
     ],
 )

@@ -116,12 +116,12 @@ def test_only_the_adapter_can_be_trained_and_a_published_encoder_is_as_before(co
     run(content(corpus, tmp_path / "one", 2, "sanm", trains="adapter"))
     before = load_checkpoint(tmp_path / "one/asr_encoder.pth.tar")
     after = load_checkpoint(tmp_path / "one/model.pth.tar")[1]
-    assert before[0].encoder == "sanm"
+    assert before[0].encoder_type == "sanm"
     assert [name for name, value in before[1].items() if not torch.equal(value, after[name])] == []
     run(values("aed", corpus, corpus / "aed", steps=1, model=SMALL_AED))
     run(content(corpus, tmp_path / "two", 1, "aed"))
     args, _ = load_checkpoint(tmp_path / "two/asr_encoder.pth.tar")
-    assert not hasattr(args, "encoder")
+    assert not hasattr(args, "encoder_type")
     assert SPEECH_LLM.front_end(tmp_path / "two") == PUBLISHED
 
 
@@ -139,10 +139,10 @@ def test_what_an_encoder_cannot_do_is_said(corpus, tmp_path):
     with pytest.raises(OptionError, match="has an encoder of another model, which is not trained by rewards"):
         TASKS["grpo"].build(settings_of(given, "test"))
     args, state = load_checkpoint(tmp_path / "asr_encoder.pth.tar")
-    args.encoder = "wav2vec"
+    args.encoder_type = "wav2vec"
     checkpoints.save(tmp_path / "asr_encoder.pth.tar", {"args": args, "model_state_dict": state})
-    with pytest.raises(ModelError, match="an encoder of the kind wav2vec; known are sanm, whisper"):
-        SPEECH_LLM.front_end(tmp_path)
+    with pytest.raises(ModelError, match="these are not the arguments of an AED: n_head"):
+        LlmAsr.from_pretrained(tmp_path, LlmConfig(**GREEDY), "cpu")
 
 
 def test_utterances_that_are_too_long_at_the_slowest_speed_are_left_out(corpus, tmp_path):

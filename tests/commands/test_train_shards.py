@@ -55,6 +55,7 @@ def by_step(ids):
 
 
 @pytest.mark.slow
+@pytest.mark.nightly
 def test_every_utterance_once_in_every_epoch_whatever_is_killed(corpus, tmp_path):
     ids = tmp_path / "ids"
     ids.mkdir()

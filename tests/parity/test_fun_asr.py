@@ -16,6 +16,7 @@ from firered.asr.families.fun_asr_times import published_items, timed_tokens
 from firered.asr.fun_asr_config import FunAsrConfig
 from firered.audio.frontend import fbank
 from firered.audio.like import as_frames
+from firered.data.datadir import write_table
 from firered.models.fun_asr import heard_rows
 from firered.results import VadResult
 from firered.runtime.context import Context
@@ -29,6 +30,8 @@ from firered.text.llm_tokenizer import ChatTokenizer
 from firered.text.replacing import Replacer, replaced
 from firered.train.data.fun_asr import Line, example
 from firered.train.objectives.tokens import token_loss
+from firered.train.settings import settings_of
+from firered.train.tasks import TASKS
 
 TOLERANCE = 1e-5  # of a tensor's largest value
 CODES = {"中文": "zh", "英文": "en", None: None}
@@ -423,3 +426,35 @@ def test_training_lines(default, expected):
         assert int(loss.counts["tokens"]) == case["weight"]
         assert float(loss.loss / loss.counts["tokens"]) == pytest.approx(case["loss"], rel=1e-4)
         assert float(loss.counts["correct"] / loss.counts["tokens"]) == pytest.approx(case["acc"])
+
+
+def test_training_by_the_task(checkpoint, expected, tmp_path):
+    """The same by task fun-asr: a data directory read, features, tokens, loss and accuracy of each utterance."""
+    cases = {f"utt{number}": case for number, case in enumerate(expected["train"])}
+    folder = tmp_path / "data"
+    folder.mkdir()
+    write_table(folder / "wav.scp", {key: str(GOLDENS / "tiny" / case["wav"]) for key, case in cases.items()})
+    write_table(folder / "text", {key: case["target"] for key, case in cases.items()})
+    write_table(folder / "utt2itn", {key: "yes" if case["itn"] else "no" for key, case in cases.items()})
+    data = {"train": str(folder), "dev": str(folder), "min_frames": 1}
+    content = {"task": "fun-asr", "out": str(tmp_path / "out"), "data": data, "model": {"init": str(checkpoint)}}
+    task = TASKS["fun-asr"].build(settings_of(content, "test"))
+    task.objective.eval()
+    for index, case in enumerate(cases.values()):
+        batch = task.dev.collate([task.dev.item(index, None)])
+        assert batch.tensors["ids"].tolist() == [case["input_ids"]]
+        assert batch.tensors["labels"].tolist() == [case["labels"]]
+        assert batch.weight == case["weight"]
+        with torch.inference_mode():
+            loss, counts = task.objective(batch.tensors)
+        figures = task.objective.report(float(loss), {name: float(value) for name, value in counts.items()})
+        assert float(loss) / batch.weight == pytest.approx(case["loss"], rel=1e-4)
+        assert figures["accuracy"] == pytest.approx(case["acc"])
+    state = task.objective.package(task.objective.exported())["state_dict"]
+    before = torch.load(checkpoint / "model.pt", weights_only=True)["state_dict"]
+    assert state.keys() == before.keys()
+    same = [name for name, value in before.items() if torch.equal(state[name], value)]
+    changed = sorted(before.keys() - set(same))
+    assert same
+    assert all(name.startswith("llm.model.layers.") for name in changed), changed[:3]  # whose LoRA is float32
+    assert all(torch.equal(state[name], before[name].float()) for name in changed)

@@ -89,7 +89,10 @@ ALIKE = {
     *("noise", "code_switching"),
 }
 # What else is in egs/: what recipes share, the corpora that models are trained on, and recipes with tests of their own
-OTHERS = {"common", "fsdd", "mini", "musan_vad", "mini_hotwords", "aishell_hotword", "librispeech_hotword"}
+OTHERS = {
+    *("common", "fsdd", "mini", "mini_funaudio", "musan_vad", "lid"),
+    *("mini_hotwords", "aishell_hotword", "librispeech_hotword"),
+}
 
 
 def test_every_recipe_is_here():

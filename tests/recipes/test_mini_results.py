@@ -26,6 +26,7 @@ import results
 import set_ctc_lead
 import small_llm
 import streaming_rows
+import ways_rows
 
 
 class TestBoundaries:
@@ -138,6 +139,22 @@ class TestStreaming:
     def test_nothing_where_no_such_model_was_trained(self, tmp_path):
         (tmp_path / "score").mkdir()
         assert list(streaming_rows.streaming_rows(tmp_path / "score")) == []
+
+
+class TestWays:
+    def test_both_side_by_side(self, tmp_path):
+        for name, value in (("joint", 3.21), ("paper_ctc", 45.0)):
+            for mode in ways_rows.MODES:
+                metrics = {"metrics": {"MER%": {"value": value}}}
+                write_lines(tmp_path / f"way_{name}_{mode}/score.json", [json.dumps(metrics)])
+            times = {"metrics": {"median ms": {"value": 20.4}, "mean ms": {"value": 31.6}}}
+            write_lines(tmp_path / f"boundaries_{name}/score.json", [json.dumps(times)])
+        page = list(ways_rows.ways_rows(tmp_path))
+        assert f"| joint CTC/attention from the start |{' **3.21** |' * 5} 20 | 32 |" in page
+        assert f"| cross-entropy alone, the CTC head afterwards |{' **45.00** |' * 5} 20 | 32 |" in page
+
+    def test_nothing_where_they_were_not_trained(self, tmp_path):
+        assert list(ways_rows.ways_rows(tmp_path)) == []
 
 
 class TestBundle:

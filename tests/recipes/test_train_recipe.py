@@ -209,6 +209,8 @@ class TestOptions:
             (("--settings", "other"), "no such folder"),
             (("--hold-out", "0"), "no set is named; --hold-out N"),
             (("more",), "no option: more"),
+            (("--llm", "nowhere"), "--llm: no language model (config.json) in "),
+            (("--init", "nowhere"), "--init: finetune_full starts from a model, and there is none in "),
         ],
     )
     def test_mistakes_are_said_before_anything_runs(self, tmp_path, options, said):

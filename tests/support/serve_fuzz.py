@@ -13,6 +13,9 @@ from support.api_check import check_error
 from support.serving import WAV, wav_bytes
 
 POST = "/v1/audio/transcriptions"
+KINDS = (
+    *("mutated", "fields", "damaged", "framing", "garbage", "leaves_early", "leaves_late", "slow", "job", "heads"),
+)
 _SHORT = WAV / "m7-yue-00000.flac"
 _FIELDS = ("model", "language", "prompt", "response_format", "temperature", "stream", "keywords[]", "include[]")
 _VALUES = ("", "whisper-1", "zh", "json", "srt", "verbose_json", "0", "1e400", "true", "\x00", "😀" * 50, "a" * 3000)
@@ -35,20 +38,7 @@ class Case:
 
     def __init__(self, seed, port, media):
         self.draw, self.port, self.media = random.Random(seed), port, media
-        self.kind = self.draw.choice(
-            (
-                "mutated",
-                "fields",
-                "damaged",
-                "framing",
-                "garbage",
-                "leaves_early",
-                "leaves_late",
-                "slow",
-                "job",
-                "heads",
-            )
-        )
+        self.kind = self.draw.choice(KINDS)
 
     def run(self):
         """Send it; the status of the answer, None where there was none."""

@@ -11,6 +11,8 @@ from transformers import (
     FunAsrNanoFeatureExtractor,
     FunAsrNanoForConditionalGeneration,
     FunAsrNanoProcessor,
+    Qwen3Config,
+    Qwen3ForCausalLM,
 )
 
 from firered.models.fun_asr import Adaptor, AdaptorSizes, SanmSizes, released_adaptor_name, released_encoder_name
@@ -150,3 +152,32 @@ def write_config(directory: Path, sanm, adaptor, ctc, llm, **changes):
     (directory / "multilingual.tiktoken").write_text("".join(lines))
     tokenizer().save_pretrained(folder)
     (folder / "config.json").write_text(json.dumps(llm))
+
+
+def write_qwen3(folder: Path, seed=0):
+    """The folder of a Qwen3 of random weights, as Hugging Face has it."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        llm = Qwen3ForCausalLM(Qwen3Config(**{**QWEN3, "num_hidden_layers": 1}))
+        for parameter in llm.parameters():
+            if parameter.dim() > 1:
+                torch.nn.init.normal_(parameter, std=0.1)
+    llm.save_pretrained(folder)
+    tokenizer().save_pretrained(folder)
+    return folder
+
+
+# Of a model from nothing: options of task fun-asr.
+SMALL = {
+    "encoder_width": 32,
+    "encoder_heads": 4,
+    "encoder_units": 48,
+    "encoder_layers": 1,
+    "encoder_tp_layers": 1,
+    "adaptor_layers": 1,
+    "adaptor_units": 40,
+    "adaptor_rate": 2,
+    "low_frame_rate": False,
+    "lora_dropout": 0.0,
+    "dropout": 0.0,
+}

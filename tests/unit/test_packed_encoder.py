@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from firered.models import conformer
+from firered.models import conformer, frame_encoder
 from firered.models.aed import Aed, AedConfig
 from firered.models.dtype import cast
 from firered.models.few_queries import attend
@@ -32,7 +32,8 @@ def test_packed_equals_padded(monkeypatch, layers):
     model, (feats, lengths) = small(), batch(57, 0, 1200, 1, 611, 3, 1033)
     monkeypatch.setattr(conformer, "_ROWS", 50)
     packed, own = model.encoder(feats, lengths, layers)
-    monkeypatch.setattr(conformer, "computes_packed", lambda _x: False)
+    for module in (conformer, frame_encoder):
+        monkeypatch.setattr(module, "computes_packed", lambda _x: False)
     padded, frames = model.encoder(feats, lengths, layers)
     assert own.tolist() == frames.tolist() == [15, 0, 300, 1, 153, 1, 259]
     assert packed.shape == padded.shape
@@ -53,7 +54,8 @@ def test_in_int8_an_utterance_is_the_same_to_the_bit_in_any_batch():
 def test_in_bfloat16_what_fills_the_grid_does_not_count(monkeypatch):
     model, (feats, lengths) = small("bfloat16"), batch(57, 1200, 128, 611)
     packed, frames = model.encoder(feats.bfloat16(), lengths)
-    monkeypatch.setattr(conformer, "computes_packed", lambda _x: False)
+    for module in (conformer, frame_encoder):
+        monkeypatch.setattr(module, "computes_packed", lambda _x: False)
     padded, _ = model.encoder(feats.bfloat16(), lengths)
     exact, _ = small().encoder(feats, lengths)
     for n, count in enumerate(frames.tolist()):

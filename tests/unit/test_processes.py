@@ -44,8 +44,9 @@ def ends(pid, seconds=20):
 
 
 STARTS_A_GROUP = """
-import time
+import signal, time
 from firered.processes import group
+signal.signal(signal.SIGINT, signal.default_int_handler)  # who runs the tests in the background ignores it
 with group(["bash", "-c", "(trap '' TERM; exec sleep 60) & echo $! >&2; wait"]):
     print("on", flush=True)
     time.sleep(60)
@@ -60,7 +61,7 @@ def test_what_a_process_has_started_ends_with_it_however_it_ends(number):
     assert starter.stdout.readline() == "on\n"
     assert is_alive(grandchild)
     starter.send_signal(number)
-    starter.wait()
+    starter.wait(30)
     assert ends(grandchild)
 
 

@@ -47,6 +47,33 @@ def test_accuracy_and_tables(sides, monkeypatch, caplog):
 def test_languages_only(sides, monkeypatch):
     call(monkeypatch, "lid", *sides, "--level", "language")
     assert score_of(sides[2])["correct"] == 3
+    assert score_of(sides[2])["levels"] is None
+
+
+def test_languages_and_dialects_apart(tmp_path, monkeypatch):
+    pairs = {
+        ("zh mandarin", "zh mandarin"): 3,
+        ("zh yue", "zh mandarin"): 2,  # the language is right
+        ("zh yue", "zh"): 1,  # and here, without a dialect
+        ("zh yue", "en"): 1,
+        ("zh", "zh yue"): 1,  # nothing says which dialect is right
+        ("en", "en"): 4,
+        ("en", "en mandarin"): 2,  # the language is right, the dialect out of place
+        ("en", "de yue"): 1,
+        ("en", "zh yue"): 1,  # wrong, but Chinese has dialects
+        ("en", ""): 1,  # missing
+    }
+    labels = [pair for pair, times in pairs.items() for _ in range(times)]
+    reference = {f"u{number:02d}": pair[0] for number, pair in enumerate(labels)}
+    hypothesis = {f"u{number:02d}": pair[1] for number, pair in enumerate(labels) if pair[1]}
+    sides = (write_side(tmp_path / name, utt2lang=table) for name, table in (("ref", reference), ("hyp", hypothesis)))
+    call(monkeypatch, "lid", *sides, tmp_path / "out")
+    score = score_of(tmp_path / "out")
+    assert score["levels"] == {"language": [13, 17], "dialect": [3, 6], "elsewhere": [3, 8]}
+    assert score["metrics"]["language accuracy%"]["value"] == pytest.approx(100 * 13 / 17)
+    assert score["metrics"]["dialect accuracy%"]["value"] == 50
+    assert score["metrics"]["dialect elsewhere%"]["value"] == 37.5
+    assert "a dialect after a language that has none: 37.50 % (3 of 8)" in (tmp_path / "out/score.txt").read_text()
 
 
 def test_reference_labels_are_mapped(sides, tmp_path, monkeypatch):

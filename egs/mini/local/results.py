@@ -7,7 +7,9 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
+from seconds import seconds_of
 from streaming_rows import streaming_rows
+from ways_rows import ways_rows
 
 from firered.data.datadir import write_lines
 from firered.version import __version__
@@ -66,6 +68,7 @@ def results(exp: Path, models: Path) -> Iterator[str]:
         yield _row(exp / "score", figure)
     yield ""
     yield from streaming_rows(exp / "score")
+    yield from ways_rows(exp / "score")
     size = sum(path.stat().st_size for path in models.rglob("*") if path.is_file())
     yield f"All models together: {size / 1e6:.1f} MB."
     yield ""
@@ -74,7 +77,7 @@ def results(exp: Path, models: Path) -> Iterator[str]:
     yield ""
     yield "| Step | Seconds | of processor time |"
     yield "|---|---|---|"
-    steps = _seconds(exp / "seconds")
+    steps = seconds_of(exp / "seconds")
     for name, (real, processor) in steps.items():
         yield f"| {name} | {real:.0f} | {processor:.0f} |"
     yield f"| **all** | | **{sum(processor for _, processor in steps.values()):.0f}** |"
@@ -91,17 +94,6 @@ def _row(scores: Path, figure: Figure) -> str:
 
 def _value(folder: Path, metric: str) -> float:
     return json.loads((folder / "score.json").read_text(encoding="utf-8"))["metrics"][metric]["value"]
-
-
-def _seconds(path: Path) -> dict[str, tuple[float, float]]:
-    """Seconds, and seconds of processor time, of each step, added up over all times it was run."""
-    total: dict[str, tuple[float, float]] = {}
-    for line in path.read_text(encoding="utf-8").splitlines():
-        name, *numbers = line.split()
-        real, user, system = map(float, numbers)
-        before = total.get(name, (0.0, 0.0))
-        total[name] = (before[0] + real, before[1] + user + system)
-    return total
 
 
 def main(

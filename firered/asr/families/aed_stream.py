@@ -8,7 +8,7 @@ from torch import Tensor
 from firered.audio.frontend import FrontEnd
 from firered.models.aed import Aed
 from firered.models.chunks import Chunk
-from firered.models.conformer import SUBSAMPLING
+from firered.models.frame_encoder import SUBSAMPLING
 from firered.models.streaming import BEYOND, PositionKeys, StreamingEncoder
 from firered.results import AsrResult, Shown
 from firered.runtime.context import Context

@@ -20,10 +20,9 @@ from firered.errors import ModelError, OptionError
 from firered.hub.catalogue import MLT_WEIGHTS, MODELS, PUBLISHED
 from firered.hub.find import download_line
 from firered.models.bfloat16 import cpu_has_bfloat16, widen
-from firered.models.causal_lm import weight_files
 from firered.models.checkpoint import model_files, pick_device
 from firered.models.dtype import check_dtype, llm_dtype
-from firered.models.fun_asr import FunAsrEncoder, heard_rows, row_mask
+from firered.models.fun_asr import FunAsrEncoder, row_mask
 from firered.models.fun_asr_checkpoint import (
     CTC_VOCABULARY,
     WEIGHTS,
@@ -33,6 +32,7 @@ from firered.models.fun_asr_checkpoint import (
 )
 from firered.models.fun_asr_config import CONFIG, PUBLISHED_CTC_WORDS, TRANSFORMERS_CONFIG, CheckpointConfig
 from firered.models.quantise import quantise_layers
+from firered.models.safetensors_file import weight_files
 from firered.runtime.context import Context
 from firered.runtime.speech import Speech
 from firered.text.bpe_tokenizer import SPECIAL, BpeTokenizer
@@ -131,8 +131,7 @@ class LoadedFunAsr:
 
     def heard(self, rows: int) -> int:
         """How many of so many encoder rows the language model is given."""
-        rows = -(-rows // self.config.adaptor.downsample_rate)
-        return heard_rows(rows, self.config.adaptor.use_low_frame_rate)
+        return self.config.heard(rows)
 
     def prompts(
         self, encoded: Tensor, lengths: Tensor, contexts: Sequence[Context], itn: bool

@@ -15,11 +15,11 @@ from firered.errors import ModelError, OptionError
 from firered.hub.catalogue import CHECKPOINT, ENCODER
 from firered.models.adapters import Adapter
 from firered.models.bfloat16 import cpu_has_bfloat16, widen
-from firered.models.causal_lm import weight_files
 from firered.models.checkpoint import model_files, pick_device
 from firered.models.dtype import check_dtype, llm_dtype
 from firered.models.fused import prepare
 from firered.models.llm_reduced import REDUCED
+from firered.models.safetensors_file import weight_files
 from firered.models.speech_llm import SpeechEncoder, SpeechLlm, load_encoder
 from firered.runtime.loaded import numbers
 from firered.runtime.speech import Speech

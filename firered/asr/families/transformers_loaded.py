@@ -26,9 +26,9 @@ from firered.asr.families.transformers_kinds import CONFIG, auto_class
 from firered.asr.transformers_config import TransformersConfig
 from firered.audio.framing import LOWEST_RATE, SAMPLE_RATE
 from firered.errors import FireRedError, ModelError
-from firered.models.causal_lm import weight_files
 from firered.models.checkpoint import need_numbers, pick_device
 from firered.models.dtype import check_dtype, llm_dtype
+from firered.models.safetensors_file import weight_files
 from firered.text.files import check_file, first_line, read_json
 
 _AUDIO = ("input_features", "input_values", "audio_values")

@@ -2,14 +2,25 @@
 
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor, as_completed
+from dataclasses import fields, replace
 from itertools import islice
-from typing import Any
+from typing import Any, TypeVar
 
 from firered.corpora.made.endpoint import Unreachable
 from firered.errors import FireRedError
+from firered.options import Options
 from firered.runs.journal import Run
 
+C = TypeVar("C", bound=Options)
+
+_WITHOUT_EFFECT = ("parallel", "tries", "answer_seconds", "text_seconds")  # on what is made
 _AT_ONCE = 1000  # items given to the threads: more would only lie there
+
+
+def deciding(config: C) -> C:
+    """Those of the options that decide what is made; the rest have their defaults."""
+    defaults: dict[str, Any] = {one.name: one.default for one in fields(config) if one.name in _WITHOUT_EFFECT}
+    return replace(config, **defaults)
 
 
 def note_all(

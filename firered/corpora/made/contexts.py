@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from firered.corpora.made.asking import note_all
+from firered.corpora.made.asking import deciding, note_all
 from firered.corpora.made.context_config import ENDPOINT, ContextConfig
 from firered.corpora.made.endpoint import Endpoint
 from firered.corpora.made.keywords import finder, holds
@@ -26,7 +26,7 @@ from firered.runs.journal import Run
 from firered.scoring.inputs.languages import languages_of
 from firered.scoring.inputs.pair import Side
 from firered.text.scripts import CHINESE
-from firered.train.data.rollouts import KEYWORDS, SEPARATOR, phrases
+from firered.train.data.text import KEYWORDS, SEPARATOR, phrases
 
 log = logging.getLogger(__name__)
 
@@ -67,7 +67,7 @@ def make_contexts(data: Path, out: Path, config: ContextConfig, job: RunConfig) 
     texts = {key: texts[key] for key in source.utterances() if key in texts}
     languages = languages_of(Side(data, texts, source))
     files = [Path(config.keyword_list)] if config.keyword_list else []
-    with Run[dict[str, Any]](out, fingerprint("firered-context", config, *files), job, "utterances") as run:
+    with Run[dict[str, Any]](out, fingerprint("firered-context", deciding(config), *files), job, "utterances") as run:
         inputs = Inputs([Utterance(key, key) for key in texts], source.problems or [], source)
         given = {key: phrases(value) for key, value in (source.table(KEYWORDS) or {}).items()}
         run.take(inputs, lambda key: f"{texts[key]} {given.get(key)}")

@@ -130,6 +130,17 @@ class LlmDataConfig(FeatureDataConfig):
 
 
 @dataclass(frozen=True)
+class FunAsrDataConfig(LlmDataConfig):
+    """The same of Fun-ASR-Nano, and lines of its published training data (jsonl with `messages`)."""
+
+    max_frames: int = option(12000, "longer utterances are skipped and listed; here and below as published", low=1)
+    max_tokens: int = option(2048, "transcripts of more tokens are skipped and listed", low=1)
+    use_dynamic_output_ratio: float = option(
+        0.0, "share of utterances of which nothing is learnt of a random beginning of the text", low=0, high=1
+    )
+
+
+@dataclass(frozen=True)
 class PuncDataConfig(DataConfig):
     """Texts with punctuation: the `text` of data directories, or the lines of plain text files."""
 

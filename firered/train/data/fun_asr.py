@@ -9,6 +9,7 @@ from firered.errors import DataError
 from firered.text.fun_asr import around_speech
 from firered.text.llm_tokenizer import EOS, ChatTokenizer
 from firered.train.data.batch import NO_TARGET
+from firered.train.rewards.reward import Wanted
 
 SPEECH_ID = 0  # stands at the places of audio rows, as in the published code
 _SPEECH = re.compile(r"<\|startofspeech\|>!(.+?)<\|endofspeech\|>", re.DOTALL)
@@ -60,12 +61,13 @@ class Line:
 class Example:
     """Ids of a sequence, and the labels of each place, `NO_TARGET` where nothing is learnt.
 
-    `speech` is the places of audio rows, whose id is `SPEECH_ID`.
+    `speech` is the places of audio rows, whose id is `SPEECH_ID`; `wanted` is what rewards compare with, if any do.
     """
 
     ids: list[int]
     labels: list[int]
     speech: range
+    wanted: Wanted | None = None
 
 
 def example(line: Line, tokenizer: ChatTokenizer, heard: int, *, system: bool = True, thinks: bool = True) -> Example:

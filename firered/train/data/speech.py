@@ -154,6 +154,10 @@ class SpeechCorpus(ABC):
         rng = np.random.default_rng([self._augment.seed, epoch, index])
         return self._augment.apply(samples, draw, rng, told), draw
 
+    def told(self, index: int, epoch: int) -> dict[str, Any]:
+        """What a model is told of an utterance in an epoch beside its audio, to look at; most are told nothing."""
+        return {}
+
     def target(self, index: int, draw: Draw, feats: Tensor) -> Any:  # noqa: ANN401 - what `collate` takes
         """The target of an utterance augmented as drawn, with features (T, 80) that are not normalised."""
         return [] if draw.pure_noise else self._targets[index]

@@ -21,6 +21,9 @@ from firered.train.data.config import LlmDataConfig, TokenDataConfig
 
 log = logging.getLogger(__name__)
 
+KEYWORDS = "keywords"  # table of a data directory: an utterance's keywords between semicolons
+SEPARATOR = ";"
+
 
 def table_of(paths: str, name: str, left_out: list[Problem] | None) -> dict[str, str]:
     """Rows of the file `name` of data directories; lines that cannot be used go to `left_out`, or are errors.
@@ -35,6 +38,19 @@ def table_of(paths: str, name: str, left_out: list[Problem] | None) -> dict[str,
             raise DataError(f"{path}: no {name} here")
         rows |= table
     return rows
+
+
+def rows_of(paths: str, name: str, left_out: list[Problem] | None) -> dict[str, str]:
+    """The same of a file that a directory need not have."""
+    rows: dict[str, str] = {}
+    for path in paths.split():
+        rows |= DataDir(Path(path), left_out).table(name) or {}
+    return rows
+
+
+def phrases(value: str) -> tuple[str, ...]:
+    """The keywords of a row of `keywords`."""
+    return tuple(phrase for part in value.split(SEPARATOR) if (phrase := " ".join(part.split())))
 
 
 def sentences_of(paths: str, what: str, left_out: list[Problem] | None = None) -> dict[str, str]:

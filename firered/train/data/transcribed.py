@@ -12,7 +12,7 @@ from torch import Tensor
 from firered.audio.framing import FRAME_LENGTH, FRAME_SHIFT, num_frames
 from firered.data.utterance import Utterance
 from firered.errors import DataError, Problem
-from firered.models.conformer import SUBSAMPLING
+from firered.models.frame_encoder import SUBSAMPLING
 from firered.text.tokenizer import Tokenizer
 from firered.train.beside import cmvn_beside
 from firered.train.data.augment import Draw, WaveAugment
@@ -94,7 +94,7 @@ def corpora(
     targets: Targets,
     initial: str | None,
     *,
-    ctc: bool = False,
+    ctc: int = 0,
     corpus: Callable[..., SpeechCorpus] = TokenCorpus,
     normalised: bool = True,
 ) -> tuple[SpeechCorpus, SpeechCorpus, list[Problem]]:
@@ -104,7 +104,8 @@ def corpora(
         settings: of a task of features and tokens.
         targets: from utterances to token ids by utterance id.
         initial: model directory whose statistics are used, unless others are given.
-        ctc: leave out utterances that have fewer encoder frames than CTC needs for their tokens.
+        ctc: feature frames of one of the encoder's, where a CTC loss is computed: utterances that have too few of those
+            for their tokens are left out. 0: there is none.
         corpus: class of the corpora, with the arguments of SpeechCorpus.
         normalised: False: the model takes features as they are, and has no statistics.
 
@@ -123,7 +124,7 @@ def corpora(
         known = targets(utterances, what, left_out)
         kept, frames = usable([utterance for utterance in utterances if utterance.id in known], config, left_out)
         if fastest:
-            kept, frames = _long_enough(kept, frames, known, fastest, left_out)
+            kept, frames = _long_enough(kept, frames, known, (fastest, ctc), left_out)
         if not kept:
             raise DataError(f"data.{what}: no utterance is left in {getattr(config, what)}{examples_of(left_out)}")
         parts[what] = (kept, frames, [known[utterance.id] for utterance in kept])
@@ -138,12 +139,16 @@ def _long_enough(
     utterances: list[Utterance],
     frames: np.ndarray,
     ids: Mapping[str, list[int]],
-    speed: float,
+    rates: tuple[float, int],
     left_out: list[Problem],
 ) -> tuple[list[Utterance], np.ndarray]:
-    """Those of the utterances and their frames that have a CTC path at this speed; the others go to `left_out`."""
+    """Those of the utterances and their frames that have a CTC path; the others go to `left_out`.
+
+    `rates` are the highest speed, and feature frames of one of the encoder's.
+    """
+    speed, rate = rates
     least = [frames_at(int(count), speed) for count in frames]
-    fits = [_fits(count, ids[utterance.id]) for utterance, count in zip(utterances, least, strict=True)]
+    fits = [_fits(-(-count // rate), ids[utterance.id]) for utterance, count in zip(utterances, least, strict=True)]
     at = f" at speed {speed:g}" if speed != 1.0 else ""
     left_out += [
         Problem(utterance.id, f"too short: {count} frames for {len(ids[utterance.id])} tokens in the CTC loss{at}")
@@ -160,8 +165,8 @@ def frames_at(frames: int, speed: float) -> int:
 
 
 def _fits(frames: int, ids: list[int]) -> bool:
-    """Whether CTC has a path: a frame for each token, and a blank between two equal ones."""
-    return -(-frames // SUBSAMPLING) >= len(ids) + _repeats(ids)
+    """Whether CTC has a path in so many of the encoder's frames: one for each token, a blank between two equal ones."""
+    return frames >= len(ids) + _repeats(ids)
 
 
 def _repeats(ids: list[int]) -> int:

@@ -16,7 +16,7 @@ from transformers import PreTrainedModel
 from firered.data.atomic import replacing
 from firered.errors import writing
 from firered.hub.catalogue import CHECKPOINT
-from firered.models.conformer import SUBSAMPLING
+from firered.models.frame_encoder import SUBSAMPLING
 from firered.models.speech_llm import SpeechLlm
 from firered.text.llm_tokenizer import LlmTokenizer
 from firered.train.objectives.policies import Policy, Prompts

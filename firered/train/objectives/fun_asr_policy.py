@@ -6,7 +6,6 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import torch
-from peft import LoraConfig, inject_adapter_in_model
 from torch import Tensor
 from transformers import PreTrainedModel
 
@@ -14,13 +13,13 @@ from firered.asr.families.fun_asr_loaded import LoadedFunAsr
 from firered.models.checkpoint import load_tensors
 from firered.models.fun_asr_checkpoint import CTC_VOCABULARY, WEIGHTS
 from firered.models.fun_asr_config import CONFIG
-from firered.runtime.context import Context
 from firered.train.beside import copy_beside, on_main_process
+from firered.train.fun_asr_start import FOLDER
+from firered.train.objectives.fun_asr import Lora, add_lora, embedded, encoded, prompts
 from firered.train.objectives.policies import Policy, Prompts
 
 # Those of the published LoRA script of Fun-ASR-Nano, but for the dropout: a policy draws and learns without.
 TARGETS, SCALE = ("q_proj", "v_proj"), 2.0
-FOLDER = "model"  # below OUT, whose own config.yaml has the settings of the training
 
 
 class FunAsrPolicy(Policy):
@@ -30,21 +29,16 @@ class FunAsrPolicy(Policy):
         loaded: the networks, on the processor.
         lora: train LoRA alone; False: all of the language model.
         rank: of LoRA.
-        itn: ask for numbers and marks as usual in writing.
     """
 
     file = f"{FOLDER}/{WEIGHTS}"
 
-    def __init__(self, loaded: LoadedFunAsr, *, lora: bool, rank: int, itn: bool) -> None:
+    def __init__(self, loaded: LoadedFunAsr, *, lora: bool, rank: int) -> None:
         super().__init__(loaded.tokenizer, lora=lora)
-        self._loaded, self._itn = loaded, itn
+        self._loaded = loaded
         self.encoder, self._llm = loaded.encoder, loaded.llm
         if lora:
-            config = LoraConfig(r=rank, lora_alpha=int(SCALE * rank), target_modules=list(TARGETS))
-            inject_adapter_in_model(config, self._llm)
-            for name, parameter in self._llm.named_parameters():
-                if ".lora_" in name:
-                    parameter.data = parameter.data.float()  # whatever the language model is in
+            add_lora(self._llm, Lora(rank, SCALE * rank, 0.0, TARGETS))
 
     @property
     def llm(self) -> PreTrainedModel:
@@ -52,11 +46,11 @@ class FunAsrPolicy(Policy):
         return self._llm
 
     def prompts(self, tensors: Mapping[str, Tensor]) -> Prompts:
-        """Prompts with speech in them, of `feats` (N, L, 560), stacked frames, and `rows` (N,)."""
-        feats, rows = tensors["feats"], tensors["rows"]
-        self._loaded.device = feats.device  # where the training has put it
-        encoded = self.encoder.encode(feats.to(self.encoder.dtype), rows)
-        return Prompts(*self._loaded.prompts(encoded, rows, [Context()] * len(rows), self._itn))
+        """Prompts with speech in them, of a batch of `FunAsrCorpus`."""
+        config = self._loaded.config
+        ids, speech, mask = prompts(tensors)
+        rows = encoded(self.encoder, config, tensors["feats"], tensors["lengths"])
+        return Prompts(embedded(self.encoder, self._llm, config, rows, ids, speech), mask, ids[:, -1])
 
     def exported(self) -> dict[str, Tensor]:
         """What is trained; the rest is in the checkpoint that training began with."""

@@ -1,21 +1,22 @@
 """LoRA on the attention of an encoder-decoder, merged into its weights on saving."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from peft import LoraConfig, inject_adapter_in_model
 from safetensors import SafetensorError
 from safetensors.torch import save_file
-from torch import Tensor
+from torch import Tensor, nn
 
 from firered.data.atomic import replacing
-from firered.errors import FireRedError, writing
+from firered.errors import FireRedError, OptionError, writing
 from firered.models.aed import Aed
 from firered.train.data.config import SpecAugmentConfig
 from firered.train.objectives.encoder_decoder import AedObjective
 
-# self-attention of the encoder, self- and cross-attention of the decoder
-_ATTENTION = r".*\.(mhsa|self_attn|cross_attn)\.(w_qs|w_ks|w_vs|fc)"
+# self-attention of the encoder, of either kind, self- and cross-attention of the decoder
+_ATTENTION = r".*\.(mhsa|self_attn|cross_attn)\.(w_qs|w_ks|w_vs|fc|q_proj|k_proj|v_proj|o_proj)"
 
 
 class LoraObjective(AedObjective):
@@ -92,3 +93,16 @@ def save_adapter(folder: Path, config: LoraConfig, state: dict[str, Tensor]) -> 
                 save_file(own, unfinished)
         except SafetensorError as error:  # what the writer makes of a full disk
             raise FireRedError(f"{folder}: cannot be written: {error}") from error
+
+
+def targets_in(llm: nn.Module, names: Sequence[str]) -> Sequence[str]:
+    """The names, each of which is that of linear layers of the language model.
+
+    Raises:
+        OptionError: one is not.
+    """
+    known = sorted({name.rpartition(".")[2] for name, part in llm.named_modules() if isinstance(part, nn.Linear)})
+    unknown = [name for name in names if name not in known]
+    if unknown or not names:
+        raise OptionError(f"model.lora_targets: {' '.join(unknown) or 'none given'}: known are {', '.join(known)}")
+    return names

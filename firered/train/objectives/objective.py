@@ -2,7 +2,7 @@
 
 import math
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
 from typing import Any, Generic, NamedTuple, TypeVar
@@ -109,11 +109,15 @@ class Objective(nn.Module, ABC, Generic[Model]):
     def train(self, mode: bool = True) -> "Objective[Model]":
         """Switch to training mode; parts that are frozen as a whole stay in evaluation mode, without dropout."""
         super().train(mode)
-        for child in self.model.children():
+        for child in self.parts():
             parameters = list(child.parameters())
             if parameters and not any(parameter.requires_grad for parameter in parameters):
                 child.eval()
         return self
+
+    def parts(self) -> Iterable[nn.Module]:
+        """The parts of the model that may be frozen as a whole."""
+        return self.model.children()
 
     def trained(self) -> dict[str, Tensor]:
         """The model's trained tensors by their names in its state dict, shared ones under every name."""

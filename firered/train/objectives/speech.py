@@ -7,7 +7,7 @@ from torch import Tensor, nn
 
 from firered.models.aed import EncoderDecoder
 from firered.models.chunks import Chunk
-from firered.models.conformer import SUBSAMPLING
+from firered.models.frame_encoder import SUBSAMPLING
 from firered.train.data.config import SpecAugmentConfig
 from firered.train.objectives.objective import Objective
 from firered.train.objectives.regularise import spec_augment

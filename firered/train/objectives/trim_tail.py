@@ -9,7 +9,7 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor
 
-from firered.models.conformer import SUBSAMPLING
+from firered.models.frame_encoder import SUBSAMPLING
 
 
 def trimmed(tensors: Mapping[str, Tensor], most: int) -> dict[str, Tensor]:

@@ -6,10 +6,12 @@ from collections.abc import Iterator, Mapping
 from firered.train.task import TaskKind
 
 _MODULES = {
+    "best-rq": "best_rq",
     "aed": "aed",
     "ctc": "ctc",
     "lid": "lid",
     "llm": "llm",
+    "fun-asr": "fun_asr",
     "grpo": "grpo",
     "vad": "vad",
     "stream-vad": "vad",

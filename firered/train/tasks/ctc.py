@@ -14,6 +14,7 @@ from firered.hub.catalogue import CHECKPOINT, ENCODER
 from firered.models.aed import Aed, Ctc
 from firered.models.checkpoint import load_checkpoint, load_weights, model_files
 from firered.models.chunks import Chunk
+from firered.models.frame_encoder import SUBSAMPLING
 from firered.options import Options, option
 from firered.train.beside import tokens_beside
 from firered.train.data.config import SpecAugmentConfig, SpeechDataConfig
@@ -107,7 +108,8 @@ def build(settings: Settings) -> Task:
     model.ctc.requires_grad_(True)
     specaugment = settings.section("specaugment", SpecAugmentConfig)
     corpus = partial(TokenCorpus, silence_db=data.silence_db)
-    train, dev, left_out = corpora(settings, text_targets(settings, tokenizer), config.init, ctc=True, corpus=corpus)
+    targets = text_targets(settings, tokenizer)
+    train, dev, left_out = corpora(settings, targets, config.init, ctc=SUBSAMPLING, corpus=corpus)
     objective = CtcObjective(model, config.dropout, specaugment, trim_tail=data.trim_tail, dev_chunk=config.dev_chunk)
     return Task(objective, train, dev, data.batch_frames, left_out)
 

@@ -18,8 +18,11 @@ from firered.models.fun_asr_config import CONFIG, TRANSFORMERS_CONFIG
 from firered.models.speech_llm import SpeechLlm
 from firered.options import Options, option
 from firered.text.llm_tokenizer import LlmTokenizer
+from firered.train.data.ask_config import AskConfig, KnownConfig
 from firered.train.data.config import AugmentConfig, FeatureDataConfig
-from firered.train.data.rollouts import RewardedCorpus, StackedCorpus, wanted_of
+from firered.train.data.fun_asr_asked import Wish
+from firered.train.data.fun_asr_corpus import Asking, FunAsrRewardedCorpus
+from firered.train.data.rollouts import RewardedCorpus, rewarded_targets_of, wanted_of
 from firered.train.data.transcribed import corpora
 from firered.train.objectives.fire_red_policy import FireRedPolicy
 from firered.train.objectives.fun_asr_policy import FunAsrPolicy, float_weights
@@ -51,7 +54,6 @@ class GrpoModelConfig(Options):
         "float32", "number format of the language model's own weights; full needs float32",
         choices=("float32", "bfloat16"),
     )  # fmt: skip
-    itn: bool = option(True, "Fun-ASR-Nano: ask for numbers and marks as usual in writing, else for none")
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -65,16 +67,21 @@ def build(settings: Settings) -> Task:
     grpo, rewards = settings.section("grpo", GrpoConfig), Rewards(settings.section("rewards", RewardConfig))
     if not config.init:
         raise OptionError("model.init: the model to train is not given")
-    directory, wanted = Path(config.init), wanted_of(data)
+    ask, known = settings.section("prompt", AskConfig), settings.section("context", KnownConfig)
+    directory = Path(config.init)
     if _is_fun_asr(directory):
         loaded = _fun_asr(directory, config)
-        policy: Policy = FunAsrPolicy(loaded, lora=config.trains == "lora", rank=config.lora_rank, itn=config.itn)
+        policy: Policy = FunAsrPolicy(loaded, lora=config.trains == "lora", rank=config.lora_rank)
         write_beside_fun_asr(settings.out, loaded)
-        corpus = partial(StackedCorpus, loaded.front_end)
-        train, dev, left_out = corpora(settings, wanted, None, corpus=corpus, normalised=False)
+        asking = Asking(loaded.tokenizer, loaded.config, ask, known, settings.train.seed)
+        targets = rewarded_targets_of(data, Wish(known))
+        corpus = partial(FunAsrRewardedCorpus, asking)
+        train, dev, left_out = corpora(settings, targets, None, corpus=corpus, normalised=False)
     else:
+        if known.share:
+            raise OptionError("context.share: the prompt of FireRedASR-LLM is one sentence, with no place for context")
         policy = _fire_red(settings.out, config)
-        train, dev, left_out = corpora(settings, wanted, config.init, corpus=RewardedCorpus)
+        train, dev, left_out = corpora(settings, wanted_of(data), config.init, corpus=RewardedCorpus)
     return Task(GrpoObjective(policy, grpo, rewards), train, dev, data.batch_frames, left_out)
 
 
@@ -128,6 +135,5 @@ def _merged(start: LlmTaskConfig, folder: Path, speech_id: int) -> SpeechLlm:
     return model
 
 
-KIND = TaskKind(
-    FeatureDataConfig, GrpoModelConfig, build, {"augment": AugmentConfig, "grpo": GrpoConfig, "rewards": RewardConfig}
-)
+_MORE = {"prompt": AskConfig, "context": KnownConfig, "augment": AugmentConfig}
+KIND = TaskKind(FeatureDataConfig, GrpoModelConfig, build, {**_MORE, "grpo": GrpoConfig, "rewards": RewardConfig})

@@ -4,14 +4,14 @@ import os
 import re
 from argparse import Namespace
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any, cast
 
 import torch
 from peft import PeftModel
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn.utils.rnn import pad_sequence
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
@@ -31,15 +31,17 @@ from firered.text.units import IDEOGRAPH
 from firered.train import checkpoints
 from firered.train.beside import copy_beside, on_main_process
 from firered.train.data.batch import NO_TARGET, Batch
-from firered.train.data.config import LlmDataConfig, SpecAugmentConfig
+from firered.train.data.config import LlmDataConfig, SpecAugmentConfig, SpeechDataConfig
 from firered.train.data.speech import SpeechCorpus
 from firered.train.data.text import table_of, why_not
 from firered.train.data.transcribed import Targets, corpora
+from firered.train.objectives.lora import targets_in
 from firered.train.objectives.objective import BatchLoss, Led
 from firered.train.objectives.speech import SpeechObjective
 from firered.train.objectives.tokens import token_loss, token_report
 from firered.train.sections import Settings
 from firered.train.task import SPEECH_SECTIONS, Task, TaskKind
+from firered.train.tasks import ctc
 from firered.train.tasks.llm_encoders import first_encoder, short_enough, write_no_statistics
 
 LLM = "Qwen2-7B-Instruct"  # the folder's released name, whatever model is in it
@@ -49,6 +51,8 @@ _TRAINS = {
     "encoder_adapter": {"encoder", "adapter"},
     "lora": {"lora"},
 }
+_OF_STAGE = {1: "adapter", 2: "encoder_adapter", 3: "lora", 4: "all"}  # FunAudio-ASR report, section 4.2
+_CTC_STAGE = 5
 _PUNCTUATION = re.compile(r"[，。？！,.?!《》（）·“”、\\/]")
 _SPACE_AT_IDEOGRAPH = re.compile(rf"(?<={IDEOGRAPH.pattern})\s+|\s+(?={IDEOGRAPH.pattern})")
 
@@ -65,9 +69,16 @@ class LlmTaskConfig(Options):
     llm: str | None = option(
         None, "Hugging Face folder of a language model (Qwen2, Qwen3, Llama); by default that of init"
     )
+    stage: int = option(
+        0,
+        "one of FunAudio-ASR's five: 1 trains the adapter, 2 encoder and adapter, 3 LoRA, 4 all three, 5 a CTC head on "
+        "the encoder of init, with dictionary and decoder of the recognition model `encoder`; 0: as trains says",
+        low=0,
+        high=5,
+    )
     trains: str = option(
         "all",
-        "what is trained: encoder, adapter and LoRA (all, the FireRedASR paper), or what one stage of five trains",
+        "without a stage: encoder, adapter and LoRA (all, the FireRedASR paper), or some of them",
         choices=("all", "adapter", "encoder_adapter", "lora"),
     )
     adapter: str = option("linear", "kind of a new adapter: linear as published", choices=ADAPTERS)
@@ -83,6 +94,18 @@ class LlmTaskConfig(Options):
         "float32", "number format of the language model's own weights, which stay", choices=("float32", "bfloat16")
     )
     dropout: float = option(0.1, "full dropout rate of the encoder", low=0, high=0.9)
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.stage and self.trains not in ("all", _OF_STAGE.get(self.stage)):
+            raise OptionError(f"stage {self.stage} and trains {self.trains}: give one")
+        if self.stage == _CTC_STAGE and not (self.init and self.encoder):
+            raise OptionError("stage 5: needs init, the speech-LLM, and encoder, the recognition model it began with")
+
+    @property
+    def parts(self) -> set[str]:
+        """What is trained: some of encoder, adapter and lora."""
+        return _TRAINS[_OF_STAGE.get(self.stage, self.trains)]
 
 
 def clean(text: str) -> str:
@@ -125,7 +148,7 @@ class LlmObjective(SpeechObjective[SpeechLlm]):
 
     def __init__(self, model: SpeechLlm, config: LlmTaskConfig, specaugment: SpecAugmentConfig) -> None:
         super().__init__(model, config.dropout, specaugment)
-        trains = _TRAINS[config.trains]
+        trains = config.parts
         model.requires_grad_(False)
         model.encoder.requires_grad_("encoder" in trains)
         model.encoder_projector.requires_grad_("adapter" in trains)
@@ -216,22 +239,9 @@ def initial_model(config: LlmTaskConfig, folder: Path, speech_id: int) -> Speech
         sizes = config.adapter_rate, config.adapter_layers, config.adapter_width
         adapter = make_adapter(config.adapter, encoder.width, llm.config.hidden_size, *sizes)
         model = SpeechLlm(encoder, adapter, llm, speech_id)
-    if "lora" in _TRAINS[config.trains] and not isinstance(model.llm, PeftModel):
-        model.llm = with_lora(model.llm, config.lora_rank, _targets_in(model.llm, config.lora_targets.split()))
+    if "lora" in config.parts and not isinstance(model.llm, PeftModel):
+        model.llm = with_lora(model.llm, config.lora_rank, targets_in(model.llm, config.lora_targets.split()))
     return model
-
-
-def _targets_in(llm: nn.Module, names: list[str]) -> list[str]:
-    """The names, each of which is that of linear layers of the language model.
-
-    Raises:
-        OptionError: one is not.
-    """
-    known = sorted({name.rpartition(".")[2] for name, part in llm.named_modules() if isinstance(part, nn.Linear)})
-    unknown = [name for name in names if name not in known]
-    if unknown or not names:
-        raise OptionError(f"model.lora_targets: {' '.join(unknown) or 'none given'}: known are {', '.join(known)}")
-    return names
 
 
 def language_model(config: LlmTaskConfig) -> Path:
@@ -284,6 +294,8 @@ def _targets(data: LlmDataConfig, tokenizer: PreTrainedTokenizerBase) -> Targets
 def build(settings: Settings) -> Task:
     """The task of these settings."""
     config, data = settings.section("model", LlmTaskConfig), settings.section("data", LlmDataConfig)
+    if config.stage == _CTC_STAGE:
+        return ctc.build(_of_ctc(settings, config, data))
     if bool(config.init) == bool(config.encoder):
         raise OptionError("model.init or model.encoder: give one: a speech-LLM to start from, or a recognition model")
     folder = language_model(config)
@@ -304,6 +316,13 @@ def build(settings: Settings) -> Task:
         normalised=normalised,
     )
     return Task(objective, train, dev, data.batch_frames, left_out, tokenizer.text_of)
+
+
+def _of_ctc(settings: Settings, config: LlmTaskConfig, data: LlmDataConfig) -> Settings:
+    """The fifth stage as task ctc has it."""
+    common = {name: getattr(data, name) for name in data.names() & SpeechDataConfig.names()}
+    model = ctc.CtcTaskConfig(init=config.encoder, encoder=config.init)
+    return replace(settings, sections={**settings.sections, "data": SpeechDataConfig(**common), "model": model})
 
 
 KIND = TaskKind(LlmDataConfig, LlmTaskConfig, build, SPEECH_SECTIONS)

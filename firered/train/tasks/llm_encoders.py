@@ -17,7 +17,7 @@ from firered.models.aed import Aed
 from firered.models.checkpoint import config_from_args, model_files
 from firered.models.fun_asr_checkpoint import WEIGHTS, load_published, load_transformers
 from firered.models.fun_asr_config import TRANSFORMERS_CONFIG, CheckpointConfig
-from firered.models.llm_encoders import FrameEncoder, SanmFrames, WhisperFrames, WhisperSizes
+from firered.models.llm_encoders import OtherEncoder, SanmFrames, WhisperFrames, WhisperSizes
 from firered.models.speech_llm import SpeechEncoder
 from firered.text.files import first_line, read_json
 from firered.train.beside import CMVN, on_main_process
@@ -58,7 +58,7 @@ def _model_type(directory: Path) -> str:
     return str(read_json(path).get("model_type", "")) if path.exists() else ""
 
 
-def _content(encoder: FrameEncoder) -> tuple[SpeechEncoder, dict[str, object]]:
+def _content(encoder: OtherEncoder) -> tuple[SpeechEncoder, dict[str, object]]:
     state: dict[str, Tensor] = {f"encoder.{name}": value for name, value in encoder.state_dict().items()}
     return encoder, {"args": encoder.arguments(), "model_state_dict": state}
 

@@ -1,0 +1,139 @@
+"""The section on Best-RQ: loss of the pre-training, and error rates by labels and by what encoders begin with."""
+
+import json
+import math
+from collections.abc import Iterator, Sequence
+from itertools import groupby
+from pathlib import Path
+from statistics import mean, stdev
+from typing import Any, NamedTuple
+
+from firered.errors import DataError
+
+STARTS = {
+    "none": "nothing",
+    "layers": "layers of a language model",
+    "random": "Best-RQ from random weights",
+    "llm": "Best-RQ from layers of a language model",
+}
+
+
+class Score(NamedTuple):
+    """An error rate, and of what."""
+
+    corpus: str
+    share: int  # of the labels, in percent
+    start: str
+    seed: str
+    rate: float
+    interval: Sequence[float] | None  # 95%, over utterances
+    utterances: int
+
+
+def scores(folder: Path) -> list[Score]:
+    """Those of the folders CORPUS_SEED_SHARE_START."""
+    found = []
+    for path in sorted(folder.glob("*/score.json")):
+        corpus, seed, share, start = path.parent.name.split("_")
+        content = json.loads(path.read_text(encoding="utf-8"))
+        name = next((name for name in content["metrics"] if name in ("WER%", "CER%", "MER%")), None)
+        if name is None:
+            raise DataError(f"{path}: no error rate in it")
+        figure = content["metrics"][name]
+        rate, interval = figure["value"], figure["interval"]
+        found.append(Score(corpus, int(share), start, seed, rate, interval, content["utterances"]))
+    return found
+
+
+def curve(out: Path) -> list[dict[str, Any]]:
+    """The evaluations of a training."""
+    lines = [json.loads(line) for line in (out / "train.jsonl").read_text(encoding="utf-8").splitlines()]
+    return [line for line in lines if line["kind"] == "dev"]
+
+
+def section(exp: Path) -> Iterator[str]:
+    """Lines of the section."""
+    yield "## Pre-training without labels (Best-RQ)"
+    yield ""
+    yield "An encoder with four layers of Qwen3, width 64; recognition by its CTC head (prefix search). Trainings of a"
+    yield "corpus with the same share of the labels have as many steps and differ only in what the encoder begins with:"
+    yield "random weights, four layers of a character language model of the same shape, or either of these after"
+    yield "Best-RQ on all the corpus' audio. `docs/training/best_rq.md` explains the figures."
+    for corpus in sorted(path.name for path in (exp / "best_rq").iterdir() if list(path.glob("*/*/train.jsonl"))):
+        yield ""
+        yield f"### {corpus}"
+        yield ""
+        yield from _pretraining(exp / "best_rq" / corpus)
+        yield ""
+        yield from _recognition([score for score in scores(exp / "best_rq/score") if score.corpus == corpus])
+    yield ""
+    yield from _seconds(exp / "seconds")
+
+
+def _pretraining(folder: Path) -> Iterator[str]:
+    curves = {
+        (seed.name, start): curve(seed / start)
+        for seed in sorted(folder.iterdir())
+        for start in ("random", "llm")
+        if (seed / start / "train.jsonl").is_file()
+    }
+    first = next(iter(curves.values()))[-1]
+    yield (
+        f"Loss at the hidden places of the dev set, in nats, by step. {100 * first['masked']:.1f}% of its frames are "
+        f"hidden, where {100 * first['codes_used']:.0f}% of the codes come up. Guessing all codes alike costs "
+        f"{_log_codes(folder):.2f}, knowing how often each comes {first['code_entropy']:.2f} (`code_entropy`)."
+    )
+    yield ""
+    steps = [line["step"] for line in next(iter(curves.values()))]
+    yield "| Encoder | Seed | " + " | ".join(map(str, steps)) + " | Accuracy, % |"
+    yield "|---|---|" + "---|" * (len(steps) + 1)
+    for (seed, start), lines in sorted(curves.items(), key=lambda pair: pair[0][1], reverse=True):
+        losses = " | ".join(f"{line['loss']:.2f}" for line in lines)
+        yield f"| {STARTS[start]} | {seed} | {losses} | {100 * lines[-1]['accuracy']:.1f} |"
+
+
+def _log_codes(folder: Path) -> float:
+    """The logarithm of the number of codes, which the settings of a training have."""
+    config = next(folder.glob("*/*/config.yaml")).read_text(encoding="utf-8")
+    return math.log(int(next(line.split(":")[1] for line in config.splitlines() if line.strip().startswith("codes:"))))
+
+
+def _recognition(found: list[Score]) -> Iterator[str]:
+    shares = sorted({score.share for score in found})
+    seeds = sorted({score.seed for score in found})
+    several = len(seeds) > 1
+    about = "means over seeds, and their deviation" if several else "and their 95% intervals by resampling utterances"
+    yield f"Error rates of {found[0].utterances} test utterances, in percent, {about}, by the labels that were known."
+    yield ""
+    yield "| The encoder begins with | " + " | ".join(f"{share}%" for share in shares) + " |"
+    yield "|---|" + "---|" * len(shares)
+    key = [*STARTS].index
+    for start, rows in groupby(sorted(found, key=lambda score: (key(score.start), score.share)), lambda s: s.start):
+        own = list(rows)
+        cells = [_cell([score for score in own if score.share == share], several) for share in shares]
+        yield f"| {STARTS[start]} | " + " | ".join(cells) + " |"
+
+
+def _cell(own: list[Score], several: bool) -> str:
+    if not own:
+        return "-"
+    rates = [score.rate for score in own]
+    if several:
+        return f"**{mean(rates):.1f}** ± {stdev(rates):.1f}" if len(rates) > 1 else f"**{rates[0]:.1f}** (one seed)"
+    low, high = own[0].interval or (math.nan, math.nan)
+    return f"**{rates[0]:.1f}** [{low:.1f}, {high:.1f}]"
+
+
+def _seconds(path: Path) -> Iterator[str]:
+    """Processor time of the kinds of steps."""
+    total: dict[str, list[float]] = {}
+    for line in path.read_text(encoding="utf-8").splitlines():
+        name, real, user, system = line.split()
+        kind = name.split("_")[0]
+        before = total.setdefault(kind, [0.0, 0.0])
+        total[kind] = [before[0] + float(real), before[1] + float(user) + float(system)]
+    names = {"llm": "language model", "rq": "Best-RQ", "aed": "recognition", "decode": "decoding"}
+    parts = [f"{words} {total[kind][1] / 60:.1f}" for kind, words in names.items() if kind in total]
+    whole = sum(own[1] for own in total.values()), sum(own[0] for own in total.values())
+    yield f"Minutes of processor time: {', '.join(parts)}; all steps {whole[0] / 60:.1f}."
+    yield f"They took {whole[1] / 60:.1f} minutes here, whatever else the machine did."

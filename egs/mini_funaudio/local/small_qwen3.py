@@ -1,0 +1,79 @@
+"""A small language model of the architecture of Qwen3, trained on characters: what an encoder's layers begin with.
+
+The folder has config.json and model.safetensors, as Hugging Face's do, and no tokenizer: characters are its tokens.
+"""
+
+import logging
+import random
+from pathlib import Path
+from typing import Annotated, Any
+
+import torch
+import typer
+from transformers import Qwen3Config, Qwen3ForCausalLM
+
+from firered.data.datadir import read_table
+
+log = logging.getLogger("small_qwen3.py")
+
+_SIZES: dict[str, Any] = {"hidden_size": 64, "intermediate_size": 192, "num_hidden_layers": 4, "head_dim": 16}
+_HEADS: dict[str, Any] = {"num_attention_heads": 4, "num_key_value_heads": 2}
+_RARE, _END = 0, 1  # tokens: a character outside the vocabulary, the end of a text
+_VOCABULARY = 2000  # characters at most
+_BATCH, _LENGTH, _LOG_STEPS = 32, 64, 100
+
+
+def tokens_of(texts: list[str]) -> tuple[list[int], int]:
+    """All texts one after the other as tokens, and the size of the vocabulary."""
+    counts: dict[str, int] = {}
+    for text in texts:
+        for character in text:
+            counts[character] = counts.get(character, 0) + 1
+    common = sorted(counts, key=lambda character: (-counts[character], character))[:_VOCABULARY]
+    number = {character: index for index, character in enumerate(common, _END + 1)}
+    return [n for text in texts for n in (*(number.get(c, _RARE) for c in text), _END)], len(number) + _END + 1
+
+
+def train(model: Qwen3ForCausalLM, tokens: torch.Tensor, steps: int, seed: int) -> float:
+    """Train the model on stretches drawn at random; the mean loss of the last tenth of the steps, in nats a token."""
+    rng = random.Random(seed)
+    optimizer = torch.optim.AdamW(model.parameters(), betas=(0.9, 0.98), weight_decay=0.01)
+    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, max_lr=3e-3, total_steps=steps, pct_start=0.1)
+    losses: list[float] = []
+    length = min(_LENGTH, len(tokens) - 1)
+    for step in range(1, steps + 1):
+        starts = [rng.randrange(len(tokens) - length) for _ in range(_BATCH)]
+        ids = torch.stack([tokens[start : start + length] for start in starts])
+        loss = model(input_ids=ids, labels=ids).loss
+        loss.backward()
+        torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
+        optimizer.step()
+        schedule.step()
+        optimizer.zero_grad()
+        losses.append(loss.item())
+        if step % _LOG_STEPS == 0 or step == steps:
+            log.info("step %d/%d loss %.3f", step, steps, losses[-1])
+    last = losses[-max(1, steps // 10) :]
+    return sum(last) / len(last)
+
+
+def main(
+    texts: Annotated[list[Path], typer.Argument(help="data directories with `text`, and the folder to write")],
+    steps: Annotated[int, typer.Option(help="optimiser steps", min=1)] = 400,
+    seed: Annotated[int, typer.Option(help="of weights and order", min=0)] = 1,
+) -> None:
+    """Write the model's folder, the last that is named."""
+    logging.basicConfig(level=logging.INFO, format="%(name)s: %(message)s")
+    *sources, out = texts
+    torch.manual_seed(seed)
+    torch.set_num_threads(1)
+    tokens, vocabulary = tokens_of([text for source in sources for text in read_table(source / "text").values()])
+    sizes = _SIZES | _HEADS | {"vocab_size": vocabulary, "max_position_embeddings": 512}
+    model = Qwen3ForCausalLM(Qwen3Config(tie_word_embeddings=True, **sizes))
+    loss = train(model, torch.tensor(tokens), steps, seed)
+    log.info("%d characters, a vocabulary of %d, loss %.3f nats a character", len(tokens), vocabulary, loss)
+    model.save_pretrained(out)
+
+
+if __name__ == "__main__":
+    typer.run(main)

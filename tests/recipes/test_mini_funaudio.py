@@ -1,0 +1,185 @@
+"""egs/mini_funaudio: shares of the labels, the section on Best-RQ, and the whole recipe on tones."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from support.signals import noise, sine, write_wav
+
+from firered.data.datadir import read_table, write_table
+from firered.errors import DataError
+
+TOP = Path(__file__).resolve().parents[2]
+sys.path.insert(0, str(TOP / "egs/mini_funaudio/local"))  # the recipe's scripts are no package
+
+import best_rq_results  # noqa: E402
+import figures  # noqa: E402
+import hallucination_results  # noqa: E402
+import hallucination_sets  # noqa: E402
+import inventions  # noqa: E402
+import labels  # noqa: E402
+import noise_results  # noqa: E402
+import noise_test  # noqa: E402
+import small_qwen3  # noqa: E402
+
+
+def test_a_smaller_share_of_the_labels_is_part_of_a_larger_one(tmp_path):
+    keys = [f"u{number:03d}" for number in range(200)]
+    few, many = (labels.chosen(keys, percent, 1) for percent in (1, 10))
+    assert (len(few), len(many), len(labels.chosen(keys, 0.1, 1))) == (2, 20, 1)
+    assert set(few) < set(many)
+    assert labels.chosen(keys, 10, 2) != many
+    write_table(tmp_path / "data/text", dict.fromkeys(keys, "a"))
+    write_table(tmp_path / "data/wav.scp", {key: f"{key}.wav" for key in keys})
+    labels.main(tmp_path / "data", tmp_path / "some", 10, 1)
+    assert sorted(read_table(tmp_path / "some/text")) == sorted(read_table(tmp_path / "some/wav.scp")) == many
+
+
+def test_texts_become_characters_and_ends():
+    tokens, vocabulary = small_qwen3.tokens_of(["aab", "a"])
+    assert (tokens, vocabulary) == ([2, 2, 3, 1, 2, 1], 4)
+
+
+def write_pretraining(folder, losses):
+    folder.mkdir(parents=True)
+    common = {"kind": "dev", "epoch": 0, "masked": 0.498, "code_entropy": 3.21, "codes_used": 0.4, "accuracy": 0.123}
+    lines = [{"kind": "train", "step": 5, "epoch": 0, "loss": 9.0}]
+    lines += [{"step": 10 * number, "loss": loss, **common} for number, loss in enumerate(losses, 1)]
+    (folder / "train.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
+    (folder / "config.yaml").write_text("model:\n  codes: 64\n  code_dim: 16\n")
+
+
+def write_score(exp, name, rate, metric="WER%"):
+    folder = exp / "best_rq/score" / name
+    folder.mkdir(parents=True)
+    figure = {"value": rate, "interval": [rate - 5, rate + 5]}
+    (folder / "score.json").write_text(json.dumps({"metrics": {metric: figure}, "utterances": 300}))
+
+
+@pytest.fixture
+def exp(tmp_path):
+    write_pretraining(tmp_path / "best_rq/fsdd/1/random", [4.0, 3.0])
+    write_pretraining(tmp_path / "best_rq/fsdd/1/llm", [3.9, 2.8])
+    for share, rate in ((1, 70.0), (10, 30.0)):
+        write_score(tmp_path, f"fsdd_1_{share}_none", rate)
+        write_score(tmp_path, f"fsdd_1_{share}_llm", rate / 2)
+    (tmp_path / "seconds").write_text("llm 9 5 1\nrq_fsdd_1_llm 100 59 1\naed_fsdd_1_1_none 70 60 0\nfbank 1 1 0\n")
+    return tmp_path
+
+
+def test_the_section_has_losses_by_step_and_rates_by_labels(exp):
+    page = "\n".join(best_rq_results.section(exp))
+    assert "49.8% of its frames are hidden, where 40% of the codes come up." in page
+    assert "costs 4.16, knowing how often each comes 3.21" in page
+    assert "| Encoder | Seed | 10 | 20 | Accuracy, % |" in page
+    assert "| Best-RQ from random weights | 1 | 4.00 | 3.00 | 12.3 |" in page
+    assert "Error rates of 300 test utterances, in percent, and their 95% intervals" in page
+    assert "| The encoder begins with | 1% | 10% |" in page
+    assert "| nothing | **70.0** [65.0, 75.0] | **30.0** [25.0, 35.0] |" in page
+    assert "| Best-RQ from layers of a language model | **35.0** [30.0, 40.0] | **15.0** [10.0, 20.0] |" in page
+    assert "language model 0.1, Best-RQ 1.0, recognition 1.0; all steps 2.1." in page
+
+
+def test_several_seeds_are_a_mean_and_a_deviation(exp):
+    for share in (1, 10):
+        write_score(exp, f"fsdd_2_{share}_none", 72.0)
+    page = "\n".join(best_rq_results.section(exp))
+    assert "| nothing | **71.0** ± 1.4 | **51.0** ± 29.7 |" in page
+    assert "| Best-RQ from layers of a language model | **35.0** (one seed) | **15.0** (one seed) |" in page
+
+
+def test_a_score_of_another_kind_is_refused(exp):
+    write_score(exp, "fsdd_3_1_none", 1.0, metric="F1%")
+    with pytest.raises(DataError, match=r"fsdd_3_1_none/score.json: no error rate in it"):
+        list(best_rq_results.section(exp))
+
+
+def counts(errors, tokens=100):
+    return {"errors": errors, "tokens": tokens}
+
+
+def test_means_of_seeds_have_the_interval_of_students_t():
+    assert figures.over_seeds([]) == "–"
+    assert figures.over_seeds([3.0]) == "3.00"
+    assert figures.over_seeds([1.0, 2.0, 3.0]) == "2.00 ± 2.48"  # 4.303 / sqrt(3)
+
+
+def test_noise_is_told_by_ratio_and_by_kind(tmp_path):
+    for name, errors in (("before", 40), ("1_none", 30), ("2_none", 34), ("1_both", 10), ("2_both", 10)):
+        groups = {"snr": {"0": counts(errors), "20": counts(1), "clean": counts(0)},
+                  "env": {"clean": counts(0), "music": counts(errors + 1, 200)}}  # fmt: skip
+        folder = tmp_path / "noise/score" / name
+        folder.mkdir(parents=True)
+        (folder / "score.json").write_text(json.dumps({**counts(errors + 1, 300), "groups": groups}))
+    page = "\n".join(noise_results.section(tmp_path))
+    assert "|  | clean | 20 dB | 0 dB | all |" in page
+    assert "| trained further without noise | 0.00 ± 0.00 | 1.00 ± 0.00 | 32.00 ± 25.42 | 11.00 ± 8.47 |" in page
+    assert "| both | 0.00 ± 0.00 | 1.00 ± 0.00 | 10.00 ± 0.00 |" in page
+    assert "|  | clean | music | all |" in page
+
+
+def test_clean_and_mixed_are_one_test_set(tmp_path):
+    for folder, audio in ((tmp_path / "clean", "a.wav"), (tmp_path / "mixes/sim-music-5/data", "m.wav")):
+        write_table(folder / "wav.scp", {"u1": audio})
+        write_table(folder / "text", {"u1": "你好"})
+        write_table(folder / "utt2lang", {"u1": "zh"})
+    write_table(tmp_path / "mixes/sim-music-5/data/utt2env", {"u1": "music"})
+    write_table(tmp_path / "mixes/sim-music-5/data/utt2snr", {"u1": "5"})
+    (tmp_path / "mixes/sets").write_text("sim-music-5\n")
+    noise_test.main(tmp_path / "clean", tmp_path / "mixes", tmp_path / "out")
+    assert read_table(tmp_path / "out/wav.scp") == {"u1-clean": "a.wav", "u1-sim-music-5": "m.wav"}
+    assert read_table(tmp_path / "out/utt2snr") == {"u1-clean": "clean", "u1-sim-music-5": "5"}
+
+
+def test_words_where_nothing_is_said_are_counted_by_the_minute(tmp_path):
+    write_wav(tmp_path / "noise/street/s.wav", noise(16000 * 9, amplitude=0.1))
+    write_wav(tmp_path / "noise/music/m.wav", sine(9.0))
+    write_wav(tmp_path / "u1.wav", noise(32000, amplitude=0.1))
+    write_table(tmp_path / "data/wav.scp", {"u1": str(tmp_path / "u1.wav")})
+    (tmp_path / "ctm").write_text("".join(f"u1 1 {0.4 * at:.1f} 0.4 {word}\n" for at, word in enumerate("医生在北京")))
+    hallucination_sets.main(tmp_path / "data", tmp_path / "ctm", tmp_path / "noise", tmp_path / "sets")
+    kinds = read_table(tmp_path / "sets/utt2kind")
+    assert set(kinds.values()) == set(hallucination_results.KINDS) | {"cut"}
+    texts = read_table(tmp_path / "sets/text", empty_value_ok=True)
+    assert {key: text for key, text in texts.items() if text} == {"cut-u1": "医生在"}
+    assert float(read_table(tmp_path / "sets/utt2dur")["cut-u1"]) == pytest.approx(1.4 + 1.5)
+    written = {
+        key: "医生在北京" if key == "cut-u1" else "two words" if key.startswith("music-8") else "" for key in texts
+    }
+    write_table(tmp_path / "asr/text", written)
+    for name in ("before_aed", "1_with_aed", "2_with_aed"):
+        out = tmp_path / f"exp/hallucination/count/{name}.json"
+        inventions.main(tmp_path / "sets", tmp_path / "asr", out)
+    found = json.loads(out.read_text())
+    assert found["cut"] == {"utterances": 1, "with": 1, "words": 2, "minutes": pytest.approx(2.9 / 60)}
+    assert found["music"]["words"] == 2
+    assert found["silence"]["words"] == 0
+    page = "\n".join(hallucination_results.section(tmp_path / "exp"))
+    assert "| AED | the same, zeros and noise alone | 0.0 ± 0.0 (0%) |" in page
+    assert f"| {2 / found['music']['minutes']:.1f} (17%) | 41.4 (100%) |" in page
+
+
+@pytest.mark.nightly
+def test_everything_is_trained_decoded_and_scored(tmp_path):
+    if not (TOP / ".venv/bin/firered-train").exists():
+        pytest.skip("recipes work in .venv, which is not set up here")
+    for pitch, speaker in ((200, "ann"), (120, "bob")):
+        for digit in range(10):
+            for index in range(9):
+                tone = sine(0.4, rate=8000, hertz=pitch * (digit + 1)) + noise(3200, amplitude=0.01, seed=index)
+                write_wav(tmp_path / f"corpus/recordings/{digit}_{speaker}_{index}.wav", tone, rate=8000)
+    run = ["bash", TOP / "egs/mini_funaudio/run.sh", "--fsdd", tmp_path / "corpus", "--dir", tmp_path / "out"]
+    done = subprocess.run([*run, "--quick", "true"], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    page = (tmp_path / "out/RESULTS.md").read_text(encoding="utf-8")
+    assert "| Best-RQ from layers of a language model | 1 |" in page
+    assert "| nothing | **" in page
+    again = subprocess.run([*run, "--quick", "true"], capture_output=True, text=True)
+    assert again.returncode == 0, again.stderr
+    assert " s\n" not in again.stdout.split("# Results")[0]  # nothing was done again
+    assert "part noise: left out, without the corpus of egs/mini" in again.stdout
+    wrong = subprocess.run([*run, "--parts", "nothing"], capture_output=True, text=True)
+    assert wrong.returncode == 1
+    assert "--parts: there is no part nothing" in wrong.stderr
