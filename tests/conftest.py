@@ -1,5 +1,7 @@
 """What the tests share: data that may not be there, models that need no download, and the folders' marks."""
 
+import signal
+
 import pytest
 import torch
 from hypothesis import HealthCheck, settings
@@ -8,6 +10,9 @@ from support.tiny_vad import write_tiny_models
 
 # As the commands have it; and where there are fewer cores than workers, torch's threads wait for each other.
 torch.set_num_threads(1)
+
+# Whoever runs the tests in the background ignores interrupts, and what the tests start would, too.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 # A busy machine may take any time over an example; that says nothing about the code.
 settings.register_profile("patient", deadline=None, suppress_health_check=[HealthCheck.too_slow])

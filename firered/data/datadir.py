@@ -31,6 +31,7 @@ KNOWN_FILES = {
 EMPTY_VALUE_OK = frozenset(
     {"text", "text_streaming", "token", "token_conf", "previous", "one_pass"}
 )  # of an utterance without speech
+PARTIAL = frozenset({"keywords", "previous", "one_pass", "utt2itn"})  # utterances need not be in them
 _FRAME_SHIFT_S = 0.01
 
 # Only blanks separate fields: in the C locale a full-width or no-break space is text like any other.

@@ -12,6 +12,7 @@ from firered.data.datadir import (
     EMPTY_VALUE_OK,
     KNOWN_FILES,
     LINES,
+    PARTIAL,
     RECORDING,
     SPEAKER,
     UTTERANCE,
@@ -208,7 +209,8 @@ def _segment_errors(path: Path, tables: dict[str, Table]) -> list[str]:
 def _id_errors(path: Path, tables: dict[str, Table]) -> list[str]:
     """Return where the ids of two files are not the same, utterance by utterance and recording by recording."""
     cut = "segments" in tables
-    by_utterance = [name for name in tables if KNOWN_FILES[name] == UTTERANCE or (name == "wav.scp" and not cut)]
+    kinds = {name: KNOWN_FILES[name] for name in tables if name not in PARTIAL}
+    by_utterance = [name for name, by in kinds.items() if by == UTTERANCE or (name == "wav.scp" and not cut)]
     if not by_utterance:
         return []
     reference = "utt2spk" if "utt2spk" in tables else by_utterance[0]
@@ -230,7 +232,8 @@ def _id_errors(path: Path, tables: dict[str, Table]) -> list[str]:
 
 
 def _unequal_ids(file: Path, table: Table, kind: str, known: dict[str, int], source: str) -> list[str]:
-    missing = [f"{file}: no line for {kind} {key} ({source}:{known[key]})" for key in known if key not in table]
+    needed = () if file.name in PARTIAL else known
+    missing = [f"{file}: no line for {kind} {key} ({source}:{known[key]})" for key in needed if key not in table]
     return missing + [f"{file}:{table[key][0]}: {kind} {key} is not in {source}" for key in table if key not in known]
 
 

@@ -201,6 +201,14 @@ def test_a_file_that_need_not_be_there_is_still_checked_when_it_is(tmp_path, opt
     assert errors_of(tmp_path, **{option: False}) == []
 
 
+def test_tables_that_need_not_have_all_utterances_have_no_others(tmp_path):
+    make(tmp_path, WHOLE)
+    (tmp_path / "keywords").write_text("b1 one; two\n")
+    assert errors_of(tmp_path) == []
+    (tmp_path / "keywords").write_text("b1 one; two\nc1 three\n")
+    assert errors_of(tmp_path) == ["keywords:2: utterance c1 is not in utt2spk"]
+
+
 def test_non_printable_characters_may_be_allowed(tmp_path):
     make(tmp_path, WHOLE, text="a1 x\u200by\nb1 \ue000\n")
     assert len(validate(tmp_path)) == 2

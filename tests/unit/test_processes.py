@@ -44,9 +44,8 @@ def ends(pid, seconds=20):
 
 
 STARTS_A_GROUP = """
-import signal, time
+import time
 from firered.processes import group
-signal.signal(signal.SIGINT, signal.default_int_handler)  # who runs the tests in the background ignores it
 with group(["bash", "-c", "(trap '' TERM; exec sleep 60) & echo $! >&2; wait"]):
     print("on", flush=True)
     time.sleep(60)
