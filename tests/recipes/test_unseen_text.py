@@ -11,7 +11,8 @@ STAGES = r"""
 set -euo pipefail
 recipe=$1 common=$TOP/egs/common conf=$1/conf dir=$2
 features=$3 systems="joint paper llm" init="" aed="" lm=true lm_text="" llm=small:2 ngpu=0 pieces=40 train_options=""
-train_sets="train more" dev_sets=$4 test_sets="one-test two-test" hold_out=3 cmd="" nj=1
+train_sets="train more" dev_sets=$4 test_sets="one-test two-test" hold_out=3 cmd="" nj=1 stage=0 stop_stage=6
+. "$common/tasks.sh"
 . "$common/train_stages.sh"
 task() { printf '%s\n' "${@:2}"; }
 parts() { printf '%s\n' "${@:2}"; }
