@@ -77,7 +77,7 @@ def rates_page(exp: Path, corpus: str) -> Iterator[str]:
         metric = next(iter(first["metrics"])).removesuffix("%")
         yield f"{metric} in percent of {first['tokens']} tokens of {first['utterances']} utterances."
         yield ""
-        head = ["System", "M", *(MODES[mode] for mode in modes), *(["with LM"] if more else [])]
+        head = ["System", "M", *(MODES[mode] for mode in modes), *(["best with LM"] if more else [])]
         head += ["Word boundaries, ms: median", "mean"] if measured else []
         yield from markdown(head, _rows(exp, own, others, [*modes, *more], measured))
         if others:

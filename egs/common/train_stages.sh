@@ -290,7 +290,7 @@ write_results() {
   local folders note=$conf/note.md
   # Beside the papers' figures each system by its decoder, as theirs are, or else by its head.
   mapfile -t folders < <(for name in $systems; do
-    find exp/score/"$name"/{llm,attention,ctc} -maxdepth 0 2>/dev/null | head -n 1
+    find exp/score/"$name"/{llm,attention,ctc} -maxdepth 0 2>/dev/null | head -n 1 || true # of the others there are none
   done)
   firered-table --title "Beside the papers' figures" --bootstrap 0 "${folders[@]}" exp/table.md
   if [ ! -f "$note" ]; then note=; fi

@@ -251,7 +251,9 @@ class TestTheSample:
         assert "encoder and decoder are those of exp/paper, bit for bit" in out
         assert "| aishell1-train-rest | 26 | 1 |" in page
         assert "aishell1-train (trained on)" in page
-        assert "Beside FireRedASR2S, table 6" in page
+        assert "FireRedASR2S, table 6" in page
+        for system in ("joint, attention", "paper, attention", "llm, llm"):
+            assert f"\n### {system}\n" in page
         for name in ("lm", "paper_ctc", "llm"):
             assert (tmp_path / "out/exp" / name / "model.pth.tar").exists()
 
