@@ -114,8 +114,8 @@ def run_lid(paths: Paths, config: LidScoreConfig, sample: SampleConfig, source: 
     """Accuracy of languages; `lid_report` says which files."""
 
     def score(reference: Path, hypothesis: Path) -> Report:
-        found = score_lid(read_side(reference, "utt2lang"), read_side(hypothesis, "utt2lang"), config, sample)
-        return lid_report(found)
+        labels, found = read_side(reference, "utt2lang"), read_side(hypothesis, "utt2lang", empty_value_ok=True)
+        return lid_report(score_lid(labels, found, config, sample))
 
     return _run("firered-score lid", paths, (config,), sample, source, score)
 

@@ -18,7 +18,7 @@ from firered.scoring.metrics.calibration import Calibration, calibrate
 from firered.scoring.metrics.error_rate import percent
 from firered.text.invisible import visible
 
-MISSING = "(missing)"
+MISSING, NONE = "(missing)", "(none)"  # no line in the hypothesis; a line without a label, as an untrained model writes
 COLUMNS = ("utterances", "correct", "recall%", "precision%", "F1%")
 
 
@@ -85,7 +85,7 @@ class LidScore:
         with_dialects = {language for language, dialect, *_ in counted if dialect}
         if not with_dialects:
             return None
-        with_dialects.add(CHINESE)
+        with_dialects |= {CHINESE, MISSING, NONE}
         rows = np.array(
             [
                 (
@@ -93,8 +93,8 @@ class LidScore:
                     times * (language == own),
                     times * (language == own and bool(dialect)),
                     times * (language == own and bool(dialect) and dialect == other),
-                    times * (own not in with_dialects and own != MISSING),
-                    times * (own not in with_dialects and own != MISSING and bool(other)),
+                    times * (own not in with_dialects),
+                    times * (own not in with_dialects and bool(other)),
                 )
                 for language, dialect, own, other, times in counted
             ]
@@ -153,8 +153,8 @@ def score_lid(reference: Side, hypothesis: Side, config: LidScoreConfig, sample:
 
 def _at_level(label: str, level: str) -> str:
     """`zh` or `zh-yue`, whether it is written so or, as the model has it, `zh yue`."""
-    parts = visible(label).replace("-", " ").split()
-    return parts[0] if level == "language" and parts else "-".join(parts)
+    parts = visible(label).replace("-", " ").split() or [NONE]
+    return parts[0] if level == "language" else "-".join(parts)
 
 
 def _parted(label: str) -> tuple[str, str]:

@@ -50,6 +50,18 @@ def test_languages_only(sides, monkeypatch):
     assert score_of(sides[2])["levels"] is None
 
 
+def test_a_line_without_a_label_is_wrong_and_no_fault(sides, monkeypatch):
+    reference, hypothesis, out = sides
+    write_side(hypothesis, utt2lang={**HYP, "u3": ""})
+    call(monkeypatch, "lid", reference, hypothesis, out, "--allow-extra")
+    score = score_of(out)
+    assert [score[name] for name in ("correct", "missing")] == [1, 1]
+    assert rows_of(out / "confusions.tsv")["en"]["(none)"] == "1"
+    assert score["levels"]["elsewhere"] == [0, 1]  # u4 alone was found to be in another language
+    reference.joinpath("utt2lang").write_text("u1\n")
+    assert call(monkeypatch, "lid", reference, hypothesis, out) == 1  # of the reference it is a fault
+
+
 def test_languages_and_dialects_apart(tmp_path, monkeypatch):
     pairs = {
         ("zh mandarin", "zh mandarin"): 3,
