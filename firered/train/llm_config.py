@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from firered.errors import OptionError
-from firered.models.adapters import ADAPTERS
+from firered.models.adapters import ADAPTERS, DOWNSAMPLE_RATE
 from firered.models.causal_lm import LORA_TARGETS
 from firered.options import Options, option
 
@@ -22,7 +22,10 @@ class LlmTaskConfig(Options):
     """Encoder, adapter and language model."""
 
     init: str | None = option(None, "model directory to start from: released weights, or those of an earlier stage")
-    encoder: str | None = option(None, "recognition model (aed) whose encoder and statistics are taken")
+    encoder: str | None = option(
+        None,
+        "whose encoder is taken: a recognition model (aed), with its statistics; Fun-ASR-Nano; or a folder of Whisper",
+    )
     llm: str | None = option(
         None, "Hugging Face folder of a language model (Qwen2, Qwen3, Llama); by default that of init"
     )
@@ -39,6 +42,10 @@ class LlmTaskConfig(Options):
         choices=("all", "adapter", "encoder_adapter", "lora"),
     )
     adapter: str = option("linear", "kind of a new adapter: linear as published", choices=ADAPTERS)
+    adapter_rate: int = option(
+        DOWNSAMPLE_RATE, "encoder frames to an embedding of a new adapter: of 40 ms, Fun-ASR-Nano 60, Whisper 20",
+        low=1, high=64,
+    )  # fmt: skip
     adapter_layers: int = option(2, "Transformer blocks of a new adapter", low=1)
     adapter_width: int = option(2048, "width of the layer before a new adapter's blocks", low=1)
     lora_targets: str = option(" ".join(LORA_TARGETS), "layers of the language model that get new additions, by name")

@@ -10,7 +10,9 @@ import torch
 from firered.asr.families.fun_asr_loaded import LoadedFunAsr
 from firered.asr.families.speech_llm_loaded import llm_folder
 from firered.asr.fun_asr_config import FunAsrConfig
+from firered.audio.frontend import PUBLISHED
 from firered.errors import ModelError, OptionError
+from firered.hub.catalogue import CHECKPOINT
 from firered.models.fun_asr_checkpoint import WEIGHTS
 from firered.models.fun_asr_config import CONFIG, TRANSFORMERS_CONFIG
 from firered.models.speech_llm import SpeechLlm
@@ -86,6 +88,8 @@ def build(settings: Settings) -> Task:
 
 def _is_fun_asr(directory: Path) -> bool:
     """Whether a directory is one of Fun-ASR-Nano; ModelError of its form that cannot be written."""
+    if (directory / CHECKPOINT).exists():
+        return False  # beside it lies the config.yaml of its training
     if (directory / WEIGHTS).exists() or (directory / CONFIG).exists():
         return True
     if (directory / TRANSFORMERS_CONFIG).exists():
@@ -118,6 +122,8 @@ def _fire_red(out: Path, config: GrpoModelConfig) -> FireRedPolicy:
     else:
         model = _merged(start, folder, tokenizer.speech_id)
         write_beside(out, start, None)
+    if model.encoder.front_end != PUBLISHED:
+        raise OptionError(f"model.init: {config.init} has an encoder of another model, which is not trained by rewards")
     tokenizer.check_size(model.llm.config.vocab_size)
     return FireRedPolicy(model, tokenizer, folder, LLM, lora=lora)
 
