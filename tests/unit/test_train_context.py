@@ -219,6 +219,12 @@ def test_tables_of_a_data_directory_become_the_prompt(with_context):
     assert task.train.collate([task.train.item(1, 1)]).about[0].text == TEXTS["a2"]
 
 
+def test_what_there_is_of_context_is_told(with_context, caplog):
+    caplog.set_level("INFO")
+    with_context()
+    assert "6 utterances, of which have context: history 1, one_pass 1, hotwords 2, contexts 2" in caplog.text
+
+
 def test_published_forms_of_the_block(with_context):
     task = with_context(form="MultiContextPrompt", uses="hotwords")
     assert asked(task, "a2", 1).startswith("请结合下面提供的上下文信息")

@@ -246,10 +246,14 @@ def test_padding_changes_no_loss():
 
 
 @pytest.mark.parametrize(
-    ("frames", "ids", "fits"), [(8, [5, 6], True), (8, [5, 5], False), (9, [5, 5], True), (4, [], True)]
-)
-def test_frames_that_ctc_needs(frames, ids, fits):
-    assert _fits(frames, ids) == fits
+    ("frames", "ids", "rate", "fits"),
+    [
+        (8, [5, 6], 4, True), (8, [5, 5], 4, False), (9, [5, 5], 4, True), (4, [], 4, True),
+        (12, [5, 6], 6, True), (12, [5, 5], 6, False),
+    ],
+)  # fmt: skip
+def test_frames_that_ctc_needs(frames, ids, rate, fits):
+    assert _fits(frames, ids, rate) == fits
 
 
 def _levels(*runs):

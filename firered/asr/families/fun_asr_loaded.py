@@ -200,8 +200,9 @@ def why_no_ctc(directory: Path) -> str:
     size = PUBLISHED[NANO].hashes["modelscope"][WEIGHTS][0]
     to = directory.parent if directory.name == NANO else MODELS
     return (
-        f"{have}, has no CTC head, or not all of its tensors. ModelScope's {WEIGHTS} of {NANO}, {size:,} bytes, has "
-        f"them: {download_line(NANO, to)} --hub modelscope"
+        f"{have}, has no CTC head, or not all of its tensors. A model of one's own gets one in training (task fun-asr, "
+        f"stage 5); ModelScope's {WEIGHTS} of {NANO}, {size:,} bytes, has them: "
+        f"{download_line(NANO, to)} --hub modelscope"
     )
 
 

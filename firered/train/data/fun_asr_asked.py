@@ -108,7 +108,18 @@ def asked_of(paths: str, utterances: Sequence[Utterance], left_out: list[Problem
                 foreign=known.foreign.get(key, ()),
                 ends=ends.get(key, ()),
             )
+    if wish.known.share:
+        _tell(paths, list(found.values()))
     return found
+
+
+def _tell(paths: str, utterances: Sequence[Asked]) -> None:
+    """Log how many utterances have context of each kind."""
+    names = ("history", "one_pass", "hotwords", "contexts")
+    counts = {name: sum(bool(getattr(own, name)) for own in utterances) for name in names}
+    told = ", ".join(f"{name} {count}" for name, count in counts.items())
+    tell = log.info if any(counts.values()) else log.warning
+    tell("%s: %d utterances, of which have context: %s", paths, len(utterances), told)
 
 
 def lines_of(paths: str, left_out: list[Problem]) -> dict[str, Line]:

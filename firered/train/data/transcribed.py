@@ -148,7 +148,7 @@ def _long_enough(
     """
     speed, rate = rates
     least = [frames_at(int(count), speed) for count in frames]
-    fits = [_fits(-(-count // rate), ids[utterance.id]) for utterance, count in zip(utterances, least, strict=True)]
+    fits = [_fits(count, ids[utterance.id], rate) for utterance, count in zip(utterances, least, strict=True)]
     at = f" at speed {speed:g}" if speed != 1.0 else ""
     left_out += [
         Problem(utterance.id, f"too short: {count} frames for {len(ids[utterance.id])} tokens in the CTC loss{at}")
@@ -164,9 +164,9 @@ def frames_at(frames: int, speed: float) -> int:
     return num_frames(int(samples / speed))
 
 
-def _fits(frames: int, ids: list[int]) -> bool:
-    """Whether CTC has a path in so many of the encoder's frames: one for each token, a blank between two equal ones."""
-    return frames >= len(ids) + _repeats(ids)
+def _fits(frames: int, ids: list[int], rate: int) -> bool:
+    """Whether CTC has a path: a frame of the encoder for each token, and a blank between two equal ones."""
+    return -(-frames // rate) >= len(ids) + _repeats(ids)
 
 
 def _repeats(ids: list[int]) -> int:
