@@ -138,12 +138,12 @@ def trainings(exp: Path) -> Iterator[list[str]]:
         yield [name, *map(str, figures), *(f"{number:.0f}" for number in spent.get(f"train_{name}", (0.0, 0.0)))]
 
 
-def page(folder: Path, recipe: str, corpus: str, note: Sequence[str]) -> Iterator[str]:
+def page(folder: Path, recipe: str, script: str, corpus: str, note: Sequence[str]) -> Iterator[str]:
     """The lines of RESULTS.md."""
     exp = folder / "exp"
     yield f"# egs/{recipe}, trained"
     yield ""
-    yield f"Written by `egs/{recipe}/train.sh` (firered {__version__}) from the scores that it measured."
+    yield f"Written by `egs/{recipe}/{script}` (firered {__version__}) from the scores that it measured."
     yield from ("", *note) if note else ()
     yield ""
     yield "## Data"
@@ -188,10 +188,11 @@ def main(
     out: Annotated[Path, typer.Argument(help="page to write")],
     corpus: Annotated[str, typer.Option(help="whose figures of anchors.tsv stand beside")] = "",
     note: Annotated[str, typer.Option(help="file of lines for the top of the page")] = "",
+    script: Annotated[str, typer.Option(help="of the recipe, that the page is of")] = "train.sh",
 ) -> None:
     """Write the page."""
     lines: Iterable[str] = [line for _, line in read_lines(Path(note))] if note else []
-    write_lines(out, page(folder, recipe, corpus, list(lines)))
+    write_lines(out, page(folder, recipe, script, corpus, list(lines)))
 
 
 if __name__ == "__main__":

@@ -294,6 +294,7 @@ write_results() {
   done)
   firered-table --title "Beside the papers' figures" --bootstrap 0 "${folders[@]}" exp/table.md
   if [ ! -f "$note" ]; then note=; fi
-  python "$common/train_results.py" . "${recipe##*/}" RESULTS.md --corpus "$anchors" --note "$note"
+  python "$common/train_results.py" . "${recipe##*/}" RESULTS.md --corpus "$anchors" --note "$note" \
+    --script "${0##*/}"
   echo "  $PWD/RESULTS.md"
 }

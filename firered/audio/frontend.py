@@ -307,10 +307,10 @@ class Cmvn:
 
 
 class CmvnStats:
-    """Sums up global statistics over utterances."""
+    """Sums up global statistics over utterances, of so many bins."""
 
-    def __init__(self) -> None:
-        self.stats = np.zeros((2, NUM_BINS + 1))
+    def __init__(self, bins: int = NUM_BINS) -> None:
+        self.stats = np.zeros((2, bins + 1))
 
     def add(self, block: np.ndarray) -> None:
         """Count in a block of frames (T, 80)."""

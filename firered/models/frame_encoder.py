@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from firered.audio.frontend import PUBLISHED
 from firered.models.chunks import Chunk
 from firered.models.frames import Frames, beyond_grid, computes_packed, packed_groups
 from firered.models.masks import padding_mask
@@ -59,12 +60,23 @@ class FrameEncoder(nn.Module, ABC, Generic[Block]):
         residual_dropout: of what the first of them is given.
         n_layers: number of layers.
         block: makes one.
+
+    Attributes:
+        front_end: the features that it takes.
+        subsampling: of their frames to one of its own.
+        longest_s: seconds that it takes at most; None: any.
+        width: dimensions of an encoder frame.
     """
+
+    front_end = PUBLISHED
+    subsampling = SUBSAMPLING
+    longest_s: float | None = None
 
     def __init__(
         self, idim: int, d_model: int, residual_dropout: float, n_layers: int, block: Callable[[], Block]
     ) -> None:
         super().__init__()
+        self.width = d_model
         self.input_preprocessor = InputPreprocessor(idim, d_model)
         self.dropout = nn.Dropout(residual_dropout)
         self.layer_stack = nn.ModuleList(block() for _ in range(n_layers))

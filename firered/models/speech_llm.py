@@ -3,6 +3,7 @@
 Parameters carry the released names: `encoder.`, `encoder_projector.`, and PEFT's below `llm.`.
 """
 
+from argparse import Namespace
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,13 +13,15 @@ from torch import Tensor, nn
 from transformers import PreTrainedModel
 from transformers.modeling_outputs import CausalLMOutputWithPast
 
-from firered.errors import ModelError
+from firered.errors import ModelError, OptionError
 from firered.models.adapters import ADAPTERS, DOWNSAMPLE_RATE, LINEAR, Adapter, make_adapter, width_in
 from firered.models.aed import AedConfig
 from firered.models.causal_lm import LORA_RANK, load_llm, lora_shape, map_llm, with_lora
 from firered.models.checkpoint import arg, config_from_args, load_checkpoint, load_network, load_weights, shown
 from firered.models.dtype import fill_for
 from firered.models.encoder_config import Encoder
+from firered.models.llm_encoder_args import kind_of
+from firered.models.llm_encoders import OtherEncoder, encoder_of, sizes_of
 from firered.models.llm_reduced import reduce_llm
 from firered.models.positions import table_names
 from firered.text.files import first_line
@@ -42,10 +45,15 @@ def positions_of(mask: Tensor) -> Tensor:
     return (mask.long().cumsum(1) - 1).clamp(min=0)
 
 
+SpeechEncoder = Encoder | OtherEncoder  # of recognition models, or those of other systems
+
+
 class SpeechLlm(nn.Module):
     """The three parts; each may be on a device and in a number format of its own."""
 
-    def __init__(self, encoder: Encoder, adapter: Adapter, llm: PreTrainedModel | PeftModel, speech_id: int) -> None:
+    def __init__(
+        self, encoder: SpeechEncoder, adapter: Adapter, llm: PreTrainedModel | PeftModel, speech_id: int
+    ) -> None:
         super().__init__()
         self.encoder = encoder
         self.encoder_projector = adapter
@@ -129,11 +137,15 @@ class _AdapterArgs:
     adapter_width: int = arg(2048, low=1)
 
 
-def load_encoder(encoder_path: Path, checkpoint: Path, dtype: str = "float32") -> tuple[Encoder, Adapter]:
-    """Encoder and adapter in a number format, in evaluation mode; int8 is for the encoder's blocks alone."""
+def load_encoder(encoder_path: Path, checkpoint: Path, dtype: str = "float32") -> tuple[SpeechEncoder, Adapter]:
+    """Encoder and adapter in a number format, in evaluation mode; int8 is for a Conformer's blocks alone.
+
+    Raises:
+        ModelError: something is missing, damaged, or of another model.
+        OptionError: int8 is asked for of an encoder of another kind.
+    """
     args, state = load_checkpoint(checkpoint)
     encoder_args, encoder_state = load_checkpoint(encoder_path)
-    config = AedConfig.from_args(encoder_args, encoder_path)
     own = config_from_args(_AdapterArgs, args, "a speech-LLM", source=checkpoint)
     weights = {**_part(encoder_state, "encoder."), **_part(state, "encoder.")}
     adapter_weights = _part(state, "encoder_projector.")
@@ -142,13 +154,24 @@ def load_encoder(encoder_path: Path, checkpoint: Path, dtype: str = "float32") -
         raise ModelError(f"{checkpoint}: weights of another model (no encoder_projector)")
     if own.adapter not in ADAPTERS:
         raise ModelError(f"{checkpoint}: an adapter of the kind {shown(own.adapter)}; known: {', '.join(ADAPTERS)}")
-    fill = fill_for(dtype, checkpoint, ("layer_stack",))
-    encoder = load_network(config.encoder, config, weights, checkpoint, table_names, fill=fill)
+    encoder = _encoder(encoder_args, encoder_path, weights, checkpoint, dtype)
     fill = fill_for("float32" if dtype == "int8" else dtype, checkpoint)
     rate = own.encoder_downsample_rate
-    sizes = own.adapter, config.d_model, width, rate, own.adapter_layers, own.adapter_width
+    sizes = own.adapter, encoder.width, width, rate, own.adapter_layers, own.adapter_width
     adapter = load_network(lambda: make_adapter(*sizes), own, adapter_weights, checkpoint, fill=fill)
     return encoder, adapter
+
+
+def _encoder(args: Namespace, source: Path, weights: dict[str, Tensor], checkpoint: Path, dtype: str) -> SpeechEncoder:
+    """The encoder of these arguments, which `source` has."""
+    if kind_of(args) is None:
+        config = AedConfig.from_args(args, source)
+        fill = fill_for(dtype, checkpoint, ("layer_stack",))
+        return load_network(config.encoder, config, weights, checkpoint, table_names, fill=fill)
+    if dtype == "int8":
+        raise OptionError("encoder_dtype: int8 is for the Conformer of the published models")
+    sizes = sizes_of(args, source)
+    return load_network(lambda: encoder_of(args, source), sizes, weights, checkpoint, fill=fill_for(dtype, checkpoint))
 
 
 def _load_lora(llm: PreTrainedModel, checkpoint: Path) -> PreTrainedModel | PeftModel:

@@ -15,7 +15,7 @@ from firered.train.data.config import FeatureDataConfig
 from firered.train.data.speech import write_cmvn
 from firered.train.sections import Settings
 
-CMVN, ENCODER = "cmvn.ark", "asr_encoder.pth.tar"
+CMVN = "cmvn.ark"
 
 
 def on_main_process(write: Callable[[], None]) -> None:

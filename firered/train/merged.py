@@ -15,13 +15,13 @@ from transformers.utils import logging as hf_logging
 from firered.asr.families.speech_llm_loaded import llm_folder
 from firered.data.atomic import replacing
 from firered.errors import OptionError, writing
-from firered.hub.catalogue import CHECKPOINT
+from firered.hub.catalogue import CHECKPOINT, ENCODER
 from firered.models.checkpoint import load_checkpoint, model_files
 from firered.models.speech_llm import SpeechLlm
 from firered.text.files import read_json
 from firered.text.llm_tokenizer import LlmTokenizer
 from firered.train import checkpoints
-from firered.train.beside import CMVN, ENCODER
+from firered.train.beside import CMVN
 from firered.train.sections import Settings
 
 log = logging.getLogger(__name__)

@@ -2,38 +2,19 @@
 
 import pytest
 import torch
+from support.byte_llm import make_llm
 from support.train_corpus import NO_MASKS, SMALL_AED, TEXTS, losses, make_all, run, values
-from tokenizers import Tokenizer, decoders, pre_tokenizers
-from tokenizers.models import BPE
-from transformers import PreTrainedTokenizerFast, Qwen2Config, Qwen2ForCausalLM
 
 from firered.asr.families.speech_llm import LlmAsr
 from firered.asr.llm_config import LlmConfig
 from firered.errors import OptionError
 from firered.models.aed import Aed
 from firered.models.checkpoint import load_checkpoint
-from firered.text.llm_tokenizer import BOS, EOS, PAD
 from firered.train.settings import settings_of
 from firered.train.tasks import TASKS
 from firered.train.tasks.llm import clean
 
 GREEDY = LlmConfig(beam_size=1, dtype="float32")
-
-
-def make_llm(folder):
-    """A Qwen2 that knows nothing: one layer, a token for each byte. Its head is loud enough to be sure of a token."""
-    letters = sorted(pre_tokenizers.ByteLevel.alphabet())
-    tokenizer = Tokenizer(BPE({letter: number for number, letter in enumerate(letters)}, []))
-    tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
-    tokenizer.decoder = decoders.ByteLevel()
-    tokenizer.add_special_tokens([PAD, BOS, EOS])
-    PreTrainedTokenizerFast(tokenizer_object=tokenizer, pad_token=PAD, eos_token=EOS).save_pretrained(folder)
-    torch.manual_seed(0)
-    sizes = {"hidden_size": 48, "intermediate_size": 96, "num_hidden_layers": 1, "num_attention_heads": 2}
-    llm = Qwen2ForCausalLM(Qwen2Config(vocab_size=260, num_key_value_heads=1, **sizes))
-    torch.nn.init.normal_(llm.lm_head.weight, std=1.0)
-    llm.save_pretrained(folder)
-    return folder
 
 
 @pytest.fixture(scope="module")

@@ -107,6 +107,7 @@ def test_from_nothing_to_results(installed, script, tmp_path):
     done = train(script, corpus, tmp_path / "out", *more)
     assert done.returncode == 0, done.stderr
     page = (tmp_path / "out/RESULTS.md").read_text()
+    assert f"Written by `egs/{script}`" in page
     systems = {line.split("|")[1].strip() for line in page.splitlines() if line.startswith("| ")}
     assert {"joint", "cr_ctc", "finetune"} <= systems
     for name in ("joint", "cr_ctc", "finetune"):

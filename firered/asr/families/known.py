@@ -75,6 +75,15 @@ def _load_fun_asr(directory: Path, config: FunAsrConfig, device: str) -> "Recogn
     return FunAsr.from_pretrained(directory, config, device)
 
 
+def _speech_llm_front_end(directory: Path) -> "FrontEnd":
+    from firered.hub.catalogue import ENCODER
+    from firered.models.checkpoint import load_checkpoint, model_files
+    from firered.models.llm_encoder_args import front_end_of
+
+    path = model_files(directory, ENCODER)[0]
+    return front_end_of(load_checkpoint(path)[0], path)
+
+
 def _published_front_end(_: Path) -> "FrontEnd":
     from firered.audio.frontend import PUBLISHED
 
@@ -148,7 +157,7 @@ SPEECH_LLM = Family(
     nbest=True,
     adapter=True,
     load_encoder=_load_speech_llm_encoder,
-    front_end=_published_front_end,
+    front_end=_speech_llm_front_end,
     languages=_FIRERED,
 )
 FUN_ASR = Family(

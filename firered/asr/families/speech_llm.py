@@ -22,7 +22,8 @@ from firered.asr.guard import Guard
 from firered.asr.llm_config import LlmConfig
 from firered.asr.llm_search import LlmSearch
 from firered.asr.windowed import Window, WindowedRecogniser
-from firered.errors import AudioError, ModelError, Outcome
+from firered.audio.frontend import PUBLISHED
+from firered.errors import AudioError, ModelError, OptionError, Outcome
 from firered.hotwords.lists import Phrase
 from firered.hub.find import find_model
 from firered.results import AsrResult, NBest
@@ -61,6 +62,14 @@ class LlmAsr(WindowedRecogniser[LlmConfig, _Decoded]):
     ) -> None:
         self.loaded, self.config = loaded, config
         self.aligner, self.guard = aligner, guard or Guard(config)
+        self.front_end = loaded.encoder.front_end
+        _check_length(loaded.encoder, config)
+        for name, helper in (("align_model", aligner), ("draft_model", drafts)):
+            if helper is not None and self.front_end != PUBLISHED:
+                raise OptionError(
+                    f"{name}: this recogniser's encoder takes other features ({loaded.directory}); align its text with "
+                    "firered-align"
+                )
         self._drafts, self.drafting = drafts, Drafting(on=drafts is not None, trust=config.trust)
         self.subsampling, self.layers = loaded.encoder.subsampling, len(loaded.encoder.encoder.layer_stack)
         self.adapter_rate = loaded.encoder.adapter_rate
@@ -202,7 +211,8 @@ class LlmEncoder(WindowedEncoder[LlmConfig]):
     """Encoder and adapter alone: the language model is not loaded."""
 
     def __init__(self, loaded: LoadedEncoder, config: LlmConfig) -> None:
-        self.loaded, self.config = loaded, config
+        self.loaded, self.config, self.front_end = loaded, config, loaded.front_end
+        _check_length(loaded, config)
         self.subsampling, self.layers = loaded.subsampling, len(loaded.encoder.layer_stack)
         self.adapter_rate = loaded.adapter_rate
 
@@ -226,6 +236,16 @@ class LlmEncoder(WindowedEncoder[LlmConfig]):
 
     def _encode(self, batch: list[Speech], layer: int | None, adapter: bool) -> list[Tensor]:
         return _rows(self.loaded, batch, layer, adapter)
+
+
+def _check_length(loaded: LoadedEncoder, config: LlmConfig) -> None:
+    """Raise OptionError where windows may be longer than an encoder takes."""
+    longest_s = loaded.encoder.longest_s
+    if longest_s is not None and config.window_seconds > longest_s:
+        raise OptionError(
+            f"window_seconds: the encoder of {loaded.directory} takes {longest_s:g} s at most; give --window-seconds "
+            f"{longest_s:g}"
+        )
 
 
 @torch.inference_mode()

@@ -2,7 +2,6 @@
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import ClassVar
 from typing import cast as cast_type
 
 import torch
@@ -11,24 +10,22 @@ from torch.nn.utils.rnn import pad_sequence
 from transformers import PreTrainedModel
 
 from firered.asr.llm_config import LlmConfig
-from firered.audio.frontend import Cmvn
+from firered.audio.frontend import Cmvn, FrontEnd
 from firered.errors import ModelError, OptionError
-from firered.hub.catalogue import CHECKPOINT
+from firered.hub.catalogue import CHECKPOINT, ENCODER
 from firered.models.adapters import Adapter
 from firered.models.bfloat16 import cpu_has_bfloat16, widen
 from firered.models.checkpoint import model_files, pick_device
 from firered.models.dtype import check_dtype, llm_dtype
-from firered.models.encoder_config import Encoder
-from firered.models.frame_encoder import SUBSAMPLING
 from firered.models.fused import prepare
 from firered.models.llm_reduced import REDUCED
 from firered.models.safetensors_file import weight_files
-from firered.models.speech_llm import SpeechLlm, load_encoder
+from firered.models.speech_llm import SpeechEncoder, SpeechLlm, load_encoder
 from firered.runtime.loaded import numbers
 from firered.runtime.speech import Speech
 from firered.text.llm_tokenizer import LlmTokenizer
 
-_FILES = (CHECKPOINT, "asr_encoder.pth.tar", "cmvn.ark")
+_FILES = (CHECKPOINT, ENCODER, "cmvn.ark")
 _LLM = "Qwen2-7B-Instruct"
 
 
@@ -36,12 +33,11 @@ _LLM = "Qwen2-7B-Instruct"
 class LoadedEncoder:
     """Encoder and adapter of a published directory, ready for inference."""
 
-    encoder: Encoder
+    encoder: SpeechEncoder
     adapter: Adapter
     cmvn: Cmvn
     device: torch.device
     directory: Path
-    subsampling: ClassVar[int] = SUBSAMPLING  # feature frames to an encoder frame
 
     @classmethod
     def load(cls, directory: Path, config: LlmConfig, device: str) -> "LoadedEncoder":
@@ -58,10 +54,21 @@ class LoadedEncoder:
         return cls.of(*parts, cmvn, place)
 
     @classmethod
-    def of(cls, encoder: Encoder, adapter: Adapter, cmvn: Path, device: torch.device) -> "LoadedEncoder":
+    def of(cls, encoder: SpeechEncoder, adapter: Adapter, cmvn: Path, device: torch.device) -> "LoadedEncoder":
         """Encoder and adapter on a device; `cmvn` lies in the directory of their checkpoint."""
         prepare(encoder).to(device)
-        return cls(encoder, adapter.to(device).eval(), Cmvn.read(cmvn), device, cmvn.parent)
+        statistics = Cmvn.read(cmvn, encoder.front_end.bins)
+        return cls(encoder, adapter.to(device).eval(), statistics, device, cmvn.parent)
+
+    @property
+    def front_end(self) -> FrontEnd:
+        """The features that it takes."""
+        return self.encoder.front_end
+
+    @property
+    def subsampling(self) -> int:
+        """Feature frames to an encoder frame."""
+        return self.encoder.subsampling
 
     @property
     def sources(self) -> list[Path]:

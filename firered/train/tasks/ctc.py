@@ -10,13 +10,13 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from firered.errors import OptionError
-from firered.hub.catalogue import CHECKPOINT
+from firered.hub.catalogue import CHECKPOINT, ENCODER
 from firered.models.aed import Aed, Ctc
 from firered.models.checkpoint import load_checkpoint, load_weights, model_files
 from firered.models.chunks import Chunk
 from firered.models.frame_encoder import SUBSAMPLING
 from firered.options import Options, option
-from firered.train.beside import ENCODER, tokens_beside
+from firered.train.beside import tokens_beside
 from firered.train.data.config import SpecAugmentConfig, SpeechDataConfig
 from firered.train.data.transcribed import TokenCorpus, corpora, text_targets
 from firered.train.objectives.encoder_decoder import CHUNK_LOSS, ctc_loss

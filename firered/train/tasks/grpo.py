@@ -10,7 +10,9 @@ import torch
 from firered.asr.families.fun_asr_loaded import LoadedFunAsr
 from firered.asr.families.speech_llm_loaded import llm_folder
 from firered.asr.fun_asr_config import FunAsrConfig
+from firered.audio.frontend import PUBLISHED
 from firered.errors import ModelError, OptionError
+from firered.hub.catalogue import CHECKPOINT
 from firered.models.fun_asr_checkpoint import WEIGHTS
 from firered.models.fun_asr_config import CONFIG, TRANSFORMERS_CONFIG
 from firered.models.speech_llm import SpeechLlm
@@ -22,6 +24,7 @@ from firered.train.data.fun_asr_asked import Wish
 from firered.train.data.fun_asr_corpus import Asking, FunAsrRewardedCorpus
 from firered.train.data.rollouts import RewardedCorpus, rewarded_targets_of, wanted_of
 from firered.train.data.transcribed import corpora
+from firered.train.llm_config import LlmTaskConfig
 from firered.train.objectives.fire_red_policy import FireRedPolicy
 from firered.train.objectives.fun_asr_policy import FunAsrPolicy, float_weights
 from firered.train.objectives.fun_asr_policy import write_beside as write_beside_fun_asr
@@ -32,7 +35,7 @@ from firered.train.rewards.config import RewardConfig
 from firered.train.rewards.table import Rewards
 from firered.train.sections import Settings
 from firered.train.task import Task, TaskKind
-from firered.train.tasks.llm import LLM, LlmTaskConfig, initial_model, write_beside
+from firered.train.tasks.llm import LLM, initial_model, write_beside
 
 log = logging.getLogger(__name__)
 
@@ -85,6 +88,8 @@ def build(settings: Settings) -> Task:
 
 def _is_fun_asr(directory: Path) -> bool:
     """Whether a directory is one of Fun-ASR-Nano; ModelError of its form that cannot be written."""
+    if (directory / CHECKPOINT).exists():
+        return False  # beside it lies the config.yaml of its training
     if (directory / WEIGHTS).exists() or (directory / CONFIG).exists():
         return True
     if (directory / TRANSFORMERS_CONFIG).exists():
@@ -117,6 +122,8 @@ def _fire_red(out: Path, config: GrpoModelConfig) -> FireRedPolicy:
     else:
         model = _merged(start, folder, tokenizer.speech_id)
         write_beside(out, start, None)
+    if model.encoder.front_end != PUBLISHED:
+        raise OptionError(f"model.init: {config.init} has an encoder of another model, which is not trained by rewards")
     tokenizer.check_size(model.llm.config.vocab_size)
     return FireRedPolicy(model, tokenizer, folder, LLM, lora=lora)
 

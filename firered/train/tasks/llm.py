@@ -4,7 +4,7 @@ import os
 import re
 from argparse import Namespace
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any, cast
@@ -18,26 +18,23 @@ from transformers import PreTrainedModel, PreTrainedTokenizerBase
 from firered.asr.families.speech_llm_loaded import llm_folder
 from firered.data.utterance import Utterance
 from firered.errors import OptionError, Problem
-from firered.hub.catalogue import CHECKPOINT
-from firered.models.adapters import ADAPTERS, DOWNSAMPLE_RATE, make_adapter
-from firered.models.aed import Aed
-from firered.models.causal_lm import LORA_TARGETS, load_llm, with_lora
-from firered.models.checkpoint import model_files
-from firered.models.frame_encoder import SUBSAMPLING
+from firered.hub.catalogue import ENCODER
+from firered.models.adapters import make_adapter
+from firered.models.causal_lm import load_llm, with_lora
 from firered.models.llm_stepper import LlmSteps
 from firered.models.speech_llm import SpeechLlm, positions_of
-from firered.options import Options, option
 from firered.search.config import GenerateConfig
 from firered.search.generate import search
 from firered.text.llm_tokenizer import LlmTokenizer, load_tokenizer
 from firered.text.units import IDEOGRAPH
 from firered.train import checkpoints
-from firered.train.beside import ENCODER, copy_beside, on_main_process
+from firered.train.beside import copy_beside, on_main_process
 from firered.train.data.batch import NO_TARGET, Batch
 from firered.train.data.config import LlmDataConfig, SpecAugmentConfig, SpeechDataConfig
 from firered.train.data.speech import SpeechCorpus
 from firered.train.data.text import table_of, why_not
 from firered.train.data.transcribed import Targets, corpora
+from firered.train.llm_config import CTC_STAGE, LlmTaskConfig
 from firered.train.objectives.lora import targets_in
 from firered.train.objectives.objective import BatchLoss, Led
 from firered.train.objectives.speech import SpeechObjective
@@ -45,62 +42,11 @@ from firered.train.objectives.tokens import token_loss, token_report
 from firered.train.sections import Settings
 from firered.train.task import SPEECH_SECTIONS, Task, TaskKind
 from firered.train.tasks import ctc
+from firered.train.tasks.llm_encoders import first_encoder, short_enough, write_no_statistics
 
 LLM = "Qwen2-7B-Instruct"  # the folder's released name, whatever model is in it
-_TRAINS = {
-    "all": {"encoder", "adapter", "lora"},
-    "adapter": {"adapter"},
-    "encoder_adapter": {"encoder", "adapter"},
-    "lora": {"lora"},
-}
-_OF_STAGE = {1: "adapter", 2: "encoder_adapter", 3: "lora", 4: "all"}  # FunAudio-ASR report, section 4.2
-_CTC_STAGE = 5
 _PUNCTUATION = re.compile(r"[，。？！,.?!《》（）·“”、\\/]")
 _SPACE_AT_IDEOGRAPH = re.compile(rf"(?<={IDEOGRAPH.pattern})\s+|\s+(?={IDEOGRAPH.pattern})")
-
-
-@dataclass(frozen=True)
-class LlmTaskConfig(Options):
-    """Encoder, adapter and language model."""
-
-    init: str | None = option(None, "model directory to start from: released weights, or those of an earlier stage")
-    encoder: str | None = option(None, "recognition model (aed) whose encoder and statistics are taken")
-    llm: str | None = option(
-        None, "Hugging Face folder of a language model (Qwen2, Qwen3, Llama); by default that of init"
-    )
-    stage: int = option(
-        0,
-        "one of FunAudio-ASR's five: 1 trains the adapter, 2 encoder and adapter, 3 LoRA, 4 all three, 5 a CTC head on "
-        "the encoder of init, with dictionary and decoder of the recognition model `encoder`; 0: as trains says",
-        low=0,
-        high=5,
-    )
-    trains: str = option(
-        "all",
-        "without a stage: encoder, adapter and LoRA (all, the FireRedASR paper), or some of them",
-        choices=("all", "adapter", "encoder_adapter", "lora"),
-    )
-    adapter: str = option("linear", "kind of a new adapter: linear as published", choices=ADAPTERS)
-    adapter_layers: int = option(2, "Transformer blocks of a new adapter", low=1)
-    adapter_width: int = option(2048, "width of the layer before a new adapter's blocks", low=1)
-    lora_targets: str = option(" ".join(LORA_TARGETS), "layers of the language model that get new additions, by name")
-    lora_rank: int = option(64, "rank of new additions to the language model", low=1)
-    llm_dtype: str = option(
-        "float32", "number format of the language model's own weights, which stay", choices=("float32", "bfloat16")
-    )
-    dropout: float = option(0.1, "full dropout rate of the encoder", low=0, high=0.9)
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        if self.stage and self.trains not in ("all", _OF_STAGE.get(self.stage)):
-            raise OptionError(f"stage {self.stage} and trains {self.trains}: give one")
-        if self.stage == _CTC_STAGE and not (self.init and self.encoder):
-            raise OptionError("stage 5: needs init, the speech-LLM, and encoder, the recognition model it began with")
-
-    @property
-    def parts(self) -> set[str]:
-        """What is trained: some of encoder, adapter and lora."""
-        return _TRAINS[_OF_STAGE.get(self.stage, self.trains)]
 
 
 def clean(text: str) -> str:
@@ -114,20 +60,21 @@ class LlmCorpus(SpeechCorpus):
 
     Args:
         tokenizer: of the language model.
-        rate: encoder frames of a speech embedding.
+        model: whose encoder takes the features.
         corpus: see SpeechCorpus.
     """
 
-    def __init__(self, tokenizer: LlmTokenizer, rate: int, *corpus: Any) -> None:  # noqa: ANN401 - passed on
+    def __init__(self, tokenizer: LlmTokenizer, model: SpeechLlm, *corpus: Any) -> None:  # noqa: ANN401 - passed on
         super().__init__(*corpus)
-        self._tokenizer, self._rate = tokenizer, rate
+        self._tokenizer, self._rate = tokenizer, model.encoder_projector.downsample_rate
+        self._subsampling, self.front_end = model.encoder.subsampling, model.encoder.front_end.filterbank
 
     def collate(self, items: list[tuple[str, Tensor, list[int]]]) -> Batch:
         """Padded features, lengths, and tokens `ids` (N, S), `mask` (N, S) and `labels` (N, S), padded on the right."""
         tensors = self.collate_features(items)
         ids, labels = [], []
         for frames, (_, _, transcript) in zip(tensors["lengths"].tolist(), items, strict=True):
-            prompt = self._tokenizer.prompt(-(-frames // SUBSAMPLING) // self._rate)
+            prompt = self._tokenizer.prompt(-(-frames // self._subsampling) // self._rate)
             target = [*transcript, self._tokenizer.eos_id]
             ids.append(torch.tensor([*prompt, *target]))
             labels.append(torch.tensor([NO_TARGET] * len(prompt) + target))
@@ -149,6 +96,16 @@ class LlmObjective(SpeechObjective[SpeechLlm]):
         for name, parameter in model.llm.named_parameters():
             parameter.requires_grad_("lora" in trains and ".lora_" in name)
         self.trains = trains
+
+    def features(self, tensors: Mapping[str, Tensor]) -> Tensor:
+        """The batch's features, masked in training: where they are not normalised by their mean; samples never."""
+        front_end = self.model.encoder.front_end
+        if front_end.plain or not self.training:
+            return tensors["feats"]
+        if front_end.cmvn:
+            return super().features(tensors)
+        middle = tensors["feats"].mean(1, keepdim=True)
+        return super().features({**tensors, "feats": tensors["feats"] - middle}) + middle
 
     def forward(self, tensors: Mapping[str, Tensor]) -> BatchLoss:
         """Loss summed over the tokens of transcripts; logits are computed from the first of them on."""
@@ -217,21 +174,15 @@ def initial_model(config: LlmTaskConfig, folder: Path, speech_id: int) -> Speech
     if config.init:
         model = SpeechLlm.load(Path(config.init), folder, speech_id, dtype=dtype)
     else:
-        encoder = _recognition_model(config).encoder
+        assert config.encoder is not None  # `build` requires it where there is no `init`
+        encoder, _ = first_encoder(Path(config.encoder))
         llm = load_llm(folder, dtype, "cpu")
-        width = encoder.input_preprocessor.out.out_features
-        sizes = DOWNSAMPLE_RATE, config.adapter_layers, config.adapter_width
-        adapter = make_adapter(config.adapter, width, llm.config.hidden_size, *sizes)
+        sizes = config.adapter_rate, config.adapter_layers, config.adapter_width
+        adapter = make_adapter(config.adapter, encoder.width, llm.config.hidden_size, *sizes)
         model = SpeechLlm(encoder, adapter, llm, speech_id)
     if "lora" in config.parts and not isinstance(model.llm, PeftModel):
         model.llm = with_lora(model.llm, config.lora_rank, targets_in(model.llm, config.lora_targets.split()))
     return model
-
-
-def _recognition_model(config: LlmTaskConfig) -> Aed:
-    """The model of `encoder`, which `build` requires where there is no `init`."""
-    assert config.encoder is not None
-    return Aed.load(model_files(Path(config.encoder), CHECKPOINT)[0])
 
 
 def language_model(config: LlmTaskConfig) -> Path:
@@ -248,11 +199,8 @@ def write_beside(out: Path, config: LlmTaskConfig, folder: Path | None) -> None:
     if config.init:
         copy_beside(out, Path(config.init) / ENCODER)
     else:
-        published = _recognition_model(config).checkpoint()
-        tensors = published["model_state_dict"]
-        assert isinstance(tensors, dict)
-        state = {name: value for name, value in tensors.items() if name.startswith("encoder.")}
-        content = {"args": published["args"], "model_state_dict": state}
+        assert config.encoder is not None  # `build` requires it where there is no `init`
+        _, content = first_encoder(Path(config.encoder))
         on_main_process(lambda: checkpoints.save(out / ENCODER, content))
     if folder is not None:
         on_main_process(lambda: _link(out / LLM, folder))
@@ -287,7 +235,7 @@ def _targets(data: LlmDataConfig, tokenizer: PreTrainedTokenizerBase) -> Targets
 def build(settings: Settings) -> Task:
     """The task of these settings."""
     config, data = settings.section("model", LlmTaskConfig), settings.section("data", LlmDataConfig)
-    if config.stage == _CTC_STAGE:
+    if config.stage == CTC_STAGE:
         return ctc.build(_of_ctc(settings, config, data))
     if bool(config.init) == bool(config.encoder):
         raise OptionError("model.init or model.encoder: give one: a speech-LLM to start from, or a recognition model")
@@ -297,9 +245,17 @@ def build(settings: Settings) -> Task:
     tokenizer.check_size(model.llm.config.vocab_size)
     objective = LlmObjective(model, config, settings.section("specaugment", SpecAugmentConfig))
     write_beside(settings.out, config, folder)
-    plain = load_tokenizer(folder)
-    corpus = partial(LlmCorpus, tokenizer, model.encoder_projector.downsample_rate)
-    train, dev, left_out = corpora(settings, _targets(data, plain), config.init or config.encoder, corpus=corpus)
+    plain, front_end = load_tokenizer(folder), model.encoder.front_end
+    normalised = front_end.cmvn and not front_end.plain
+    if not normalised:
+        write_no_statistics(settings.out, front_end.bins)
+    train, dev, left_out = corpora(
+        short_enough(settings, model.encoder.longest_s),
+        _targets(data, plain),
+        config.init or config.encoder,
+        corpus=partial(LlmCorpus, tokenizer, model),
+        normalised=normalised,
+    )
     return Task(objective, train, dev, data.batch_frames, left_out, tokenizer.text_of)
 
 
