@@ -12,13 +12,11 @@ from firered.errors import DataError
 
 STARTS = {
     "none": "random weights",
-    "untrained": "layers of a language model before its training",
     "layers": "layers of a language model",
     "random": "Best-RQ from random weights",
-    "fresh": "Best-RQ from layers of a language model before its training",
     "llm": "Best-RQ from layers of a language model",
 }
-_PRETRAINED = ("random", "fresh", "llm")
+_PRETRAINED = ("random", "llm")
 # The beginnings of the names of this part's steps in exp/seconds.
 _STEPS = {
     "llm": "language model",
@@ -67,9 +65,9 @@ def section(exp: Path) -> Iterator[str]:
     yield ""
     yield "An encoder with four layers of Qwen3, width 64; recognition by its CTC head (prefix search). Trainings of a"
     yield "corpus with the same share of the labels have as many steps and differ only in what the encoder begins with:"
-    yield "random weights as torch draws them, layers of a character language model of the same shape, the same layers"
-    yield "before that was trained (random weights of deviation 0.02, as Qwen3 draws them), or any of these after"
-    yield "Best-RQ on all the corpus' audio. `docs/training/best_rq.md` explains the figures."
+    yield "layers of a small character language model of the same shape as they were drawn (random weights), the same"
+    yield "after its training on text, or either of these after Best-RQ on all the corpus' audio. How to read the figures:"
+    yield "`docs/training/best_rq.md`."
     for corpus in sorted(path.name for path in (exp / "best_rq").iterdir() if list(path.glob("*/*/train.jsonl"))):
         yield ""
         yield f"### {corpus}"

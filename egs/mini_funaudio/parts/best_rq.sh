@@ -2,11 +2,11 @@
 # shellcheck disable=SC2154 # variables of run.sh
 # Pre-training without labels. Stages: 2 Best-RQ, 3 recognition with a share of the labels, 4 decoding and scores.
 # All encoders are of one size, with layers of Qwen3, and are trained for as many steps whatever they begin with:
-# nothing (`none`), layers of a language model (`layers`), the same before it was trained (`untrained`), or Best-RQ from
-# each of these (`random`, `llm`, `fresh`).
+# layers of a language model before it was trained, which are random (`none`), the same after (`layers`), or Best-RQ from
+# either (`random`, `llm`).
 
 shares="1 10 100"
-starts="none layers untrained random llm fresh"
+starts="none layers random llm"
 untrained=exp/llm_untrained
 
 # best_rq_steps <corpus> <share|rq>: prints the steps of a training.
@@ -31,12 +31,11 @@ best_rq_steps() {
 begin_with() {
   case $1 in
     llm | layers) own=(--set "model.llm=$llm") ;;
-    fresh | untrained) own=(--set "model.llm=$untrained") ;;
-    *) own=(--set model.encoder_type=qwen3 --set model.d_model=64 --set model.n_layers_enc=4 --set model.n_kv_head=2) ;;
+    *) own=(--set "model.llm=$untrained") ;;
   esac
 }
 
-pretrain() { # pretrain <corpus> <seed> <random|llm|fresh>
+pretrain() { # pretrain <corpus> <seed> <random|llm>
   local steps own
   steps=$(best_rq_steps "$1" rq)
   begin_with "$3"
@@ -49,7 +48,7 @@ recognition() { # recognition <corpus> <seed> <share> <start>
   local steps own out=exp/best_rq/$1/$2/aed_$3_$4
   steps=$(best_rq_steps "$1" "$3")
   begin_with "$4"
-  case $4 in random | llm | fresh) own=(--set "model.encoder=exp/best_rq/$1/$2/$4") ;; esac
+  case $4 in random | llm) own=(--set "model.encoder=exp/best_rq/$1/$2/$4") ;; esac
   once "aed_$1_$2_$3_$4" firered-train "$here/conf/aed.yaml" --set "out=$out" "${own[@]}" \
     --set "data.train=exp/best_rq/labels/$1_$2_$3" --set "data.dev=$(features "$1" dev)" \
     --set "data.tokens=exp/tokens/$1" --set "train.seed=$2" \
@@ -82,11 +81,11 @@ best_rq_stages() {
     starts="none llm"
   fi
   if in_stage 2 "Best-RQ -> exp/best_rq"; then
-    case $starts in *untrained* | *fresh*) small_llm llm_untrained "$untrained" 0 ;; esac
+    small_llm llm_untrained "$untrained" 0
     for corpus in "${corpora[@]}"; do
       for seed in "${seeds[@]}"; do
         for start in $starts; do
-          case $start in random | llm | fresh) pretrain "$corpus" "$seed" "$start" ;; esac
+          case $start in random | llm) pretrain "$corpus" "$seed" "$start" ;; esac
         done
       done
     done
