@@ -66,8 +66,8 @@ def section(exp: Path) -> Iterator[str]:
     yield "An encoder with four layers of Qwen3, width 64; recognition by its CTC head (prefix search). Trainings of a"
     yield "corpus with the same share of the labels have as many steps and differ only in what the encoder begins with:"
     yield "layers of a small character language model of the same shape as they were drawn (random weights), the same"
-    yield "after its training on text, or either of these after Best-RQ on all the corpus' audio. The figures are explained"
-    yield "in `docs/training/best_rq.md`."
+    yield "after its training on text, or either of these after Best-RQ on all the corpus' audio. The figures:"
+    yield "`docs/training/best_rq.md`."
     for corpus in sorted(path.name for path in (exp / "best_rq").iterdir() if list(path.glob("*/*/train.jsonl"))):
         yield ""
         yield f"### {corpus}"
