@@ -14,6 +14,8 @@ from torch.nn import functional as F
 from firered.models.frame_encoder import FrameEncoder, Run
 from firered.models.frames import Frames
 
+_DEVIATION = 0.02  # of new weights, as Qwen3's are drawn
+
 
 @dataclass(frozen=True)
 class Qwen3Sizes:
@@ -107,6 +109,9 @@ class Qwen3Layer(nn.Module):
         self.input_layernorm = nn.RMSNorm(d_model, sizes.norm_eps)
         self.post_attention_layernorm = nn.RMSNorm(d_model, sizes.norm_eps)
         self.residual_dropout = nn.Dropout(residual_dropout)
+        for module in self.modules():
+            if isinstance(module, nn.Linear) and not module.weight.is_meta:
+                nn.init.normal_(module.weight, std=_DEVIATION)
 
     def forward(self, x: Tensor, rotation: Tensor, frames: Frames) -> Tensor:
         """(N, T, d_model) -> (N, T, d_model); see Qwen3Attention."""

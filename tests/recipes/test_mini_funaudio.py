@@ -65,6 +65,8 @@ def exp(tmp_path):
     for share, rate in ((1, 70.0), (10, 30.0)):
         write_score(tmp_path, f"fsdd_1_{share}_none", rate)
         write_score(tmp_path, f"fsdd_1_{share}_llm", rate / 2)
+    (tmp_path / "best_rq/fsdd/1/aed_1_none").mkdir()
+    (tmp_path / "best_rq/fsdd/1/aed_1_none/config.yaml").write_text("model:\n  d_model: 64\n")
     (tmp_path / "seconds").write_text("llm 9 5 1\nrq_fsdd_1_llm 100 59 1\naed_fsdd_1_1_none 70 60 0\nfbank 1 1 0\n")
     return tmp_path
 
@@ -77,7 +79,7 @@ def test_the_section_has_losses_by_step_and_rates_by_labels(exp):
     assert "| Best-RQ from random weights | 1 | 4.00 | 3.00 | 12.3 |" in page
     assert "Error rates of 300 test utterances, in percent, and their 95% intervals" in page
     assert "| The encoder begins with | 1% | 10% |" in page
-    assert "| nothing | **70.0** [65.0, 75.0] | **30.0** [25.0, 35.0] |" in page
+    assert "| random weights | **70.0** [65.0, 75.0] | **30.0** [25.0, 35.0] |" in page
     assert "| Best-RQ from layers of a language model | **35.0** [30.0, 40.0] | **15.0** [10.0, 20.0] |" in page
     assert page.endswith("processor time: language model 0.1, Best-RQ on fsdd 1.0, recognition of fsdd 1.0.")
 
@@ -86,7 +88,7 @@ def test_several_seeds_are_a_mean_and_a_deviation(exp):
     for share in (1, 10):
         write_score(exp, f"fsdd_2_{share}_none", 72.0)
     page = "\n".join(best_rq_results.section(exp))
-    assert "| nothing | **71.0** ± 1.4 | **51.0** ± 29.7 |" in page
+    assert "| random weights | **71.0** ± 1.4 | **51.0** ± 29.7 |" in page
     assert "| Best-RQ from layers of a language model | **35.0** (one seed) | **15.0** (one seed) |" in page
 
 
@@ -175,7 +177,7 @@ def test_everything_is_trained_decoded_and_scored(tmp_path):
     assert done.returncode == 0, done.stderr
     page = (tmp_path / "out/RESULTS.md").read_text(encoding="utf-8")
     assert "| Best-RQ from layers of a language model | 1 |" in page
-    assert "| nothing | **" in page
+    assert "| random weights | **" in page
     again = subprocess.run([*run, "--quick", "true"], capture_output=True, text=True)
     assert again.returncode == 0, again.stderr
     assert " s\n" not in again.stdout.split("# Results")[0]  # nothing was done again

@@ -106,6 +106,14 @@ def test_the_first_layers_alone_leave_the_last_norm_as_it_is(folder):
     assert not torch.equal(other.input_preprocessor.out.weight, encoder.input_preprocessor.out.weight)
 
 
+def test_new_layers_are_drawn_as_those_of_qwen3(folder):
+    torch.manual_seed(0)
+    drawn = config_of(folder).encoder().state_dict()
+    matrices = torch.cat([value.flatten() for name, value in drawn.items() if name.endswith("_proj.weight")])
+    assert float(matrices.std()) == pytest.approx(0.02, rel=0.03)
+    assert float(matrices.mean()) == pytest.approx(0, abs=1e-3)
+
+
 def drop_a_norm(state, _config):
     del state["model.layers.1.self_attn.q_norm.weight"]
 

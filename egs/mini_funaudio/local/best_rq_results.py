@@ -11,11 +11,12 @@ from typing import Any, NamedTuple
 from firered.errors import DataError
 
 STARTS = {
-    "none": "nothing",
+    "none": "random weights",
     "layers": "layers of a language model",
     "random": "Best-RQ from random weights",
     "llm": "Best-RQ from layers of a language model",
 }
+_PRETRAINED = ("random", "llm")
 # The beginnings of the names of this part's steps in exp/seconds.
 _STEPS = {
     "llm": "language model",
@@ -64,8 +65,9 @@ def section(exp: Path) -> Iterator[str]:
     yield ""
     yield "An encoder with four layers of Qwen3, width 64; recognition by its CTC head (prefix search). Trainings of a"
     yield "corpus with the same share of the labels have as many steps and differ only in what the encoder begins with:"
-    yield "random weights, four layers of a character language model of the same shape, or either of these after"
-    yield "Best-RQ on all the corpus' audio. `docs/training/best_rq.md` explains the figures."
+    yield "layers of a small character language model of the same shape as they were drawn (random weights), the same"
+    yield "after its training on text, or either of these after Best-RQ on all the corpus' audio. The figures:"
+    yield "`docs/training/best_rq.md`."
     for corpus in sorted(path.name for path in (exp / "best_rq").iterdir() if list(path.glob("*/*/train.jsonl"))):
         yield ""
         yield f"### {corpus}"
@@ -81,7 +83,7 @@ def _pretraining(folder: Path) -> Iterator[str]:
     curves = {
         (seed.name, start): curve(seed / start)
         for seed in sorted(folder.iterdir())
-        for start in ("random", "llm")
+        for start in _PRETRAINED
         if (seed / start / "train.jsonl").is_file()
     }
     first = next(iter(curves.values()))[-1]
@@ -94,14 +96,14 @@ def _pretraining(folder: Path) -> Iterator[str]:
     steps = [line["step"] for line in next(iter(curves.values()))]
     yield "| Encoder | Seed | " + " | ".join(map(str, steps)) + " | Accuracy, % |"
     yield "|---|---|" + "---|" * (len(steps) + 1)
-    for (seed, start), lines in sorted(curves.items(), key=lambda pair: pair[0][1], reverse=True):
+    for (seed, start), lines in sorted(curves.items(), key=lambda pair: (_PRETRAINED.index(pair[0][1]), pair[0][0])):
         losses = " | ".join(f"{line['loss']:.2f}" for line in lines)
         yield f"| {STARTS[start]} | {seed} | {losses} | {100 * lines[-1]['accuracy']:.1f} |"
 
 
 def _log_codes(folder: Path) -> float:
     """The logarithm of the number of codes, which the settings of a training have."""
-    config = next(folder.glob("*/*/config.yaml")).read_text(encoding="utf-8")
+    config = next(path for start in _PRETRAINED for path in folder.glob(f"*/{start}/config.yaml")).read_text("utf-8")
     return math.log(int(next(line.split(":")[1] for line in config.splitlines() if line.strip().startswith("codes:"))))
 
 

@@ -59,7 +59,7 @@ def train(model: Qwen3ForCausalLM, tokens: torch.Tensor, steps: int, seed: int) 
 
 def main(
     texts: Annotated[list[Path], typer.Argument(help="data directories with `text`, and the folder to write")],
-    steps: Annotated[int, typer.Option(help="optimiser steps", min=1)] = 400,
+    steps: Annotated[int, typer.Option(help="optimiser steps; 0: as it is drawn", min=0)] = 400,
     seed: Annotated[int, typer.Option(help="of weights and order", min=0)] = 1,
 ) -> None:
     """Write the model's folder, the last that is named."""
@@ -70,8 +70,9 @@ def main(
     tokens, vocabulary = tokens_of([text for source in sources for text in read_table(source / "text").values()])
     sizes = _SIZES | _HEADS | {"vocab_size": vocabulary, "max_position_embeddings": 512}
     model = Qwen3ForCausalLM(Qwen3Config(tie_word_embeddings=True, **sizes))
-    loss = train(model, torch.tensor(tokens), steps, seed)
-    log.info("%d characters, a vocabulary of %d, loss %.3f nats a character", len(tokens), vocabulary, loss)
+    if steps:
+        loss = train(model, torch.tensor(tokens), steps, seed)
+        log.info("%d characters, a vocabulary of %d, loss %.3f nats a character", len(tokens), vocabulary, loss)
     model.save_pretrained(out)
 
 

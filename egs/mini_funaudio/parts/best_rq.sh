@@ -2,11 +2,12 @@
 # shellcheck disable=SC2154 # variables of run.sh
 # Pre-training without labels. Stages: 2 Best-RQ, 3 recognition with a share of the labels, 4 decoding and scores.
 # All encoders are of one size, with layers of Qwen3, and are trained for as many steps whatever they begin with:
-# nothing (`none`), Best-RQ from random weights (`random`), Best-RQ from layers of a language model (`llm`), or these
-# layers without Best-RQ (`layers`).
+# layers of a language model before it was trained, which are random (`none`), the same after (`layers`), or Best-RQ from
+# either (`random`, `llm`).
 
 shares="1 10 100"
-starts="none random llm layers"
+starts="none layers random llm"
+untrained=exp/llm_untrained
 
 # best_rq_steps <corpus> <share|rq>: prints the steps of a training.
 best_rq_steps() {
@@ -26,14 +27,18 @@ best_rq_steps() {
   esac
 }
 
+# begin_with <start>: sets `own` to the options of an encoder that begins so, before any Best-RQ.
+begin_with() {
+  case $1 in
+    llm | layers) own=(--set "model.llm=$llm") ;;
+    *) own=(--set "model.llm=$untrained") ;;
+  esac
+}
+
 pretrain() { # pretrain <corpus> <seed> <random|llm>
-  local steps own=(--set model.encoder_type=qwen3)
+  local steps own
   steps=$(best_rq_steps "$1" rq)
-  if [ "$3" = llm ]; then
-    own=(--set "model.llm=$llm")
-  else
-    own+=(--set model.d_model=64 --set model.n_layers_enc=4 --set model.n_kv_head=2)
-  fi
+  begin_with "$3"
   once "rq_$1_$2_$3" firered-train "$here/conf/best_rq.yaml" --set "out=exp/best_rq/$1/$2/$3" "${own[@]}" \
     --set "data.train=$(features "$1" train)" --set "data.dev=$(features "$1" dev)" --set "train.seed=$2" \
     --set "train.max_steps=$steps" --set "train.eval_steps=$(((steps + 9) / 10))"
@@ -42,11 +47,8 @@ pretrain() { # pretrain <corpus> <seed> <random|llm>
 recognition() { # recognition <corpus> <seed> <share> <start>
   local steps own out=exp/best_rq/$1/$2/aed_$3_$4
   steps=$(best_rq_steps "$1" "$3")
-  case $4 in
-    none) own=(--set model.encoder_type=qwen3 --set model.d_model=64 --set model.n_layers_enc=4 --set model.n_kv_head=2) ;;
-    layers) own=(--set "model.llm=$llm") ;;
-    *) own=(--set "model.encoder=exp/best_rq/$1/$2/$4") ;;
-  esac
+  begin_with "$4"
+  case $4 in random | llm) own=(--set "model.encoder=exp/best_rq/$1/$2/$4") ;; esac
   once "aed_$1_$2_$3_$4" firered-train "$here/conf/aed.yaml" --set "out=$out" "${own[@]}" \
     --set "data.train=exp/best_rq/labels/$1_$2_$3" --set "data.dev=$(features "$1" dev)" \
     --set "data.tokens=exp/tokens/$1" --set "train.seed=$2" \
@@ -79,6 +81,7 @@ best_rq_stages() {
     starts="none llm"
   fi
   if in_stage 2 "Best-RQ -> exp/best_rq"; then
+    small_llm llm_untrained "$untrained" 0
     for corpus in "${corpora[@]}"; do
       for seed in "${seeds[@]}"; do
         for start in $starts; do

@@ -29,8 +29,16 @@ prepare_fsdd() {
   once fsdd python "$TOP/egs/fsdd/local/prepare.py" "$fsdd" data/fsdd
 }
 
+# small_llm <name> <folder> <steps>: a language model of the corpora's texts, and of those of egs/mini that it has for one.
+small_llm() {
+  local corpus texts=()
+  for corpus in "${corpora[@]}"; do texts+=("$(set_of "$corpus" train)"); done
+  if [ -f "$mini/data/lm_train/text" ] && [ "$quick" = false ]; then texts+=("$mini/data/lm_train"); fi
+  once "$1" python "$here/local/small_qwen3.py" "${texts[@]}" "$2" --steps "$3"
+}
+
 common_stages() {
-  local corpus name texts=() steps=400
+  local corpus name steps=400
   if [ "$quick" = true ]; then steps=2; fi
   if in_stage 0 "data directories -> data"; then
     for corpus in "${corpora[@]}"; do
@@ -47,10 +55,8 @@ common_stages() {
         once "fbank_${corpus}_$name" firered-fbank "$(set_of "$corpus" "$name")" "$(features "$corpus" "$name")"
       done
       once "tokens_$corpus" firered-tokens "$(set_of "$corpus" train)" "exp/tokens/$corpus" --pieces 40
-      texts+=("$(set_of "$corpus" train)")
     done
-    if [ -f "$mini/data/lm_train/text" ] && [ "$quick" = false ]; then texts+=("$mini/data/lm_train"); fi
-    once llm python "$here/local/small_qwen3.py" "${texts[@]}" "$llm" --steps "$steps"
+    small_llm llm "$llm" "$steps"
   fi
 }
 
