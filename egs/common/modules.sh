@@ -18,7 +18,21 @@ for variable in ${own_paths:-}; do
 done
 # shellcheck source=utils/path.sh
 . "$TOP/utils/path.sh"
-# shellcheck disable=SC2034 # the recipe reads it
 conf=$(cd "${recipe:?}/conf/${settings:?}" 2>/dev/null && pwd) || fail "--settings: no such folder: $recipe/conf/$settings"
 mkdir -p "${dir:?}"
 cd "$dir" || exit
+
+# results <title> [file]: RESULTS.md of the scores, with note.md of the settings, and then the file, before the tables.
+# differences=0 leaves out those between each two systems.
+results() {
+  local file
+  firered-table --title "$1" --bootstrap "${differences:-1000}" exp/score exp/table.md
+  {
+    head -n 1 exp/table.md
+    for file in "$conf/note.md" "${@:2}"; do
+      if [ -f "$file" ]; then echo && cat "$file"; fi
+    done
+    tail -n +2 exp/table.md
+  } >RESULTS.md
+  cat RESULTS.md
+}

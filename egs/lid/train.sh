@@ -74,10 +74,11 @@ both_sets() { # both_sets <set> <folder> <model>
 }
 
 scored() { # scored <set> <folder> <model>
-  local level=label name="LID trained here"
+  local level=label name="LID trained here" set=$1
+  if [ "$settings" != . ]; then set=$settings-$1; fi # a sample's sets are not those of the papers' tables
   if [ "$1" = fleurs-lid ]; then level=language; fi
   if [ "$2" = released ]; then name=FireRedLID; fi
-  task "score_$2_$1" firered-score lid --level "$level" --test-set "$1" --system "$name" "data/$1/data" \
+  task "score_$2_$1" firered-score lid --level "$level" --test-set "$set" --system "$name" "data/$1/data" \
     "exp/decode/$2/$1" "exp/score/$2/$1"
 }
 
@@ -101,7 +102,4 @@ if in_stage 3 "scores -> exp/score"; then
   for name in fleurs-lid lid-dialects lid-test; do each_system scored "$name"; done
 fi
 
-if in_stage 4 "RESULTS.md"; then
-  firered-table --title "Results of egs/lid" exp/score RESULTS.md
-  cat RESULTS.md
-fi
+if in_stage 4 "RESULTS.md"; then results "Results of egs/lid"; fi

@@ -66,12 +66,14 @@ cd "$dir"
 # shellcheck source=egs/mini_funaudio/parts/data.sh
 . "$here/parts/data.sh"
 
-common_stages
 for part in $parts; do
   if [ ! -f "$here/parts/$part.sh" ] || [ "$part" = data ]; then
     echo "$0: --parts: there is no part $part" >&2
     exit 1
   fi
+done
+common_stages
+for part in $parts; do
   # shellcheck source=egs/mini_funaudio/parts/best_rq.sh
   . "$here/parts/$part.sh"
   "${part}_stages"

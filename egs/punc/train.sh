@@ -82,9 +82,6 @@ if in_stage 3 "scores -> exp/score"; then
 fi
 
 if in_stage 4 "RESULTS.md"; then
-  python "$recipe/local/table.py" exp/score exp/table.md
-  firered-table --title "Results of egs/punc" exp/score exp/all.md
-  awk 'NR == FNR { table = table $0 "\n"; next } /^## / && !done { print "## In the layout of the report\n\n" table; done = 1 } 1' \
-    exp/table.md exp/all.md >RESULTS.md
-  cat RESULTS.md
+  python "$recipe/local/table.py" exp/score exp/by_language.md
+  results "Results of egs/punc" exp/by_language.md
 fi

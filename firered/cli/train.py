@@ -19,6 +19,14 @@ def train_command(
     changes: Annotated[
         list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="set section.name (or a name of only one)")
     ] = None,
+    mix: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="DIR:SHARE",
+            help="old data, so that a model that is fine-tuned does not forget: DIR gets this share (0.3) of the hours "
+            "of every epoch, and data.train the others",
+        ),
+    ] = None,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="show batches, steps and an estimate of the memory; train nothing")
     ] = False,
@@ -44,7 +52,7 @@ def train_command(
     from firered.corpora.indexed import training_sets
     from firered.train.settings import load_settings
 
-    settings = load_settings(config, changes or ())
+    settings = load_settings(config, changes or (), mix or ())
     if merged is not None:
         from firered.train.merged import write_merged
 

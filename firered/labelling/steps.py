@@ -31,10 +31,11 @@ class Steps:
         """Do the work that fills a folder, unless that was done with the same settings, models and audio."""
         what = json.dumps([identity.to_dict(), sources_of(utterances)], sort_keys=True)
         digest = hashlib.sha256(what.encode(errors="surrogateescape")).hexdigest()
-        if self._done.get(str(folder)) == digest and (folder / "failed").is_file():
+        name = str(folder.relative_to(self._path.parent))
+        if self._done.get(name) == digest and (folder / "failed").is_file():
             log.info("%s is done (--no-resume does it again)", folder)
             return
         work()
-        self._done[str(folder)] = digest
+        self._done[name] = digest
         with replacing(self._path) as unfinished:
             unfinished.write_text(json.dumps(self._done, indent=1), encoding="utf-8")

@@ -20,6 +20,7 @@ class RayConfig(Options):
     replica_requests: float = option(
         8.0, "open requests and streams of a replica, above which more replicas are started", low=0.1
     )
+    replica_idle_s: float = option(600.0, "seconds with less, after which replicas that are too many end", low=1)
     replica_cpus: float = option(1.0, "processors of a replica", low=0.1)
     replica_gpus: float = option(0.0, "GPUs of a replica; 0.5: two share one", low=0)
 

@@ -134,6 +134,7 @@ def deployment_options(config: ServeConfig, scale: RayConfig) -> dict[str, Any]:
             "min_replicas": scale.replicas,
             "max_replicas": scale.max_replicas,
             "target_ongoing_requests": scale.replica_requests,
+            "downscale_delay_s": scale.replica_idle_s,
         }
     return options
 

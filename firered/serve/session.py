@@ -11,6 +11,7 @@ from typing import TypeAlias
 import numpy as np
 
 from firered.results.live import Final, LiveResult
+from firered.runtime.threads import compute_alone
 from firered.serve.errors import ApiError, fault
 from firered.serve.model_calls import Desk
 from firered.serve.samples import sample_bytes, samples_of
@@ -124,6 +125,7 @@ class Session:
 
     def _run(self) -> None:
         with self._streams.open(self._desk) as begin:
+            compute_alone()  # voice detection, in small steps; passes are computed by the engine's threads
             stream = Stream(begin, self._settings)
             while self._waited():
                 with self._desk.at_work():  # what comes until its turn is computed together

@@ -11,6 +11,7 @@ import yaml
 from torch import nn
 from transformers import Qwen3ForCausalLM
 
+from firered.asr.families.fun_asr_loaded import languages_of
 from firered.data.atomic import replacing
 from firered.errors import ModelError, OptionError, writing
 from firered.models.causal_lm import load_llm
@@ -20,6 +21,7 @@ from firered.models.fun_asr_checkpoint import CTC_VOCABULARY, WEIGHTS, FunAsrPar
 from firered.models.fun_asr_config import CONFIG, TRANSFORMERS_CONFIG, CheckpointConfig, llm_values
 from firered.models.fun_asr_publish import FunAsrNet, config_values, ctc_values
 from firered.text.bpe_tokenizer import BpeTokenizer
+from firered.text.languages import CHINESE_NAME
 from firered.train.beside import copy_to, on_main_process
 from firered.train.data.ctc_pieces import learn_pieces, spoken, write_pieces
 from firered.train.data.text import table_of
@@ -67,13 +69,15 @@ def started(out: Path, config: FunAsrTaskConfig, texts: str) -> Started:
     on_main_process(lambda: directory.mkdir(parents=True, exist_ok=True))
     head = parts.encoder.ctc is not None
     tokenizer = _vocabulary(config, directory / CTC_VOCABULARY, texts, there=head) if head or trains_head else None
+    if tokenizer is None and config.init:
+        copy_vocabulary(Path(config.init), directory)
     if tokenizer is not None and not head:
         sizes = config.ctc_of(parts.encoder.encoder.config.hidden_size)
         values = {**values, **ctc_values(sizes, len(tokenizer))}
         parts.encoder = with_head(parts.encoder, sizes, len(tokenizer))
     if config.languages:
         values = {**values, "languages": config.languages.split()}
-    on_main_process(lambda: _write_beside(directory, values, initial.llm))
+    on_main_process(lambda: write_directory(directory, values, initial.llm))
     net = FunAsrNet(parts.encoder, parts.llm)
     if LLM in config.parts:
         _in_memory(net.llm)
@@ -100,10 +104,9 @@ def _from_init(config: FunAsrTaskConfig) -> _Initial:
     directory = published_directory(config.init)
     own = CheckpointConfig.read(model_files(directory, CONFIG, WEIGHTS)[0])
     parts = load_published(directory, own, getattr(torch, config.llm_dtype))
-    values = yaml.safe_load((directory / CONFIG).read_text(encoding="utf-8"))
     tensors = load_tensors(directory / WEIGHTS)
     dtypes = {name.removeprefix("module."): value.dtype for name, value in tensors.items()}
-    return _Initial(parts, values, directory / own.llm, dtypes)
+    return _Initial(parts, values_of(directory, own), directory / own.llm, dtypes)
 
 
 def published_directory(given: str | None) -> Path:
@@ -155,15 +158,31 @@ def _vocabulary(config: FunAsrTaskConfig, path: Path, texts: str, *, there: bool
         on_main_process(lambda: write_pieces(path, learn_pieces(map(spoken, transcripts), config.ctc_pieces)))
         return BpeTokenizer.from_file(path)
     given = config.ctc_vocabulary or (config.init and str(Path(config.init) / CTC_VOCABULARY))
-    if not given or not Path(given).is_file():
+    if not given or not (there or Path(given).is_file()):
         raise OptionError("model.ctc_vocabulary or model.ctc_pieces: a new CTC head needs its pieces")
     tokenizer = BpeTokenizer.from_file(Path(given))  # raises before anything is written
     copy_to(Path(given), path)
     return tokenizer
 
 
-def _write_beside(directory: Path, values: dict[str, Any], source: Path) -> None:
-    """Write config.yaml, and the language model's folder without weights."""
+def values_of(directory: Path, config: CheckpointConfig) -> dict[str, Any]:
+    """The content of a published directory's config.yaml, for another one.
+
+    The languages of the multilingual checkpoint, which is known by the size of its weights, are in it, too.
+    """
+    values: dict[str, Any] = yaml.safe_load((directory / CONFIG).read_text(encoding="utf-8"))
+    known = languages_of(directory, config)
+    return {**values, "languages": list(known)} if len(known) == len(CHINESE_NAME) else values
+
+
+def copy_vocabulary(source: Path, directory: Path) -> None:
+    """Copy the CTC head's pieces of a published directory, where it has them."""
+    if (source / CTC_VOCABULARY).is_file():
+        copy_to(source / CTC_VOCABULARY, directory / CTC_VOCABULARY)
+
+
+def write_directory(directory: Path, values: dict[str, Any], source: Path) -> None:
+    """Write config.yaml, and the language model's folder without weights, of which `source` is one."""
     folder = directory / source.name
     with writing(directory):
         with replacing(directory / CONFIG) as unfinished:

@@ -13,7 +13,7 @@ from firered.train.boards import Board
 
 log = logging.getLogger(__name__)
 
-CURVE, SPEED, LEFT_OUT = "train.jsonl", "speed.jsonl", "left_out"
+CURVE, SPEED, DRAWN, LEFT_OUT = "train.jsonl", "speed.jsonl", "drawn.jsonl", "left_out"
 
 
 class Log:
@@ -24,6 +24,8 @@ class Log:
         self._total, self._first, self._begun = total, step, time.monotonic()
         for path in (self._path, self._speed):
             write_lines(path, _lines_until(path, step))
+        self._drawn = out / DRAWN
+        self._begun_epochs = _lines_until(self._drawn, step)
         self._boards = boards
 
     def write(self, kind: str, step: int, epoch: int, figures: Mapping[str, float]) -> None:
@@ -31,6 +33,13 @@ class Log:
         self._record(self._path, kind, step, epoch, figures)
         shown = " ".join(f"{name} {value:.4g}" for name, value in figures.items())
         log.info("%s epoch %d step %d/%d %s%s", kind, epoch + 1, step, self._total, shown, self._left(step))
+
+    def drawn(self, step: int, epoch: int, figures: Mapping[str, Mapping[str, float]]) -> None:
+        """Note what an epoch draws of each set: hours, share of these, utterances."""
+        if any(json.loads(line)["epoch"] == epoch for line in self._begun_epochs):
+            return  # a resumed run is in the middle of it
+        self._begun_epochs.append(json.dumps({"step": step, "epoch": epoch, "drawn": figures}, ensure_ascii=False))
+        write_lines(self._drawn, self._begun_epochs)
 
     def speed(self, step: int, epoch: int, figures: Mapping[str, float]) -> None:
         """Log how fast it goes; in a file of its own, since the curve is the same however fast."""

@@ -85,7 +85,9 @@ class Trainer:
         while not self._finished():
             if self.stream.epoch != told:
                 told = self.stream.epoch
-                self.stream.tell(told)
+                drawn = self.stream.tell(told)
+                if self.log and drawn:
+                    self.log.drawn(self.step, told, drawn)
             with self.meter.working():
                 with self.meter.waiting():
                     read_now = [checked(*next(batches)) for _ in range(self.config.accum_grad)]

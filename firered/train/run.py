@@ -18,7 +18,7 @@ from firered.options import read_yaml
 from firered.train.beside import on_main_process
 from firered.train.boards import WANDB_ID
 from firered.train.checkpoints import FOLDER, state_path
-from firered.train.logs import CURVE, SPEED, report_left_out
+from firered.train.logs import CURVE, DRAWN, SPEED, report_left_out
 from firered.train.loop import Trainer
 from firered.train.sections import Settings
 from firered.train.tasks import TASKS
@@ -88,7 +88,7 @@ def _open(settings: Settings) -> None:
     if not settings.train.resume:
         shutil.rmtree(out / FOLDER, ignore_errors=True)
         shutil.rmtree(out / "tensorboard", ignore_errors=True)
-        for name in (CURVE, SPEED, WANDB_ID):
+        for name in (CURVE, SPEED, DRAWN, WANDB_ID):
             (out / name).unlink(missing_ok=True)
     elif state_path(out).exists():
         _refuse_changes(out / SETTINGS, settings)

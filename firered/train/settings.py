@@ -15,12 +15,13 @@ from firered.train.tasks import TASKS
 _TOP = ("task", "out")
 
 
-def load_settings(path: Path, changes: Sequence[str] = ()) -> Settings:
+def load_settings(path: Path, changes: Sequence[str] = (), mixes: Sequence[str] = ()) -> Settings:
     """Settings of a YAML file.
 
     Args:
         path: `task`, `out`, and a mapping for each section.
         changes: `section.name=value`, or `name=value` where only one section has that name; the value is YAML.
+        mixes: `DIRECTORY:SHARE`, further sets for training that have this share, from 0 to 1, of every epoch's hours.
 
     Raises:
         OptionError: the file cannot be read, or a key or value is not known; the message lists the known ones.
@@ -28,10 +29,10 @@ def load_settings(path: Path, changes: Sequence[str] = ()) -> Settings:
     values = read_yaml(path)
     for change in changes:
         _change(values, change)
-    return settings_of(values, str(path))
+    return settings_of(values, str(path), mixes)
 
 
-def settings_of(values: Mapping[str, Any], source: str) -> Settings:
+def settings_of(values: Mapping[str, Any], source: str, mixes: Sequence[str] = ()) -> Settings:
     """Settings of the content of a YAML file; `source` names it in errors. See `load_settings`."""
     kind = TASKS.get(str(values.get("task")))
     if kind is None:
@@ -41,6 +42,8 @@ def settings_of(values: Mapping[str, Any], source: str) -> Settings:
     classes = kind.sections()
     given = by_section(values, _sections(classes), source)
     _take_weights(given["data"], classes["data"], source)
+    for mix in mixes:
+        _mix(given["data"], classes["data"], mix)
     sections = {name: _section(name, cls, given[name], source) for name, cls in classes.items()}
     return Settings(str(values["task"]), Path(values["out"]), sections)
 
@@ -68,6 +71,27 @@ def _take_weights(data: dict[str, Any], cls: type[Options], source: str) -> None
         raise OptionError(f"{source}: data: weights are given twice, in train and in weights")
     data["weights"] = [*data["train"].values()]
     data["train"] = [*data["train"]]
+
+
+def _mix(data: dict[str, Any], cls: type[Options], mix: str) -> None:
+    """Add an old set to those for training, with its share of the hours."""
+    if "weights" not in cls.names():
+        raise OptionError(f"--mix {mix}: sets are mixed in tasks of audio alone")
+    name, _, text = mix.rpartition(":")
+    try:
+        share = float(text)
+    except ValueError:
+        share = 0.0
+    if not name or name.split() != [name] or not 0 < share < 1:
+        raise OptionError(f"--mix {mix}: expected DIRECTORY:SHARE, such as data/old:0.3, the share above 0 and below 1")
+    train, weights = (_words(data.get(key)) for key in ("train", "weights"))
+    data["train"] = [*train, name]
+    data["weights"] = [*(weights or ["1"] * len(train)), f"{100 * share:g}%"]
+
+
+def _words(value: object) -> list[str]:
+    """An option of several words: a list, or a text with blanks between them."""
+    return [str(word) for word in value] if isinstance(value, list) else str(value or "").split()
 
 
 def _value(value: object, annotation: object) -> object:

@@ -42,6 +42,9 @@ def data(tmp_path_factory):
 
 MODEL = ("--model", MODELS, "--num-threads", 1)
 SMALL = (*MODEL, "--batch-seconds", 8)  # several batches
+LABELLED = ("--system", MODELS / "FireRedASR2-AED", "--system", MODELS / "FireRedASR2-AED-Stream")
+LABELLED += ("--vad-model", MODELS, "--num-threads", 1)
+NIGHTLY = pytest.mark.nightly
 COMMANDS = {
     "prepare-data": ("wav", "OUT"),
     "fbank": ("wav", "OUT"),
@@ -54,7 +57,9 @@ COMMANDS = {
     "align": ("asr", "asr/text", "OUT", *SMALL),
     "encode": ("wav", "OUT", *SMALL),
     "punc": ("asr/text", "OUT", *MODEL, "--batch-size", 4),
+    "pseudo-label": ("wav", "OUT", *LABELLED),
 }
+AT_NIGHT = {"pseudo-label"}  # three models
 TRANSCRIBE = ("wav", "-o", "OUT", "--models", MODELS, "--num-threads", 1, "--share-seconds", 20, "--format", "srt,txt")
 
 
@@ -77,8 +82,14 @@ def work_of(name, data, out):
     return call
 
 
-@pytest.mark.parametrize("name", [*COMMANDS, "transcribe", "train-aed", "train-vad"])
-@pytest.mark.parametrize("kills", [FEW, pytest.param(MANY, marks=pytest.mark.nightly)])
+@pytest.mark.parametrize(
+    "name",
+    [
+        *(pytest.param(name, marks=NIGHTLY) if name in AT_NIGHT else name for name in COMMANDS),
+        *("transcribe", "train-aed", "train-vad"),
+    ],
+)
+@pytest.mark.parametrize("kills", [FEW, pytest.param(MANY, marks=NIGHTLY)])
 def test_a_command_that_was_killed_gives_the_same_files(name, kills, data, tmp_path):
     whole = tmp_path / "whole"
     count = events_of(work_of(name, data, whole), whole)
@@ -123,7 +134,7 @@ def run_sh(folder, out, **killing):
     return subprocess.run(list(map(str, words)), capture_output=True, env=given, check=False).returncode
 
 
-@pytest.mark.nightly
+@NIGHTLY
 def test_run_sh_that_was_killed_gives_the_same_files(data):
     (data / "few").mkdir()
     for name in RECORDINGS[:2]:
@@ -149,7 +160,7 @@ def test_run_sh_that_was_killed_gives_the_same_files(data):
     assert wrong == {}
 
 
-@pytest.mark.nightly
+@NIGHTLY
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM, signal.SIGINT])
 def test_workers_of_transcribe_and_their_pipes_end_with_it(number, tmp_path):
     for key in "ab":

@@ -189,8 +189,10 @@ def test_sockets_keys_and_the_end(cluster, tmp_path, texts, monkeypatch):
 
 
 @pytest.mark.nightly
-def test_more_replicas_where_requests_wait(cluster, tmp_path, texts):
-    served = Spread(cluster, tmp_path, "--jobs", "", "--max-replicas", 3, "--replica-requests", 1)
+def test_more_replicas_where_requests_wait_and_fewer_where_none_do(cluster, tmp_path, texts):
+    served = Spread(
+        cluster, tmp_path, "--jobs", "", "--max-replicas", 3, "--replica-requests", 1, "--replica-idle-s", 5
+    )
     try:
 
         def count():
@@ -209,6 +211,10 @@ def test_more_replicas_where_requests_wait(cluster, tmp_path, texts):
         for client in clients:
             client.join()
         assert set(found) == {"right"}
+        until = time.monotonic() + 120
+        while count() > 1:
+            assert time.monotonic() < until
+            time.sleep(0.5)
     finally:
         assert served.end() == 0
 

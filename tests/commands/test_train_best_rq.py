@@ -2,11 +2,13 @@
 
 import math
 import signal
+import subprocess
+import sys
 
 import pytest
 import torch
 from support.commands import killed_at
-from support.train_corpus import NO_MASKS, TEXTS, losses, make_all, run, values, write_config
+from support.train_corpus import NO_MASKS, TEXTS, losses, make_all, records, run, values, write_config
 from transformers import Qwen3Config, Qwen3ForCausalLM
 
 from firered.asr.aed_config import AsrConfig
@@ -135,6 +137,25 @@ def test_a_killed_training_resumes_to_the_same_bits(corpus, uninterrupted, tmp_p
     assert died.returncode == -signal.SIGKILL, died.stderr
     assert run(everything_drawn(corpus, tmp_path / "exp")) == uninterrupted[1]
     assert same_state(tmp_path / "exp", uninterrupted[0])
+
+
+@pytest.mark.nightly
+def test_two_processes_are_one_with_batches_twice_as_many(corpus, tmp_path):
+    def settings(name, accum):
+        model = {"codebooks": 2, "encoder_type": "qwen3"}
+        train = {"log_steps": 3, "eval_steps": 6, "accum_grad": accum}
+        return content(corpus, tmp_path / name, 6, model, data={"batch_frames": 260}, train=train)
+
+    single = run(settings("one", 2))
+    config = write_config(tmp_path / "train.yaml", settings("two", 1))
+    launch = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node", "2"]
+    done = subprocess.run([*launch, "-m", "firered.cli.train", config], capture_output=True, text=True, timeout=600)
+    assert done.returncode == 0, done.stderr
+    two = records(tmp_path / "two")
+    assert len(two) == len(single)
+    for own, other in zip(two, single, strict=True):
+        assert own.pop("kind") == other.pop("kind")
+        assert own == pytest.approx(other, rel=1e-4)
 
 
 def test_pretraining_goes_on_with_the_same_quantiser(pretrained, corpus, tmp_path):

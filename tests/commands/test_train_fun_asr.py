@@ -14,7 +14,12 @@ from firered.corpora.indexed import training_sets
 from firered.data.datadir import DataDir, write_table
 from firered.errors import FireRedError, ModelError, OptionError
 from firered.models.checkpoint import load_tensors
+from firered.models.fun_asr import Adaptor, FunAsrEncoder, sanm_encoder
+from firered.models.fun_asr_config import CheckpointConfig
+from firered.models.fun_asr_publish import published
 from firered.train.data.batch import NO_TARGET
+from firered.train.fun_asr_config import FunAsrTaskConfig
+from firered.train.objectives.fun_asr import prompts
 from firered.train.run import train
 from firered.train.settings import settings_of
 from firered.train.tasks import TASKS
@@ -115,6 +120,22 @@ def test_the_fifth_stage_puts_a_ctc_head_on_the_encoder(trained, corpus, tmp_pat
     assert again[-1]["loss"] < losses(lines)[0]  # goes on with the head that is there
 
 
+def test_a_new_model_has_the_published_sizes():
+    config = FunAsrTaskConfig(llm="Qwen3-0.6B")
+    with torch.device("meta"):
+        adaptor, head = Adaptor(config.adaptor_of(512, 1024)), Adaptor(config.ctc_of(512))
+        encoder = FunAsrEncoder(sanm_encoder(config.sanm, 80, 7), adaptor, head, torch.nn.Linear(512, 60515))
+        state = published({f"encoder.{name}": value for name, value in encoder.state_dict().items()}, config.sanm)
+    counts = {}
+    for name, value in state.items():
+        tensors, numbers = counts.get(name.split(".")[0], (0, 0))
+        counts[name.split(".")[0]] = tensors + 1, numbers + value.numel()
+    assert counts == {
+        "audio_encoder": (914, 221_136_992), "audio_adaptor": (36, 12_604_928),
+        "ctc_decoder": (84, 8_021_632), "ctc": (2, 31_044_195),
+    }  # fmt: skip
+
+
 def test_a_published_directory_is_trained_on(corpus, tmp_path):
     lines = run(content(corpus, tmp_path, 3, {"init": str(corpus / "fun")}, optim={"lr": 1e-2}))
     assert losses(lines)[-1] < losses(lines)[0]
@@ -123,6 +144,26 @@ def test_a_published_directory_is_trained_on(corpus, tmp_path):
     different = [name for name in before if not torch.equal(before[name], after[name])]
     assert different
     assert all(name.rpartition(".")[0].endswith(("q_proj", "v_proj")) for name in different)  # LoRA's, merged
+
+
+def test_small_memory_settings_train_too(corpus, tmp_path):
+    model = {"init": str(corpus / "fun"), "stage": 4, "llm_dtype": "bfloat16"}
+    plain, small = (
+        run(content(corpus, tmp_path / str(number), 6, model, optim={"lr": 1e-2}, train=train))
+        for number, train in enumerate([{}, {"dtype": "bfloat16", "gradient_checkpointing": True}])
+    )
+    assert losses(small)[0] == pytest.approx(losses(plain)[0], rel=0.05)
+    assert losses(small)[-1] < 0.8 * losses(small)[0]
+    state = tensors_of(tmp_path / "1/model")
+    assert state["audio_encoder.after_norm.weight"].dtype == torch.float32
+
+
+@pytest.mark.parametrize("task", ["fun-asr", "grpo"])
+def test_the_multilingual_checkpoint_keeps_its_languages(corpus, tmp_path, monkeypatch, task):
+    size = (corpus / "fun/model.pt").stat().st_size
+    monkeypatch.setattr("firered.asr.families.fun_asr_loaded.MLT_WEIGHTS", (size, ""))
+    TASKS[task].build(settings_of(values(task, corpus, tmp_path, steps=1, model={"init": str(corpus / "fun")}), "test"))
+    assert "vi" in CheckpointConfig.read(tmp_path / "model/config.yaml").languages
 
 
 def test_only_the_text_counts_and_padding_changes_nothing(corpus, tmp_path):
@@ -169,6 +210,16 @@ def test_published_lines_are_read_as_they_are(corpus, tmp_path):
     assert (index.path / "skipped.txt").read_text().startswith("train.jsonl:4 ")
     train(settings)
     assert (settings.out / "model/model.pt").is_file()
+    grpo = values("grpo", corpus, tmp_path / "grpo", steps=1, model={"init": str(corpus / "fun")}, data={
+        "train": settings.sections["data"].dev, "dev": settings.sections["data"].dev})  # fmt: skip
+    task = TASKS["grpo"].build(settings_of(grpo, "test"))
+    batch = task.train.collate([task.train.item(2, 1)])
+    assert [wanted.text for wanted in batch.about] == ["Good day."]
+    ids, speech, mask = prompts(batch.tensors)
+    assert task.train._asking.tokenizer.decode(ids[0].tolist()).endswith("assistant\nWell.")
+    assert asked in task.train._asking.tokenizer.decode(ids[0].tolist())
+    assert int(speech.sum()) > 0
+    assert bool(mask.all())
 
 
 def test_instructions_by_table_and_by_chance(corpus, tmp_path):
@@ -210,7 +261,13 @@ def test_a_share_of_texts_is_learnt_from_a_later_place_on(corpus, tmp_path):
 
 def test_a_resumed_training_goes_on(corpus, tmp_path):
     model = {"init": str(corpus / "fun"), "lora_dropout": 0.1, "stage": 4}
-    more = {"train": {"average": "last", "keep_last": 1}, "specaugment": {}, "data": {"batch_frames": 300}}
+    streams = {"share": 0.5, "chunk_seconds": "0.3 0.6"}
+    more = {
+        "train": {"average": "last", "keep_last": 1},
+        "streaming": streams,
+        "specaugment": {},
+        "data": {"batch_frames": 300},
+    }
     whole = run(content(corpus, tmp_path / "whole", 4, model, **more))
     run(content(corpus, tmp_path / "parts", 2, model, **more))
     resumed = run(content(corpus, tmp_path / "parts", 4, model, **more))

@@ -21,7 +21,8 @@ from firered.data.archives import write_matrix
 from firered.data.datadir import write_table
 from firered.errors import DataError, FireRedError, OptionError
 from firered.train.checkpoints import load, save, state_path
-from firered.train.settings import load_settings
+from firered.train.objectives.schedule import learning_rate
+from firered.train.settings import load_settings, settings_of
 
 KILL_AFTER, STEPS = 12, 30
 
@@ -136,6 +137,22 @@ def test_more_steps_go_on_from_a_finished_training(corpus, tmp_path):
     content["train"]["max_steps"] = 4
     assert [line["step"] for line in run(content) if line["kind"] == "train"] == [1, 2, 3, 4]
     assert losses(before) == losses(records(tmp_path))[:2]
+
+
+def test_more_epochs_have_the_rates_of_the_longer_training(corpus, tmp_path):
+    """Of a seed of 0, too: after the resumed epoch come whole ones, at the rates of a training that is as long."""
+    optim = {"schedule": "cosine", "warmup_steps": 1}
+    data, train = {"batch_frames": 300}, {"seed": 0, "max_epochs": 1, "max_steps": 0}
+    content = values("vad", corpus, tmp_path / "exp", steps=0, model=SMALL_VAD, optim=optim, data=data, train=train)
+    an_epoch = len(losses(run(content)))
+    assert an_epoch > 1
+    content["train"]["max_epochs"] = 3
+    lines = [line for line in run(content) if line["kind"] == "train"]
+    assert [line["epoch"] for line in lines] == [0] * an_epoch + [1] * an_epoch + [2] * an_epoch
+    config = settings_of(content, "test").optim
+    wanted = [learning_rate(config, step, 3 * an_epoch, 32) for step in range(an_epoch + 1, 3 * an_epoch + 1)]
+    assert [line["lr"] for line in lines[an_epoch:]] == pytest.approx(wanted)
+    assert wanted[0] > 0.5 * content["optim"]["lr"]
 
 
 def test_training_stops_when_it_gets_no_better(corpus, tmp_path):
@@ -297,7 +314,7 @@ def test_command_line_changes_settings(corpus, tmp_path):
         (["optimiser.lr=1"], "unknown options optimiser; known: task, out, data, model"),
         (["dropout=0.1", "init"], "--set init: expected section.name=value"),
         (["depth=3"], "depth: is in no section"),
-        (["task=asr"], "task: 'asr' is not one of aed, ctc"),
+        (["task=asr"], "task: 'asr' is not one of best-rq, aed, ctc"),
         (["out="], "out: the folder to write is not given"),
         (["train.max_epochs=0"], "train: max_epochs: 0 is less than 1"),
         (["lr=fast"], "optim: lr: 'fast' is not a value of type float"),

@@ -18,8 +18,8 @@ def installed():
         pytest.skip("recipes work in .venv, which is not set up here")
 
 
-def run(recipe, folder, *args):
-    command = ["bash", EGS / recipe / "run.sh", *map(str, args)]
+def run(recipe, folder, *args, script="run"):
+    command = ["bash", EGS / recipe / f"{script}.sh", *map(str, args)]
     return subprocess.run(command, capture_output=True, text=True, cwd=folder)
 
 
@@ -71,9 +71,11 @@ def test_scores_and_table_in_odd_places(odd):
     assert "| librispeech-test-other | WER | firered | **0.00** |" in (odd / ODD / "RESULTS.md").read_text()
 
 
-@pytest.mark.parametrize("recipe", ["fsdd", "mini"])
+@pytest.mark.parametrize("recipe", ["fsdd", "mini", "musan_vad", "lid", "punc"])
 def test_folders_of_trainings_in_odd_places(recipe, odd):
-    done = run(recipe, odd, "--dir", ODD, "--stage", 99, *(["--splits", "official"] if recipe == "fsdd" else []))
+    script = "run" if recipe in ("fsdd", "mini") else "train"
+    more = ["--splits", "official"] if recipe == "fsdd" else []
+    done = run(recipe, odd, "--dir", ODD, "--stage", 99, *more, script=script)
     assert done.returncode == 0, done.stderr
     assert (odd / ODD).is_dir()
 

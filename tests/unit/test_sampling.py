@@ -239,3 +239,47 @@ def test_ranks_of_unequal_length_take_as_many_steps():
     assert len(streams[0].batches(0)) % 6  # uneven
     taken = [list(islice(stream, 2 * steps)) for stream in streams]
     assert all(requests[-1].ends_epoch and requests[-1].epoch == 0 for requests in taken)
+
+
+@pytest.mark.parametrize("share", [0.05, 0.3, 0.8])
+def test_a_set_gets_its_share_of_the_hours_whatever_its_size(tmp_path, share):
+    """Of long utterances, too, and beside sets that have weights."""
+    new, frames = utterances(tmp_path, "new", ["zh"] * 400, seconds=3)
+    more, of_more = utterances(tmp_path, "mor", ["zh"] * 100, seconds=6)
+    old, of_old = utterances(tmp_path, "old", ["zh"] * 900, seconds=9)
+    owner = {u.id: f"{tmp_path}/{u.id[:3]}" for u in new + more + old}
+    paths, every = (
+        " ".join(f"{tmp_path}/{name}" for name in ("new", "mor", "old")),
+        np.concatenate([frames, of_more, of_old]),
+    )
+    mixed = sampling_of(config(train=paths, weights=f"1 2 {100 * share}%"), 1, new + more + old, every, owner)
+    for epoch in range(3):
+        hours = mixed.hours(epoch, every)
+        assert hours[f"{tmp_path}/old"] / sum(hours.values()) == pytest.approx(share, abs=0.005)
+        assert hours[f"{tmp_path}/new"] == pytest.approx(400 * 3 / 3600)
+        assert hours[f"{tmp_path}/mor"] == pytest.approx(2 * 100 * 6 / 3600)
+        assert mixed.counts(epoch)[f"{tmp_path}/new"] == 400
+
+
+@pytest.mark.parametrize("weights", ["1 100%", "60% 40%", "50% 30%", "1 x%", "1 0%"])
+def test_shares_that_cannot_be(weights):
+    with pytest.raises(OptionError, match="weights: "):
+        config(train="a b", weights=weights)
+
+
+def test_old_data_is_mixed_in_by_an_option_of_the_command():
+    content = {"task": "aed", "out": "x", "data": {"train": ["data/a", "data/b"], "dev": "c"}}
+    data = settings_of(content, "test", ["data/old:0.3", "more:0.125"]).sections["data"]
+    assert (data.train, data.weights) == ("data/a data/b data/old more", "1 1 30% 12.5%")
+    assert data.share_of_each() == {"data/old": pytest.approx(0.3), "more": 0.125}
+    weighted = {**content, "data": {"train": {"data/a": 2}, "dev": "c"}}
+    assert settings_of(weighted, "test", ["old:0.5"]).sections["data"].weights == "2 50%"
+
+
+@pytest.mark.parametrize("mix", ["data/old", "data/old:", "data/old:1", "data/old:0", ":0.3", "a b:0.3", "old:30%"])
+def test_a_mix_that_cannot_be_read(mix):
+    content = {"task": "aed", "out": "x", "data": {"train": "a", "dev": "b"}}
+    with pytest.raises(OptionError, match="expected DIRECTORY:SHARE"):
+        settings_of(content, "test", [mix])
+    with pytest.raises(OptionError, match="tasks of audio alone"):
+        settings_of(content | {"task": "lm"}, "test", ["old:0.3"])

@@ -12,6 +12,7 @@ pytest.importorskip("fastapi")
 import torch
 from support.serving import Told, told_system, wait_for, wav_bytes
 
+from firered.runtime.context import Context
 from firered.serve.config import ServeConfig
 from firered.serve.engine import Engine
 from firered.serve.keeper import Keeper
@@ -105,6 +106,24 @@ def test_recordings_share_batches(engine_of, audio):
     for listening in (first, *others):
         listening.result()
     assert [len(batch) for batch in gate.calls] == [1, 5]
+
+
+def test_lists_of_hotwords_in_one_batch_are_each_their_own(engine_of, audio):
+    """Two clients with other lists, and one without any, whose segments go through the model together."""
+    gate = Gate()
+    engine = engine_of(told_system(gate, [(0.0, 1.0)]), batch_wait_ms=1000.0)
+    first = Listening()
+    engine.submit(Task(audio), first)
+    assert gate.reached.wait(30)
+    lists = [[], ["left", "up"], ["right", "down"]]
+    others = [Listening() for _ in lists]
+    for listening, words in zip(others, lists, strict=True):
+        engine.submit(Task(audio, Context(hotwords=words)), listening)
+    wait_for(lambda: engine.turns.waiting_s == 3)
+    gate.open.set()
+    for listening in (first, *others):
+        listening.result()
+    assert sorted([phrase.text for phrase in speech.context.hotwords] for speech in gate.calls[1]) == lists
 
 
 def work_of(rank, seconds):

@@ -22,10 +22,12 @@ from firered.live.config import LiveConfig
 from firered.results.live import Final
 from firered.serve.auth import KEY
 from firered.serve.realtime_items import Growing
+from firered.serve.realtime_settings import DELAYS, Wanted
 from firered.serve.samples import ALAW, ULAW, samples_of
 from firered.system.modules import Modules
 from firered.system.system import System
 from firered.text.joining import join_texts
+from firered.vad.config import StreamVadConfig
 
 TRANSCRIPTION = "conversation.item.input_audio_transcription."
 PRESENT = {"intent": "transcription"}
@@ -126,6 +128,18 @@ def test_turns_follow_each_other(served):
     starts = [event.audio_start_ms for event in [*first, *second] if event.type.endswith("started")]
     ends = [event.audio_end_ms for event in [*first, *second] if event.type.endswith("stopped")]
     assert all(a < b for a, b in pairwise([starts[0], ends[0], starts[1], ends[1]]))
+
+
+@pytest.mark.parametrize("delay", [None, *DELAYS])
+def test_a_delay_is_an_interval_and_a_chunk(told, delay):
+    wanted, services = Wanted(transcription={"delay": delay} if delay else {}), told.services
+    live = wanted.settings(services.engine.able, services.defaults, services.defaults.live, StreamVadConfig()).live
+    own = services.defaults.live.interval_s, services.defaults.live.chunk_s
+    assert (live.interval_s, live.chunk_s) == (DELAYS[delay] if delay else own)
+    assert wanted.only_final == (delay == "xhigh")
+    assert [
+        pair for pair in pairwise(DELAYS.values()) if not (pair[0][0] < pair[1][0] and pair[0][1] < pair[1][1])
+    ] == []
 
 
 @pytest.mark.parametrize("path", [ZH, EN])

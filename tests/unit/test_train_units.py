@@ -17,13 +17,14 @@ from firered.runs.noise import scaled_noise
 from firered.train.checkpoints import Keeper, average
 from firered.train.config import OptimConfig, ProgressiveConfig, TrainConfig
 from firered.train.data.augment import Draw, Draws, WaveAugment, change_speed
-from firered.train.data.batch import NO_TARGET
+from firered.train.data.batch import NO_TARGET, Batch
 from firered.train.data.config import AugmentConfig, SpecAugmentConfig
 from firered.train.data.labels import frame_labels
 from firered.train.data.stream import Stream, dynamic_batches, evaluation
 from firered.train.data.text import teacher_forcing
 from firered.train.data.transcribed import _fits, labelled_frames
 from firered.train.ema import Ema
+from firered.train.nonfinite import trouble_of
 from firered.train.objectives.encoder_decoder import ctc_loss
 from firered.train.objectives.objective import BatchLoss, Objective
 from firered.train.objectives.regularise import Progress, set_dropout, spec_augment
@@ -436,3 +437,17 @@ def test_running_averages_are_taken_as_they_are_and_not_averaged():
     ema.update(1)
     with ema.in_place():
         assert torch.equal(objective.exported()["layers.0.1.running_mean"], before)
+
+
+@pytest.mark.parametrize(
+    ("losses", "norm", "said"),
+    [
+        ([1.0, 2.0], 3.0, ""),
+        ([1.0, math.nan], 3.0, "the loss is nan with the utterances c"),
+        ([math.inf, 2.0], math.nan, "the loss is inf with the utterances a b"),
+        ([1.0, 2.0], math.inf, "the norm of the gradient is inf with the utterances a b c"),
+    ],
+)
+def test_what_is_no_number_is_named_with_its_utterances(losses, norm, said):
+    batches = [Batch(keys, {}, 1.0) for keys in (["a", "b"], ["c"])]
+    assert trouble_of(batches, losses, norm, together=False) == said

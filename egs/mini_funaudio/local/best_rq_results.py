@@ -16,6 +16,13 @@ STARTS = {
     "random": "Best-RQ from random weights",
     "llm": "Best-RQ from layers of a language model",
 }
+# The beginnings of the names of this part's steps in exp/seconds.
+_STEPS = {
+    "llm": "language model",
+    **{f"rq_{corpus}": f"Best-RQ on {corpus}" for corpus in ("fsdd", "mini")},
+    **{f"aed_{corpus}": f"recognition of {corpus}" for corpus in ("fsdd", "mini")},
+    **{f"decode_{corpus}": f"decoding of {corpus}" for corpus in ("fsdd", "mini")},
+}
 
 
 class Score(NamedTuple):
@@ -125,15 +132,12 @@ def _cell(own: list[Score], several: bool) -> str:
 
 
 def _seconds(path: Path) -> Iterator[str]:
-    """Processor time of the kinds of steps."""
-    total: dict[str, list[float]] = {}
+    """Processor time of this part's steps, by their kind."""
+    total = dict.fromkeys(_STEPS, 0.0)
     for line in path.read_text(encoding="utf-8").splitlines():
-        name, real, user, system = line.split()
-        kind = name.split("_")[0]
-        before = total.setdefault(kind, [0.0, 0.0])
-        total[kind] = [before[0] + float(real), before[1] + float(user) + float(system)]
-    names = {"llm": "language model", "rq": "Best-RQ", "aed": "recognition", "decode": "decoding"}
-    parts = [f"{words} {total[kind][1] / 60:.1f}" for kind, words in names.items() if kind in total]
-    whole = sum(own[1] for own in total.values()), sum(own[0] for own in total.values())
-    yield f"Minutes of processor time: {', '.join(parts)}; all steps {whole[0] / 60:.1f}."
-    yield f"They took {whole[1] / 60:.1f} minutes here, whatever else the machine did."
+        name, _, user, system = line.split()
+        kind = next((kind for kind in _STEPS if name.startswith(kind)), None)
+        if kind is not None:
+            total[kind] += float(user) + float(system)
+    spent = ", ".join(f"{_STEPS[kind]} {own / 60:.1f}" for kind, own in total.items() if own)
+    yield f"Minutes of processor time: {spent}."

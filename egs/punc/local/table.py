@@ -85,7 +85,7 @@ def main(
     heading = (
         "Precision / recall / F1 in percent, exclamation marks left out; printed columns are of the report's own sets."
     )
-    write_lines(out, [heading, "", *lines])
+    write_lines(out, ["## In the layout of the report", "", heading, "", *lines])
 
 
 if __name__ == "__main__":

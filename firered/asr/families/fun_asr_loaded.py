@@ -102,15 +102,8 @@ class LoadedFunAsr:
 
     @property
     def languages(self) -> tuple[str, ...]:
-        """Codes of the languages that may be named in the prompt: those of config.yaml's `languages`, if it has any.
-
-        The multilingual checkpoint is known by its size, all others know what Fun-ASR-Nano does.
-        """
-        if self.config.languages:
-            return self.config.languages
-        path = self.directory / WEIGHTS
-        many = path.exists() and path.stat().st_size == MLT_WEIGHTS[0]
-        return tuple(CHINESE_NAME) if many else _NANO_LANGUAGES
+        """Codes of the languages that may be named in the prompt."""
+        return languages_of(self.directory, self.config)
 
     @property
     def front_end(self) -> FrontEnd:
@@ -168,6 +161,18 @@ class LoadedFunAsr:
             return around_speech(str(request), context.prefix, system=config.system_prompt, thinks=config.thinks)
         before, after = _from_template(self.processor, request)
         return before, after + context.prefix
+
+
+def languages_of(directory: Path, config: CheckpointConfig) -> tuple[str, ...]:
+    """Codes of the languages that may be named in the prompt: those of config.yaml's `languages`, if it has any.
+
+    The multilingual checkpoint is known by its size, all others know what Fun-ASR-Nano does.
+    """
+    if config.languages:
+        return config.languages
+    path = directory / WEIGHTS
+    many = path.exists() and path.stat().st_size == MLT_WEIGHTS[0]
+    return tuple(CHINESE_NAME) if many else _NANO_LANGUAGES
 
 
 def padded_rows(

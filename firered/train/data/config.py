@@ -27,7 +27,11 @@ class FeatureDataConfig(DataConfig):
     batch_frames: int = option(12000, "frames of a batch at most, padding included", low=1)
     min_frames: int = option(10, "shorter utterances are skipped and listed", low=1)
     max_frames: int = option(3000, "longer utterances are skipped and listed", low=1)
-    weights: str = option("", "how often in an epoch each directory of train is drawn, one number each; empty: once")
+    weights: str = option(
+        "",
+        "how often in an epoch each directory of train is drawn, one number each, or its share of the hours (30%); "
+        "empty: once",
+    )
     language_temperature: float = option(
         1.0, "languages of utt2lang are drawn by their hours to the power of 1 / this: 1 as they come, above 1 evener",
         low=1,
@@ -44,15 +48,28 @@ class FeatureDataConfig(DataConfig):
         self.weight_of_each()
 
     def weight_of_each(self) -> dict[str, float]:
-        """The weight of each directory of `train`."""
-        paths = self.train.split()
+        """The weight of each directory of `train` that is not given by its share."""
+        return self._weights()[0]
+
+    def share_of_each(self) -> dict[str, float]:
+        """The share of an epoch's hours, from 0 to 1, of each directory of `train` that is given by it."""
+        return self._weights()[1]
+
+    def _weights(self) -> tuple[dict[str, float], dict[str, float]]:
+        paths, given = self.train.split(), self.weights.split()
+        given = given or ["1"] * len(paths)
         try:
-            weights = [float(weight) for weight in self.weights.split()] or [1.0] * len(paths)
+            numbers = [float(weight.removesuffix("%")) for weight in given]
         except ValueError as error:
             raise OptionError(f"weights: {self.weights!r} are not numbers between blanks") from error
-        if len(weights) != len(paths) or not all(0 < weight < math.inf for weight in weights):
+        if len(numbers) != len(paths) or not all(0 < number < math.inf for number in numbers):
             raise OptionError(f"weights: {self.weights!r}: needed is a number above 0 for each of {self.train!r}")
-        return dict(zip(paths, weights, strict=True))
+        pairs = list(zip(paths, given, numbers, strict=True))
+        weights = {path: number for path, weight, number in pairs if not weight.endswith("%")}
+        shares = {path: number / 100 for path, weight, number in pairs if weight.endswith("%")}
+        if shares and (sum(shares.values()) >= 1 or not weights):
+            raise OptionError(f"weights: {self.weights!r}: shares are of what other sets leave: less than 100% in all")
+        return weights, shares
 
 
 def _empty() -> str:

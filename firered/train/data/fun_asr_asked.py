@@ -12,6 +12,7 @@ from firered.data.datadir import DataDir
 from firered.data.hotwords import TABLES
 from firered.data.utterance import Utterance
 from firered.errors import DataError, Problem
+from firered.hotwords.lists import HotwordList
 from firered.punc.text import bare
 from firered.results import Word
 from firered.runs.ctm import utterance_words
@@ -174,12 +175,13 @@ def _before(utterances: Iterable[Utterance], texts: Mapping[str, str], gap_s: fl
 def _lists(paths: str, utterances: Sequence[Utterance]) -> dict[str, tuple[str, ...]]:
     """The hotwords of each utterance that a list is named for."""
     found: dict[str, tuple[str, ...]] = {}
+    same: dict[HotwordList, tuple[str, ...]] = {}  # many utterances have one list
     for path in map(Path, paths.split()):
         if any((path / name).is_file() for name in TABLES):
             data = DataDir(path, [])
             there = set(data.utterances())
             lists = lists_of(Inputs([own for own in utterances if own.id in there], [], data))
-            found |= {key: tuple(own.texts) for key, own in lists.items()}
+            found |= {key: same.setdefault(own, tuple(own.texts)) for key, own in lists.items()}
     return found
 
 

@@ -42,7 +42,7 @@ class Drawing:
             "history": asked.history,
             "one_pass": asked.one_pass,
             "hotwords": asked.hotwords or (self._hotwords and self.config.few_and_many[1]),
-            "text": asked.contexts or asked.foreign or (self._texts and self.config.irrelevant),
+            "text": asked.contexts or (self.config.irrelevant and (asked.foreign or self._texts)),
         }
         return any(there[use] for use in self._uses)
 
@@ -62,8 +62,9 @@ class Drawing:
 
     def _of_hotwords(self, asked: Asked, relevant: bool, rng: np.random.Generator) -> list[str]:
         """Its own hotwords and those of others, shuffled; the others are not said in it."""
-        said = [word for word in asked.hotwords if says(asked.text, word)]
-        rest = [word for word in asked.hotwords if word not in said]
+        text = plain(asked.text)
+        said = [word for word in asked.hotwords if plain(word) in text]
+        rest = [word for word in asked.hotwords if plain(word) not in text]
         room = self.config.most_hotwords - (len(said) if relevant else 0)
         kept = [rest[place] for place in rng.permutation(len(rest)).tolist()[: max(room, 0)]]
         found = [*said[: self.config.most_hotwords], *kept] if relevant else kept
@@ -73,11 +74,11 @@ class Drawing:
             if len(found) == wanted or not self._hotwords:
                 break
             word = self._hotwords[int(rng.integers(len(self._hotwords)))]
-            if word not in found and not says(asked.text, word):
+            if word not in found and plain(word) not in text:
                 found.append(word)
         return [found[place] for place in rng.permutation(len(found)).tolist()]
 
 
-def says(text: str, phrase: str) -> bool:
-    """Whether a phrase is in a text, whatever case and white space."""
-    return "".join(phrase.split()).casefold() in "".join(text.split()).casefold()
+def plain(text: str) -> str:
+    """A text by which phrases are found in it, whatever case and white space."""
+    return "".join(text.split()).casefold()

@@ -35,8 +35,8 @@ def sampling_of(
     Raises:
         DataError: languages are to be drawn, and an utterance has none in utt2lang.
     """
-    weights = config.weight_of_each()
     sets = [owner[utterance.id] for utterance in utterances]
+    weights = _weights(config, sets, frames)
     if config.language_temperature == 1.0:
         names, groups = _numbered(sets)
         of_groups = [weights[name] for name in names]
@@ -50,6 +50,16 @@ def sampling_of(
         of_groups = [weights[name] * factors[language] for name, language in both]
         names = [f"{name} {language}" for name, language in both]
     return Sampling(groups, of_groups, names, seed, _shards(utterances), config.buffer)
+
+
+def _weights(config: FeatureDataConfig, sets: Sequence[str], frames: np.ndarray) -> dict[str, float]:
+    """The weight of each directory: of one that is to have a share of the hours, what gives it that share."""
+    weights, shares = config.weight_of_each(), config.share_of_each()
+    names, numbers = _numbered(sets)
+    frames_of = dict(zip(names, np.bincount(numbers, frames).tolist(), strict=True))
+    others = sum(weight * frames_of.get(name, 0.0) for name, weight in weights.items())
+    in_all = others / (1 - sum(shares.values()))
+    return weights | {name: share * in_all / frames_of[name] for name, share in shares.items() if name in frames_of}
 
 
 def _evened(hours: Mapping[str, float], temperature: float) -> dict[str, float]:

@@ -85,6 +85,11 @@ class Sampling:
         totals = np.bincount(self._groups[indices], frames[indices], len(self.names))
         return dict(zip(self.names, (totals * FRAME_SHIFT_S / 3600).tolist(), strict=True))
 
+    def counts(self, number: int) -> dict[str, int]:
+        """How many utterances an epoch has of each group."""
+        totals = np.bincount(self._groups[self.epoch(number).indices], minlength=len(self.names))
+        return dict(zip(self.names, totals.tolist(), strict=True))
+
     def told(self, number: int, frames: np.ndarray) -> str:
         """The same in words, with the weights."""
         weights = dict(zip(self.names, self.weights, strict=True))

@@ -104,10 +104,18 @@ class Stream:
         """Optimiser steps of an epoch."""
         return -(-len(self.batches(epoch)) // self.per_step)
 
-    def tell(self, epoch: int) -> None:
-        """Log what an epoch draws of each set and language, where that is not everything once."""
-        if self.sampling is not None and self.sampling.is_weighted:
-            log.info("epoch %d draws %s", epoch + 1, self.sampling.told(epoch, self.corpus.sizes(None)))
+    def tell(self, epoch: int) -> dict[str, dict[str, float]]:
+        """Log what an epoch draws of each set and language, where that is not everything once; these figures."""
+        if self.sampling is None or not self.sampling.is_weighted:
+            return {}
+        frames = self.corpus.sizes(None)
+        log.info("epoch %d draws %s", epoch + 1, self.sampling.told(epoch, frames))
+        hours, counts = self.sampling.hours(epoch, frames), self.sampling.counts(epoch)
+        in_all = sum(hours.values()) or 1.0
+        return {
+            name: {"hours": round(own, 4), "share": round(own / in_all, 4), "utterances": counts[name]}
+            for name, own in hours.items()
+        }
 
     def move_on(self, last: Request) -> None:
         """Advance past the step that ended with this request."""

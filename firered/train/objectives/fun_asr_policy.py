@@ -1,7 +1,5 @@
 """Fun-ASR-Nano as a policy."""
 
-import re
-import shutil
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -11,10 +9,9 @@ from transformers import PreTrainedModel
 
 from firered.asr.families.fun_asr_loaded import LoadedFunAsr
 from firered.models.checkpoint import load_tensors
-from firered.models.fun_asr_checkpoint import CTC_VOCABULARY, WEIGHTS
-from firered.models.fun_asr_config import CONFIG
-from firered.train.beside import copy_beside, on_main_process
-from firered.train.fun_asr_start import FOLDER
+from firered.models.fun_asr_checkpoint import WEIGHTS
+from firered.train.beside import on_main_process
+from firered.train.fun_asr_start import FOLDER, copy_vocabulary, values_of, write_directory
 from firered.train.objectives.fun_asr import Lora, add_lora, embedded, encoded, prompts
 from firered.train.objectives.policies import Policy, Prompts
 
@@ -74,19 +71,12 @@ class FunAsrPolicy(Policy):
 
 
 def write_beside(out: Path, loaded: LoadedFunAsr) -> None:
-    """Copy what lies beside the weights of a published directory to the folder of the model in `out`."""
-    directory, name, out = loaded.directory, loaded.config.llm, out / FOLDER
-    on_main_process(lambda: out.mkdir(parents=True, exist_ok=True))
-    copy_beside(out, *(path for file in (CONFIG, CTC_VOCABULARY) if (path := directory / file).is_file()))
-
-    def copy_folder() -> None:
-        (out / name).mkdir(parents=True, exist_ok=True)
-        for path in (directory / name).iterdir():
-            if path.is_file() and not re.search(r"\.(safetensors|bin|pt)$", path.name):
-                shutil.copyfile(path, out / name / path.name)
-
-    if (directory / name).resolve() != (out / name).resolve():
-        on_main_process(copy_folder)
+    """Write what lies beside the weights of a published directory to the folder of the model in `out`."""
+    source, directory = loaded.directory, out / FOLDER
+    values = values_of(source, loaded.config)
+    on_main_process(lambda: directory.mkdir(parents=True, exist_ok=True))
+    copy_vocabulary(source, directory)
+    on_main_process(lambda: write_directory(directory, values, source / loaded.config.llm))
 
 
 def float_weights(loaded: LoadedFunAsr) -> bool:

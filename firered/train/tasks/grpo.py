@@ -24,6 +24,7 @@ from firered.train.data.fun_asr_asked import Wish
 from firered.train.data.fun_asr_corpus import Asking, FunAsrRewardedCorpus
 from firered.train.data.rollouts import RewardedCorpus, rewarded_targets_of, wanted_of
 from firered.train.data.transcribed import corpora
+from firered.train.llm_config import LlmTaskConfig
 from firered.train.objectives.fire_red_policy import FireRedPolicy
 from firered.train.objectives.fun_asr_policy import FunAsrPolicy, float_weights
 from firered.train.objectives.fun_asr_policy import write_beside as write_beside_fun_asr
@@ -34,7 +35,7 @@ from firered.train.rewards.config import RewardConfig
 from firered.train.rewards.table import Rewards
 from firered.train.sections import Settings
 from firered.train.task import Task, TaskKind
-from firered.train.tasks.llm import LLM, LlmTaskConfig, initial_model, write_beside
+from firered.train.tasks.llm import LLM, initial_model, write_beside
 
 log = logging.getLogger(__name__)
 

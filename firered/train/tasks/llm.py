@@ -4,7 +4,7 @@ import os
 import re
 from argparse import Namespace
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any, cast
@@ -19,11 +19,10 @@ from firered.asr.families.speech_llm_loaded import llm_folder
 from firered.data.utterance import Utterance
 from firered.errors import OptionError, Problem
 from firered.hub.catalogue import ENCODER
-from firered.models.adapters import ADAPTERS, DOWNSAMPLE_RATE, make_adapter
-from firered.models.causal_lm import LORA_TARGETS, load_llm, with_lora
+from firered.models.adapters import make_adapter
+from firered.models.causal_lm import load_llm, with_lora
 from firered.models.llm_stepper import LlmSteps
 from firered.models.speech_llm import SpeechLlm, positions_of
-from firered.options import Options, option
 from firered.search.config import GenerateConfig
 from firered.search.generate import search
 from firered.text.llm_tokenizer import LlmTokenizer, load_tokenizer
@@ -35,6 +34,7 @@ from firered.train.data.config import LlmDataConfig, SpecAugmentConfig, SpeechDa
 from firered.train.data.speech import SpeechCorpus
 from firered.train.data.text import table_of, why_not
 from firered.train.data.transcribed import Targets, corpora
+from firered.train.llm_config import CTC_STAGE, LlmTaskConfig
 from firered.train.objectives.lora import targets_in
 from firered.train.objectives.objective import BatchLoss, Led
 from firered.train.objectives.speech import SpeechObjective
@@ -45,67 +45,8 @@ from firered.train.tasks import ctc
 from firered.train.tasks.llm_encoders import first_encoder, short_enough, write_no_statistics
 
 LLM = "Qwen2-7B-Instruct"  # the folder's released name, whatever model is in it
-_TRAINS = {
-    "all": {"encoder", "adapter", "lora"},
-    "adapter": {"adapter"},
-    "encoder_adapter": {"encoder", "adapter"},
-    "lora": {"lora"},
-}
-_OF_STAGE = {1: "adapter", 2: "encoder_adapter", 3: "lora", 4: "all"}  # FunAudio-ASR report, section 4.2
-_CTC_STAGE = 5
 _PUNCTUATION = re.compile(r"[，。？！,.?!《》（）·“”、\\/]")
 _SPACE_AT_IDEOGRAPH = re.compile(rf"(?<={IDEOGRAPH.pattern})\s+|\s+(?={IDEOGRAPH.pattern})")
-
-
-@dataclass(frozen=True)
-class LlmTaskConfig(Options):
-    """Encoder, adapter and language model."""
-
-    init: str | None = option(None, "model directory to start from: released weights, or those of an earlier stage")
-    encoder: str | None = option(
-        None,
-        "whose encoder is taken: a recognition model (aed), with its statistics; Fun-ASR-Nano; or a folder of Whisper",
-    )
-    llm: str | None = option(
-        None, "Hugging Face folder of a language model (Qwen2, Qwen3, Llama); by default that of init"
-    )
-    stage: int = option(
-        0,
-        "one of FunAudio-ASR's five: 1 trains the adapter, 2 encoder and adapter, 3 LoRA, 4 all three, 5 a CTC head on "
-        "the encoder of init, with dictionary and decoder of the recognition model `encoder`; 0: as trains says",
-        low=0,
-        high=5,
-    )
-    trains: str = option(
-        "all",
-        "without a stage: encoder, adapter and LoRA (all, the FireRedASR paper), or some of them",
-        choices=("all", "adapter", "encoder_adapter", "lora"),
-    )
-    adapter: str = option("linear", "kind of a new adapter: linear as published", choices=ADAPTERS)
-    adapter_rate: int = option(
-        DOWNSAMPLE_RATE, "encoder frames to an embedding of a new adapter: of 40 ms, Fun-ASR-Nano 60, Whisper 20",
-        low=1, high=64,
-    )  # fmt: skip
-    adapter_layers: int = option(2, "Transformer blocks of a new adapter", low=1)
-    adapter_width: int = option(2048, "width of the layer before a new adapter's blocks", low=1)
-    lora_targets: str = option(" ".join(LORA_TARGETS), "layers of the language model that get new additions, by name")
-    lora_rank: int = option(64, "rank of new additions to the language model", low=1)
-    llm_dtype: str = option(
-        "float32", "number format of the language model's own weights, which stay", choices=("float32", "bfloat16")
-    )
-    dropout: float = option(0.1, "full dropout rate of the encoder", low=0, high=0.9)
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        if self.stage and self.trains not in ("all", _OF_STAGE.get(self.stage)):
-            raise OptionError(f"stage {self.stage} and trains {self.trains}: give one")
-        if self.stage == _CTC_STAGE and not (self.init and self.encoder):
-            raise OptionError("stage 5: needs init, the speech-LLM, and encoder, the recognition model it began with")
-
-    @property
-    def parts(self) -> set[str]:
-        """What is trained: some of encoder, adapter and lora."""
-        return _TRAINS[_OF_STAGE.get(self.stage, self.trains)]
 
 
 def clean(text: str) -> str:
@@ -294,7 +235,7 @@ def _targets(data: LlmDataConfig, tokenizer: PreTrainedTokenizerBase) -> Targets
 def build(settings: Settings) -> Task:
     """The task of these settings."""
     config, data = settings.section("model", LlmTaskConfig), settings.section("data", LlmDataConfig)
-    if config.stage == _CTC_STAGE:
+    if config.stage == CTC_STAGE:
         return ctc.build(_of_ctc(settings, config, data))
     if bool(config.init) == bool(config.encoder):
         raise OptionError("model.init or model.encoder: give one: a speech-LLM to start from, or a recognition model")
