@@ -115,7 +115,8 @@ def test_a_model_is_trained_and_scored(tmp_path, from_bert):
         pytest.skip("recipes work in .venv, which is not set up here")
     corpus = lay_out(tmp_path / "corpus", domains=("news",))
     run = ["bash", RECIPE / "train.sh", "--corpus", corpus, "--dir", tmp_path / "out", "--ngpu", "0"]
-    options = "train.max_steps=60 model.pieces=100 data.batch_tokens=400 optim.warmup_steps=5"
+    options = "train.max_epochs=60 train.eval_steps=100 model.pieces=100 data.batch_tokens=400 optim.lr=3e-3"
+    options += " optim.warmup_steps=20"
     if from_bert:
         options = "train.max_steps=3 data.batch_tokens=400 data.max_tokens=20"
         run += ["--bert", write_bert(tmp_path / "bert")]
