@@ -96,8 +96,8 @@ parts() {
   nj=$nj cmd=${cmd:-$TOP/utils/run.py} models=${models:-/nowhere} task "$1" bash "$common/parts.sh" "${@:2}"
 }
 
-# once <file> <name> <command...>: unless the same command has made the file before.
-once() {
+# once_for <file> <name> <command...>: unless the same command has made the file before.
+once_for() {
   local file=$1 words="${*:3}"
   if [ -e "$file" ] && [ "$(cat "$file.made" 2>/dev/null)" = "$words" ]; then
     echo "  $2: done and current"
@@ -142,7 +142,7 @@ make_features() {
 
 make_tokens() {
   mapfile -t words < <(data_of "${learnt[@]}")
-  once exp/tokens/dict.txt tokens firered-tokens "${words[@]}" exp/tokens --pieces "$pieces"
+  once_for exp/tokens/dict.txt tokens firered-tokens "${words[@]}" exp/tokens --pieces "$pieces"
 }
 
 # sets_for <directory function>: the settings that name the sets.
