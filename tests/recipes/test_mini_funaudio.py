@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from support.signals import noise, sine, write_wav
+from support.signals import noise, sine, write_digits, write_wav
 
 from firered.data.datadir import read_table, write_table
 from firered.errors import DataError
@@ -167,11 +167,7 @@ def test_words_where_nothing_is_said_are_counted_by_the_minute(tmp_path):
 def test_everything_is_trained_decoded_and_scored(tmp_path):
     if not (TOP / ".venv/bin/firered-train").exists():
         pytest.skip("recipes work in .venv, which is not set up here")
-    for pitch, speaker in ((200, "ann"), (120, "bob")):
-        for digit in range(10):
-            for index in range(9):
-                tone = sine(0.4, rate=8000, hertz=pitch * (digit + 1)) + noise(3200, amplitude=0.01, seed=index)
-                write_wav(tmp_path / f"corpus/recordings/{digit}_{speaker}_{index}.wav", tone, rate=8000)
+    write_digits(tmp_path / "corpus")
     run = ["bash", TOP / "egs/mini_funaudio/run.sh", "--fsdd", tmp_path / "corpus", "--dir", tmp_path / "out"]
     done = subprocess.run([*run, "--quick", "true"], capture_output=True, text=True)
     assert done.returncode == 0, done.stderr

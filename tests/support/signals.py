@@ -20,3 +20,12 @@ def write_wav(path, samples=None, rate=16000, subtype=None, **options):
     path.parent.mkdir(parents=True, exist_ok=True)
     soundfile.write(path, noise(8000) if samples is None else samples, rate, subtype, **options)
     return path
+
+
+def write_digits(folder):
+    """A corpus in the layout of the Free Spoken Digit Dataset: nine tones for each digit, of two speakers."""
+    for pitch, speaker in ((200, "ann"), (120, "bob")):
+        for digit in range(10):
+            for index in range(9):
+                tone = sine(0.4, rate=8000, hertz=pitch * (digit + 1)) + noise(3200, amplitude=0.01, seed=index)
+                write_wav(folder / f"recordings/{digit}_{speaker}_{index}.wav", tone, rate=8000)
