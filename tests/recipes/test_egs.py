@@ -90,7 +90,7 @@ ALIKE = {
 }
 # What else is in egs/: what recipes share, the corpora that models are trained on, and recipes with tests of their own
 OTHERS = {
-    *("common", "fsdd", "mini", "mini_funaudio", "musan_vad", "lid"),
+    *("common", "fsdd", "mini", "mini_funaudio", "mini_scaling", "musan_vad", "lid"),
     *("mini_hotwords", "aishell_hotword", "librispeech_hotword"),
 }
 
