@@ -1,6 +1,7 @@
 """egs/mini_funaudio: shares of the labels, the section on Best-RQ, and the whole recipe on tones."""
 
 import json
+import random
 import subprocess
 import sys
 from pathlib import Path
@@ -10,18 +11,29 @@ from support.signals import noise, sine, write_digits, write_wav
 
 from firered.data.datadir import read_table, write_table
 from firered.errors import DataError
+from firered.text.bpe_tokenizer import BpeTokenizer
+from firered.text.fun_asr import Request, around_speech
 
 TOP = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(TOP / "egs/mini_funaudio/local"))  # the recipe's scripts are no package
 
 import best_rq_results  # noqa: E402
+import characters  # noqa: E402
+import chat_qwen3  # noqa: E402
+import context_data  # noqa: E402
+import context_results  # noqa: E402
+import context_sets  # noqa: E402
 import figures  # noqa: E402
+import first_pass  # noqa: E402
 import hallucination_results  # noqa: E402
 import hallucination_sets  # noqa: E402
+import homophones  # noqa: E402
 import inventions  # noqa: E402
 import labels  # noqa: E402
+import mandarin  # noqa: E402
 import noise_results  # noqa: E402
 import noise_test  # noqa: E402
+import sft_results  # noqa: E402
 import small_qwen3  # noqa: E402
 
 
@@ -163,6 +175,138 @@ def test_words_where_nothing_is_said_are_counted_by_the_minute(tmp_path):
     assert f"| {2 / found['music']['minutes']:.1f} (17%) | 41.4 (100%) |" in page
 
 
+def test_names_that_sound_alike_are_told_apart_by_titles_alone():
+    train, test = homophones.Homophones("train"), homophones.Homophones("test")
+    assert len(train.sounds) + len(test.sounds) == 24 * 23
+    assert not {*train.sounds} & {*test.sounds}
+    rng = random.Random(1)
+    one, other = (train.sentence(rng, (0, 1), column, titled=True) for column in (0, 2))
+    assert (one.name, other.name) == ("书明", "叔鸣")
+    assert "书明老师" in one.text
+    assert one.spoken == one.text
+    assert other.spoken == other.text.replace("叔鸣", "书明")  # a title is heard, the characters are not
+    assert train.sound("书明") == train.sound("叔鸣") != train.sound("明书")
+    assert train.alike()["铭"] == ("明", "铭", "鸣")
+
+
+def test_a_small_qwen3_looks_back_at_lists_and_reads_at_the_pace_of_speech():
+    names, rng = homophones.Homophones("train"), random.Random(1)
+    texts = [names.line(rng).text for _ in range(300)]
+    tokenizer = chat_qwen3.new_tokenizer([*texts, *names.alike()], chat_qwen3.fixed_texts())
+    before, after = around_speech(str(Request(hotwords=["书明"], history="书明在北京")))
+    assert len(tokenizer.encode(before, add_special_tokens=False)) < 25
+    assert tokenizer.decode(tokenizer.encode(before + after, add_special_tokens=False)) == before + after
+    examples = chat_qwen3.Examples(tokenizer, texts, names, rng)
+    for _ in range(20):
+        given, answer = examples.looking_back()
+        listed, heard, _ = tokenizer.decode(given).split("\n")
+        text = tokenizer.decode(answer)
+        assert len(heard) == len(text)
+        assert [names.alike().get(one, one) for one in heard] == [names.alike().get(one, one) for one in text]
+        assert any(name in text for name in listed.split(", "))
+    ids, labels = examples.draw()
+    learnt = labels[labels >= 0].tolist()
+    assert learnt == ids[-len(learnt) :].tolist()
+    assert learnt[-1] == examples.eos
+
+
+def test_pieces_of_the_ctc_head_are_characters(tmp_path):
+    write_table(tmp_path / "text", {"u1": "你好 tom", "u2": "你们"})
+    characters.main([tmp_path, tmp_path / "pieces"])
+    tokenizer = BpeTokenizer.from_file(tmp_path / "pieces")
+    assert [len(tokenizer.encode(text)) for text in ("你好们", "tom")] == [3, 3]
+
+
+def test_mandarin_sentences_are_chosen_by_their_ids():
+    keys = ["f1-zh-00001", "f1-zh-named-00001", "f1-en-00001", "iven3-zh-00002"]
+    assert mandarin.chosen(keys) == ["f1-zh-00001", "iven3-zh-00002"]
+
+
+def test_what_the_ctc_head_reads_becomes_a_table(tmp_path):
+    path = tmp_path / "asr.jsonl"
+    path.write_text(json.dumps({"uttid": "u1", "text": "你", "ctc_text": "好"}) + "\n")
+    assert first_pass.first_texts(path) == {"u1": "好"}
+    path.write_text(json.dumps({"uttid": "u1", "text": "你"}) + "\n")
+    with pytest.raises(DataError, match="u1: no ctc_text"):
+        first_pass.first_texts(path)
+
+
+def write_named(folder, said):
+    """A data directory of what context_data makes, without audio, and what firered-context adds to it."""
+    write_table(folder / "wav.scp", {own.key: f"{own.key}.wav" for own in said})
+    write_table(folder / "text", {own.key: own.said.spoken for own in said})
+    context_data.write_texts(folder, said)
+    lines = [(own.key, kind, text) for own in said for kind, text in (("relevant", f"笔记：{own.said.name}。"),
+             *(("irrelevant", f"其他{number}") for number in range(6)))]  # fmt: skip
+    rows = [json.dumps({"utterance": key, "kind": kind, "text": text}) + "\n" for key, kind, text in lines]
+    (folder / "contexts.jsonl").write_text("".join(rows))
+
+
+def test_ways_of_asking_differ_in_what_the_prompt_has_of_the_name(tmp_path):
+    rng = random.Random(1)
+    said = context_data.utterances("test", 12, rng)
+    assert not any(own.said.titled for own in said)
+    write_named(tmp_path / "written", said)
+    talks = context_data.conversations(0.01, rng)
+    talk = [own for _, sentences in talks.values() for own in sentences]
+    write_named(tmp_path / "sentences", talk)
+    lengths = {own.key: length.replace(" ", "_") for length, sentences in talks.values() for own in sentences}
+    write_table(tmp_path / "conversations/utt2span", lengths)
+    assert [own.said.titled for own in talk] == [True, False] * 3
+    context_sets.test(tmp_path / "written", tmp_path / "sentences", tmp_path / "sets")
+    prompts = read_table(tmp_path / "sets/asked/utt2prompt")
+    own = said[0]
+    assert f"{own.key}-none" not in prompts
+    assert prompts[f"{own.key}-relevant"] == f"笔记：{own.said.name}。"
+    assert own.said.name in prompts[f"{own.key}-five"]
+    assert prompts[f"{own.key}-five"].count("其他") == prompts[f"{own.key}-irrelevant"].count("其他") == 5
+    assert own.said.name not in prompts[f"{own.key}-irrelevant"]
+    listed = (tmp_path / f"sets/asked/hotwords/{own.key}-list.txt").read_text().split()
+    assert own.said.name in listed
+    assert len(listed) == 8
+    assert prompts[f"{talk[1].key}-talk_reference"] == f"历史转写结果：{talk[0].said.text}"
+    told = read_table(tmp_path / "sets/talk_none/utt2span")
+    assert told == {f"{key}-talk_none": length for key, length in lengths.items()}
+    context_sets.train(tmp_path / "written", tmp_path / "kinds")
+    kept = [json.loads(line) for line in (tmp_path / "kinds/contexts.jsonl").read_text().splitlines()]
+    own_kept = {line["utterance"] for line in kept if line["kind"] == "relevant"}
+    listed_kept = read_table(tmp_path / "kinds/keywords").keys()
+    assert own_kept | listed_kept == {own.key for own in said}
+    assert own_kept != listed_kept
+
+
+def score_of(errors, **more):
+    return json.dumps(
+        {"tokens": 200, "errors": errors, "substitutions": errors, "deletions": 0, "insertions": 0, **more}
+    )
+
+
+def test_stages_have_steps_seconds_and_errors(tmp_path):
+    for seed, errors in ((1, 20), (2, 24)):
+        for name in ("stage1", "stage5-ctc", "full"):
+            folder = tmp_path / f"sft/score/{seed}_{name}"
+            folder.mkdir(parents=True)
+            (folder / "score.json").write_text(score_of(errors))
+        (tmp_path / f"sft/{seed}/stage1").mkdir(parents=True)
+        (tmp_path / f"sft/{seed}/stage1/train.jsonl").write_text('{"step": 100}\n{"step": 200}\n')
+    (tmp_path / "seconds").write_text("sft_1_stage1 9 5 1\nsft_2_stage1 9 5 1\ndecode_sft_1_stage1 1 1 1\n")
+    page = "\n".join(sft_results.section(tmp_path))
+    assert "| stage 1: adaptor | 200 | 6 ± 0 | language model | 11.00 ± 12.71 | 22 ± 25 | 0 ± 0 | 0 ± 0 |" in page
+    assert "|  |  |  | CTC head | 11.00 ± 12.71 |" in page
+
+
+def test_context_is_told_by_way_of_asking_and_by_length(tmp_path):
+    metrics = {"hotword recall%": {"value": 33.3}, "U-CER%": {"value": 2.0}, "B-CER%": {"value": 60.0}}
+    groups = {"span": {name: counts(errors) for errors, name in enumerate(context_results.LENGTHS)}}
+    for name in ("1_with-none", "1_without-none", "1_with-talk_recognised"):
+        folder = tmp_path / f"context/score/{name}"
+        folder.mkdir(parents=True)
+        (folder / "score.json").write_text(score_of(20, metrics=metrics, groups=groups))
+    page = "\n".join(context_results.section(tmp_path))
+    assert "| no context | without context | 10.0 | 33.3 | 2.0 | 60.0 |" in page
+    assert "| recognised (`--context-carry 1`) | with context | 0.0 | 1.0 | 2.0 |" in page
+
+
 @pytest.mark.nightly
 def test_everything_is_trained_decoded_and_scored(tmp_path):
     if not (TOP / ".venv/bin/firered-train").exists():
@@ -177,7 +321,8 @@ def test_everything_is_trained_decoded_and_scored(tmp_path):
     again = subprocess.run([*run, "--quick", "true"], capture_output=True, text=True)
     assert again.returncode == 0, again.stderr
     assert " s\n" not in again.stdout.split("# Results")[0]  # nothing was done again
-    assert "part noise: left out, without the corpus of egs/mini" in again.stdout
+    for part in ("noise", "sft", "context"):
+        assert f"part {part}: left out, without the corpus of egs/mini" in again.stdout
     wrong = subprocess.run([*run, "--parts", "nothing"], capture_output=True, text=True)
     assert wrong.returncode == 1
     assert "--parts: there is no part nothing" in wrong.stderr
