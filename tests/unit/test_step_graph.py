@@ -9,7 +9,7 @@ import pytest
 import torch
 from support.tiny_llm import tiny_llm
 
-from firered.models import llm_stepper, step_graph, transformer
+from firered.models import decoder_cache, llm_stepper, step_graph
 from firered.models.aed import Aed, AedConfig
 from firered.models.llm_stepper import LlmSteps
 
@@ -34,7 +34,7 @@ def graphs(monkeypatch):
 
     monkeypatch.setattr(step_graph, "_recorded", recorded)
     monkeypatch.setattr(step_graph, "_failure", "")
-    for module in (transformer, llm_stepper):
+    for module in (decoder_cache, llm_stepper):
         monkeypatch.setattr(module, "graphs_help", lambda device, rows: True)
     return made
 
@@ -78,7 +78,7 @@ def test_steps_of_fixed_shapes_are_those_of_growing_caches(family, beams, graphs
     fixed = logits_of(start(), beams, 90)
     assert len(graphs) >= 3
     assert sum(graph.replays for graph in graphs) >= 75  # after each change one step is run as it is
-    for module in (transformer, llm_stepper):
+    for module in (decoder_cache, llm_stepper):
         monkeypatch.setattr(module, "graphs_help", lambda device, rows: False)
     for step, (one, other) in enumerate(zip(fixed, logits_of(start(), beams, 90), strict=True)):
         assert torch.allclose(one, other, atol=2e-5), step
