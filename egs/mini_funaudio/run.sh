@@ -5,7 +5,7 @@ set -euo pipefail
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 TOP=$(cd "$here/../.." && pwd)
 
-parts="best_rq noise hallucination"
+parts="best_rq noise hallucination multilingual"
 seeds="1 2 3"
 stage=0
 stop_stage=9
@@ -24,6 +24,8 @@ Parts, each with stages of its own (parts/NAME.sh) and a section of RESULTS.md:
   best_rq         pre-training without labels (Best-RQ), then recognition with 1, 10 and 100% of the labels
   noise           noisy copies, noise as utterances are drawn, and both: the recogniser of egs/mini trained further
   hallucination   zeros before noise is added, and noise alone: words that are written where nothing is said
+  multilingual    two languages of which there is much and two of which there is little, drawn as often as they come
+                  and all alike
 
 Stages of all: 0 data, 1 features, dictionaries and a small language model, 2 to 8 the part's own, 9 RESULTS.md
 

@@ -1,6 +1,7 @@
 """egs/mini_funaudio: shares of the labels, the section on Best-RQ, and the whole recipe on tones."""
 
 import json
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -12,7 +13,8 @@ from firered.data.datadir import read_table, write_table
 from firered.errors import DataError
 
 TOP = Path(__file__).resolve().parents[2]
-sys.path.insert(0, str(TOP / "egs/mini_funaudio/local"))  # the recipe's scripts are no package
+# The recipe's scripts, and those that it shares with egs/mini, are no package.
+sys.path[:0] = [str(TOP / folder) for folder in ("egs/mini_funaudio/local", "egs/mini/local")]
 
 import best_rq_results  # noqa: E402
 import figures  # noqa: E402
@@ -20,6 +22,8 @@ import hallucination_results  # noqa: E402
 import hallucination_sets  # noqa: E402
 import inventions  # noqa: E402
 import labels  # noqa: E402
+import language_texts  # noqa: E402
+import multilingual_results  # noqa: E402
 import noise_results  # noqa: E402
 import noise_test  # noqa: E402
 import small_qwen3  # noqa: E402
@@ -163,6 +167,31 @@ def test_words_where_nothing_is_said_are_counted_by_the_minute(tmp_path):
     assert f"| {2 / found['music']['minutes']:.1f} (17%) | 41.4 (100%) |" in page
 
 
+def test_sentences_of_one_set_are_in_no_other(tmp_path):
+    rules = tmp_path / "es.txt"
+    rules.write_text("S = ¡{WHO} {WHO} {WHO}!\nWHO = A | bé | C | d | e | f\n", encoding="utf-8")
+    language_texts.main(rules, tmp_path / "out", train=60, dev=5, test=9, seed=1)
+    texts = {name: set(read_table(tmp_path / "out" / name / "text").values()) for name in ("train", "dev", "test")}
+    assert [len(own) for own in texts.values()] == [60, 5, 9]
+    assert len(set.union(*texts.values())) == 74
+    assert set("".join(texts["train"])) == set(" abécdef")
+    assert set(read_table(tmp_path / "out/dev/utt2lang").values()) == {"es"}
+    with pytest.raises(DataError, match="of 300 different sentences for train: grammar too small"):
+        language_texts.sentences(language_texts.Grammar(rules), "train", 300, 1)
+
+
+def test_languages_have_rates_of_their_own_and_a_mean(tmp_path):
+    for name, errors in (("1_natural", 40), ("2_natural", 44), ("1_balanced", 20), ("2_balanced", 20)):
+        groups = {"language": {"de": counts(2), "ru": counts(errors, 50)}}
+        folder = tmp_path / "multilingual/score" / name
+        folder.mkdir(parents=True)
+        (folder / "score.json").write_text(json.dumps({"groups": groups}))
+    page = "\n".join(multilingual_results.section(tmp_path))
+    assert "| languages are drawn | German (100 words) | Russian (50 words) | mean |" in page
+    assert "| as often as they come (natural) | 2.0 ± 0.0 | 84.0 ± 50.8 | 43.0 ± 25.4 |" in page
+    assert "| all alike (balanced) | 2.0 ± 0.0 | 40.0 ± 0.0 | 21.0 ± 0.0 |" in page
+
+
 @pytest.mark.nightly
 def test_everything_is_trained_decoded_and_scored(tmp_path):
     if not (TOP / ".venv/bin/firered-train").exists():
@@ -174,6 +203,7 @@ def test_everything_is_trained_decoded_and_scored(tmp_path):
     page = (tmp_path / "out/RESULTS.md").read_text(encoding="utf-8")
     assert "| Best-RQ from layers of a language model | 1 |" in page
     assert "| random weights | **" in page
+    assert ("| all alike (balanced) | " in page) == (shutil.which("espeak-ng") is not None)
     again = subprocess.run([*run, "--quick", "true"], capture_output=True, text=True)
     assert again.returncode == 0, again.stderr
     assert " s\n" not in again.stdout.split("# Results")[0]  # nothing was done again
