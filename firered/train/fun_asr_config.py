@@ -27,8 +27,8 @@ class FunAsrTaskConfig(Options):
     )  # fmt: skip
     trains: str = option(
         "",
-        "without a stage: what is trained, some of encoder, adaptor, lora, llm (all its weights), or ctc alone; by "
-        "default lora, and of new models encoder, adaptor and lora",
+        "without a stage: what is trained, some of encoder, adaptor, lora, llm (all its weights), or ctc alone or with "
+        "encoder, by the loss of the CTC head; by default lora, and of new models encoder, adaptor and lora",
     )
     lora_rank: int = option(16, "rank of LoRA, here and below as in the published script", low=1)
     lora_alpha: float = option(32.0, "LoRA is scaled by this / rank", low=0)

@@ -10,13 +10,14 @@ import torch
 import yaml
 from torch import nn
 from transformers import Qwen3ForCausalLM
+from transformers.models.fun_asr_nano.modeling_fun_asr_nano import FunAsrNanoEncoder
 
 from firered.asr.families.fun_asr_loaded import languages_of
 from firered.data.atomic import replacing
 from firered.errors import ModelError, OptionError, writing
 from firered.models.causal_lm import load_llm
 from firered.models.checkpoint import load_tensors, model_files
-from firered.models.fun_asr import Adaptor, AdaptorSizes, FunAsrEncoder, restore_rotary, sanm_encoder
+from firered.models.fun_asr import Adaptor, AdaptorSizes, FunAsrEncoder, SanmSizes, restore_rotary, sanm_encoder
 from firered.models.fun_asr_checkpoint import CTC_VOCABULARY, WEIGHTS, FunAsrParts, load_published, load_sanm
 from firered.models.fun_asr_config import CONFIG, TRANSFORMERS_CONFIG, CheckpointConfig, llm_values
 from firered.models.fun_asr_publish import FunAsrNet, config_values, ctc_values
@@ -134,10 +135,22 @@ def _new(config: FunAsrTaskConfig) -> _Initial:
         own = CheckpointConfig.read(directory / CONFIG)
         sizes, sanm = own.encoder, load_sanm(directory, own)
     else:
-        sanm = sanm_encoder(sizes, bins=80, stack=7)
+        sanm = _new_encoder(sizes)
     adaptor = config.adaptor_of(sizes.output_size, llm.config.hidden_size)
     values = config_values(sizes, adaptor, folder.name)
     return _Initial(FunAsrParts(FunAsrEncoder(sanm, Adaptor(adaptor)), llm), values, folder, {})
+
+
+def _new_encoder(sizes: SanmSizes) -> FunAsrNanoEncoder:
+    """An encoder whose layers are drawn as torch draws them, which is how the published training code begins, too.
+
+    transformers draws them with a deviation of 0.02 at any width, from which small encoders hardly learn.
+    """
+    encoder = sanm_encoder(sizes, bins=80, stack=7)
+    for layer in encoder.modules():
+        if isinstance(layer, nn.Linear | nn.Conv1d):
+            layer.reset_parameters()
+    return encoder
 
 
 def _vocabulary(config: FunAsrTaskConfig, path: Path, texts: str, *, there: bool) -> BpeTokenizer:

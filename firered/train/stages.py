@@ -25,8 +25,8 @@ def parts_of(stage: int, trains: str, default: str) -> frozenset[str]:
         raise OptionError(f"trains: {' '.join(unknown)}: known are {', '.join(PARTS)}")
     if {LLM, LORA} <= given:
         raise OptionError("trains: llm is all of the language model's weights, so that lora has nothing to add")
-    if CTC in given and given != {CTC}:
-        raise OptionError("trains: ctc is trained alone, on an encoder that stays (stage 5)")
+    if CTC in given and not given <= {CTC, ENCODER}:
+        raise OptionError("trains: ctc is trained alone, on an encoder that stays (stage 5), or with encoder")
     own = frozenset(STAGES.get(stage, ()))
     if stage and given and given != own:
         raise OptionError(

@@ -120,6 +120,17 @@ def test_the_fifth_stage_puts_a_ctc_head_on_the_encoder(trained, corpus, tmp_pat
     assert again[-1]["loss"] < losses(lines)[0]  # goes on with the head that is there
 
 
+def test_encoder_and_ctc_head_learn_together_before_the_stages(corpus, tmp_path):
+    model = {**new_model(corpus), "trains": "encoder ctc", "ctc_pieces": 258, "ctc_layers": 0, "ctc_units": 40}
+    directories = []
+    for steps in (1, 2):
+        run(content(corpus, tmp_path / str(steps), steps, model, train={"average": "last", "keep_last": 1}))
+        directories.append(tmp_path / str(steps) / "model")
+    assert changed_parts(*map(tensors_of, directories)) == {"audio_encoder", "ctc_decoder", "ctc"}
+    memory = tensors_of(directories[0])["audio_encoder.encoders0.0.self_attn.fsmn_block.weight"]
+    assert memory.std() > 0.1  # as torch draws 11 weights, not 0.02 as at any size
+
+
 def test_a_new_model_has_the_published_sizes():
     config = FunAsrTaskConfig(llm="Qwen3-0.6B")
     with torch.device("meta"):
@@ -283,7 +294,7 @@ def test_a_resumed_training_goes_on(corpus, tmp_path):
         ({"init": "a", "llm": "b"}, OptionError, "init is a whole model"),
         ({"init": "all", "stage": 1}, ModelError, "a training; its model is .*all/model"),
         ({"init": "fun", "stage": 1, "trains": "lora"}, OptionError, "stage 1 trains adaptor, trains says lora"),
-        ({"init": "fun", "trains": "ctc encoder"}, OptionError, "ctc is trained alone"),
+        ({"init": "fun", "trains": "ctc adaptor"}, OptionError, "ctc is trained alone"),
         ({"init": "fun", "trains": "llm lora"}, OptionError, "lora has nothing to add"),
         ({"init": "fun", "trains": "adapter"}, OptionError, "adapter: known are encoder, adaptor"),
         ({"init": "fun", "trains": "llm", "llm_dtype": "bfloat16"}, OptionError, "need float32"),

@@ -1,8 +1,10 @@
-"""Fun-ASR-Nano's CTC head on an encoder that stays: the fifth stage (FunAudio-ASR report, section 4.2)."""
+"""Fun-ASR-Nano's CTC head on an encoder that stays: the fifth stage (FunAudio-ASR report, section 4.2).
+
+With the encoder trained, too, it gives a new encoder its start before the stages.
+"""
 
 from collections.abc import Mapping
 
-import torch
 from torch import Tensor
 from torch.nn import functional as F
 
@@ -12,7 +14,7 @@ from firered.train.objectives.objective import BatchLoss, Led
 
 
 class FunAsrCtcObjective(FunAsrObjective):
-    """CTC loss of the head alone, of tokens of its own tokenizer; see `FunAsrObjective`."""
+    """CTC loss of tokens of the head's own tokenizer; see `FunAsrObjective`."""
 
     def forward(self, tensors: Mapping[str, Tensor]) -> BatchLoss:
         """Loss summed over utterances."""
@@ -46,6 +48,5 @@ class FunAsrCtcObjective(FunAsrObjective):
         encoder = self.model.encoder
         assert encoder.ctc_decoder is not None
         assert encoder.ctc is not None
-        with torch.no_grad():
-            encoded, counts = self.encoded(tensors)
+        encoded, counts = self.encoded(tensors)
         return encoder.ctc(encoder.ctc_decoder(encoded, counts)[0]).float().log_softmax(-1), counts
