@@ -5,7 +5,7 @@ set -euo pipefail
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 TOP=$(cd "$here/../.." && pwd)
 
-parts="best_rq noise hallucination sft context"
+parts="best_rq noise hallucination multilingual sft context"
 seeds="1 2 3"
 stage=0
 stop_stage=9
@@ -24,6 +24,8 @@ Parts, each with stages of its own (parts/NAME.sh) and a section of RESULTS.md:
   best_rq         pre-training without labels (Best-RQ), then recognition with 1, 10 and 100% of the labels
   noise           noisy copies, noise as utterances are drawn, and both: the recogniser of egs/mini trained further
   hallucination   zeros before noise is added, and noise alone: words that are written where nothing is said
+  multilingual    two languages of which there is much and two of which there is little, drawn as often as they come
+                  and all alike
   sft             a small Fun-ASR-Nano by the five stages, and by other ways with as many steps
   context         names that sound alike: contextual fine-tuning of that model, and fine-tuning without context
 

@@ -14,13 +14,14 @@ from firered.errors import ModelError
 from firered.hub.catalogue import QUANTISED
 from firered.models.checkpoint import arg, at, load_checkpoint, load_network
 from firered.models.chunks import ALL, Chunk, ChunkPlan
+from firered.models.decoder_cache import DecoderCache
 from firered.models.decoder_tree import DecoderTree
 from firered.models.encoder_config import EncoderConfig
 from firered.models.frames import linear_on_grid
 from firered.models.fused import prepare
 from firered.models.positions import PositionTable
 from firered.models.stored import Stored
-from firered.models.transformer import DecoderCache, TransformerDecoder
+from firered.models.transformer import TransformerDecoder
 
 # d_model, layers of encoder and of decoder; heads are of 64 dimensions (FireRedASR paper, table 1)
 SIZES = {"XS": (512, 12), "S": (768, 16), "M": (1024, 16), "L": (1280, 16)}

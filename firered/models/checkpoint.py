@@ -325,10 +325,13 @@ def pick_device(name: str) -> torch.device:
         ModelError: there is no such device here.
     """
     if name == "auto":
-        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+        name = "cuda" if torch.cuda.is_available() else "cpu"
     try:
         device = torch.device(name)
         torch.empty(0, device=device)
     except (RuntimeError, AssertionError) as error:
         raise ModelError(f"device {name!r} cannot be used here: {first_line(error)}") from error
+    if device.type == "cuda":
+        # It plans every new shape anew, 4 ms each, and in speech nearly every batch and step has a new one.
+        torch.backends.cuda.enable_cudnn_sdp(False)
     return device

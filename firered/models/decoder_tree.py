@@ -5,10 +5,11 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
+from firered.models.decoder_cache import DecoderCache
 from firered.models.few_queries import attend
 from firered.models.fused import few_rows
 from firered.models.prefix_slots import NewRows, PrefixSlots, with_room
-from firered.models.transformer import Attention, DecoderCache, TransformerDecoder
+from firered.models.transformer import Attention, TransformerDecoder
 
 
 class DecoderTree:

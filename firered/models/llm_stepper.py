@@ -1,29 +1,48 @@
 """A language model generating: one pass over the prompt, then a token of every hypothesis at a time."""
 
 import inspect
+from collections.abc import Callable
 
 import torch
 from torch import Tensor
 from transformers import PreTrainedModel
 
 from firered.models.speech_llm import positions_of
+from firered.models.step_graph import StepGraph, graphs_help
+
+_SHOWN = 256  # steps of one shape: places that are read are a multiple of this
 
 
 class _KeyValueCache:
-    """Keys and values of all layers, allocated once; transformers' attention appends to them and reads them all."""
+    """Keys and values of all layers, allocated once; transformers' attention appends to them and reads them all.
 
-    def __init__(self, room: int) -> None:
-        self.room, self.length = room, 0  # tokens there is memory for, tokens held
+    Args:
+        room: tokens there is memory for.
+        make: that memory; zeros where places are read, without any weight, before they are written.
+
+    Attributes:
+        length: tokens held.
+        slots: (B,) where new tokens go, and `shown` how many places are read, for steps of fixed shapes; None: new
+            tokens go behind those that are held, and these are read.
+    """
+
+    def __init__(self, room: int, make: Callable[..., Tensor]) -> None:
+        self.room, self.length, self._make = room, 0, make
+        self.slots: Tensor | None = None
+        self.shown = 0
         self.layers: dict[int, list[Tensor]] = {}  # [keys, values], (N, H, room, d_k) each, on the layer's device
 
     def update(self, keys: Tensor, values: Tensor, layer: int, *_: object, **__: object) -> tuple[Tensor, Tensor]:
-        """Append those of new tokens; all of the layer's, (N, H, L, d_k) each."""
+        """Append those of new tokens; all of the layer's that are read, (N, H, L, d_k) each."""
         if layer not in self.layers:
             shape = (*keys.shape[:2], self.room, keys.shape[3])
-            self.layers[layer] = [keys.new_empty(shape), values.new_empty(shape)]
-        end = self.length + keys.shape[2]
+            self.layers[layer] = [self._make(shape, dtype=keys.dtype, device=keys.device) for _ in range(2)]
+        end = self.shown if self.slots is not None else self.length + keys.shape[2]
         for held, new in zip(self.layers[layer], (keys, values), strict=True):
-            held[:, :, self.length : end] = new
+            if self.slots is not None:
+                held.index_copy_(2, self.slots, new)
+            else:
+                held[:, :, self.length : end] = new
         held_keys, held_values = self.layers[layer]
         return held_keys[:, :, :end], held_values[:, :, :end]
 
@@ -98,25 +117,43 @@ class LlmSteps:
         self._llm, self._beams = llm, beams
         embeds, mask = embeds[:, :-1], mask[:, :-1]
         n, self._prompt = mask.shape
-        self._positions = mask.sum(1)[:, None]  # (N, 1) of the next token
-        self._cache = _KeyValueCache(self._prompt + beams * max_len)
+        self._positions = mask.sum(1, keepdim=True)  # (N, 1) of the next token
+        one_device = len(set((getattr(llm, "hf_device_map", None) or {}).values())) <= 1
+        self._graph = StepGraph() if one_device and graphs_help(mask.device, n * beams) else None
+        self._cache = _KeyValueCache(
+            self._prompt + beams * max_len, torch.empty if self._graph is None else torch.zeros
+        )
         self._passes = LlmPasses(llm, self._cache)
         self._seen = torch.zeros(n, 1, beams, self._cache.room, dtype=torch.bool, device=mask.device)
         self._seen[..., : self._prompt] = mask[:, None, None]
         self._own = torch.eye(beams, dtype=torch.bool, device=mask.device)
         self._passes.prompt(embeds, mask)
         self._cache.length += self._prompt
+        self._slots = torch.arange(self._prompt - beams, self._prompt, device=mask.device)
+        self._cache.slots = self._slots if self._graph is not None else None
 
     def step(self, tokens: Tensor) -> Tensor:
         """(N * B, V) logits after these tokens (N * B,)."""
         start, end = self._cache.length, self._cache.length + self._beams
         self._seen[..., start:end] = self._own
-        embeds = self._llm.get_input_embeddings()(tokens.view(-1, self._beams))  # (N, B, d): no order among them
-        positions = self._positions.expand(-1, self._beams)
-        self._positions = self._positions + 1
-        logits = self._passes.run(embeds, self._seen[..., :end], positions).flatten(0, 1)
+        logits = self._compute(tokens) if self._graph is None else self._in_fixed_shapes(self._graph, tokens)
+        self._positions += 1
         self._cache.length = end
         return logits
+
+    def _in_fixed_shapes(self, graph: StepGraph, tokens: Tensor) -> Tensor:
+        cache = self._cache
+        if cache.length + self._beams > cache.shown:
+            graph.forget()
+            cache.shown = min(cache.room, -(-(cache.length + self._beams) // _SHOWN) * _SHOWN)
+        self._slots += self._beams
+        return graph(self._compute, tokens)
+
+    def _compute(self, tokens: Tensor) -> Tensor:
+        embeds = self._llm.get_input_embeddings()(tokens.view(-1, self._beams))  # (N, B, d): no order among them
+        positions = self._positions.expand(-1, self._beams)
+        shown = self._cache.length + self._beams if self._graph is None else self._cache.shown
+        return self._passes.run(embeds, self._seen[..., :shown], positions).flatten(0, 1)
 
     def reorder(self, index: Tensor) -> None:
         """Continue row i from what was row index[i], a row of the same utterance; index is (N * B,)."""
@@ -127,5 +164,7 @@ class LlmSteps:
 
     def select(self, utterances: list[int]) -> None:
         """Keep these utterances, in this order."""
+        if self._graph is not None:
+            self._graph.forget()
         self._cache.select(utterances)
         self._seen, self._positions = self._seen[utterances], self._positions[utterances]

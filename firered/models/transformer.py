@@ -12,9 +12,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from firered.models.decoder_cache import DecoderCache
 from firered.models.embedding import Embedding
-from firered.models.few_queries import attend, cache_dtype
-from firered.models.frames import GRID, linear_on_grid
+from firered.models.few_queries import attend
 from firered.models.fused import FusedAttention, few_rows
 from firered.models.masks import key_bias, padding_mask
 from firered.models.positions import PositionTable
@@ -164,7 +164,7 @@ class TransformerDecoder(nn.Module):
             x = layer(x, encoder_out, causal, cross)
         return self.tgt_word_prj(self.layer_norm_out(x))
 
-    def start(self, encoder_out: Tensor, encoder_lengths: Tensor, beams: int, max_len: int) -> "DecoderCache":
+    def start(self, encoder_out: Tensor, encoder_lengths: Tensor, beams: int, max_len: int) -> DecoderCache:
         """The cache for steps over these utterances.
 
         Args:
@@ -175,10 +175,10 @@ class TransformerDecoder(nn.Module):
         """
         return DecoderCache(self, encoder_out, encoder_lengths, beams, max_len)
 
-    def step(self, tokens: Tensor, cache: "DecoderCache") -> Tensor:
+    def step(self, tokens: Tensor, cache: DecoderCache) -> Tensor:
         """(N * B, odim) logits of the next tokens, given each hypothesis' last (N * B,), sos in the first step."""
         x = self.tgt_word_emb(tokens) * self.scale + cache.position()  # (N * B, d_model)
-        bias = cache.advance()
+        bias = cache.lineage()
         for index, layer in enumerate(self.layers):
             q, k, v = layer.self_attn.project(layer.self_attn_norm(x))
             keys, values = cache.append(index, k, v)
@@ -188,118 +188,3 @@ class TransformerDecoder(nn.Module):
             x = x + cross.attend(q, *cache.encoder(index), cache.encoder_bias)
             x = x + layer.mlp.step(layer.mlp_norm(x))
         return few_rows(self.layer_norm_out(x), self.tgt_word_prj.weight, None)
-
-
-class DecoderCache:
-    """Keys and values of N utterances with B hypotheses each; row n * B + b is hypothesis b of utterance n.
-
-    The encoder frames are projected once an utterance, and its hypotheses are queries of one attention. The tokens of
-    all its hypotheses lie in one pool a layer, B more each step, and stay where they are: re-ordering changes only
-    `_lineage`, which marks the tokens of the pool that are a hypothesis' own, and copies no keys or values.
-    """
-
-    _FIRST_STEPS = 64  # room to begin with; it doubles when it is full
-
-    def __init__(
-        self, decoder: TransformerDecoder, encoder_out: Tensor, encoder_lengths: Tensor, beams: int, max_len: int
-    ) -> None:
-        self.decoder, self.beams, self.max_len = decoder, beams, max_len
-        self._frames = encoder_lengths.clamp(min=1).tolist()
-        self.size, self.steps = len(self._frames), 0  # utterances, tokens of each hypothesis
-        self._attention = decoder.layers[0].self_attn  # all layers cut their heads alike
-        dtype = cache_dtype(encoder_out.dtype, encoder_out.device, reduced=self._attention.in_int8)
-        # Products in bfloat16 are oneDNN's; see GRID.
-        self._grid = GRID if dtype == torch.bfloat16 and encoder_out.device.type == "cpu" else 1
-        encoder_out = F.pad(encoder_out, (0, 0, 0, -encoder_out.shape[1] % self._grid))
-        self._encoder = [self._project(layer.cross_attn, encoder_out, dtype) for layer in decoder.layers]
-        self.encoder_bias = key_bias(padding_mask(encoder_lengths, encoder_out.shape[1]), encoder_out.dtype)
-        shape = self._encoder[0][0].shape  # (N, H, T, d_k)
-        room = min(max_len, self._FIRST_STEPS) * beams
-        self._pool = [
-            (encoder_out.new_empty(*shape[:2], room, shape[3]), encoder_out.new_empty(*shape[:2], room, shape[3]))
-            for _ in decoder.layers
-        ]
-        self._lineage = encoder_out.new_full((self.size, 1, beams, room), -torch.inf)
-        self._own = torch.full_like(self._lineage[0, 0, :, :beams], -torch.inf).fill_diagonal_(0.0)  # (B, B)
-
-    @staticmethod
-    def _project(attention: Attention, encoder_out: Tensor, dtype: torch.dtype) -> tuple[Tensor, Tensor]:
-        """Keys and values (N, H, T, d_k), each head's in one piece: they are read at every step."""
-        return (
-            attention.heads(linear_on_grid(attention.w_ks, encoder_out).to(dtype)).contiguous(),
-            attention.heads(linear_on_grid(attention.w_vs, encoder_out).to(dtype)).contiguous(),
-        )
-
-    def step(self, tokens: Tensor) -> Tensor:
-        """(N * B, odim) logits; see TransformerDecoder.step."""
-        return self.decoder.step(tokens, self)
-
-    def position(self) -> Tensor:
-        """(d_model,) position vector of the tokens of this step."""
-        table = self.decoder.positional_encoding(max(self.max_len, self.steps + 1), self._pool[0][0])
-        return table[self.steps]
-
-    def advance(self) -> Tensor | None:
-        """Begin a step: (N, 1, B, S) to be added to the scores of the S tokens in the pool, this step's included."""
-        used = self.steps * self.beams
-        self.steps += 1
-        if used + self.beams > self._lineage.shape[3]:
-            self._grow()
-        self._lineage[..., used : used + self.beams] = self._own
-        return self._lineage[..., : used + self.beams] if self.beams > 1 else None
-
-    def append(self, layer: int, k: Tensor, v: Tensor) -> tuple[Tensor, Tensor]:
-        """Put this step's keys and values (N * B, d_model) into a layer's pool; all of it, (N, H, S, d_k) each."""
-        used, pool = self.steps * self.beams, self._pool[layer]
-        for room, new in zip(pool, (k, v), strict=True):
-            room[:, :, used - self.beams : used] = self._attention.heads(new.view(self.size, self.beams, -1))
-        return pool[0][:, :, :used], pool[1][:, :, :used]
-
-    def encoder(self, layer: int) -> tuple[Tensor, Tensor]:
-        """A layer's keys and values (N, H, T, d_k) of the encoder frames."""
-        return self._encoder[layer]
-
-    def _grow(self) -> None:
-        room = min(2 * self._lineage.shape[3], max(self.max_len, self.steps) * self.beams) - self._lineage.shape[3]
-        self._pool = [(_longer(k, room), _longer(v, room)) for k, v in self._pool]
-        self._lineage = F.pad(self._lineage, (0, room), value=-torch.inf)
-
-    def reorder(self, index: Tensor) -> None:
-        """Continue row i from what was row index[i], a row of the same utterance; index is (N * B,)."""
-        if self.beams > 1:
-            lineage = self._lineage[:, 0, :, : self.steps * self.beams].flatten(0, 1)
-            self._lineage[:, 0, :, : self.steps * self.beams] = lineage[index].view(self.size, self.beams, -1)
-
-    def select(self, kept: list[int]) -> None:
-        """Keep these utterances, in this order; the others are no longer computed.
-
-        Where those that move come from beyond the first n, as when the last fill the gaps, only they are copied.
-        """
-        self._encoder = [(_pick(k, kept), _pick(v, kept)) for k, v in self._encoder]
-        self._pool = [(_pick(k, kept), _pick(v, kept)) for k, v in self._pool]
-        self._lineage = _pick(self._lineage, kept)
-        self.size, self._frames = len(kept), [self._frames[i] for i in kept]
-        if self.encoder_bias is None:
-            return
-        frames = max(self._frames, default=1)
-        frames += -frames % self._grid
-        self._encoder = [(k[:, :, :frames].contiguous(), v[:, :, :frames].contiguous()) for k, v in self._encoder]
-        padded = min(self._frames, default=frames) < frames
-        self.encoder_bias = _pick(self.encoder_bias, kept)[..., :frames] if padded else None
-
-
-def _longer(x: Tensor, room: int) -> Tensor:
-    """A copy of (N, H, S, d_k) with room for more behind."""
-    longer = x.new_empty(*x.shape[:2], x.shape[2] + room, x.shape[3])
-    longer[:, :, : x.shape[2]] = x
-    return longer
-
-
-def _pick(x: Tensor, kept: list[int]) -> Tensor:
-    """Rows of x in this order, in its own memory if possible."""
-    moves = [(place, row) for place, row in enumerate(kept) if place != row]
-    if any(row < len(kept) for _, row in moves):
-        return x[kept]
-    for place, row in moves:
-        x[place] = x[row]
-    return x[: len(kept)]

@@ -26,6 +26,7 @@ from bench.rows import add_row, peak_gb, wait_for
 from firered.models.aed import Aed, AedConfig
 from firered.models.checkpoint import pick_device
 from firered.models.dtype import cast
+from firered.models.step_graph import graphs_help
 from firered.search.beam import BeamConfig, beam_search
 
 VOCABULARY, TOKENS, SECONDS, BEAM, SOS, EOS = 8667, 45, 10, 3, 3, 4
@@ -103,11 +104,16 @@ def run(args: argparse.Namespace) -> None:
         except torch.OutOfMemoryError:
             print(f"{args.dtypes:10} batch {batch:3}  does not fit the memory", flush=True)
             break
-        report(args, "cached", batch, encoder, search, device)
+        report(args, steps_as(device, batch), batch, encoder, search, device)
         if first and batch == 1:
             encoder, search, oracle = measure(model, batch, device, prefix=True)
             report(args, "prefix", batch, encoder, search, device)
             print(f"{'':10} same tokens as with the cache: {oracle == tokens}", flush=True)
+
+
+def steps_as(device: torch.device, batch: int) -> str:
+    """How the search steps at this size of batch."""
+    return "graphs" if graphs_help(device, batch * BEAM) else "cached"
 
 
 def batch_sizes(given: str, largest: int) -> list[int]:

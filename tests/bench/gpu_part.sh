@@ -36,7 +36,7 @@ case $1 in
     {
       echo "Recognition, size $size, random weights, $(pick "10 hours in" "a minute in") utterances of 2 to 8 s that decode to 15 tokens at beam 3:"
       echo
-      row "number format" "mode" "batches" "filterbank (processor)" "recognition" "real time factor" "tokens" "peak memory"
+      row "number format" "mode" "batches" "audio" "time" "real time factor" "tokens" "peak memory"
     } >>"$2"
     python tests/bench/aed_job.py --device "$device" --threads "$threads" --size "$size" --dtypes "$aed_dtypes" --modes "$modes" \
       --hours "$(pick 10 0.015)" --batch-seconds "$(pick auto 15,30)" ${option:+--option "$option"} --markdown "$2"
@@ -48,17 +48,21 @@ case $1 in
     } >>"$2"
     python tests/bench/asr_speed.py --device "$device" --threads "$threads" --size "$size" --dtypes "$(pick "$aed_dtypes" "${aed_dtypes##*,}")" \
       --batches "$(pick 1,8,64,256 1,2)" --rounds "$(pick 2 1)" --no-prefix --markdown "$2"
+    if [[ "$device" != cpu ]]; then
+      FIRERED_CUDA_GRAPHS=0 python tests/bench/asr_speed.py --device "$device" --threads "$threads" --size "$size" \
+        --dtypes "${aed_dtypes##*,}" --batches 1,8,64 --no-prefix --markdown "$2"
+    fi
     ;;
 
   llm)
     {
       echo "The LLM variant, $(pick "Qwen2-7B's shape" "Qwen2-0.5B's shape"), encoder $size, random weights, utterances of $(pick "10 s that decode to 45" "3 s that decode to 5") tokens:"
       echo
-      row "language model" "number format" "beam" "batch" "tokens a second" "real time factor" "peak memory"
+      row "language model" "number format" "steps" "beam" "batch" "tokens a second" "real time factor" "peak memory"
     } >>"$2"
     python tests/bench/llm_speed.py --device "$device" --threads "$threads" --llm "$(pick 7B 0.5B)" --encoder "$size" --dtypes "$llm_dtypes" \
       --batches "$(pick 1,8,32 1)" --beams "$(pick 1,3 1)" --seconds "$(pick 10 3)" --tokens "$(pick 45 5)" \
-      --scratch "$scratch" --markdown "$2"
+      --rounds "$(pick 2 1)" --scratch "$scratch" --markdown "$2"
     ;;
 
   fun_asr)

@@ -14,6 +14,7 @@ core).
 """
 
 import argparse
+import os
 import subprocess
 import sys
 import tempfile
@@ -149,19 +150,26 @@ def measure(args: argparse.Namespace, directory: Path) -> None:
     for beam in map(int, args.beams.split(",")):
         asr = LlmAsr(loaded, LlmConfig(**{**asdict(config), "beam_size": beam}))
         for batch in map(int, args.batches.split(",")):
-            speech = [Speech(f"u{n}", torch.randn(100 * args.seconds, 80), float(args.seconds)) for n in range(batch)]
-            measured = [one_round(asr, speech) for _ in range(args.rounds)]
-            took, worked, tokens, parts = min(measured, key=lambda one: one[0])
-            print(
-                f"  beam {beam} batch {batch:3}  {tokens / took:7.2f} tokens/s  real time factor "
-                f"{took / (batch * args.seconds):.3f} ({worked / (batch * args.seconds):.3f} of processor time)  "
-                f"peak {peak_gb(loaded.device):.2f} GB; {parts}",
-                flush=True,
-            )
-            factor = took / (batch * args.seconds)
-            cells = (f"Qwen2-{args.llm}", args.dtypes, beam, batch, f"{tokens / took:.1f}", f"{factor:.5f}")
-            add_row(args.markdown, *cells, f"{peak_gb(loaded.device):.1f} GB")
+            for steps in ("graphs", "cached") if loaded.device.type == "cuda" else ("cached",):
+                measure_batch(args, asr, batch, beam, steps)
     print(f"  peak beyond the weights: {peak_gb(loaded.device) - weights:.2f} GB", flush=True)
+
+
+def measure_batch(args: argparse.Namespace, asr: LlmAsr, batch: int, beam: int, steps: str) -> None:
+    """A batch of one size, its steps as CUDA graphs or without: a line, and a row of the table."""
+    os.environ["FIRERED_CUDA_GRAPHS"] = "1" if steps == "graphs" else "0"
+    speech = [Speech(f"u{n}", torch.randn(100 * args.seconds, 80), float(args.seconds)) for n in range(batch)]
+    measured = [one_round(asr, speech) for _ in range(args.rounds)]
+    took, worked, tokens, parts = min(measured, key=lambda one: one[0])
+    factor, peak = took / (batch * args.seconds), peak_gb(asr.loaded.device)
+    print(
+        f"  beam {beam} batch {batch:3}  {steps}  {tokens / took:7.2f} tokens/s  real time factor {factor:.3f} "
+        f"({worked / (batch * args.seconds):.3f} of processor time)  peak {peak:.2f} GB"
+        + (f"; {parts}" if asr.loaded.device.type == "cpu" else ""),
+        flush=True,
+    )
+    cells = (f"Qwen2-{args.llm}", args.dtypes, steps, beam, batch, f"{tokens / took:.1f}", f"{factor:.5f}")
+    add_row(args.markdown, *cells, f"{peak:.1f} GB")
 
 
 def main() -> None:

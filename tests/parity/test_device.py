@@ -24,6 +24,7 @@ from firered.audio.frames import of_samples
 from firered.audio.like import as_frames
 from firered.audio.load import read_blocks
 from firered.lid.config import LidConfig
+from firered.models import step_graph
 from firered.punc.config import PuncConfig
 from firered.runtime.speech import Speech
 
@@ -167,3 +168,20 @@ def test_voice_detectors_give_the_processors_posteriors(kind, part):
         assert np.abs(result.probs - expected.probs).max() < 1e-3
         if kind is not Mvad:
             assert result.timestamps == expected.timestamps
+
+
+@pytest.mark.parametrize("beam", [1, 3])
+def test_steps_as_cuda_graphs_write_the_same_text(beam, monkeypatch):
+    texts = []
+    for setting in ("1", "0"):
+        monkeypatch.setenv("FIRERED_CUDA_GRAPHS", setting)
+        for kind, part, config in (
+            (Asr, "FireRedASR2-AED", AsrConfig(beam_size=beam)),
+            (LlmAsr, "FireRedASR2-LLM", LlmConfig(dtype="float32", beam_size=beam)),
+        ):
+            asr = kind.from_pretrained(BUNDLED / "models" / part, config, DEVICE)
+            speech = [speech_of(path) for path in sorted((BUNDLED / "test/wav").glob("*"))[:5]]
+            texts.append([result.text for result in asr.recognise(speech)])
+    assert texts[:2] == texts[2:]
+    assert all(all(found) for found in texts)
+    assert step_graph.failure() == ""

@@ -2,6 +2,7 @@
 
 import json
 import random
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -15,7 +16,8 @@ from firered.text.bpe_tokenizer import BpeTokenizer
 from firered.text.fun_asr import Request, around_speech
 
 TOP = Path(__file__).resolve().parents[2]
-sys.path.insert(0, str(TOP / "egs/mini_funaudio/local"))  # the recipe's scripts are no package
+# The recipe's scripts, and those that it shares with egs/mini, are no package.
+sys.path[:0] = [str(TOP / folder) for folder in ("egs/mini_funaudio/local", "egs/mini/local")]
 
 import best_rq_results  # noqa: E402
 import characters  # noqa: E402
@@ -30,7 +32,9 @@ import hallucination_sets  # noqa: E402
 import homophones  # noqa: E402
 import inventions  # noqa: E402
 import labels  # noqa: E402
+import language_texts  # noqa: E402
 import mandarin  # noqa: E402
+import multilingual_results  # noqa: E402
 import noise_results  # noqa: E402
 import noise_test  # noqa: E402
 import sft_results  # noqa: E402
@@ -89,19 +93,19 @@ def test_the_section_has_losses_by_step_and_rates_by_labels(exp):
     assert "costs 4.16, knowing how often each comes 3.21" in page
     assert "| Encoder | Seed | 10 | 20 | Accuracy, % |" in page
     assert "| Best-RQ from random weights | 1 | 4.00 | 3.00 | 12.3 |" in page
-    assert "Error rates of 300 test utterances, in percent, and their 95% intervals" in page
+    assert "Error rates of 300 test utterances, in percent, with 95% intervals" in page
     assert "| The encoder begins with | 1% | 10% |" in page
-    assert "| random weights | **70.0** [65.0, 75.0] | **30.0** [25.0, 35.0] |" in page
-    assert "| Best-RQ from layers of a language model | **35.0** [30.0, 40.0] | **15.0** [10.0, 20.0] |" in page
+    assert "| random weights | 70.0 [65.0, 75.0] | 30.0 [25.0, 35.0] |" in page
+    assert "| Best-RQ from layers of a language model | 35.0 [30.0, 40.0] | 15.0 [10.0, 20.0] |" in page
     assert page.endswith("processor time: language model 0.1, Best-RQ on fsdd 1.0, recognition of fsdd 1.0.")
 
 
-def test_several_seeds_are_a_mean_and_a_deviation(exp):
+def test_several_seeds_are_a_mean_and_its_interval(exp):
     for share in (1, 10):
         write_score(exp, f"fsdd_2_{share}_none", 72.0)
     page = "\n".join(best_rq_results.section(exp))
-    assert "| random weights | **71.0** ± 1.4 | **51.0** ± 29.7 |" in page
-    assert "| Best-RQ from layers of a language model | **35.0** (one seed) | **15.0** (one seed) |" in page
+    assert "| random weights | 71.0 ± 12.7 | 51.0 ± 266.9 |" in page
+    assert "| Best-RQ from layers of a language model | 35.0 | 15.0 |" in page
 
 
 def test_a_score_of_another_kind_is_refused(exp):
@@ -307,6 +311,31 @@ def test_context_is_told_by_way_of_asking_and_by_length(tmp_path):
     assert "| recognised (`--context-carry 1`) | with context | 0.0 | 1.0 | 2.0 |" in page
 
 
+def test_sentences_of_one_set_are_in_no_other(tmp_path):
+    rules = tmp_path / "es.txt"
+    rules.write_text("S = ¡{WHO} {WHO} {WHO}!\nWHO = A | bé | C | d | e | f\n", encoding="utf-8")
+    language_texts.main(rules, tmp_path / "out", train=60, dev=5, test=9, seed=1)
+    texts = {name: set(read_table(tmp_path / "out" / name / "text").values()) for name in ("train", "dev", "test")}
+    assert [len(own) for own in texts.values()] == [60, 5, 9]
+    assert len(set.union(*texts.values())) == 74
+    assert set("".join(texts["train"])) == set(" abécdef")
+    assert set(read_table(tmp_path / "out/dev/utt2lang").values()) == {"es"}
+    with pytest.raises(DataError, match="of 300 different sentences for train: grammar too small"):
+        language_texts.sentences(language_texts.Grammar(rules), "train", 300, 1)
+
+
+def test_languages_have_rates_of_their_own_and_a_mean(tmp_path):
+    for name, errors in (("1_natural", 40), ("2_natural", 44), ("1_balanced", 20), ("2_balanced", 20)):
+        groups = {"language": {"de": counts(2), "ru": counts(errors, 50)}}
+        folder = tmp_path / "multilingual/score" / name
+        folder.mkdir(parents=True)
+        (folder / "score.json").write_text(json.dumps({"groups": groups}))
+    page = "\n".join(multilingual_results.section(tmp_path))
+    assert "| languages are drawn | German (100 words) | Russian (50 words) | mean |" in page
+    assert "| as often as they come (natural) | 2.0 ± 0.0 | 84.0 ± 50.8 | 43.0 ± 25.4 |" in page
+    assert "| all alike (balanced) | 2.0 ± 0.0 | 40.0 ± 0.0 | 21.0 ± 0.0 |" in page
+
+
 @pytest.mark.nightly
 def test_everything_is_trained_decoded_and_scored(tmp_path):
     if not (TOP / ".venv/bin/firered-train").exists():
@@ -318,6 +347,7 @@ def test_everything_is_trained_decoded_and_scored(tmp_path):
     page = (tmp_path / "out/RESULTS.md").read_text(encoding="utf-8")
     assert "| Best-RQ from layers of a language model | 1 |" in page
     assert "| random weights | **" in page
+    assert ("| all alike (balanced) | " in page) == (shutil.which("espeak-ng") is not None)
     again = subprocess.run([*run, "--quick", "true"], capture_output=True, text=True)
     assert again.returncode == 0, again.stderr
     assert " s\n" not in again.stdout.split("# Results")[0]  # nothing was done again

@@ -5,8 +5,9 @@ import math
 from collections.abc import Iterator, Sequence
 from itertools import groupby
 from pathlib import Path
-from statistics import mean, stdev
 from typing import Any, NamedTuple
+
+from figures import over_seeds
 
 from firered.errors import DataError
 
@@ -111,8 +112,8 @@ def _recognition(found: list[Score]) -> Iterator[str]:
     shares = sorted({score.share for score in found})
     seeds = sorted({score.seed for score in found})
     several = len(seeds) > 1
-    about = "means over seeds, and their deviation" if several else "and their 95% intervals by resampling utterances"
-    yield f"Error rates of {found[0].utterances} test utterances, in percent, {about}, by the labels that were known."
+    by = f"95% intervals of the mean over {len(seeds)} seeds" if several else "95% intervals by resampling utterances"
+    yield f"Error rates of {found[0].utterances} test utterances, in percent, with {by}, by the labels that were known."
     yield ""
     yield "| The encoder begins with | " + " | ".join(f"{share}%" for share in shares) + " |"
     yield "|---|" + "---|" * len(shares)
@@ -128,9 +129,9 @@ def _cell(own: list[Score], several: bool) -> str:
         return "-"
     rates = [score.rate for score in own]
     if several:
-        return f"**{mean(rates):.1f}** ± {stdev(rates):.1f}" if len(rates) > 1 else f"**{rates[0]:.1f}** (one seed)"
+        return over_seeds(rates, 1)
     low, high = own[0].interval or (math.nan, math.nan)
-    return f"**{rates[0]:.1f}** [{low:.1f}, {high:.1f}]"
+    return f"{rates[0]:.1f} [{low:.1f}, {high:.1f}]"
 
 
 def _seconds(path: Path) -> Iterator[str]:

@@ -77,6 +77,17 @@ has_mini() {
   return 1
 }
 
+# has_espeak <part>: whether espeak-ng is there, without which the recipe ends; with --quick the part is left out.
+has_espeak() {
+  if command -v espeak-ng >/dev/null; then return; fi
+  if [ "$quick" = false ]; then
+    echo "$0: --parts $1: espeak-ng is not here; apt-get install espeak-ng" >&2
+    exit 1
+  fi
+  echo "part $1: left out, without espeak-ng"
+  return 1
+}
+
 # Recordings of noise, and parts of the corpus of egs/mini: data/noise/{recordings,train,dev,clean}.
 noise_data() {
   local percent=20
