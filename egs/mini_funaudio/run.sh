@@ -27,7 +27,7 @@ Parts, each with stages of its own (parts/NAME.sh) and a section of RESULTS.md:
   multilingual    two languages of which there is much and two of which there is little, drawn as often as they come
                   and all alike
   sft             a small Fun-ASR-Nano by the five stages, and by other ways with as many steps
-  context         names that sound alike: contextual fine-tuning of that model, and fine-tuning without context
+  context         names that sound alike: contextual fine-tuning, and fine-tuning without context
 
 Stages of all: 0 data, 1 features, dictionaries and a small language model, 2 to 8 the part's own, 9 RESULTS.md
 

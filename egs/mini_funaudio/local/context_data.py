@@ -25,7 +25,7 @@ from firered.data.datadir import DataDir, read_table, write_lines, write_table
 from firered.data.partition import subset
 from firered.errors import FireRedError
 
-SIZES = {"train": 1500, "dev": 60, "test": 150}
+SIZES = {"train": 3000, "dev": 60, "test": 150}
 TITLED = {"train": 0.3, "dev": 0.3, "test": 0.0}  # shares of sentences with a title
 BEFORE = 0.5  # share of sentences of which something is known that was said before
 CONVERSATIONS = {"to 30 s": (8, 8), "30 to 300 s": (3, 30), "over 300 s": (1, 150)}  # how many, of how many sentences

@@ -29,7 +29,7 @@ context_data() {
 # context_base <seed>: what both begin with. The encoder of part sft learns the sounds of the names, by CTC of texts in which
 # they are written as they sound; then a model with it learns to write them, without context.
 context_base() {
-  local from=exp/context/$1 steps=700
+  local from=exp/context/$1 steps=1500
   if [ "$quick" = true ]; then steps=2; fi
   once context_characters python "$here/local/characters.py" data/fun_asr/train data/context/sounds_train "$context_characters"
   once "context_$1_encoder" firered-train "$here/conf/fun_asr.yaml" --set "out=$from/encoder" \
@@ -45,7 +45,7 @@ context_base() {
 
 # context_training <seed> <with|without>
 context_training() {
-  local steps=500 own=()
+  local steps=800 own=()
   if [ "$quick" = true ]; then steps=2; fi
   if [ "$2" = with ]; then
     own=(--set context.share=0.8 --set context.relevant=0.9 --set context.irrelevant=5 --set "context.distractors=0 7")
