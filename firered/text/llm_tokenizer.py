@@ -102,10 +102,10 @@ class ChatTokenizer:
     def _readable(token: str | None, number: int) -> str:
         if token is None:
             return f"<{number}>"  # the table of embeddings is longer than the vocabulary
-        if not all(character in _BYTE_OF for character in token):
-            return token  # an added token stands for itself
-        raw = bytes(_BYTE_OF[character] for character in token)
-        text = raw.decode(errors=_AS_BYTES).replace(" ", WORD_START)
+        text = token  # an added token stands for itself
+        if all(character in _BYTE_OF for character in token):
+            text = bytes(_BYTE_OF[character] for character in token).decode(errors=_AS_BYTES)
+        text = text.replace(" ", WORD_START)
         return "".join(_spelt(character.encode()) if character.isspace() else character for character in text)
 
 

@@ -404,6 +404,8 @@ def test_tokens_to_look_at_need_no_decoding(model_dir):
     assert tokenizer.text_of(ids) == "a 你"
     assert tokenizer.tokens_of([2, 9999]) == ["<|im_end|>", "<9999>"]
     assert not any(" " in token or "\n" in token for token in tokenizer.tokens_of(list(range(260))))
+    plain.add_tokens(["user: \n"])  # as it is in the vocabulary, not by bytes
+    assert LlmTokenizer(plain).tokens_of(plain.encode("user: \n", add_special_tokens=False)) == ["user:▁<0x0A>"]
 
 
 def test_other_tokenizers_are_refused(tmp_path):
