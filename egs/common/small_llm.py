@@ -11,37 +11,25 @@ from typing import Annotated, Any
 
 import torch
 import typer
-from tokenizers import Regex, Tokenizer, decoders, models, pre_tokenizers, trainers
-from torch.nn.utils.rnn import pad_sequence
+from small_causal import byte_pairs, fit
 from transformers import PreTrainedTokenizerFast, Qwen2Config, Qwen2ForCausalLM
 
 from firered.data.datadir import read_table
-from firered.text.llm_tokenizer import BOS, EOS, PAD, PROMPT, LlmTokenizer
+from firered.text.llm_tokenizer import PROMPT, LlmTokenizer
 from firered.train.data.batch import NO_TARGET
 from firered.train.tasks.llm import clean
-
-log = logging.getLogger("small_llm.py")
 
 _VOCABULARY = 1200  # at most
 _SIZES: dict[str, Any] = {"hidden_size": 128, "intermediate_size": 256, "num_hidden_layers": 3}
 _HEADS: dict[str, Any] = {"num_attention_heads": 4, "num_key_value_heads": 2}
 _LONGEST_TOKEN = 4  # embeddings of speech that stand for one token
 _MISTAKES, _GAPS = 0.1, 0.5  # shares of tokens read wrongly, and of pauses between them
-_BATCH, _LOG_STEPS = 32, 100
+_BATCH = 32
 
 
 def new_tokenizer(texts: list[str]) -> PreTrainedTokenizerFast:
-    """A byte-level BPE of these texts, with one token at most for each Chinese character."""
-    tokenizer = Tokenizer(models.BPE())
-    han = pre_tokenizers.Split(Regex("[\u4e00-\u9fff]"), "isolated")
-    tokenizer.pre_tokenizer = pre_tokenizers.Sequence([han, pre_tokenizers.ByteLevel(add_prefix_space=False)])
-    tokenizer.decoder = decoders.ByteLevel()
-    alphabet = pre_tokenizers.ByteLevel.alphabet()
-    trainer = trainers.BpeTrainer(
-        vocab_size=_VOCABULARY, special_tokens=[PAD, BOS, EOS], initial_alphabet=alphabet, show_progress=False
-    )
-    tokenizer.train_from_iterator([*texts, PROMPT], trainer)
-    return PreTrainedTokenizerFast(tokenizer_object=tokenizer, pad_token=PAD, eos_token=EOS)
+    """One of these texts and of the prompt."""
+    return byte_pairs([*texts, PROMPT], _VOCABULARY)
 
 
 def at_speech_pace(ids: list[int], blank: int, rng: random.Random) -> list[int]:
@@ -67,20 +55,11 @@ def example(ids: list[int], tokenizer: LlmTokenizer, rng: random.Random) -> tupl
 def train(model: Qwen2ForCausalLM, sentences: list[list[int]], tokenizer: LlmTokenizer, steps: int) -> None:
     """Train the model on sentences drawn at random."""
     rng = random.Random(1)
-    optimizer = torch.optim.AdamW(model.parameters(), betas=(0.9, 0.98), weight_decay=0.01)
-    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, max_lr=3e-3, total_steps=steps, pct_start=0.1)
-    for step in range(1, steps + 1):
-        pairs = [example(ids, tokenizer, rng) for ids in rng.choices(sentences, k=_BATCH)]
-        ids = pad_sequence([pair[0] for pair in pairs], batch_first=True, padding_value=tokenizer.pad_id)
-        labels = pad_sequence([pair[1] for pair in pairs], batch_first=True, padding_value=NO_TARGET)
-        loss = model(input_ids=ids, labels=labels).loss
-        loss.backward()
-        torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
-        optimizer.step()
-        schedule.step()
-        optimizer.zero_grad()
-        if step % _LOG_STEPS == 0 or step == steps:
-            log.info("step %d/%d loss %.3f", step, steps, loss.item())
+
+    def draw() -> list[tuple[torch.Tensor, torch.Tensor]]:
+        return [example(ids, tokenizer, rng) for ids in rng.choices(sentences, k=_BATCH)]
+
+    fit(model, draw, pad=tokenizer.pad_id, steps=steps)
 
 
 def main(

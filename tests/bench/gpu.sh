@@ -82,7 +82,7 @@ export PYTHONPATH=$TOP${PYTHONPATH:+:$PYTHONPATH} FIRERED_DEVICE=$device OMP_NUM
 export device size modes option threads scratch aed_dtypes llm_dtypes fun_asr_dtype
 
 limit_of() { # the longest that a part may take, in seconds
-  case $1 in parity) echo 240 ;; aed) echo 420 ;; llm) echo 300 ;; fun_asr) echo 150 ;; vad) echo 90 ;; esac
+  case $1 in parity) echo 240 ;; aed) echo 600 ;; llm) echo 300 ;; fun_asr) echo 150 ;; vad) echo 90 ;; esac
 }
 
 for name in ${part:-$parts}; do

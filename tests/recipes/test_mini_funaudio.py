@@ -17,7 +17,7 @@ from firered.text.fun_asr import Request, around_speech
 
 TOP = Path(__file__).resolve().parents[2]
 # The recipe's scripts, and those that it shares with egs/mini, are no package.
-sys.path[:0] = [str(TOP / folder) for folder in ("egs/mini_funaudio/local", "egs/mini/local")]
+sys.path[:0] = [str(TOP / folder) for folder in ("egs/mini_funaudio/local", "egs/mini/local", "egs/common")]
 
 import best_rq_results  # noqa: E402
 import characters  # noqa: E402

@@ -15,8 +15,7 @@ from typing import Annotated, Any
 import torch
 import typer
 from homophones import Homophones
-from tokenizers import Regex, Tokenizer, decoders, models, pre_tokenizers, trainers
-from torch.nn.utils.rnn import pad_sequence
+from small_causal import byte_pairs, fit
 from transformers import PreTrainedTokenizerFast, Qwen3Config, Qwen3ForCausalLM
 
 from firered.data.datadir import read_table
@@ -33,7 +32,7 @@ _LONGEST_TOKEN = 3  # rows of speech that stand for one token
 _MISTAKES, _GAPS = 0.1, 0.5  # shares of tokens read wrongly, and of pauses between them
 _LOOKS_BACK = 0.5  # share of examples with a list before
 _MOST_WORDS = 8  # of such a list
-_BATCH, _LOG_STEPS = 24, 100
+_BATCH = 24
 _CHECKED = 200  # sentences with names of the test set, after the training
 
 
@@ -50,18 +49,7 @@ def fixed_texts() -> list[str]:
 
 def new_tokenizer(texts: Sequence[str], fixed: Sequence[str]) -> PreTrainedTokenizerFast:
     """A byte-level BPE of these texts: one token at most for a Chinese character, and one for each fixed text."""
-    tokenizer = Tokenizer(models.BPE())
-    han = pre_tokenizers.Split(Regex("[\u4e00-\u9fff]"), "isolated")
-    tokenizer.pre_tokenizer = pre_tokenizers.Sequence([han, pre_tokenizers.ByteLevel(add_prefix_space=False)])
-    tokenizer.decoder = decoders.ByteLevel()
-    trainer = trainers.BpeTrainer(
-        vocab_size=_VOCABULARY,
-        special_tokens=[PAD, BOS, EOS],
-        initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
-        show_progress=False,
-    )
-    tokenizer.train_from_iterator(texts, trainer)
-    plain = PreTrainedTokenizerFast(tokenizer_object=tokenizer, pad_token=PAD, eos_token=EOS)
+    plain = byte_pairs(texts, _VOCABULARY)
     plain.add_tokens(list(fixed))
     return plain
 
@@ -128,24 +116,6 @@ class Examples:
         return [*self.ids(", ".join(words) + "\n"), *self.heard(answer), *self.ids("\n")], answer
 
 
-def train(model: Qwen3ForCausalLM, examples: Examples, steps: int) -> None:
-    """Train the model."""
-    optimizer = torch.optim.AdamW(model.parameters(), betas=(0.9, 0.98), weight_decay=0.01)
-    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, max_lr=3e-3, total_steps=steps, pct_start=0.1)
-    for step in range(1, steps + 1):
-        pairs = [examples.draw() for _ in range(_BATCH)]
-        ids = pad_sequence([pair[0] for pair in pairs], batch_first=True, padding_value=examples.pad)
-        labels = pad_sequence([pair[1] for pair in pairs], batch_first=True, padding_value=NO_TARGET)
-        loss = model(input_ids=ids, labels=labels).loss
-        loss.backward()
-        torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
-        optimizer.step()
-        schedule.step()
-        optimizer.zero_grad()
-        if step % _LOG_STEPS == 0 or step == steps:
-            log.info("step %d/%d loss %.3f", step, steps, loss.item())
-
-
 def check(model: Qwen3ForCausalLM, examples: Examples) -> float:
     """The share of the characters of names that are written as in the list, all before them being given."""
     right = []
@@ -177,7 +147,8 @@ def main(
         vocab_size=len(tokenizer), max_position_embeddings=2048, tie_word_embeddings=True, **_SIZES, **_HEADS, **special
     )
     model = Qwen3ForCausalLM(config)
-    train(model, Examples(tokenizer, sentences, names, rng), steps)
+    examples = Examples(tokenizer, sentences, names, rng)
+    fit(model, lambda: [examples.draw() for _ in range(_BATCH)], pad=examples.pad, steps=steps)
     looked = check(model, Examples(tokenizer, sentences, Homophones("test"), rng))
     log.info("%.0f%% of the characters of unseen names are written as in the list (by chance 33%%)", 100 * looked)
     model.save_pretrained(out)

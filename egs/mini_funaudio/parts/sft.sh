@@ -40,7 +40,7 @@ fun_asr_data() {
     once "fun_asr_$name" python "$here/local/mandarin.py" "$mini/data/$name" "data/fun_asr/$name" --most "$limit"
   done
   once fun_asr_characters python "$here/local/characters.py" data/fun_asr/train "$characters"
-  once fun_asr_llm python "$here/local/chat_qwen3.py" data/fun_asr/train "$chat_llm" --steps "$steps"
+  PYTHONPATH=$TOP/egs/common once fun_asr_llm python "$here/local/chat_qwen3.py" data/fun_asr/train "$chat_llm" --steps "$steps"
   # A model of one step tells firered-fbank what features a Fun-ASR-Nano has.
   once fun_asr_features firered-train "$here/conf/fun_asr.yaml" --set "out=$model" --set "model.llm=$chat_llm" \
     --set data.train=data/fun_asr/dev --set data.dev=data/fun_asr/dev --set train.max_steps=1
