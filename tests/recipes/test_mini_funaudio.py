@@ -119,6 +119,7 @@ def counts(errors, tokens=100):
 
 
 def test_means_of_seeds_have_the_interval_of_students_t():
+    assert [figures.of_seeds(count) for count in (1, 3)] == ["one seed", "3 seeds, with 95% intervals of the mean"]
     assert figures.over_seeds([]) == "–"
     assert figures.over_seeds([3.0]) == "3.00"
     assert figures.over_seeds([1.0, 2.0, 3.0]) == "2.00 ± 2.48"  # 4.303 / sqrt(3)

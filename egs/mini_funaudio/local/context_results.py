@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from figures import error_rate, over_seeds, read_score, table
+from figures import error_rate, of_seeds, over_seeds, read_score, table
 
 MODELS = {"without": "without context", "with": "with context"}
 ASKED = {
@@ -33,7 +33,7 @@ def section(exp: Path) -> Iterator[str]:
     yield "third is right by chance. A model that has learnt to hear them is trained further with contexts (text,"
     yield "lists, what was said before), and without, as many steps; names of the test are in no training. Error rates"
     yield "in percent, of all characters, of the names' (B-WER) and of all others (U-WER); names that are recognised,"
-    yield f"in percent. {seeds} seed(s), with 95% intervals of the mean."
+    yield f"in percent; {of_seeds(seeds)}."
     yield ""
     head = ["asked with", "trained", "error rate", *_METRICS.values()]
     yield from table(head, [_row(found, model, way) for way in ASKED for model in MODELS if (model, way) in found])

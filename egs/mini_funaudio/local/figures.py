@@ -31,6 +31,11 @@ def over_seeds(values: Sequence[float], places: int = 2) -> str:
     return f"{shown} ± {half:.{places}f}"
 
 
+def of_seeds(count: int) -> str:
+    """What stands behind figures of so many seeds, in words."""
+    return "one seed" if count == 1 else f"{count} seeds, with 95% intervals of the mean"
+
+
 def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> Iterator[str]:
     """Lines of a table in Markdown."""
     yield f"| {' | '.join(head)} |"

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from figures import over_seeds, table
+from figures import of_seeds, over_seeds, table
 
 KINDS = {
     "silence": "silence (samples of -1, 0 and 1)",
@@ -31,7 +31,7 @@ def section(exp: Path) -> Iterator[str]:
     yield "Words that are written and were not said, a minute of audio: of recordings without speech every word, of"
     yield "speech that is cut off in mid-word and followed by silence the insertions. Models of egs/mini are trained"
     yield "further with noise on 30% of the utterances, with and without zeros of up to 1.5 s around 30% of them and"
-    yield f"noise alone in the place of 10%. {seeds} seed(s), 95% intervals of the mean over seeds; in brackets the"
+    yield f"noise alone in the place of 10%. {of_seeds(seeds)}; in brackets the"
     yield "share of recordings with any."
     yield ""
     head = ["", "trained", *(f"{KINDS[kind]} ({any_counts[kind]['minutes']:.1f} min)" for kind in KINDS)]

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from figures import error_rate, over_seeds, read_score, table
+from figures import error_rate, of_seeds, over_seeds, read_score, table
 
 NAMES = {"de": "German", "es": "Spanish", "fr": "French", "ru": "Russian"}
 SAMPLINGS = {"natural": "as often as they come (natural)", "balanced": "all alike (balanced)"}
@@ -21,7 +21,7 @@ def section(exp: Path) -> Iterator[str]:
     yield ""
     yield "One recogniser of all, from the encoder of egs/mini, which has heard none of them; both trainings have as"
     yield "many steps. French and Russian have a tenth of the sentences. Unseen sentences in unseen voices, word error"
-    yield f"rates in percent, {max(map(len, scores.values()))} seed(s), with 95% intervals of the mean over seeds."
+    yield f"rates in percent, {of_seeds(max(map(len, scores.values())))}."
     yield ""
     spoken = {name: first["groups"]["language"][name] for name in languages}
     head = ["languages are drawn", *(f"{NAMES[name]} ({spoken[name]['tokens']} words)" for name in languages), "mean"]

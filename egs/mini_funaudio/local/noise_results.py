@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from figures import error_rate, over_seeds, read_score, table
+from figures import error_rate, of_seeds, over_seeds, read_score, table
 from noise_test import CLEAN
 
 WAYS = {
@@ -27,7 +27,7 @@ def section(exp: Path) -> Iterator[str]:
     yield ""
     yield "The recogniser of egs/mini is trained further, each way with as many steps on the same utterances. Copies"
     yield "have ratios drawn from N(10, 5) dB; so has noise that is added online. Noise of testing is other noise of"
-    yield f"the same kinds. Mixed error rates in percent, {count} seed(s), with 95% intervals of the mean over seeds."
+    yield f"the same kinds. Mixed error rates in percent, {of_seeds(count)}."
     yield ""
     yield from _by(scores, ways, "snr", "dB", key=lambda name: (name != CLEAN, -float(name) if name != CLEAN else 0.0))
     yield ""

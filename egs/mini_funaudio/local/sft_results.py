@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from figures import error_rate, over_seeds, read_score, table
+from figures import error_rate, of_seeds, over_seeds, read_score, table
 
 WAYS = {
     "start-ctc": ("the encoder's start: encoder, CTC head", "CTC head"),
@@ -34,7 +34,7 @@ def section(exp: Path) -> Iterator[str]:
     yield "small Qwen3 that has read the sentences before. Each stage begins with what the one before has left. Below,"
     yield "other ways from the same start with as many steps as stages 1 to 4 together. Mandarin sentences of egs/mini,"
     yield "test voices and sentences in no training; error rates in percent, substitutions, deletions and insertions of"
-    yield f"{scores['stage1'][0]['tokens']} characters, {seeds} seed(s), with 95% intervals of the mean."
+    yield f"{scores['stage1'][0]['tokens']} characters, {of_seeds(seeds)}."
     yield ""
     head = ["trained", "steps", "seconds of processor time", "read by", "error rate", *_COUNTS]
     yield from table(head, [_row(exp, name, scores[name]) for name in WAYS if name in scores])
