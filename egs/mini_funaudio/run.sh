@@ -5,7 +5,7 @@ set -euo pipefail
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 TOP=$(cd "$here/../.." && pwd)
 
-parts="best_rq noise hallucination multilingual sft context"
+parts="best_rq noise hallucination multilingual sft context streaming"
 seeds="1 2 3"
 stage=0
 stop_stage=9
@@ -28,6 +28,8 @@ Parts, each with stages of its own (parts/NAME.sh) and a section of RESULTS.md:
                   and all alike
   sft             a small Fun-ASR-Nano by the five stages, and by other ways with as many steps
   context         names that sound alike: contextual fine-tuning, and fine-tuning without context
+  streaming       chunks with the text so far given, masked first labels, both, and whole utterances alone: the model of
+                  sft trained further, decoded whole and as streams
 
 Stages of all: 0 data, 1 features, dictionaries and a small language model, 2 to 8 the part's own, 9 RESULTS.md
 
