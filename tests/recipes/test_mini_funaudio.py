@@ -338,6 +338,11 @@ def test_sentences_in_a_row_keep_the_times_of_their_words(tmp_path):
         in_a_row.main(data, tmp_path / "none", 5, 6, 100, 1)
 
 
+def write_json(path, content):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(json.dumps(content))
+
+
 def write_stream(folder, key, *shown, final):
     lines = [{"kind": "partial", "heard_s": at, "stable": "", "unstable": text} for at, text in shown]
     lines.append({"kind": "final", "heard_s": final[0], "text": final[1]})
@@ -360,25 +365,22 @@ def test_texts_that_go_on_from_a_wrong_one_are_told_from_those_that_do_not(tmp_p
     assert json.loads((tmp_path / "out/counts.json").read_text()) == {"utterances": 3, "wrong": 2, "given_wrong": 1}
 
 
-def test_streams_are_told_by_training_and_length(tmp_path):
-    shown = {"shown_before_their_start": 5, "words": 50, "flicker": {"normalised_erasure": 0.25}}
+def test_streams_are_told_by_training_and_steps(tmp_path):
     for seed, errors in ((1, 20), (2, 24)):
         for way in ("base", "both"):
-            for mode in ("offline", "streaming"):
-                folder = tmp_path / f"streaming/score/{seed}_{way}-fun_asr-{mode}"
-                folder.mkdir(parents=True)
-                (folder / "score.json").write_text(score_of(errors * (1 + (mode == "streaming")), utterances=9))
-            folder = tmp_path / f"streaming/live/{seed}_{way}-fun_asr"
-            folder.mkdir(parents=True)
-            live = {**shown, "delays_s": {"final, heard": {"p50": 0.5 * seed}}}
-            (folder / "score.json").write_text(json.dumps(live))
+            for heard in ("whole", "720"):
+                write_json(tmp_path / f"streaming/score/{seed}_{way}-one-{heard}/score.json",
+                           json.loads(score_of(errors * (1 + (heard == "720")), utterances=9)))  # fmt: skip
+            live = {"shown_before_their_start": 5, "words": 50, "flicker": {"normalised_erasure": 0.25},
+                    "delays_s": {"final, heard": {"p50": 0.5 * seed}}}  # fmt: skip
+            write_json(tmp_path / f"streaming/live/{seed}_{way}-one-720/score.json", live)
             counts = {"utterances": 9, "wrong": 3, "given_wrong": seed}
-            (tmp_path / "streaming/given").mkdir(exist_ok=True)
-            (tmp_path / f"streaming/given/{seed}_{way}-fun_asr.json").write_text(json.dumps(counts))
+            write_json(tmp_path / f"streaming/given/{seed}_{way}-one-720.json", counts)
     page = "\n".join(streaming_results.section(tmp_path))
-    assert "9 utterances, 200 characters; 2 seeds" in page
-    assert "| sentences | as it is | 11.00 ± 12.71 | 22 / 0 / 0 | 22.00 ± 25.42 | 44 / 0 / 0 |" in page
-    assert "| sentences | both | 10.0 ± 0.0 | 25 ± 0 | 0.75 ± 3.18 | 33.3 ± 0.0 | 3 of 6 |" in page
+    assert "9 utterances of 200 characters; 2 seeds" in page
+    assert "| trained | sentences, whole | steps of 0.72 s |" in page
+    assert "| as it is | 11.0 ± 12.7 (22/0/0) | 22.0 ± 25.4 (44/0/0) |" in page
+    assert "| steps of 0.72 s | both | 10.0 ± 0.0 | 25 ± 0 | 0.75 ± 3.18 | 33.3 ± 0.0 | 3 of 6 |" in page
 
 
 def test_sentences_of_one_set_are_in_no_other(tmp_path):

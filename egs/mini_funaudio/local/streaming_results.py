@@ -13,47 +13,54 @@ WAYS = {
     "base": "as it is",
     "without": "whole utterances alone",
     "masked": "the first labels of 50% masked",
-    "chunks": "chunks of 50%, the text so far given",
+    "chunks": "50% as chunks with the text so far",
     "both": "both",
 }
-SETS = {"fun_asr": "sentences", "streaming": "two or three in a row"}
+HEARD = {
+    "one-whole": "sentences, whole",
+    "one-720": "steps of 0.72 s",
+    "one-360": "steps of 0.36 s",
+    "two-whole": "two in a row, whole",
+    "two-720": "two in a row, 0.72 s",
+}
 _COUNTS = ("substitutions", "deletions", "insertions")
-Scores = Mapping[tuple[str, str, str], Sequence[dict[str, Any]]]  # by way, set and mode
+Figures = Mapping[tuple[str, str], Sequence[dict[str, Any]]]  # by way and what is heard
 
 
 def section(exp: Path) -> Iterator[str]:
     """Lines of the section."""
-    scores, given = _by_way(exp / "streaming/score", read_score), _by_way(exp / "streaming/given", _read)
-    live = _by_way(exp / "streaming/live", read_score)
-    rows = [(way, kind) for kind in SETS for way in WAYS if (way, kind, "offline") in scores]
-    first = {kind: scores[way, kind, "offline"][0] for way, kind in rows}
-    sizes = " and ".join(f"{own['utterances']} utterances, {own['tokens']} characters" for own in first.values())
+    scores, live = (_by_way(exp / "streaming" / name, read_score) for name in ("score", "live"))
+    given = _by_way(exp / "streaming/given", _read)
+    heard = [name for name in HEARD if any(own == name for _, own in scores)]
+    ways = [way for way in WAYS if (way, heard[0]) in scores]
     yield "## Streams"
     yield ""
-    yield "A small Fun-ASR-Nano that knows sentences, and two or three of them in a row, is trained further: on"
-    yield "whole utterances alone; with the labels of a random beginning masked (`use_dynamic_output_ratio`); with"
-    yield "beginnings of utterances in chunks of 0.72 s, of which the text so far is given but for five tokens; and"
-    yield "with both. Each way has as many steps. Streams are decoded as published: all audio so far, every 0.72 s,"
-    yield "with the text so far but for five tokens as the beginning of the answer. Error rates in percent;"
-    yield f"substitutions, deletions and insertions are means. {sizes}; {of_seeds(max(map(len, scores.values())))}."
+    yield "A small Fun-ASR-Nano that has heard whole sentences is trained further: on whole sentences alone; with the"
+    yield "labels of a random beginning masked (`use_dynamic_output_ratio`); with beginnings of utterances in chunks,"
+    yield "of which the text so far is given but for five tokens; and with both. Each way has as many steps. Streams"
+    yield "are decoded as published: with every step all audio so far, and the text so far but for five tokens as the"
+    yield "beginning of the answer. Two sentences in a row are longer than what any training has. Error rates in"
+    yield "percent, with the mean numbers of substitutions, deletions and insertions;"
+    yield f"{_sizes(scores, ways[0], heard)}; {of_seeds(max(map(len, scores.values())))}."
     yield ""
-    head = ["heard", "trained", "whole: error rate", "S / D / I", "streamed: error rate", "S / D / I"]
-    yield from table(head, [_rates(scores, way, kind) for way, kind in rows])
+    rows = [[WAYS[way], *(_rate(scores[way, name]) for name in heard)] for way in ways]
+    yield from table(["trained", *(HEARD[name] for name in heard)], rows)
     yield ""
-    yield "What streams show. Characters that are shown before they are begun, guesses that is; characters that are"
-    yield "taken back, in percent of the final text; seconds until a character is shown for good (median), on the clock"
-    yield "of the audio; utterances whose final text is wrong, those of them whose last step was given a wrong text."
+    yield "What streams show: characters before they are begun, guesses that is; characters that are taken back, in"
+    yield "percent of the final text; seconds until a character is shown for good (median), on the clock of the audio;"
+    yield "utterances whose final text is wrong, and those of them whose last step was given a wrong text."
     yield ""
     head = ["heard", "trained", "shown too soon, %", "taken back, %", "delay, s", "wrong, %", "given a wrong text"]
-    yield from table(head, [_shown(live, given, way, kind) for way, kind in rows if (way, kind, "") in live])
+    streams = [(way, name) for name in heard for way in ways if (way, name) in live]
+    yield from table(head, [[HEARD[own[1]], WAYS[own[0]], *_shown(live[own], given[own])] for own in streams])
 
 
-def _by_way(folder: Path, read: Any) -> dict[tuple[str, str, str], list[dict[str, Any]]]:  # noqa: ANN401 - of a path
-    """What is in folders or files SEED_WAY-SET-MODE or SEED_WAY-SET."""
+def _by_way(folder: Path, read: Any) -> dict[tuple[str, str], list[dict[str, Any]]]:  # noqa: ANN401 - of a path
+    """What is in folders or files SEED_WAY-HEARD."""
     found = defaultdict(list)
     for path in sorted(folder.iterdir()):
-        way, kind, mode = (path.stem.partition("_")[2] + "--").split("-")[:3]
-        found[way, kind, mode].append(read(path))
+        way, _, heard = path.stem.partition("_")[2].partition("-")
+        found[way, heard].append(read(path))
     return found
 
 
@@ -62,20 +69,21 @@ def _read(path: Path) -> dict[str, Any]:
     return content
 
 
-def _rates(scores: Scores, way: str, kind: str) -> list[str]:
-    cells = [SETS[kind], WAYS[way]]
-    for own in (scores[way, kind, mode] for mode in ("offline", "streaming")):
-        counts = " / ".join(f"{mean(one[count] for one in own):.0f}" for count in _COUNTS)
-        cells += [over_seeds([error_rate(one) for one in own]), counts]
-    return cells
+def _sizes(scores: Figures, way: str, heard: Sequence[str]) -> str:
+    """How many utterances and characters the sets have."""
+    sets = {name.partition("-")[0]: scores[way, name][0] for name in heard}
+    return " and ".join(f"{own['utterances']} utterances of {own['tokens']} characters" for own in sets.values())
 
 
-def _shown(live: Scores, given: Scores, way: str, kind: str) -> list[str]:
-    own, counts = live[way, kind, ""], given[way, kind, ""]
-    soon = [100 * one["shown_before_their_start"] / one["words"] for one in own]
-    back = [100 * one["flicker"]["normalised_erasure"] for one in own]
-    delays = [one["delays_s"]["final, heard"]["p50"] for one in own]
-    wrong = [100 * one["wrong"] / one["utterances"] for one in counts]
-    of_given = f"{sum(one['given_wrong'] for one in counts)} of {sum(one['wrong'] for one in counts)}"
-    cells = [over_seeds(soon, 1), over_seeds(back, 0), over_seeds(delays), over_seeds(wrong, 1), of_given]
-    return [SETS[kind], WAYS[way], *cells]
+def _rate(scores: Sequence[dict[str, Any]]) -> str:
+    counts = "/".join(f"{mean(one[count] for one in scores):.0f}" for count in _COUNTS)
+    return f"{over_seeds([error_rate(one) for one in scores], 1)} ({counts})"
+
+
+def _shown(live: Sequence[dict[str, Any]], given: Sequence[dict[str, Any]]) -> list[str]:
+    soon = [100 * one["shown_before_their_start"] / one["words"] for one in live]
+    back = [100 * one["flicker"]["normalised_erasure"] for one in live]
+    delays = [one["delays_s"]["final, heard"]["p50"] for one in live]
+    wrong = [100 * one["wrong"] / one["utterances"] for one in given]
+    of_given = f"{sum(one['given_wrong'] for one in given)} of {sum(one['wrong'] for one in given)}"
+    return [over_seeds(soon, 1), over_seeds(back, 0), over_seeds(delays), over_seeds(wrong, 1), of_given]
