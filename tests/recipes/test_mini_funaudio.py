@@ -361,7 +361,8 @@ def test_texts_that_go_on_from_a_wrong_one_are_told_from_those_that_do_not(tmp_p
     write_stream(tmp_path / "asr", "u1", (0.7, "abc"), final=(1.0, "abcdefgh"))
     write_stream(tmp_path / "asr", "u2", (0.7, "x"), (1.4, "abxxxxx"), (2.0, "axxxxxxxx"), final=(2.0, "abcdefgx"))
     write_stream(tmp_path / "asr", "u3", (0.7, "axcdefg"), final=(1.4, "axcdefgh"))
-    given_beginnings.main(tmp_path / "data", tmp_path / "asr", tmp_path / "llm", tmp_path / "out/counts.json")
+    stream = "=".join(str(tmp_path / name) for name in ("out/counts.json", "data", "asr"))
+    given_beginnings.main(tmp_path / "llm", [stream])
     assert json.loads((tmp_path / "out/counts.json").read_text()) == {"utterances": 3, "wrong": 2, "given_wrong": 1}
 
 
@@ -378,9 +379,9 @@ def test_streams_are_told_by_training_and_steps(tmp_path):
             write_json(tmp_path / f"streaming/given/{seed}_{way}-one-720.json", counts)
     page = "\n".join(streaming_results.section(tmp_path))
     assert "9 utterances of 200 characters; 2 seeds" in page
-    assert "| trained | sentences, whole | steps of 0.72 s |" in page
+    assert "| trained | sentences, whole | sentences, 0.72 s |" in page
     assert "| as it is | 11.0 ± 12.7 (22/0/0) | 22.0 ± 25.4 (44/0/0) |" in page
-    assert "| steps of 0.72 s | both | 10.0 ± 0.0 | 25 ± 0 | 0.75 ± 3.18 | 33.3 ± 0.0 | 3 of 6 |" in page
+    assert "| sentences, 0.72 s | both | 10.0 ± 0.0 | 25 ± 0 | 0.75 ± 3.18 | 33.3 ± 0.0 | 3 of 6 |" in page
 
 
 def test_sentences_of_one_set_are_in_no_other(tmp_path):

@@ -28,24 +28,29 @@ def texts_before(path: Path) -> dict[str, str]:
     return found
 
 
+def counts(data: Path, decoded: Path, tokenizer: ChatTokenizer) -> dict[str, int]:
+    """Utterances of a data directory, those whose text is wrong, and those of them that were given a wrong text."""
+    texts, said = read_table(data / "text"), read_table(decoded / "text", empty_value_ok=True)
+    before = texts_before(decoded / "live.jsonl")
+    wrong = [key for key, text in texts.items() if said.get(key, "") != text]
+    given = {key: beginning_of(before.get(key, ""), tokenizer.ids_of, tokenizer.decode, HELD_BACK) for key in wrong}
+    of_given = [key for key, text in given.items() if not texts[key].startswith(text)]
+    return {"utterances": len(texts), "wrong": len(wrong), "given_wrong": len(of_given)}
+
+
 def main(
-    data: Annotated[Path, typer.Argument(help="data directory with `text`")],
-    decoded: Annotated[Path, typer.Argument(help="what firered-asr --streaming has written")],
     llm: Annotated[Path, typer.Argument(help="the language model, for its tokens")],
-    out: Annotated[
-        Path, typer.Argument(help="JSON to write: utterances, those that are wrong, those given a wrong text")
+    streams: Annotated[
+        list[str],
+        typer.Argument(help="OUT=DATA=DECODED: JSON to write, texts, what firered-asr --streaming has written"),
     ],
 ) -> None:
-    """Write the counts."""
+    """Write the counts of each."""
     try:
-        texts, said = read_table(data / "text"), read_table(decoded / "text", empty_value_ok=True)
-        tokenizer, before = ChatTokenizer.from_dir(llm), texts_before(decoded / "live.jsonl")
-        wrong = [key for key, text in texts.items() if said.get(key, "") != text]
-        given = {key: beginning_of(before[key], tokenizer.ids_of, tokenizer.decode, HELD_BACK) for key in wrong}
-        of_given = [key for key, text in given.items() if not texts[key].startswith(text)]
-        out.parent.mkdir(parents=True, exist_ok=True)
-        counts = {"utterances": len(texts), "wrong": len(wrong), "given_wrong": len(of_given)}
-        write_lines(out, [json.dumps(counts)])
+        tokenizer = ChatTokenizer.from_dir(llm)
+        for out, data, decoded in (map(Path, stream.split("=")) for stream in streams):
+            out.parent.mkdir(parents=True, exist_ok=True)
+            write_lines(out, [json.dumps(counts(data, decoded, tokenizer))])
     except FireRedError as error:
         sys.exit(f"given_beginnings.py: {error}")
 

@@ -18,10 +18,11 @@ WAYS = {
 }
 HEARD = {
     "one-whole": "sentences, whole",
-    "one-720": "steps of 0.72 s",
-    "one-360": "steps of 0.36 s",
+    "one-720": "sentences, 0.72 s",
+    "one-360": "sentences, 0.36 s",
     "two-whole": "two in a row, whole",
     "two-720": "two in a row, 0.72 s",
+    "two-360": "two in a row, 0.36 s",
 }
 _COUNTS = ("substitutions", "deletions", "insertions")
 Figures = Mapping[tuple[str, str], Sequence[dict[str, Any]]]  # by way and what is heard

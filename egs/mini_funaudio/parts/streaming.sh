@@ -22,26 +22,29 @@ streaming_training() {
     --set "train.max_steps=$steps" --set "train.eval_steps=$(((steps + 1) / 2))"
 }
 
-# streaming_decoding <name> <model> <data> <milliseconds of a step, or whole>
+# streaming_decoding <name> <model> <milliseconds of a step, or whole>: of all sets, which are then scored by themselves.
 streaming_decoding() {
-  local own=() name=$1-$4
-  if [ "$4" != whole ]; then own=(--streaming --chunk-seconds "0.$4"); fi
-  once "decode_streaming_$name" firered-asr --num-threads 1 --dtype float32 --timestamps none ${own+"${own[@]}"} \
-    --model "$2" "$3" "exp/streaming/decode/$name"
-  once "score_streaming_$name" firered-score "$3" "exp/streaming/decode/$name" "exp/streaming/score/$name"
-  if [ "$4" = whole ]; then return; fi
-  # What streams show before their end, and what it does to it.
-  once "live_streaming_$name" firered-score live "$3" "exp/streaming/decode/$name" "exp/streaming/live/$name"
-  once "given_streaming_$name" python "$here/local/given_beginnings.py" "$3" "exp/streaming/decode/$name" "$chat_llm" \
-    "exp/streaming/given/$name.json"
+  local own=() decoded=exp/streaming/decode/$1-$3 data set
+  if [ "$3" != whole ]; then own=(--streaming --chunk-seconds "0.$3"); fi
+  once "decode_streaming_$1-$3" firered-asr --num-threads 1 --dtype float32 --timestamps none ${own+"${own[@]}"} \
+    --model "$2" data/fun_asr/test data/streaming/test "$decoded"
+  for set in one two; do
+    data=data/fun_asr/test
+    if [ "$set" = two ]; then data=data/streaming/test; fi
+    once "score_streaming_$1-$set-$3" firered-score --allow-extra "$data" "$decoded" "exp/streaming/score/$1-$set-$3"
+    if [ "$3" = whole ]; then continue; fi
+    # What streams show before their end.
+    once "live_streaming_$1-$set-$3" firered-score live --allow-extra "$data" "$decoded" "exp/streaming/live/$1-$set-$3"
+    streams+=("exp/streaming/given/$1-$set-$3.json=$data=$decoded")
+  done
 }
 
 # streaming_scores <seed> <way>: of sentences, and of two in a row, which are longer than all that training has.
 streaming_scores() {
-  local step model=exp/streaming/$1/$2/model
+  local step model=exp/streaming/$1/$2/model streams=()
   if [ "$2" = base ]; then model=exp/sft/$1/full/model; fi
-  for step in whole 720 360; do streaming_decoding "$1_$2-one" "$model" data/fun_asr/test "$step"; done
-  for step in whole 720; do streaming_decoding "$1_$2-two" "$model" data/streaming/test "$step"; done
+  for step in whole 720 360; do streaming_decoding "$1_$2" "$model" "$step"; done
+  once "given_streaming_$1_$2" python "$here/local/given_beginnings.py" "$chat_llm" "${streams[@]}"
 }
 
 streaming_stages() {
