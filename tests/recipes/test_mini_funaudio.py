@@ -398,7 +398,7 @@ def test_a_training_is_killed_at_its_step_and_not_after_its_end(tmp_path):
 def write_rewarded(exp, name, errors, words):
     kinds = {kind: {**counts(errors), "substitutions": errors, "deletions": 0, "insertions": 0}
              for kind in grpo_results.KINDS}  # fmt: skip
-    for listed in ("listed", "unlisted", "stream"):
+    for listed in ("listed", "unlisted", "stream_clean", "stream_noisy"):
         folder = exp / "grpo/score" / listed / name
         folder.mkdir(parents=True)
         score = {**kinds["clean"], "groups": {"kind": kinds}, "hotwords": {"recall": 80.0, "precision": 50.0}}

@@ -12,6 +12,7 @@ from firered.data.lines import read_lines
 STEPS = r"^grpo_"  # names of its steps in exp/seconds
 
 KINDS = {"clean": "clean", "noisy": "noisy", "voices": "other voices", "long": "long"}
+STREAMS = ("clean", "noisy")
 WAYS = {
     "before": "the speech-LLM of egs/mini, as it is",
     "supervised": "supervised, as many steps",
@@ -28,23 +29,24 @@ _SILENT = ("silence", "room", "noise", "music")  # kinds without speech
 def section(exp: Path) -> Iterator[str]:
     """Lines of the section."""
     own = exp / "grpo"
-    listed, unlisted, streams = (_by_way(own / "score" / name) for name in ("listed", "unlisted", "stream"))
+    listed, unlisted = (_by_way(own / "score" / name) for name in ("listed", "unlisted"))
+    streams = [_by_way(own / f"score/stream_{kind}") for kind in STREAMS]
     seeds = max((len(scores) for scores in listed.values()), default=0)
     yield "## Learning by rewards (GRPO)"
     yield ""
     yield "LoRA of the speech-LLM of egs/mini is trained further, by rewards, and beside it on the transcripts of the"
     yield "same utterances with the same learning rate. Noisy speech has ratios drawn from N(10, 5) dB and noise that"
     yield "training does not have, other voices are robots and whispers, long is over 20 s of sentences in a row. No"
-    yield "sentence is one of training. Streams are the clean utterances, recognised from the start with every 0.72 s,"
-    yield f"what two passes agree on stands. Mixed error rates in percent, {of_seeds(seeds)}; in brackets"
+    yield "sentence is one of training. As streams, utterances are recognised from the start every 0.72 s, and what"
+    yield f"two passes agree on stands. Mixed error rates in percent, {of_seeds(seeds)}; in brackets"
     yield "substitutions, deletions, insertions, of all seeds. Seconds are of the processor, for the whole training."
     yield ""
     spent = _seconds(exp)
     rows = [
-        [name, *_rates(listed[way]), _rate(streams[way]), over_seeds(spent.get(way, []), 0)]
+        [name, *_rates(listed[way]), *(_rate(own[way]) for own in streams), over_seeds(spent.get(way, []), 0)]
         for way, name in _known(listed)
     ]
-    yield from table(["", *KINDS.values(), "clean, as streams", "seconds"], rows)
+    yield from table(["", *KINDS.values(), *(f"{kind}, as streams" for kind in STREAMS), "seconds"], rows)
     yield ""
     yield "English keywords of all of these, in percent: those that the reward has listed, and others. Words that are"
     yield "written where nothing is said, a minute; of speech that is cut off in mid-word the insertions."

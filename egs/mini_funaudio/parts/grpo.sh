@@ -62,14 +62,17 @@ grpo_killed() {
 }
 
 grpo_scores() { # grpo_scores <name> <model>
-  local list
+  local list set name
   once "grpo_decode_$1" firered-asr --num-threads 1 --type llm --model "$2" data/grpo/test "exp/grpo/decode/$1"
   for list in listed unlisted; do
     once "grpo_score_$1_$list" firered-score --by kind --hotwords "data/grpo/keywords/$list.txt" data/grpo/test \
       "exp/grpo/decode/$1" "exp/grpo/score/$list/$1"
   done
-  once "grpo_stream_$1" python "$here/local/growing.py" "$2" data/noise/clean "exp/grpo/stream/$1"
-  once "grpo_score_stream_$1" firered-score data/noise/clean "exp/grpo/stream/$1" "exp/grpo/score/stream/$1"
+  for set in noise/clean grpo/noisy; do
+    name=${1}_${set#*/}
+    once "grpo_stream_$name" python "$here/local/growing.py" "$2" "data/$set" "exp/grpo/stream/$name"
+    once "grpo_score_stream_$name" firered-score "data/$set" "exp/grpo/stream/$name" "exp/grpo/score/stream_${set#*/}/$1"
+  done
   once "grpo_invent_$1" firered-asr --num-threads 1 --type llm --model "$2" data/hallucination "exp/grpo/invent/$1"
   once "grpo_count_$1" python "$here/local/inventions.py" data/hallucination "exp/grpo/invent/$1" "exp/grpo/count/$1.json"
 }
