@@ -5,7 +5,7 @@ set -euo pipefail
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 TOP=$(cd "$here/../.." && pwd)
 
-parts="best_rq noise hallucination multilingual sft context streaming"
+parts="best_rq noise hallucination multilingual sft context streaming grpo"
 seeds="1 2 3"
 stage=0
 stop_stage=9
@@ -30,6 +30,7 @@ Parts, each with stages of its own (parts/NAME.sh) and a section of RESULTS.md:
   context         names that sound alike: contextual fine-tuning, and fine-tuning without context
   streaming       chunks with the text so far given, masked first labels, both, and whole utterances alone: the model of
                   sft trained further, decoded whole and as streams
+  grpo            rewards (GRPO) beside supervised training: the speech-LLM of egs/mini trained further
 
 Stages of all: 0 data, 1 features, dictionaries and a small language model, 2 to 8 the part's own, 9 RESULTS.md
 
@@ -86,6 +87,6 @@ for part in $parts; do
 done
 
 if in_stage 9 "RESULTS.md"; then
-  python "$here/local/page.py" exp "$here/parts" RESULTS.md
+  PYTHONPATH=$TOP/egs/common python "$here/local/page.py" exp "$here/parts" RESULTS.md
   cat RESULTS.md
 fi

@@ -9,6 +9,8 @@ from typing import Any
 
 from figures import error_rate, of_seeds, over_seeds, read_score, table
 
+STEPS = r"^((decode|score|live|given)_)?streaming_"  # names of its steps in exp/seconds
+
 WAYS = {
     "base": "as it is",
     "without": "whole utterances alone",

@@ -38,6 +38,28 @@ _INSTRUCTION = (
 )
 
 
+def read_phrases(path: Path) -> dict[str, list[str]]:
+    """The phrases of each domain.
+
+    Args:
+        path: lines `DOMAIN<tab>PHRASE`.
+
+    Raises:
+        DataError: a line is none, or there are none.
+    """
+    found: dict[str, dict[str, None]] = {}
+    for number, line in read_lines(path):
+        if not line.strip():
+            continue
+        domain, _, phrase = line.partition("\t")
+        if not domain.split() or len(domain.split()) > 1 or not phrase.strip():
+            raise DataError(f"{path}, line {number}: expected a domain (a word), a tab and a phrase: {line[:60]!r}")
+        found.setdefault(domain.strip(), {})[" ".join(phrase.split())] = None
+    if not found:
+        raise DataError(f"{path}: has no phrases; needed are lines with a domain, a tab and a phrase")
+    return {domain: list(phrases) for domain, phrases in found.items()}
+
+
 def write_mixed_text(phrases: Path, out: Path, config: MixedTextConfig, job: RunConfig) -> int:
     """Write OUT/train and OUT/test with `text`, `keywords` (the phrases) and `utt2domain`; the exit status.
 
@@ -52,7 +74,7 @@ def write_mixed_text(phrases: Path, out: Path, config: MixedTextConfig, job: Run
     Raises:
         DataError: there are no phrases, or none for testing, or a pattern has no place for one.
     """
-    drawn = _drawn(_read(phrases), config)
+    drawn = _drawn(read_phrases(phrases), config)
     files = [phrases, *([Path(config.patterns)] if config.patterns else [])]
     with Run[dict[str, Any]](out, fingerprint("firered-mixed-text", deciding(config), *files), job, "sentences") as run:
         run.take(Inputs([Utterance(key, key) for key in drawn]), lambda key: " ".join(drawn[key]))
@@ -78,21 +100,6 @@ def _write(folder: Path, made: Mapping[str, dict[str, Any]]) -> None:
     write_table(folder / "text", {key: own["text"] for key, own in made.items()})
     write_table(folder / "utt2domain", {key: own["domain"] for key, own in made.items()})
     write_table(folder / KEYWORDS, {key: f"{SEPARATOR} ".join(own["keywords"]) for key, own in made.items()})
-
-
-def _read(path: Path) -> dict[str, list[str]]:
-    """The phrases of each domain."""
-    found: dict[str, dict[str, None]] = {}
-    for number, line in read_lines(path):
-        if not line.strip():
-            continue
-        domain, _, phrase = line.partition("\t")
-        if not domain.split() or len(domain.split()) > 1 or not phrase.strip():
-            raise DataError(f"{path}, line {number}: expected a domain (a word), a tab and a phrase: {line[:60]!r}")
-        found.setdefault(domain.strip(), {})[" ".join(phrase.split())] = None
-    if not found:
-        raise DataError(f"{path}: has no phrases; needed are lines with a domain, a tab and a phrase")
-    return {domain: list(phrases) for domain, phrases in found.items()}
 
 
 def _drawn(by_domain: Mapping[str, Sequence[str]], config: MixedTextConfig) -> dict[str, list[str]]:
