@@ -514,7 +514,7 @@ def test_the_time_of_each_step_is_its_parts(tmp_path):
     assert rows == [["| noise", "1.5 |"], ["| grpo", "0.1 |"], [rows[2][0], "0.2 |"], ["| all", "1.8 |"]]
 
 
-HEADINGS = ("Noise in training", "Invented words", "Five stages", "Context", "Learning by rewards (GRPO)")
+HEADINGS = ("Noise in training", "Invented words", "Five stages", "Context", "Streams", "Learning by rewards (GRPO)")
 
 
 @pytest.mark.nightly

@@ -49,12 +49,12 @@ def section(exp: Path) -> Iterator[str]:
     rows = [[WAYS[way], *(_rate(scores[way, name]) for name in heard)] for way in ways]
     yield from table(["trained", *(HEARD[name] for name in heard)], rows)
     yield ""
-    yield "What streams show: characters before they are begun, guesses that is; characters that are taken back, in"
-    yield "percent of the final text; seconds until a character is shown for good (median), on the clock of the audio;"
-    yield "utterances whose final text is wrong, and those of them whose last step was given a wrong text."
+    yield "What streams of sentences show: characters before they are begun, guesses that is; characters that are taken"
+    yield "back, in percent of the final text; seconds until a character is shown for good (median), by the clock of"
+    yield "the audio; utterances whose final text is wrong, and those of them whose last step was given a wrong text."
     yield ""
     head = ["heard", "trained", "shown too soon, %", "taken back, %", "delay, s", "wrong, %", "given a wrong text"]
-    streams = [(way, name) for name in heard for way in ways if (way, name) in live]
+    streams = [(way, name) for name in heard if name.startswith("one") for way in ways if (way, name) in live]
     yield from table(head, [[HEARD[own[1]], WAYS[own[0]], *_shown(live[own], given[own])] for own in streams])
 
 

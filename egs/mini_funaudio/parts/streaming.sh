@@ -32,11 +32,12 @@ streaming_decoding() {
     data=data/fun_asr/test
     if [ "$set" = two ]; then data=data/streaming/test; fi
     once "score_streaming_$1-$set-$3" firered-score --allow-extra "$data" "$decoded" "exp/streaming/score/$1-$set-$3"
-    if [ "$3" = whole ]; then continue; fi
-    # What streams show before their end.
-    once "live_streaming_$1-$set-$3" firered-score live --allow-extra "$data" "$decoded" "exp/streaming/live/$1-$set-$3"
-    streams+=("exp/streaming/given/$1-$set-$3.json=$data=$decoded")
   done
+  if [ "$3" = whole ]; then return; fi
+  # What streams of sentences show before their end.
+  data=data/fun_asr/test
+  once "live_streaming_$1-one-$3" firered-score live --allow-extra "$data" "$decoded" "exp/streaming/live/$1-one-$3"
+  streams+=("exp/streaming/given/$1-one-$3.json=$data=$decoded")
 }
 
 # streaming_scores <seed> <way>: of sentences, and of two in a row, which are longer than all that training has.
