@@ -5,7 +5,7 @@ set -euo pipefail
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 TOP=$(cd "$here/../.." && pwd)
 
-parts="best_rq noise hallucination multilingual sft context"
+parts="best_rq noise hallucination multilingual sft context grpo"
 seeds="1 2 3"
 stage=0
 stop_stage=9
@@ -28,6 +28,7 @@ Parts, each with stages of its own (parts/NAME.sh) and a section of RESULTS.md:
                   and all alike
   sft             a small Fun-ASR-Nano by the five stages, and by other ways with as many steps
   context         names that sound alike: contextual fine-tuning, and fine-tuning without context
+  grpo            rewards (GRPO) beside supervised training: the speech-LLM of egs/mini trained further
 
 Stages of all: 0 data, 1 features, dictionaries and a small language model, 2 to 8 the part's own, 9 RESULTS.md
 
@@ -84,6 +85,6 @@ for part in $parts; do
 done
 
 if in_stage 9 "RESULTS.md"; then
-  python "$here/local/page.py" exp "$here/parts" RESULTS.md
+  PYTHONPATH=$TOP/egs/common python "$here/local/page.py" exp "$here/parts" RESULTS.md
   cat RESULTS.md
 fi

@@ -11,7 +11,7 @@ import pytest
 from support.signals import noise, sine, write_digits, write_wav
 
 from firered.data.datadir import read_table, write_table
-from firered.errors import DataError
+from firered.errors import DataError, FireRedError
 from firered.text.bpe_tokenizer import BpeTokenizer
 from firered.text.fun_asr import Request, around_speech
 
@@ -27,6 +27,8 @@ import context_results  # noqa: E402
 import context_sets  # noqa: E402
 import figures  # noqa: E402
 import first_pass  # noqa: E402
+import grpo_killed  # noqa: E402
+import grpo_results  # noqa: E402
 import hallucination_results  # noqa: E402
 import hallucination_sets  # noqa: E402
 import homophones  # noqa: E402
@@ -37,6 +39,8 @@ import mandarin  # noqa: E402
 import multilingual_results  # noqa: E402
 import noise_results  # noqa: E402
 import noise_test  # noqa: E402
+import page  # noqa: E402
+import sets  # noqa: E402
 import sft_results  # noqa: E402
 import small_qwen3  # noqa: E402
 
@@ -168,7 +172,7 @@ def test_words_where_nothing_is_said_are_counted_by_the_minute(tmp_path):
         key: "医生在北京" if key == "cut-u1" else "two words" if key.startswith("music-8") else "" for key in texts
     }
     write_table(tmp_path / "asr/text", written)
-    for name in ("before_aed", "1_with_aed", "2_with_aed"):
+    for name in ("before_aed", "1_with_aed", "2_with_aed", "1_before_fun-asr"):
         out = tmp_path / f"exp/hallucination/count/{name}.json"
         inventions.main(tmp_path / "sets", tmp_path / "asr", out)
     found = json.loads(out.read_text())
@@ -177,7 +181,11 @@ def test_words_where_nothing_is_said_are_counted_by_the_minute(tmp_path):
     assert found["silence"]["words"] == 0
     page = "\n".join(hallucination_results.section(tmp_path / "exp"))
     assert "| AED | the same, zeros and noise alone | 0.0 ± 0.0 (0%) |" in page
-    assert f"| {2 / found['music']['minutes']:.1f} (17%) | 41.4 (100%) |" in page
+    rates = f"| {2 / found['music']['minutes']:.1f} (17%) | 41.4 (100%) |"
+    assert rates in page
+    assert rates in next(
+        line for line in page.splitlines() if line.startswith("| Fun-ASR-Nano | as it is | 0.0 (0%) |")
+    )
 
 
 def test_names_that_sound_alike_are_told_apart_by_titles_alone():
@@ -337,23 +345,132 @@ def test_languages_have_rates_of_their_own_and_a_mean(tmp_path):
     assert "| all alike (balanced) | 2.0 ± 0.0 | 40.0 ± 0.0 | 21.0 ± 0.0 |" in page
 
 
+def test_keywords_are_neither_rare_nor_common_and_halved_alike_whatever_the_texts():
+    rare = [f"the {letter * 4} is red" for letter in "abcdefghijklmnop"]
+    common = ["the hotel is red"] * 84
+    listed, unlisted = sets.halves(rare + common)
+    assert sorted(listed + unlisted) == [letter * 4 for letter in "abcdefghijklmnop"]
+    assert listed
+    assert unlisted
+    fewer = sets.halves([*rare[:8], *common, *common])
+    assert fewer == ([word for word in listed if word < "hzzz"], [word for word in unlisted if word < "hzzz"])
+    assert sets.halves([*rare, *common * 20]) == ([], [])
+
+
+def test_sentences_in_a_row_and_sets_put_together(tmp_path):
+    keys = [f"u{number}" for number in range(5)]
+    write_wav(tmp_path / "u.wav", sine(4.0))
+    for name, content in {
+        "wav.scp": str(tmp_path / "u.wav"),
+        "text": "hello there",
+        "utt2lang": "en",
+        "utt2spk": "f3",
+    }.items():
+        write_table(tmp_path / "data" / name, dict.fromkeys(keys, content))
+    sets.long(tmp_path / "data", tmp_path / "long", seconds=10.0, most=1)
+    assert read_table(tmp_path / "long/text") == {"u0-long": "hello there hello there hello there"}
+    assert float(read_table(tmp_path / "long/utt2dur")["u0-long"]) == pytest.approx(12.6)
+    sets.together(tmp_path / "all", [f"clean={tmp_path / 'data'}", f"long={tmp_path / 'long'}"])
+    kinds = read_table(tmp_path / "all/utt2kind")
+    assert (kinds["u0-clean"], kinds["u0-long-long"], len(kinds)) == ("clean", "long", 6)
+
+
+WRITES = """
+import sys, time
+from pathlib import Path
+out = Path(sys.argv[-1].removeprefix("out="))
+out.mkdir(parents=True, exist_ok=True)
+for step in range(1, int(sys.argv[1]) + 1):
+    with open(out / "train.jsonl", "a") as log:
+        log.write(f'{{"kind": "train", "step": {step}}}\\n')
+    time.sleep(0.1)
+"""
+
+
+def test_a_training_is_killed_at_its_step_and_not_after_its_end(tmp_path):
+    command = [sys.executable, "-c", WRITES]
+    last = grpo_killed.killed_at([*command, "100", f"out={tmp_path / 'a'}"], tmp_path / "a", 2)
+    assert 2 <= last < 100
+    with pytest.raises(FireRedError, match="ended by itself before it could be killed at step 9"):
+        grpo_killed.killed_at([*command, "2", f"out={tmp_path / 'b'}"], tmp_path / "b", 9)
+
+
+def write_rewarded(exp, name, errors, words):
+    kinds = {kind: {**counts(errors), "substitutions": errors, "deletions": 0, "insertions": 0}
+             for kind in grpo_results.KINDS}  # fmt: skip
+    for listed in ("listed", "unlisted", "stream_clean", "stream_noisy"):
+        folder = exp / "grpo/score" / listed / name
+        folder.mkdir(parents=True)
+        score = {**kinds["clean"], "groups": {"kind": kinds}, "hotwords": {"recall": 80.0, "precision": 50.0}}
+        (folder / "score.json").write_text(json.dumps(score))
+    (exp / "grpo/count").mkdir(exist_ok=True)
+    found = {kind: {"words": words, "minutes": 0.5} for kind in hallucination_results.KINDS}
+    (exp / f"grpo/count/{name}.json").write_text(json.dumps(found))
+
+
+def test_rewards_are_told_beside_supervised_training(tmp_path):
+    write_rewarded(tmp_path, "before", 40, 3)
+    for seed in (1, 2):
+        write_rewarded(tmp_path, f"{seed}_rewards", 20, 1)
+    (tmp_path / "seconds").write_text("grpo_1_rewards 9 60 1\ngrpo_2_rewards 9 61 0\ngrpo_test 5 5 5\n")
+    folder = tmp_path / "grpo/1/rewards"
+    folder.mkdir(parents=True)
+    lines = [{"kind": "train", "step": step, "reward": step / 10, "entropy": 2.0} for step in (5, 10, 15)]
+    (folder / "train.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
+    (folder / "speed.jsonl").write_text('{"rollout_s": 2.0, "real_time_factor": 0.1}\n' * 2)
+    (tmp_path / "grpo/killed").mkdir()
+    killed = {"killed": 7, "steps": 20, "same_log": True, "same_weights": False}
+    (tmp_path / "grpo/killed/killed.json").write_text(json.dumps(killed))
+    page = "\n".join(grpo_results.section(tmp_path))
+    assert "| the speech-LLM of egs/mini, as it is | 40.0 (40, 0, 0) |" in page
+    assert "| rewards (GRPO) | 20.0 ± 0.0 (40, 0, 0) |" in page
+    assert "| 61 ± 0 |" in page
+    assert "| rewards (GRPO) | 80.0 ± 0.0 | 50.0 ± 0.0 | 80.0 ± 0.0 | 50.0 ± 0.0 | 2.0 ± 0.0 | 2.0 ± 0.0 |" in page
+    assert "| rewards (GRPO) | 15 | 1.5 | – |" in page
+    assert "| rewards (GRPO) | 0.0 | 4.0 | 0.0 | 0.0 | 0.0 | 0.0 | 0.100 |" in page
+    assert "killed (SIGKILL) at step 7" in page
+    assert "**not** the same weights" in page
+
+
+def test_the_time_of_each_step_is_its_parts(tmp_path):
+    (tmp_path / "seconds").write_text(
+        "noise_1_both 9 50 10\nnoise_1_both 9 25 5\ngrpo_noisy 1 6 0\nfbank_mini_dev 1 12 0\n"
+    )
+    seconds = figures.processor_seconds(tmp_path)
+    expressions = {"noise": noise_results.STEPS, "grpo": grpo_results.STEPS}
+    rows = [line.split(" | ") for line in page.time_section(seconds, expressions) if line.startswith("| ")][1:]
+    assert rows == [["| noise", "1.5 |"], ["| grpo", "0.1 |"], [rows[2][0], "0.2 |"], ["| all", "1.8 |"]]
+
+
+HEADINGS = ("Noise in training", "Invented words", "Five stages", "Context", "Learning by rewards (GRPO)")
+
+
 @pytest.mark.nightly
 def test_everything_is_trained_decoded_and_scored(tmp_path):
     if not (TOP / ".venv/bin/firered-train").exists():
         pytest.skip("recipes work in .venv, which is not set up here")
     write_digits(tmp_path / "corpus")
+    espeak = shutil.which("espeak-ng") is not None
+    mini = ["--dir", tmp_path / "mini", "--quick", "true", "--stop-stage", "0"]
+    if espeak:
+        subprocess.run(["bash", TOP / "egs/mini/run.sh", *mini], check=True)
     run = ["bash", TOP / "egs/mini_funaudio/run.sh", "--fsdd", tmp_path / "corpus", "--dir", tmp_path / "out"]
+    run += ["--mini", tmp_path / "mini"]
     done = subprocess.run([*run, "--quick", "true"], capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     page = (tmp_path / "out/RESULTS.md").read_text(encoding="utf-8")
     assert "| Best-RQ from layers of a language model | 1 |" in page
     assert "| random weights | **" in page
-    assert ("| all alike (balanced) | " in page) == (shutil.which("espeak-ng") is not None)
+    assert ("| all alike (balanced) | " in page) == espeak
+    for heading in HEADINGS:
+        assert (f"## {heading}\n" in page) == espeak, heading
     again = subprocess.run([*run, "--quick", "true"], capture_output=True, text=True)
     assert again.returncode == 0, again.stderr
     assert " s\n" not in again.stdout.split("# Results")[0]  # nothing was done again
-    for part in ("noise", "sft", "context"):
-        assert f"part {part}: left out, without the corpus of egs/mini" in again.stdout
+    elsewhere = [*run[:-1], tmp_path / "nothing", "--quick", "true", "--dir", tmp_path / "other"]
+    without = subprocess.run([*elsewhere, "--stage", "2", "--stop-stage", "2"], capture_output=True, text=True)
+    for part in ("noise", "hallucination", "sft", "context", "grpo"):
+        assert f"part {part}: left out, without the corpus of egs/mini" in without.stdout
     wrong = subprocess.run([*run, "--parts", "nothing"], capture_output=True, text=True)
     assert wrong.returncode == 1
     assert "--parts: there is no part nothing" in wrong.stderr

@@ -7,9 +7,11 @@ from itertools import groupby
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from figures import over_seeds
+from figures import over_seeds, processor_seconds
 
 from firered.errors import DataError
+
+STEPS = r"^(rq|aed|labels|(decode|score)_(fsdd|mini))_|^llm_untrained"  # names of its steps in exp/seconds
 
 STARTS = {
     "none": "random weights",
@@ -19,7 +21,7 @@ STARTS = {
 }
 _PRETRAINED = ("random", "llm")
 # The beginnings of the names of this part's steps in exp/seconds.
-_STEPS = {
+_KINDS = {
     "llm": "language model",
     **{f"rq_{corpus}": f"Best-RQ on {corpus}" for corpus in ("fsdd", "mini")},
     **{f"aed_{corpus}": f"recognition of {corpus}" for corpus in ("fsdd", "mini")},
@@ -77,7 +79,7 @@ def section(exp: Path) -> Iterator[str]:
         yield ""
         yield from _recognition([score for score in scores(exp / "best_rq/score") if score.corpus == corpus])
     yield ""
-    yield from _seconds(exp / "seconds")
+    yield from _minutes(exp)
 
 
 def _pretraining(folder: Path) -> Iterator[str]:
@@ -134,13 +136,12 @@ def _cell(own: list[Score], several: bool) -> str:
     return f"{rates[0]:.1f} [{low:.1f}, {high:.1f}]"
 
 
-def _seconds(path: Path) -> Iterator[str]:
+def _minutes(exp: Path) -> Iterator[str]:
     """Processor time of this part's steps, by their kind."""
-    total = dict.fromkeys(_STEPS, 0.0)
-    for line in path.read_text(encoding="utf-8").splitlines():
-        name, _, user, system = line.split()
-        kind = next((kind for kind in _STEPS if name.startswith(kind)), None)
+    total = dict.fromkeys(_KINDS, 0.0)
+    for name, spent in processor_seconds(exp).items():
+        kind = next((kind for kind in _KINDS if name.startswith(kind)), None)
         if kind is not None:
-            total[kind] += float(user) + float(system)
-    spent = ", ".join(f"{_STEPS[kind]} {own / 60:.1f}" for kind, own in total.items() if own)
-    yield f"Minutes of processor time: {spent}."
+            total[kind] += spent
+    spent_on = ", ".join(f"{_KINDS[kind]} {own / 60:.1f}" for kind, own in total.items() if own)
+    yield f"Minutes of processor time: {spent_on}."

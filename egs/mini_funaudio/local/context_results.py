@@ -6,6 +6,8 @@ from typing import Any
 
 from figures import error_rate, of_seeds, over_seeds, read_score, table
 
+STEPS = r"^((decode|score)_)?(context|talk)_"  # names of its steps in exp/seconds
+
 MODELS = {"without": "without context", "with": "with context"}
 ASKED = {
     "none": "no context",

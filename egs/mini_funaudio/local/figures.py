@@ -6,6 +6,8 @@ from pathlib import Path
 from statistics import mean, stdev
 from typing import Any
 
+from seconds import seconds_of
+
 _T_95 = {2: 12.71, 3: 4.30, 4: 3.18, 5: 2.78}  # Student's t of 95%, by the number of figures
 
 
@@ -13,6 +15,12 @@ def read_score(folder: Path) -> dict[str, Any]:
     """What firered-score has written to a folder."""
     content: dict[str, Any] = json.loads((folder / "score.json").read_text(encoding="utf-8"))
     return content
+
+
+def processor_seconds(exp: Path) -> dict[str, float]:
+    """Seconds of processor time of each step, by its name."""
+    path = exp / "seconds"
+    return {name: processor for name, (_, processor) in seconds_of(path).items()} if path.is_file() else {}
 
 
 def error_rate(score: Mapping[str, Any]) -> float:

@@ -6,6 +6,8 @@ from typing import Any
 
 from figures import error_rate, of_seeds, over_seeds, read_score, table
 
+STEPS = r"languages|^sentences_|^spoken_(de|es|fr|ru)_"  # names of its steps in exp/seconds
+
 NAMES = {"de": "German", "es": "Spanish", "fr": "French", "ru": "Russian"}
 SAMPLINGS = {"natural": "as often as they come (natural)", "balanced": "all alike (balanced)"}
 

@@ -7,6 +7,8 @@ from typing import Any
 from figures import error_rate, of_seeds, over_seeds, read_score, table
 from noise_test import CLEAN
 
+STEPS = r"^((decode|score)_)?noise_"  # names of its steps in exp/seconds
+
 WAYS = {
     "before": "the recogniser of egs/mini, as it is",
     "none": "trained further without noise",

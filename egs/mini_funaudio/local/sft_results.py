@@ -5,7 +5,9 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from figures import error_rate, of_seeds, over_seeds, read_score, table
+from figures import error_rate, of_seeds, over_seeds, processor_seconds, read_score, table
+
+STEPS = r"^((decode|score|first)_)?sft_|^fun_asr_"  # names of its steps in exp/seconds
 
 WAYS = {
     "start-ctc": ("the encoder's start: encoder, CTC head", "CTC head"),
@@ -44,7 +46,7 @@ def _row(exp: Path, name: str, scores: Sequence[dict[str, Any]]) -> list[str]:
     (what, by), training = WAYS[name], name.removesuffix("-ctc")
     steps = {steps_of(path) for path in exp.glob(f"sft/*/{training}/train.jsonl")} if what else set()
     counts = [over_seeds([float(score[kind]) for score in scores], 0) for kind in _COUNTS]
-    spent = seconds_of(exp / "seconds", training) if what else []
+    spent = _seconds(exp, training) if what else []
     return [what, ", ".join(map(str, sorted(steps))), over_seeds(spent, 0) if spent else "", by,
             over_seeds([error_rate(score) for score in scores]), *counts]  # fmt: skip
 
@@ -54,9 +56,7 @@ def steps_of(log: Path) -> int:
     return max(int(json.loads(line)["step"]) for line in log.read_text(encoding="utf-8").splitlines())
 
 
-def seconds_of(path: Path, training: str) -> list[float]:
+def _seconds(exp: Path, training: str) -> list[float]:
     """Processor time of a training, of each seed."""
-    rows = [line.split() for line in path.read_text(encoding="utf-8").splitlines()] if path.is_file() else []
-    return [
-        float(row[2]) + float(row[3]) for row in rows if row[0].startswith("sft_") and row[0].endswith(f"_{training}")
-    ]
+    steps = processor_seconds(exp).items()
+    return [spent for name, spent in steps if name.startswith("sft_") and name.endswith(f"_{training}")]

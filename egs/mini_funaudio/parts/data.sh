@@ -97,3 +97,8 @@ noise_data() {
   once noise_dev python "$here/local/labels.py" "$mini/data/dev" data/noise/dev --percent "$((percent * 3))"
   once noise_clean python "$here/local/labels.py" "$mini/data/test" data/noise/clean --percent "$((percent * 2))"
 }
+
+# invention_data <clean speech> <data directory to write>: recordings in which nothing is said, and speech that is cut off.
+invention_data() {
+  once "${2##*/}_sets" python "$here/local/hallucination_sets.py" "$1" "$mini/data/test/ctm" data/noise/recordings/test "$2"
+}
