@@ -469,7 +469,7 @@ def test_everything_is_trained_decoded_and_scored(tmp_path):
     assert " s\n" not in again.stdout.split("# Results")[0]  # nothing was done again
     elsewhere = [*run[:-1], tmp_path / "nothing", "--quick", "true", "--dir", tmp_path / "other"]
     without = subprocess.run([*elsewhere, "--stage", "2", "--stop-stage", "2"], capture_output=True, text=True)
-    for part in ("noise", "hallucination", "sft", "context", "grpo"):
+    for part in ("noise", "hallucination", "code_switching", "sft", "context", "grpo"):
         assert f"part {part}: left out, without the corpus of egs/mini" in without.stdout
     wrong = subprocess.run([*run, "--parts", "nothing"], capture_output=True, text=True)
     assert wrong.returncode == 1
