@@ -1,6 +1,7 @@
 """utils/ray.py: what needs no cluster, and by night a cluster of two workers, one of which is killed."""
 
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -9,6 +10,8 @@ from pathlib import Path
 import pytest
 from support.paths import BIN, EGS
 from support.ray_cluster import ray_cluster
+from support.tiny_llm import write_tiny_llm
+from support.train_corpus import make_corpus, records, run, values, write_config
 
 from firered.errors import OptionError
 from firered.launch.ray import resources
@@ -147,3 +150,31 @@ def test_a_worker_is_killed_in_the_middle_and_nothing_is_lost(cluster, tmp_path)
         )
         assert (tmp_path / f"out.{number}/text").read_bytes() == (expected / "text").read_bytes()
         assert (expected / "text").read_text().count("\n") == len(TALKS)
+
+
+@pytest.mark.nightly
+def test_two_machines_learn_by_rewards_together(cluster, tmp_path):
+    """A training over both workers of the cluster is that of one process with batches twice as many."""
+    make_corpus(tmp_path / "data")
+    write_tiny_llm(tmp_path / "llm")
+
+    def content(out, accum_grad):
+        settings = {"model": {"init": str(tmp_path / "llm")}, "grpo": {"group_size": 4, "tokens_per_second": 6.0}}
+        more = {"data": {"batch_frames": 300}, "train": {"accum_grad": accum_grad, "device": "cpu"}}
+        return values("grpo", tmp_path, tmp_path / out, steps=3, **settings, **more)
+
+    alone = run(content("alone", 2))
+    config = write_config(tmp_path / "train.yaml", content("both", 1))
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        meet = f"127.0.0.1:{free.getsockname()[1]}"
+    rendezvous = ["--nnodes", "2", "--nproc_per_node", "1", "--rdzv_backend", "c10d", "--rdzv_endpoint", meet]
+    torchrun = [BIN / "torchrun", *rendezvous, "-m", "firered.cli.train", config]
+    job = begin(cluster, tmp_path, "--num-threads", "2", "JOB=1:2", "log/x.JOB.log", *torchrun)
+    said = job.communicate()[0]
+    assert job.returncode == 0, said
+    together = records(tmp_path / "both")
+    assert [line["step"] for line in together] == [line["step"] for line in alone]
+    for name in ("reward", "loss"):
+        own, other = ([line[name] for line in lines if line["kind"] == "train"] for lines in (together, alone))
+        assert own == pytest.approx(other, abs=1e-4), name
