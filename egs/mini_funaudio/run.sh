@@ -5,7 +5,7 @@ set -euo pipefail
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 TOP=$(cd "$here/../.." && pwd)
 
-parts="best_rq noise hallucination multilingual sft context streaming grpo"
+parts="best_rq noise hallucination multilingual code_switching sft context streaming grpo"
 seeds="1 2 3"
 stage=0
 stop_stage=9
@@ -26,6 +26,8 @@ Parts, each with stages of its own (parts/NAME.sh) and a section of RESULTS.md:
   hallucination   zeros before noise is added, and noise alone: words that are written where nothing is said
   multilingual    two languages of which there is much and two of which there is little, drawn as often as they come
                   and all alike
+  code_switching  sentences that mix Chinese and English: the speech-LLM of egs/mini trained further without them, with
+                  them, and then by rewards; recognised whole and as they are spoken
   sft             a small Fun-ASR-Nano by the five stages, and by other ways with as many steps
   context         names that sound alike: contextual fine-tuning, and fine-tuning without context
   streaming       chunks with the text so far given, masked first labels, both, and whole utterances alone: the model of

@@ -1,6 +1,7 @@
 """firered-mixed-text and firered-speak: sentences that mix languages, and synthetic speech of a text."""
 
 import json
+import re
 import shutil
 import sys
 
@@ -105,6 +106,13 @@ def data(tmp_path):
     write_table(tmp_path / "data/keywords", {"u1": "hello"})
     write_table(tmp_path / "data/utt2domain", {"u1": "tech", "u2": "sports"})
     return tmp_path / "data"
+
+
+def test_marks_follow_a_phrase_without_space(phrases, tmp_path):
+    (tmp_path / "patterns").write_text("where is {}?\n{}，{}！\n", encoding="utf-8")
+    texts = mixed(phrases, tmp_path / "out", patterns=str(tmp_path / "patterns"))
+    wanted = re.compile(r"where is \w+ term \d\?|\w+ term \d， \w+ term \d！")
+    assert all(wanted.fullmatch(own) for own in texts["test"].values())
 
 
 def test_a_data_directory_of_voices(data, tmp_path):

@@ -30,6 +30,7 @@ import first_pass  # noqa: E402
 import given_beginnings  # noqa: E402
 import grpo_killed  # noqa: E402
 import grpo_results  # noqa: E402
+import grpo_sets  # noqa: E402
 import hallucination_results  # noqa: E402
 import hallucination_sets  # noqa: E402
 import homophones  # noqa: E402
@@ -42,7 +43,6 @@ import multilingual_results  # noqa: E402
 import noise_results  # noqa: E402
 import noise_test  # noqa: E402
 import page  # noqa: E402
-import sets  # noqa: E402
 import sft_results  # noqa: E402
 import small_qwen3  # noqa: E402
 import streaming_results  # noqa: E402
@@ -420,13 +420,13 @@ def test_languages_have_rates_of_their_own_and_a_mean(tmp_path):
 def test_keywords_are_neither_rare_nor_common_and_halved_alike_whatever_the_texts():
     rare = [f"the {letter * 4} is red" for letter in "abcdefghijklmnop"]
     common = ["the hotel is red"] * 84
-    listed, unlisted = sets.halves(rare + common)
+    listed, unlisted = grpo_sets.halves(rare + common)
     assert sorted(listed + unlisted) == [letter * 4 for letter in "abcdefghijklmnop"]
     assert listed
     assert unlisted
-    fewer = sets.halves([*rare[:8], *common, *common])
+    fewer = grpo_sets.halves([*rare[:8], *common, *common])
     assert fewer == ([word for word in listed if word < "hzzz"], [word for word in unlisted if word < "hzzz"])
-    assert sets.halves([*rare, *common * 20]) == ([], [])
+    assert grpo_sets.halves([*rare, *common * 20]) == ([], [])
 
 
 def test_sentences_in_a_row_and_sets_put_together(tmp_path):
@@ -439,10 +439,10 @@ def test_sentences_in_a_row_and_sets_put_together(tmp_path):
         "utt2spk": "f3",
     }.items():
         write_table(tmp_path / "data" / name, dict.fromkeys(keys, content))
-    sets.long(tmp_path / "data", tmp_path / "long", seconds=10.0, most=1)
+    in_a_row.main(tmp_path / "data", tmp_path / "long", seconds=10.0, rows=1)
     assert read_table(tmp_path / "long/text") == {"u0-long": "hello there hello there hello there"}
     assert float(read_table(tmp_path / "long/utt2dur")["u0-long"]) == pytest.approx(12.6)
-    sets.together(tmp_path / "all", [f"clean={tmp_path / 'data'}", f"long={tmp_path / 'long'}"])
+    grpo_sets.together(tmp_path / "all", [f"clean={tmp_path / 'data'}", f"long={tmp_path / 'long'}"])
     kinds = read_table(tmp_path / "all/utt2kind")
     assert (kinds["u0-clean"], kinds["u0-long-long"], len(kinds)) == ("clean", "long", 6)
 
@@ -514,7 +514,8 @@ def test_the_time_of_each_step_is_its_parts(tmp_path):
     assert rows == [["| noise", "1.5 |"], ["| grpo", "0.1 |"], [rows[2][0], "0.2 |"], ["| all", "1.8 |"]]
 
 
-HEADINGS = ("Noise in training", "Invented words", "Five stages", "Context", "Streams", "Learning by rewards (GRPO)")
+HEADINGS = ("Noise in training", "Invented words", "Code-switching", "Five stages", "Context", "Streams",
+            "Learning by rewards (GRPO)")  # fmt: skip
 
 
 @pytest.mark.nightly
@@ -541,7 +542,7 @@ def test_everything_is_trained_decoded_and_scored(tmp_path):
     assert " s\n" not in again.stdout.split("# Results")[0]  # nothing was done again
     elsewhere = [*run[:-1], tmp_path / "nothing", "--quick", "true", "--dir", tmp_path / "other"]
     without = subprocess.run([*elsewhere, "--stage", "2", "--stop-stage", "2"], capture_output=True, text=True)
-    for part in ("noise", "hallucination", "sft", "context", "streaming", "grpo"):
+    for part in ("noise", "hallucination", "code_switching", "sft", "context", "streaming", "grpo"):
         assert f"part {part}: left out, without the corpus of egs/mini" in without.stdout
     wrong = subprocess.run([*run, "--parts", "nothing"], capture_output=True, text=True)
     assert wrong.returncode == 1

@@ -5,9 +5,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import reward_log
 from figures import error_rate, of_seeds, over_seeds, processor_seconds, read_score, table
-
-from firered.data.lines import read_lines
 
 STEPS = r"^grpo_"  # names of its steps in exp/seconds
 
@@ -20,8 +19,6 @@ WAYS = {
     "rewards": "rewards (GRPO)",
     "game": "the reward of keywords alone, ten times the learning rate, no KL",
 }
-_LOG = ("reward", "reward_accuracy", "reward_keywords", "reward_hallucination", "reward_language", "length", "entropy",
-        "kl", "clipped", "equal_groups", "truncated")  # fmt: skip
 _PHASES = ("encoding_s", "rollout_s", "rewards_s", "reference_s", "update_s", "switching_s")
 _SILENT = ("silence", "room", "noise", "music")  # kinds without speech
 
@@ -82,8 +79,8 @@ def _seconds(exp: Path) -> dict[str, list[float]]:
 
 
 def _rates(scores: list[Any]) -> Iterator[str]:
-    for kind in KINDS:  # a corpus of --quick has nothing long
-        yield _rate([score["groups"]["kind"][kind] for score in scores if kind in score["groups"]["kind"]])
+    for kind in KINDS:
+        yield _rate([score["groups"]["kind"][kind] for score in scores])
 
 
 def _rate(scores: list[Any]) -> str:
@@ -116,13 +113,11 @@ def _a_minute(counts: dict[str, dict[str, float]], kinds: tuple[str, ...]) -> fl
 def _logs(own: Path) -> Iterator[str]:
     """What the logs of the first seed say at their beginnings and ends, and seconds."""
     folders = {way: own / "1" / way for way in ("rewards", "game") if (own / "1" / way / "train.jsonl").exists()}
-    rows, seconds = [], []
+    rows: list[list[str]] = []
+    seconds = []
     for way, folder in folders.items():
-        lines = [line for line in _lines(folder / "train.jsonl") if line["kind"] == "train"]
-        for line in {line["step"]: line for line in (lines[0], lines[len(lines) // 2], lines[-1])}.values():
-            shown = [f"{line[name]:.3g}" if name in line else "–" for name in _LOG]
-            rows.append([WAYS[way], str(line["step"]), *shown])
-        speed = _lines(folder / "speed.jsonl")
+        rows += [[WAYS[way], *own] for own in reward_log.rows(folder)]
+        speed = reward_log.read_log(folder / "speed.jsonl")
         spent = [sum(line.get(name, 0.0) for line in speed) for name in _PHASES]
         factor = sum(line["real_time_factor"] for line in speed) / max(1, len(speed))
         seconds.append([WAYS[way], *(f"{one:.1f}" for one in spent), f"{factor:.3f}"])
@@ -130,15 +125,11 @@ def _logs(own: Path) -> Iterator[str]:
         yield ""
         yield "The log of seed 1, means of the steps before (`docs/training/grpo.md` has what each is):"
         yield ""
-        yield from table(["", "step", *(name.replace("reward_", "") for name in _LOG)], rows)
+        yield from table(["", *reward_log.HEAD], rows)
         yield ""
         yield "Seconds of all its steps by phase, and seconds of work for one of audio:"
         yield ""
         yield from table(["", *(name.removesuffix("_s") for name in _PHASES), "real time factor"], seconds)
-
-
-def _lines(path: Path) -> list[dict[str, Any]]:
-    return [json.loads(line) for _, line in read_lines(path)]
 
 
 def _killed(path: Path) -> Iterator[str]:

@@ -30,7 +30,7 @@ Writer = Callable[[str, Sequence[str]], str]
 
 TRAIN, TEST = "train", "test"
 _PLACE = "{}"
-_BEFORE_MARKS = re.compile(r" (?=[，。？！、；：])")
+_BEFORE_MARKS = re.compile(r" (?=[，。？！、；：]|[,.?!;:](?: |$))")
 _INSTRUCTION = (
     "You write sentences for speech recognition, as people say them who mix languages. You are given phrases. Write "
     "one sentence of 8 to 30 words in {language} that uses all of them, exactly as they are written and not "
