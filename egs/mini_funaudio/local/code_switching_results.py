@@ -60,7 +60,8 @@ def _read(folder: Path) -> Scores:
 def _spoken(data: Path) -> Iterator[str]:
     """How much is said, in how many voices, of how many phrases."""
     train, test = (_counts(DataDir(data / name)) for name in ("train", "test"))
-    yield f"Sentences that mix Chinese and English: {train[0]} with {train[1]} phrases in {train[2]} voices for training,"
+    yield "Sentences that mix Chinese and English:"
+    yield f"{train[0]} with {train[1]} phrases in {train[2]} voices for training,"
     yield f"{test[0]} with {test[1]} other phrases in {test[2]} other voices for testing (espeak-ng)."
 
 
