@@ -5,7 +5,7 @@ set -euo pipefail
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 TOP=$(cd "$here/../.." && pwd)
 
-parts="best_rq noise hallucination multilingual code_switching sft context grpo"
+parts="best_rq noise hallucination multilingual code_switching sft context streaming grpo"
 seeds="1 2 3"
 stage=0
 stop_stage=9
@@ -30,6 +30,8 @@ Parts, each with stages of its own (parts/NAME.sh) and a section of RESULTS.md:
                   them, and then by rewards; recognised whole and as they are spoken
   sft             a small Fun-ASR-Nano by the five stages, and by other ways with as many steps
   context         names that sound alike: contextual fine-tuning, and fine-tuning without context
+  streaming       chunks with the text so far given, masked first labels, both, and whole utterances alone: the model of
+                  sft trained further, decoded whole and as streams
   grpo            rewards (GRPO) beside supervised training: the speech-LLM of egs/mini trained further
 
 Stages of all: 0 data, 1 features, dictionaries and a small language model, 2 to 8 the part's own, 9 RESULTS.md

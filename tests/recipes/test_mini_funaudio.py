@@ -27,11 +27,14 @@ import context_results  # noqa: E402
 import context_sets  # noqa: E402
 import figures  # noqa: E402
 import first_pass  # noqa: E402
+import given_beginnings  # noqa: E402
 import grpo_killed  # noqa: E402
 import grpo_results  # noqa: E402
+import grpo_sets  # noqa: E402
 import hallucination_results  # noqa: E402
 import hallucination_sets  # noqa: E402
 import homophones  # noqa: E402
+import in_a_row  # noqa: E402
 import inventions  # noqa: E402
 import labels  # noqa: E402
 import language_texts  # noqa: E402
@@ -40,9 +43,9 @@ import multilingual_results  # noqa: E402
 import noise_results  # noqa: E402
 import noise_test  # noqa: E402
 import page  # noqa: E402
-import sets  # noqa: E402
 import sft_results  # noqa: E402
 import small_qwen3  # noqa: E402
+import streaming_results  # noqa: E402
 
 
 def test_a_smaller_share_of_the_labels_is_part_of_a_larger_one(tmp_path):
@@ -320,6 +323,75 @@ def test_context_is_told_by_way_of_asking_and_by_length(tmp_path):
     assert "| recognised (`--context-carry 1`) | with context | 0.0 | 1.0 | 2.0 |" in page
 
 
+def test_sentences_in_a_row_keep_the_times_of_their_words(tmp_path):
+    for number in range(5):
+        write_wav(tmp_path / f"u{number}.wav", noise(16000, amplitude=0.1))
+    keys = [f"u{number}" for number in range(5)]
+    data = tmp_path / "data"
+    write_table(data / "wav.scp", {key: str(tmp_path / f"{key}.wav") for key in keys})
+    write_table(data / "text", {key: f"你{key[1]}" for key in keys})
+    write_table(data / "utt2spk", {key: "b" if key == "u4" else "a" for key in keys})
+    (data / "ctm").write_text("".join(f"{key} 1 0.2 0.3 你\n{key} 1 0.5 0.4 {key[1]}\n" for key in keys))
+    in_a_row.main(data, tmp_path / "rows", 2, 2, 100, 1)
+    texts = read_table(tmp_path / "rows/text")
+    assert sorted("".join(texts.values())) == sorted("你0你1你2你3")  # a speaker with one sentence has no row
+    (name, text), *_ = texts.items()
+    assert name == f"u{text[1]}-row"
+    assert read_table(tmp_path / "rows/utt2dur")[name] == "2.300"
+    said = [line.split() for line in (tmp_path / "rows/ctm").read_text().splitlines() if line.startswith(name)]
+    assert "".join(word for *_, word in said) == text
+    assert [(start, length) for _, _, start, length, _ in said] == [
+        ("0.200", "0.300"), ("0.500", "0.400"), ("1.500", "0.300"), ("1.800", "0.400")]  # fmt: skip
+    with pytest.raises(SystemExit, match="no speaker has 5 utterances"):
+        in_a_row.main(data, tmp_path / "none", 5, 6, 100, 1)
+
+
+def write_json(path, content):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(json.dumps(content))
+
+
+def write_stream(folder, key, *shown, final):
+    lines = [{"kind": "partial", "heard_s": at, "stable": "", "unstable": text} for at, text in shown]
+    lines.append({"kind": "final", "heard_s": final[0], "text": final[1]})
+    with (folder / "live.jsonl").open("a", encoding="utf-8") as file:
+        file.writelines(json.dumps({"reco": key, **line}, ensure_ascii=False) + "\n" for line in lines)
+
+
+def test_texts_that_go_on_from_a_wrong_one_are_told_from_those_that_do_not(tmp_path, monkeypatch):
+    class Characters:
+        ids_of, decode = staticmethod(list), staticmethod("".join)
+
+    monkeypatch.setattr(given_beginnings.ChatTokenizer, "from_dir", lambda folder: Characters)
+    write_table(tmp_path / "data/text", dict.fromkeys(("u1", "u2", "u3"), "abcdefgh"))
+    write_table(tmp_path / "asr/text", {"u1": "abcdefgh", "u2": "abcdefgx", "u3": "axcdefgh"})
+    # The last step of u2 is given "ab", that of u3 "ax"; what the last step itself shows is given to none.
+    write_stream(tmp_path / "asr", "u1", (0.7, "abc"), final=(1.0, "abcdefgh"))
+    write_stream(tmp_path / "asr", "u2", (0.7, "x"), (1.4, "abxxxxx"), (2.0, "axxxxxxxx"), final=(2.0, "abcdefgx"))
+    write_stream(tmp_path / "asr", "u3", (0.7, "axcdefg"), final=(1.4, "axcdefgh"))
+    stream = "=".join(str(tmp_path / name) for name in ("out/counts.json", "data", "asr"))
+    given_beginnings.main(tmp_path / "llm", [stream])
+    assert json.loads((tmp_path / "out/counts.json").read_text()) == {"utterances": 3, "wrong": 2, "given_wrong": 1}
+
+
+def test_streams_are_told_by_training_and_steps(tmp_path):
+    for seed, errors in ((1, 20), (2, 24)):
+        for way in ("base", "both"):
+            for heard in ("whole", "720"):
+                write_json(tmp_path / f"streaming/score/{seed}_{way}-one-{heard}/score.json",
+                           json.loads(score_of(errors * (1 + (heard == "720")), utterances=9)))  # fmt: skip
+            live = {"shown_before_their_start": 5, "words": 50, "flicker": {"normalised_erasure": 0.25},
+                    "delays_s": {"final, heard": {"p50": 0.5 * seed}}}  # fmt: skip
+            write_json(tmp_path / f"streaming/live/{seed}_{way}-one-720/score.json", live)
+            counts = {"utterances": 9, "wrong": 3, "given_wrong": seed}
+            write_json(tmp_path / f"streaming/given/{seed}_{way}-one-720.json", counts)
+    page = "\n".join(streaming_results.section(tmp_path))
+    assert "9 utterances of 200 characters; 2 seeds" in page
+    assert "| trained | sentences, whole | sentences, 0.72 s |" in page
+    assert "| as it is | 11.0 ± 12.7 (22/0/0) | 22.0 ± 25.4 (44/0/0) |" in page
+    assert "| sentences, 0.72 s | both | 10.0 ± 0.0 | 25 ± 0 | 0.75 ± 3.18 | 33.3 ± 0.0 | 3 of 6 |" in page
+
+
 def test_sentences_of_one_set_are_in_no_other(tmp_path):
     rules = tmp_path / "es.txt"
     rules.write_text("S = ¡{WHO} {WHO} {WHO}!\nWHO = A | bé | C | d | e | f\n", encoding="utf-8")
@@ -348,13 +420,13 @@ def test_languages_have_rates_of_their_own_and_a_mean(tmp_path):
 def test_keywords_are_neither_rare_nor_common_and_halved_alike_whatever_the_texts():
     rare = [f"the {letter * 4} is red" for letter in "abcdefghijklmnop"]
     common = ["the hotel is red"] * 84
-    listed, unlisted = sets.halves(rare + common)
+    listed, unlisted = grpo_sets.halves(rare + common)
     assert sorted(listed + unlisted) == [letter * 4 for letter in "abcdefghijklmnop"]
     assert listed
     assert unlisted
-    fewer = sets.halves([*rare[:8], *common, *common])
+    fewer = grpo_sets.halves([*rare[:8], *common, *common])
     assert fewer == ([word for word in listed if word < "hzzz"], [word for word in unlisted if word < "hzzz"])
-    assert sets.halves([*rare, *common * 20]) == ([], [])
+    assert grpo_sets.halves([*rare, *common * 20]) == ([], [])
 
 
 def test_sentences_in_a_row_and_sets_put_together(tmp_path):
@@ -367,10 +439,10 @@ def test_sentences_in_a_row_and_sets_put_together(tmp_path):
         "utt2spk": "f3",
     }.items():
         write_table(tmp_path / "data" / name, dict.fromkeys(keys, content))
-    sets.long(tmp_path / "data", tmp_path / "long", seconds=10.0, most=1)
+    in_a_row.main(tmp_path / "data", tmp_path / "long", seconds=10.0, rows=1)
     assert read_table(tmp_path / "long/text") == {"u0-long": "hello there hello there hello there"}
     assert float(read_table(tmp_path / "long/utt2dur")["u0-long"]) == pytest.approx(12.6)
-    sets.together(tmp_path / "all", [f"clean={tmp_path / 'data'}", f"long={tmp_path / 'long'}"])
+    grpo_sets.together(tmp_path / "all", [f"clean={tmp_path / 'data'}", f"long={tmp_path / 'long'}"])
     kinds = read_table(tmp_path / "all/utt2kind")
     assert (kinds["u0-clean"], kinds["u0-long-long"], len(kinds)) == ("clean", "long", 6)
 
@@ -442,7 +514,8 @@ def test_the_time_of_each_step_is_its_parts(tmp_path):
     assert rows == [["| noise", "1.5 |"], ["| grpo", "0.1 |"], [rows[2][0], "0.2 |"], ["| all", "1.8 |"]]
 
 
-HEADINGS = ("Noise in training", "Invented words", "Five stages", "Context", "Learning by rewards (GRPO)")
+HEADINGS = ("Noise in training", "Invented words", "Code-switching", "Five stages", "Context", "Streams",
+            "Learning by rewards (GRPO)")  # fmt: skip
 
 
 @pytest.mark.nightly
@@ -469,7 +542,7 @@ def test_everything_is_trained_decoded_and_scored(tmp_path):
     assert " s\n" not in again.stdout.split("# Results")[0]  # nothing was done again
     elsewhere = [*run[:-1], tmp_path / "nothing", "--quick", "true", "--dir", tmp_path / "other"]
     without = subprocess.run([*elsewhere, "--stage", "2", "--stop-stage", "2"], capture_output=True, text=True)
-    for part in ("noise", "hallucination", "code_switching", "sft", "context", "grpo"):
+    for part in ("noise", "hallucination", "code_switching", "sft", "context", "streaming", "grpo"):
         assert f"part {part}: left out, without the corpus of egs/mini" in without.stdout
     wrong = subprocess.run([*run, "--parts", "nothing"], capture_output=True, text=True)
     assert wrong.returncode == 1

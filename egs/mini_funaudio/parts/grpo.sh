@@ -7,18 +7,18 @@
 grpo_ways="rewards supervised supervised_long game"
 
 grpo_sets() { # the test set, and the candidates for prompts
-  local spoken=$TOP/egs/mini/local sets=$here/local/sets.py most=30 percent=80
-  if [ "$quick" = true ]; then most=2 percent=20; fi
+  local spoken=$TOP/egs/mini/local sets=$here/local/grpo_sets.py rows=$here/local/in_a_row.py percent=80 seconds=20
+  if [ "$quick" = true ]; then percent=20 seconds=1; fi
   noise_data
   once noise_copies firered-noisy data/noise/train data/noise/recordings/train data/noise/copies
   once grpo_noisy firered-noisy data/noise/clean data/noise/recordings/test data/grpo/noisy
   once grpo_dev firered-noisy data/noise/dev data/noise/recordings/train data/grpo/dev
   PYTHONPATH=$spoken once grpo_voices python "$sets" voices data/noise/clean "$here/tables/other_voices" data/grpo/voices
-  once grpo_long python "$sets" long "$mini/data/test" data/grpo/long
+  once grpo_long python "$rows" "$mini/data/test" data/grpo/long --seconds "$seconds" --rows 30
   once grpo_test python "$sets" together data/grpo/test clean=data/noise/clean noisy=data/grpo/noisy \
     voices=data/grpo/voices long=data/grpo/long
   once grpo_some python "$here/local/labels.py" data/noise/copies data/grpo/copies --percent "$percent"
-  once grpo_long_train python "$sets" long data/noise/train data/grpo/long_train --most "$most"
+  once grpo_long_train python "$rows" data/noise/train data/grpo/long_train --seconds "$seconds" --rows 30
   once grpo_candidates python "$sets" together data/grpo/candidates noisy=data/grpo/copies long=data/grpo/long_train
   once grpo_keywords python "$sets" keywords data/noise/train data/grpo/keywords
   invention_data data/noise/clean data/hallucination

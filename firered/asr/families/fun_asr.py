@@ -160,7 +160,8 @@ class FunAsr(WindowedRecogniser[FunAsrConfig, _Decoded]):
         def text(decoded: _Decoded) -> str:
             return clean(decoded.answer)
 
-        return streamed(batch, self.config.step_s, self._decode_whole, text, self.loaded.tokenizer)
+        step_s, tokenizer = self.config.step_s, self.loaded.tokenizer
+        return streamed(batch, step_s, self._decode_whole, text, lambda own: own.truncated, tokenizer)
 
     def _decode_whole(self, batch: list[Speech]) -> list[_Decoded]:
         """What each window decodes to; digital silence, for which the model would invent something, is not decoded."""

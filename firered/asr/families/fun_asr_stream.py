@@ -2,6 +2,7 @@
 
 As in the published demonstration of streaming: from the start of the utterance, the text so far but its last tokens
 being how the answer has to begin. No text is taken back but those tokens, and nothing is decoded again at the end.
+A text that ends at the limit of its length goes round in circles: the next one does not have to begin with it.
 """
 
 from collections.abc import Callable
@@ -24,6 +25,7 @@ def streamed(
     step_s: float,
     decode: Callable[[list[Speech]], list[Decoded]],
     text_of: Callable[[Decoded], str],
+    endless: Callable[[Decoded], bool],
     tokenizer: ChatTokenizer,
 ) -> list[Decoded]:
     """What utterances decode to in the last of their steps, with the texts of all of them (`shown`).
@@ -33,6 +35,7 @@ def streamed(
         step_s: seconds of audio in a step.
         decode: decodes a batch.
         text_of: the text of what it gives.
+        endless: whether that ends at the limit of its length.
         tokenizer: of the language model.
     """
     found: list[Decoded | None] = [None] * len(batch)
@@ -48,7 +51,8 @@ def streamed(
             found[number], text = decoded, text_of(decoded)
             if text != (shown[number][-1].text if shown[number] else ""):
                 shown[number].append(Shown(text, round(piece.duration_s, 3)))
-            begins[number] = _kept(text, batch[number].context.prefix, tokenizer)
+            if not endless(decoded):
+                begins[number] = _kept(text, batch[number].context.prefix, tokenizer)
         going = [number for number in going if heard_s < batch[number].duration_s]
     return [replace(own, shown=texts) for own, texts in zip(found, shown, strict=True) if own is not None]
 

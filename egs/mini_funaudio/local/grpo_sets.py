@@ -1,10 +1,9 @@
-"""Data made of other data: sentences in other voices, sentences in a row, sets put together, lists of keywords."""
+"""Data of the part grpo: sentences in other voices, sets put together, lists of keywords."""
 
 import re
 import sys
 import zlib
 from collections import Counter
-from collections.abc import Iterator
 from itertools import cycle
 from pathlib import Path
 from typing import Annotated
@@ -16,16 +15,13 @@ import typer
 from firered.audio.frontend import SAMPLE_RATE
 from firered.data.datadir import DataDir, spk2utt_of, write_lines, write_table
 from firered.errors import FireRedError
-from firered.text.joining import join_texts
 
-_PAUSE_S = 0.3  # between sentences in a row
 _WORD = re.compile(r"[a-z']{4,}")
 _FEW, _MANY = 0.005, 0.05  # of the utterances have a keyword
 
 app = typer.Typer(add_completion=False)
 Source = Annotated[Path, typer.Argument(help="data directory")]
 Out = Annotated[Path, typer.Argument(help="data directory to write")]
-Row = tuple[str, np.ndarray, str, str]  # id, samples, text, label of the language
 
 
 @app.command()
@@ -35,54 +31,17 @@ def voices(data: Source, names: Annotated[Path, typer.Argument(help="file of voi
 
     source, speaker = DataDir(data), Synthesiser()
     labels, texts = source.utt2lang or {}, source.text or {}
-
-    def rows() -> Iterator[Row]:
-        for key, name in zip(source.utterances(), cycle(names.read_text(encoding="utf-8").split()), strict=False):
-            language, _, dialect = labels[key].partition(" ")
-            spoken = speaker.say("yue" if dialect == "yue" else language, texts[key], Voice(name, 50, 200))
-            yield f"{name}-{key}", spoken.samples, texts[key], labels[key]
-
-    _write(out, rows())
-
-
-@app.command()
-def long(
-    data: Source,
-    out: Out,
-    seconds: Annotated[float, typer.Option(help="that each lasts at least")] = 20.0,
-    most: Annotated[int, typer.Option(help="to write, at most")] = 30,
-) -> None:
-    """Sentences of one voice and language in a row, with short pauses."""
-    _write(out, _in_a_row(DataDir(data), seconds, most))
-
-
-def _in_a_row(source: DataDir, seconds: float, most: int) -> Iterator[Row]:
-    audio, labels, texts = source.wav_scp or {}, source.utt2lang or {}, source.text or {}
-    speakers, pause = source.utt2spk or {}, np.zeros(round(_PAUSE_S * SAMPLE_RATE))
-    waiting: dict[tuple[str, str], dict[str, np.ndarray]] = {}
-    written = 0
-    for key in source.utterances():
-        own = waiting.setdefault((speakers.get(key, key), labels[key]), {})
-        own[key] = soundfile.read(source.path / audio[key])[0]
-        joined = np.concatenate([part for samples in own.values() for part in (samples, pause)])[: -len(pause)]
-        if len(joined) <= seconds * SAMPLE_RATE:
-            continue
-        yield f"{next(iter(own))}-long", joined, join_texts(texts[one] for one in own), labels[key]
-        own.clear()
-        written += 1
-        if written == most:
-            return
-
-
-def _write(out: Path, rows: Iterator[Row]) -> None:
     tables: dict[str, dict[str, str]] = {name: {} for name in ("wav.scp", "text", "utt2lang", "utt2dur")}
     folder = out.absolute() / "wav"
     folder.mkdir(parents=True, exist_ok=True)
-    for key, samples, text, label in rows:
-        soundfile.write(folder / f"{key}.wav", np.clip(samples, -1, 1), SAMPLE_RATE)
-        own = str(folder / f"{key}.wav"), text, label, f"{len(samples) / SAMPLE_RATE:.3f}"
-        for table, value in zip(tables.values(), own, strict=True):
-            table[key] = value
+    for key, name in zip(source.utterances(), cycle(names.read_text(encoding="utf-8").split()), strict=False):
+        language, _, dialect = labels[key].partition(" ")
+        samples = speaker.say("yue" if dialect == "yue" else language, texts[key], Voice(name, 50, 200)).samples
+        path = folder / f"{name}-{key}.wav"
+        soundfile.write(path, np.clip(samples, -1, 1), SAMPLE_RATE)
+        row = str(path), texts[key], labels[key], f"{len(samples) / SAMPLE_RATE:.3f}"
+        for table, value in zip(tables.values(), row, strict=True):
+            table[path.stem] = value
     _finish(out, tables)
 
 
@@ -135,4 +94,4 @@ if __name__ == "__main__":
     try:
         app()
     except FireRedError as error:
-        sys.exit(f"sets.py: {error}")
+        sys.exit(f"grpo_sets.py: {error}")
