@@ -381,7 +381,7 @@ def test_streams_are_told_by_training_and_steps(tmp_path):
                 write_json(tmp_path / f"streaming/score/{seed}_{way}-one-{heard}/score.json",
                            json.loads(score_of(errors * (1 + (heard == "720")), utterances=9)))  # fmt: skip
             live = {"shown_before_their_start": 5, "words": 50, "flicker": {"normalised_erasure": 0.25},
-                    "delays_s": {"final, heard": {"p50": 0.5 * seed}}}  # fmt: skip
+                    "delays_s": {"final, heard": {"p50": 0.5 * seed if way == "both" else None}}}  # fmt: skip
             write_json(tmp_path / f"streaming/live/{seed}_{way}-one-720/score.json", live)
             counts = {"utterances": 9, "wrong": 3, "given_wrong": seed}
             write_json(tmp_path / f"streaming/given/{seed}_{way}-one-720.json", counts)
@@ -389,6 +389,7 @@ def test_streams_are_told_by_training_and_steps(tmp_path):
     assert "9 utterances of 200 characters; 2 seeds" in page
     assert "| trained | sentences, whole | sentences, 0.72 s |" in page
     assert "| as it is | 11.0 ± 12.7 (22/0/0) | 22.0 ± 25.4 (44/0/0) |" in page
+    assert "| sentences, 0.72 s | as it is | 10.0 ± 0.0 | 25 ± 0 | – |" in page
     assert "| sentences, 0.72 s | both | 10.0 ± 0.0 | 25 ± 0 | 0.75 ± 3.18 | 33.3 ± 0.0 | 3 of 6 |" in page
 
 
@@ -502,6 +503,13 @@ def test_rewards_are_told_beside_supervised_training(tmp_path):
     assert "| rewards (GRPO) | 0.0 | 4.0 | 0.0 | 0.0 | 0.0 | 0.0 | 0.100 |" in page
     assert "killed (SIGKILL) at step 7" in page
     assert "**not** the same weights" in page
+
+
+def test_a_part_that_is_there_for_others_alone_has_no_section(tmp_path):
+    (tmp_path / "sft/1/full").mkdir(parents=True)
+    write_json(tmp_path / "multilingual/score/1_natural/score.json", {"groups": {"language": {"de": counts(2)}}})
+    lines = page.page(tmp_path, TOP / "egs/mini_funaudio/parts")
+    assert [line for line in lines if line.startswith("## ")] == ["## Several languages", "## Time"]
 
 
 def test_the_time_of_each_step_is_its_parts(tmp_path):

@@ -18,14 +18,17 @@ _COMMON = "data, features, language models of several parts"
 
 
 def page(exp: Path, parts: Path) -> Iterator[str]:
-    """Lines of the page: for each part NAME with a folder in exp, those of `section` of NAME_results.py beside this."""
+    """Lines of the page: for each part NAME with scores in exp, those of `section` of NAME_results.py beside this.
+
+    Some parts have trainings alone, with which other parts begin.
+    """
     yield "# Results of egs/mini_funaudio"
     yield ""
     yield f"Written by `run.sh` (firered {__version__}) from what it measured. Models and data are small: the figures"
     yield "compare trainings with each other, and do not say how large an effect is at scale."
     steps: dict[str, str] = {}
     for part in sorted(path.stem for path in parts.glob("*.sh")):
-        if (exp / part).is_dir():
+        if any((exp / part / name).is_dir() for name in ("score", "count")):
             own = importlib.import_module(f"{part}_results")
             steps[part] = own.STEPS
             yield ""

@@ -85,8 +85,9 @@ def _rate(scores: Sequence[dict[str, Any]]) -> str:
 
 def _shown(live: Sequence[dict[str, Any]], given: Sequence[dict[str, Any]]) -> list[str]:
     soon = [100 * one["shown_before_their_start"] / one["words"] for one in live]
-    back = [100 * one["flicker"]["normalised_erasure"] for one in live]
-    delays = [one["delays_s"]["final, heard"]["p50"] for one in live]
+    # None where no text was written, or none of it is right.
+    back = [100 * own for one in live if (own := one["flicker"]["normalised_erasure"]) is not None]
+    delays = [own for one in live if (own := one["delays_s"]["final, heard"]["p50"]) is not None]
     wrong = [100 * one["wrong"] / one["utterances"] for one in given]
     of_given = f"{sum(one['given_wrong'] for one in given)} of {sum(one['wrong'] for one in given)}"
     return [over_seeds(soon, 1), over_seeds(back, 0), over_seeds(delays), over_seeds(wrong, 1), of_given]

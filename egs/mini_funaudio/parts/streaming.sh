@@ -49,8 +49,11 @@ streaming_scores() {
 }
 
 streaming_stages() {
-  local seed way
-  if [ "$quick" = true ]; then streaming_ways="without both"; fi
+  local seed way rows=test
+  if [ "$quick" = true ]; then
+    streaming_ways="without both"
+    rows=train # of a small test set no voice has two sentences
+  fi
   if ! has_mini streaming; then return; fi
   if in_stage 2 "the model of part sft -> exp/sft"; then
     fun_asr_data
@@ -60,7 +63,7 @@ streaming_stages() {
     done
   fi
   if in_stage 3 "sentences in a row -> data/streaming"; then
-    once streaming_rows python "$here/local/in_a_row.py" data/fun_asr/test data/streaming/test --most 2
+    once streaming_rows python "$here/local/in_a_row.py" "data/fun_asr/$rows" data/streaming/test --most 2
   fi
   if in_stage 4 "training for streams and without -> exp/streaming"; then
     for seed in "${seeds[@]}"; do
