@@ -376,10 +376,11 @@ def test_texts_that_go_on_from_a_wrong_one_are_told_from_those_that_do_not(tmp_p
 
 def test_streams_are_told_by_training_and_steps(tmp_path):
     for seed, errors in ((1, 20), (2, 24)):
-        for way in ("base", "both"):
+        for way in ("base", "without", "both"):
             for heard in ("whole", "720"):
-                write_json(tmp_path / f"streaming/score/{seed}_{way}-one-{heard}/score.json",
-                           json.loads(score_of(errors * (1 + (heard == "720")), utterances=9)))  # fmt: skip
+                wrong = errors * (1 + (heard == "720")) - 10 * (way == "both")
+                content = json.loads(score_of(wrong, utterances=9))
+                write_json(tmp_path / f"streaming/score/{seed}_{way}-one-{heard}/score.json", content)
             live = {"shown_before_their_start": 5, "words": 50, "flicker": {"normalised_erasure": 0.25},
                     "delays_s": {"final, heard": {"p50": 0.5 * seed if way == "both" else None}}}  # fmt: skip
             write_json(tmp_path / f"streaming/live/{seed}_{way}-one-720/score.json", live)
@@ -389,6 +390,7 @@ def test_streams_are_told_by_training_and_steps(tmp_path):
     assert "9 utterances of 200 characters; 2 seeds" in page
     assert "| trained | sentences, whole | sentences, 0.72 s |" in page
     assert "| as it is | 11.0 ± 12.7 (22/0/0) | 22.0 ± 25.4 (44/0/0) |" in page
+    assert "| both | -46 ± 53 | -23 ± 26 |" in page
     assert "| sentences, 0.72 s | as it is | 10.0 ± 0.0 | 25 ± 0 | – |" in page
     assert "| sentences, 0.72 s | both | 10.0 ± 0.0 | 25 ± 0 | 0.75 ± 3.18 | 33.3 ± 0.0 | 3 of 6 |" in page
 

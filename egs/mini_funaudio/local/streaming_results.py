@@ -26,6 +26,7 @@ HEARD = {
     "two-720": "two in a row, 0.72 s",
     "two-360": "two in a row, 0.36 s",
 }
+_PLAIN = "without"
 _COUNTS = ("substitutions", "deletions", "insertions")
 Figures = Mapping[tuple[str, str], Sequence[dict[str, Any]]]  # by way and what is heard
 
@@ -47,6 +48,15 @@ def section(exp: Path) -> Iterator[str]:
     yield f"{_sizes(scores, ways[0], heard)}; {of_seeds(max(map(len, scores.values())))}."
     yield ""
     rows = [[WAYS[way], *(_rate(scores[way, name]) for name in heard)] for way in ways]
+    yield from table(["trained", *(HEARD[name] for name in heard)], rows)
+    yield ""
+    yield "The same seed by seed: percent of errors more, or less, than after training on whole utterances alone."
+    yield ""
+    rows = [
+        [WAYS[way], *(_more(scores[way, name], scores[_PLAIN, name]) for name in heard)]
+        for way in ways
+        if way not in ("base", _PLAIN)
+    ]
     yield from table(["trained", *(HEARD[name] for name in heard)], rows)
     yield ""
     yield "What streams of sentences show: characters before they are begun, guesses that is; characters that are taken"
@@ -81,6 +91,12 @@ def _sizes(scores: Figures, way: str, heard: Sequence[str]) -> str:
 def _rate(scores: Sequence[dict[str, Any]]) -> str:
     counts = "/".join(f"{mean(one[count] for one in scores):.0f}" for count in _COUNTS)
     return f"{over_seeds([error_rate(one) for one in scores], 1)} ({counts})"
+
+
+def _more(scores: Sequence[dict[str, Any]], plain: Sequence[dict[str, Any]]) -> str:
+    """How many more errors, in percent, of each seed."""
+    pairs = zip(scores, plain, strict=False)
+    return over_seeds([100 * (own["errors"] / max(1, other["errors"]) - 1) for own, other in pairs], 0)
 
 
 def _shown(live: Sequence[dict[str, Any]], given: Sequence[dict[str, Any]]) -> list[str]:
