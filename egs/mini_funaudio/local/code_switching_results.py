@@ -28,6 +28,7 @@ def section(exp: Path) -> Iterator[str]:
     yield "## Code-switching"
     yield ""
     yield from _spoken(exp.parent / "data/code_switching")
+    yield ""
     yield "The speech-LLM of egs/mini is trained further on a tenth of its corpus, without and with these, as many"
     yield "steps; then by rewards on these alone. Its language model has read all the phrases. Streaming is recognition"
     yield "from the start with every 0.72 s; what two passes agree on stands. Mixed error rates (Chinese characters,"
@@ -59,8 +60,9 @@ def _read(folder: Path) -> Scores:
 def _spoken(data: Path) -> Iterator[str]:
     """How much is said, in how many voices, of how many phrases."""
     train, test = (_counts(DataDir(data / name)) for name in ("train", "test"))
-    yield f"Sentences that mix Chinese and English: {train[0]} of {train[1]} phrases in {train[2]} voices for training,"
-    yield f"{test[0]} of {test[1]} other phrases in {test[2]} other voices for testing (espeak-ng)."
+    yield "Sentences that mix Chinese and English:"
+    yield f"{train[0]} with {train[1]} phrases in {train[2]} voices for training,"
+    yield f"{test[0]} with {test[1]} other phrases in {test[2]} other voices for testing (espeak-ng)."
 
 
 def _counts(data: DataDir) -> tuple[int, int, int]:
