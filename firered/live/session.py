@@ -250,7 +250,7 @@ class LiveSession:
     def _shown(self, current: OpenSegment, now: int, said: AsrResult) -> list[LiveResult]:
         """The partial of what was recognised in the open segment."""
         before, current.said = current.said, said
-        unstable = current.stable.take(units_of(said))
+        unstable = current.stable.take(said)
         if not current.stable.text + unstable and not (before and before.text):
             return []
         span = current.start / FRAMES_A_SECOND, now / FRAMES_A_SECOND

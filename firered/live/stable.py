@@ -73,14 +73,21 @@ class Stable:
         self.units: list[Unit] = []
         self.text = ""
 
-    def take(self, units: list[Unit]) -> str:
-        """The unstable text after the stable one, which has grown by what this pass makes certain."""
+    def take(self, result: AsrResult) -> str:
+        """The unstable text after the stable one, which has grown by what this pass makes certain.
+
+        A text that ends at the limit of its length makes nothing certain: it may go round in circles, which the next
+        pass would have to go on with.
+        """
+        units = units_of(result)
         tail = units[after(units, self.last) :]
-        if self._config.stable == HOLD:
+        if result.truncated:
+            certain = 0
+        elif self._config.stable == HOLD:
             certain = max(len(tail) - self._config.hold_tokens, 0)
         else:
             certain = _agreed(tail, self._before[after(self._before, self.last) :])
-        self._before = units
+        self._before = [] if result.truncated else units
         for unit in tail[:certain]:
             self.text = _followed_by(self.text, self._natural(unit, units))
             self.units.append(unit)

@@ -176,6 +176,9 @@ class Shown(Result):
     heard_s: float
 
 
+TRUNCATED = "truncated: the text ends at the limit of its length (max_length)"  # a flag
+
+
 @dataclass(frozen=True)
 class AsrResult(Result):
     """The text of one utterance.
@@ -209,6 +212,11 @@ class AsrResult(Result):
     hotwords: Sequence[Hotword] = ()
     lang: str | None = None
     shown: Sequence[Shown] = ()
+
+    @property
+    def truncated(self) -> bool:
+        """Whether the text ends at the limit of its length, as one that goes round in circles does."""
+        return TRUNCATED in self.flags
 
 
 @dataclass(frozen=True)

@@ -22,7 +22,7 @@ from firered.audio.framing import SAMPLE_RATE
 from firered.data.datadir import DataDir, write_lines, write_table
 from firered.errors import AudioError, DataError, FireRedError, Outcome
 from firered.live.config import LiveConfig
-from firered.live.stable import Stable, units_of
+from firered.live.stable import Stable
 from firered.results import AsrResult
 
 _LIVE = LiveConfig()
@@ -58,7 +58,7 @@ def text_of(passes: Sequence[Outcome[AsrResult]]) -> str:
     stable, rest = Stable(_LIVE), ""
     for number, result in enumerate(passes, start=1):
         if isinstance(result, AsrResult):
-            rest = stable.take(units_of(result))
+            rest = stable.take(result)
         elif number == len(passes) or not isinstance(result, AudioError):
             raise result
     return stable.text + rest

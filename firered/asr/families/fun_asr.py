@@ -27,7 +27,7 @@ from firered.errors import ModelError, OptionError, Outcome
 from firered.hotwords.lists import HotwordList, Phrase
 from firered.hub.find import find_model
 from firered.models.fun_asr import ROW_FRAMES
-from firered.results import AsrResult, TokenTime, Word
+from firered.results import TRUNCATED, AsrResult, TokenTime, Word
 from firered.runtime.batches import run_batch
 from firered.runtime.context import Context
 from firered.runtime.speech import Speech
@@ -41,7 +41,6 @@ from firered.text.languages import AUTO, code_of, listed
 _TOKENS, _TOKENS_A_SECOND = 32, 40  # more than anyone says: Thai takes some three tokens a character
 _SPLIT_S = 2.0  # shorter windows are not cut again
 _SHARE = 0.67  # the longest part of one that is cut in two
-_TRUNCATED = "truncated: the text ends at the limit of its length (max_length)"
 _SILENT = "silent: digital silence, which is not decoded"
 _CONTEXT = "history", "hotwords", "language", "prefix", "prompt"
 _NOTHING = Hypothesis((), 0.0, 0.0, 0.0, 1.0, (), finished=True)
@@ -327,7 +326,7 @@ def _head(loaded: LoadedFunAsr) -> Head | None:
 def _flags(decoded: Sequence[_Decoded]) -> list[str]:
     """What is to be known of an utterance whose windows decoded to this."""
     truncated = any(outcome.truncated for outcome in decoded)
-    return [_SILENT] * all(outcome.silent for outcome in decoded) + [_TRUNCATED] * truncated
+    return [_SILENT] * all(outcome.silent for outcome in decoded) + [TRUNCATED] * truncated
 
 
 def _draft(read: Read, prefix: str) -> Read:

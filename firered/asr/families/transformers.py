@@ -25,7 +25,7 @@ from firered.asr.windowed import WindowedRecogniser
 from firered.audio.frontend import SAMPLES
 from firered.errors import ModelError, Outcome
 from firered.hotwords.lists import HotwordList, Phrase
-from firered.results import AsrResult
+from firered.results import TRUNCATED, AsrResult
 from firered.runtime.batches import run_batch
 from firered.runtime.context import Context
 from firered.runtime.speech import Speech
@@ -33,7 +33,6 @@ from firered.runtime.windows import on_one_axis, window_parts
 from firered.text.files import first_line
 from firered.text.joining import join_texts
 
-_TRUNCATED = "truncated: the text ends at the limit of its length (max_length)"
 _SPLIT_S = 2.0  # shorter windows are not cut again
 _SHARE = 0.67  # the longest part of one that is cut in two
 log = logging.getLogger(__name__)
@@ -172,7 +171,7 @@ class TransformersAsr(WindowedRecogniser[TransformersConfig, Answer]):
             tokens=[token for answer in answers for token in answer.tokens],
             token_confidence=probs,
             words=words,
-            flags=[_TRUNCATED] * any(answer.truncated for answer in answers),
+            flags=[TRUNCATED] * any(answer.truncated for answer in answers),
             context_used=[name for name in self.uses if getattr(speech.context, name)],
             lang=",".join(languages) or None,
         )
