@@ -17,7 +17,7 @@ WAYS = {
     "supervised": "supervised, as many steps",
     "supervised_long": "supervised, five times the steps",
     "rewards": "rewards (GRPO)",
-    "game": "the reward of keywords alone, ten times the learning rate, no KL",
+    "game": "the reward of keywords alone, ten times the learning rate, no KL, half the steps",
 }
 _PHASES = ("encoding_s", "rollout_s", "rewards_s", "reference_s", "update_s", "switching_s")
 _SILENT = ("silence", "room", "noise", "music")  # kinds without speech
