@@ -1,6 +1,7 @@
 """egs/mini_funaudio: shares of the labels, sections of other parts, and the whole recipe on a small corpus."""
 
 import json
+import re
 import shutil
 import subprocess
 
