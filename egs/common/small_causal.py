@@ -34,8 +34,8 @@ def byte_pairs(texts: Iterable[str], vocabulary: int) -> PreTrainedTokenizerFast
 
 def fit(
     model: PreTrainedModel, draw: Callable[[], Sequence[tuple[torch.Tensor, torch.Tensor]]], *, pad: int, steps: int
-) -> None:
-    """Train a causal language model for so many steps.
+) -> list[float]:
+    """Train a causal language model for so many steps; the loss of each, in nats a token.
 
     Args:
         model: its weights are changed.
@@ -45,6 +45,7 @@ def fit(
     """
     optimizer = torch.optim.AdamW(model.parameters(), betas=(0.9, 0.98), weight_decay=0.01)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, max_lr=3e-3, total_steps=steps, pct_start=0.1)
+    losses: list[float] = []
     for step in range(1, steps + 1):
         pairs = draw()
         ids = pad_sequence([pair[0] for pair in pairs], batch_first=True, padding_value=pad)
@@ -55,5 +56,7 @@ def fit(
         optimizer.step()
         schedule.step()
         optimizer.zero_grad()
+        losses.append(loss.item())
         if step % _LOG_STEPS == 0 or step == steps:
-            log.info("step %d/%d loss %.3f", step, steps, loss.item())
+            log.info("step %d/%d loss %.3f", step, steps, losses[-1])
+    return losses

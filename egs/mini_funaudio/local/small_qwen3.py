@@ -10,6 +10,7 @@ from typing import Annotated, Any
 
 import torch
 import typer
+from small_causal import fit
 from transformers import Qwen3Config, Qwen3ForCausalLM
 
 from firered.data.datadir import read_table
@@ -20,7 +21,7 @@ _SIZES: dict[str, Any] = {"hidden_size": 64, "intermediate_size": 192, "num_hidd
 _HEADS: dict[str, Any] = {"num_attention_heads": 4, "num_key_value_heads": 2}
 _RARE, _END = 0, 1  # tokens: a character outside the vocabulary, the end of a text
 _VOCABULARY = 2000  # characters at most
-_BATCH, _LENGTH, _LOG_STEPS = 32, 64, 100
+_BATCH, _LENGTH = 32, 64
 
 
 def tokens_of(texts: list[str]) -> tuple[list[int], int]:
@@ -37,22 +38,14 @@ def tokens_of(texts: list[str]) -> tuple[list[int], int]:
 def train(model: Qwen3ForCausalLM, tokens: torch.Tensor, steps: int, seed: int) -> float:
     """Train the model on stretches drawn at random; the mean loss of the last tenth of the steps, in nats a token."""
     rng = random.Random(seed)
-    optimizer = torch.optim.AdamW(model.parameters(), betas=(0.9, 0.98), weight_decay=0.01)
-    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, max_lr=3e-3, total_steps=steps, pct_start=0.1)
-    losses: list[float] = []
     length = min(_LENGTH, len(tokens) - 1)
-    for step in range(1, steps + 1):
+
+    def draw() -> list[tuple[torch.Tensor, torch.Tensor]]:
         starts = [rng.randrange(len(tokens) - length) for _ in range(_BATCH)]
-        ids = torch.stack([tokens[start : start + length] for start in starts])
-        loss = model(input_ids=ids, labels=ids).loss
-        loss.backward()
-        torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
-        optimizer.step()
-        schedule.step()
-        optimizer.zero_grad()
-        losses.append(loss.item())
-        if step % _LOG_STEPS == 0 or step == steps:
-            log.info("step %d/%d loss %.3f", step, steps, losses[-1])
+        pieces = [tokens[start : start + length] for start in starts]
+        return [(piece, piece) for piece in pieces]
+
+    losses = fit(model, draw, pad=_END, steps=steps)  # pieces are of one length: nothing is padded
     last = losses[-max(1, steps // 10) :]
     return sum(last) / len(last)
 

@@ -34,7 +34,7 @@ small_llm() {
   local corpus texts=()
   for corpus in "${corpora[@]}"; do texts+=("$(set_of "$corpus" train)"); done
   if [ -f "$mini/data/lm_train/text" ] && [ "$quick" = false ]; then texts+=("$mini/data/lm_train"); fi
-  once "$1" python "$here/local/small_qwen3.py" "${texts[@]}" "$2" --steps "$3"
+  PYTHONPATH=$TOP/egs/common once "$1" python "$here/local/small_qwen3.py" "${texts[@]}" "$2" --steps "$3"
 }
 
 common_stages() {
